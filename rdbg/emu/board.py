@@ -1,0 +1,46 @@
+"""What a board gives to the machine that is built from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rdbg.emu.device import Device, SerialDevice
+from rdbg.emu.memory_map import MemoryMap
+
+
+@dataclass(frozen=True)
+class ResetState:
+    """The CPU's registers after reset where they differ from the architecture's.
+
+    Args:
+        pc: virtual address of the first instruction.
+        registers: general register number -> value (a0 = 4, ...).
+        status: CP0 Status, or None for the architecture's reset value (BEV and ERL set).
+    """
+
+    pc: int
+    registers: dict[int, int] = field(default_factory=dict)
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, wired: its memory map, its devices in a fixed order, its serial ports.
+
+    Args:
+        name: e.g. ``malta``.
+        memory_map: the guest-physical address space.
+        devices: all devices, in the order in which they are reset, saved and loaded.
+        serial_ports: port number -> device.
+        reset_state: where and how the CPU starts after power-on and each reset.
+        cpu_clock_hz: frequency that Count derives from (Count ticks at half of it).
+        cpu_irq_timer: hardware line (0-5) that the Compare interrupt drives.
+    """
+
+    name: str
+    memory_map: MemoryMap
+    devices: tuple[Device, ...]
+    serial_ports: dict[int, SerialDevice]
+    reset_state: ResetState
+    cpu_clock_hz: int = 320_000_000
+    cpu_irq_timer: int = 5

@@ -1,0 +1,106 @@
+"""What a device is, and what the machine around it offers to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+StateValue = int | bytes | str | bool | None | list["StateValue"] | dict[str, "StateValue"]
+State = dict[str, StateValue]
+
+
+class Timer(Protocol):
+    """A virtual timer of one device. Its deadline is part of the machine's state."""
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
+
+    def arm(self, deadline_ns: int) -> None:
+        """Call the timer's function at the first interrupt window at or after ``deadline_ns``."""
+
+    def disarm(self) -> None:
+        """Forget the deadline."""
+
+
+class System(Protocol):
+    """The machine as a device sees it. Nothing here reads the host."""
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in nanoseconds at the last interrupt window."""
+
+    def timer(self, name: str, function: Callable[[], None]) -> Timer:
+        """Make a virtual timer (at construction time only; ``name`` is unique in the machine)."""
+
+    def set_cpu_irq(self, line: int, level: bool) -> None:
+        """Drive hardware interrupt ``line`` (0 to 5, Cause.IP2 to IP7) of the CPU."""
+
+    def output(self, port: int, data: bytes) -> None:
+        """Send bytes out of serial port ``port``."""
+
+    def request_reset(self) -> None:
+        """Reset the whole machine at the next interrupt window."""
+
+    def request_shutdown(self, exit_code: int) -> None:
+        """Power the machine off at the next interrupt window."""
+
+    def mapping_changed(self) -> None:
+        """Say that ``direct_reads`` of a device changed, or that an address window moved."""
+
+    def read_backing(self, name: str, offset: int, size: int) -> bytes:
+        """Bytes of a backing (a flash chip's array, or RAM for DMA)."""
+
+    def write_backing(self, name: str, offset: int, data: bytes) -> None:
+        """Change bytes of a backing; translated code and dirty tracking follow."""
+
+    def log(self, message: str) -> None:
+        """One line about something the guest did that is not modelled or not allowed."""
+
+
+class Device(ABC):
+    """Registers at addresses, with all state in plain serialisable values.
+
+    Args:
+        name: unique in the machine; it keys the device's state in snapshots.
+    """
+
+    #: For the device of a non-writable MemoryRegion: loads go straight to the backing.
+    direct_reads: bool = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def read(self, offset: int, size: int) -> int:
+        """A guest load of ``size`` (1, 2, 4 or 8) bytes at byte ``offset``."""
+
+    @abstractmethod
+    def write(self, offset: int, size: int, value: int) -> None:
+        """A guest store of ``size`` (1, 2, 4 or 8) bytes at byte ``offset``."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Power-on or reset state. Timers are disarmed, interrupt lines low."""
+
+    @abstractmethod
+    def save(self) -> State:
+        """Everything that the future depends on, but timer deadlines and backings. A copy."""
+
+    @abstractmethod
+    def load(self, state: State) -> None:
+        """Take back what ``save`` gave. Must not fire timers, output or interrupts by itself: line
+        levels are saved by whoever drives the next line (i8259, CPU)."""
+
+
+class SerialDevice(Device):
+    """A device that takes bytes from outside."""
+
+    @abstractmethod
+    def receive(self, data: bytes) -> None:
+        """Bytes arrive from outside (at an interrupt window)."""
+
+    @abstractmethod
+    def receive_room(self) -> int:
+        """How many bytes can be taken now without loss; the sender waits while it is 0."""

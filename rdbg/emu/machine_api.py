@@ -1,0 +1,280 @@
+"""The small interface through which upper rooms see a machine.
+
+`timeline`, `checkpoints` and `gdbstub` are written against this file alone, so that another CPU
+architecture needs no change there. `rdbg.emu.machine.Machine` implements it for MIPS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from rdbg.emu.inputs import InputEvent, InputSource
+
+
+class Access(Enum):
+    """What a watchpoint watches for."""
+
+    WRITE = "write"
+    READ = "read"
+    ACCESS = "access"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A watched range of virtual addresses.
+
+    Args:
+        address: first byte, a 32-bit virtual address.
+        length: bytes, at least 1.
+        access: which accesses count.
+    """
+
+    address: int
+    length: int
+    access: Access
+
+
+class StopKind(Enum):
+    """Why Machine.run came back."""
+
+    LIMIT = "limit"  #: at the last position <= ``until``
+    PAUSED = "paused"  #: at an interrupt window, ``slice`` instructions or more were run, or a kick
+    BREAKPOINT = "breakpoint"  #: PC is at a breakpoint; the instruction there has not run
+    WATCHPOINT = "watchpoint"  #: the instruction at PC is about to make a watched access (see below)
+    IDLE = "idle"  #: the CPU waits, and nothing but an input from outside can wake it
+    SHUTDOWN = "shutdown"  #: the guest powered the machine off
+    AMBIGUOUS = "ambiguous"  #: see RunStop.position: restore and run again with ``careful``
+
+
+@dataclass(frozen=True)
+class WatchHit:
+    """A watched access.
+
+    Args:
+        watch: the watch that was hit.
+        address: first byte accessed that lies in the watched range.
+        access: WRITE or READ, what the instruction did.
+    """
+
+    watch: Watch
+    address: int
+    access: Access
+
+
+@dataclass(frozen=True)
+class RunStop:
+    """How a run ended.
+
+    Args:
+        kind: the reason.
+        position: icount now. For WATCHPOINT: the position before the accessing instruction (before
+            its branch, if it sits in a delay slot); the machine is there, the access not yet made.
+            For AMBIGUOUS: position of the start of the block to single-step.
+        pc: virtual address of the next instruction; for AMBIGUOUS: address of that block.
+        watch: the hit, for WATCHPOINT.
+        exit_code: for SHUTDOWN.
+        rerun_from: for WATCHPOINT found by a fast scan and for AMBIGUOUS: the machine has gone *past* the place. The
+            caller restores any earlier state and runs again to ``rerun_from`` (a position at or before the place), then
+            runs on with ``exact=True``: slow (one instruction at a time) but precise. None: the
+            machine already is at ``position``.
+    """
+
+    kind: StopKind
+    position: int
+    pc: int
+    watch: WatchHit | None = None
+    exit_code: int = 0
+    rerun_from: int | None = None
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run to.
+
+    Args:
+        until: never execute past this position: stop at the last position <= until (never between a
+            branch and its delay slot). None: no limit.
+        slice: pause at the first window after about this many instructions, so that the caller may
+            look at the outside world. None: do not pause.
+        breakpoints: virtual addresses to stop before. One at the start position does not stop
+            the run there.
+        watches: watched ranges.
+        last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
+            hits at positions < until in ``Machine.last_breakpoint_hit`` / ``last_watch_hit``.
+        exact: single-step, see RunStop.rerun_from.
+    """
+
+    until: int | None = None
+    slice: int | None = None
+    breakpoints: frozenset[int] = frozenset()
+    watches: tuple[Watch, ...] = ()
+    last_hit: bool = False
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class ScanHit:
+    """A hit noted in a ``last_hit`` run.
+
+    Args:
+        position: for a breakpoint: exactly where PC is at it. For a watch: the start of the block that
+            made the access; run from there with ``exact`` to find the instruction (and later ones in that block).
+        pc: address of the breakpoint, or of the block.
+        watch: the watch, if it was one.
+    """
+
+    position: int
+    pc: int
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """A machine's state but for its memory pages. Bytes that depend on state alone, never on the host.
+
+    Args:
+        icount: the position.
+        cpu: registers, CP0, TLB, and everything else of the core.
+        devices: devices, timers, interrupt lines: canonical encoding.
+    """
+
+    icount: int
+    cpu: bytes
+    devices: bytes
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Pages touched since the last time this was asked. Sorted, each once.
+
+    Args:
+        written: page numbers (index in the machine's page space) written by guest or device.
+        written_virtual, read_virtual, executed_virtual: virtual page numbers (address >> 12).
+    """
+
+    written: Sequence[int]
+    written_virtual: Sequence[int]
+    read_virtual: Sequence[int]
+    executed_virtual: Sequence[int]
+
+
+@dataclass(frozen=True)
+class RegisterInfo:
+    """One register as GDB knows it.
+
+    Args:
+        number: GDB's register number.
+        name: GDB's name (``r0``, ``pc``, ``status``, ``f0``, ...).
+        bits: width.
+        feature: target-description feature, e.g. ``org.gnu.gdb.mips.cpu``.
+        type: GDB's type name, or None for an integer of that width.
+        group: ``general``, ``float``, ``system``.
+    """
+
+    number: int
+    name: str
+    bits: int
+    feature: str
+    type: str | None = None
+    group: str = "general"
+
+
+@dataclass(frozen=True)
+class MemoryArea:
+    """A range of the address space for GDB's memory map.
+
+    Args:
+        kind: ``ram``, ``rom`` or ``flash``.
+        start: virtual address.
+        length: bytes.
+        block_size: bytes per erase block, for flash.
+    """
+
+    kind: str
+    start: int
+    length: int
+    block_size: int = 0
+
+
+class MachineApi(Protocol):
+    """A whole computer at one position."""
+
+    big_endian: bool
+    page_count: int  #: pages of 4096 bytes in all backings, numbered from 0
+    inputs: InputSource
+
+    @property
+    def icount(self) -> int:
+        """The position: instructions retired since power-on."""
+
+    @property
+    def pc(self) -> int:
+        """Virtual address of the next instruction."""
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in nanoseconds."""
+
+    @property
+    def last_breakpoint_hit(self) -> ScanHit | None: ...
+
+    @property
+    def last_watch_hit(self) -> ScanHit | None: ...
+
+    def run(self, request: RunRequest) -> RunStop:
+        """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
+
+    def kick(self) -> None:
+        """Make a run in progress pause soon (callable from a signal handler or another thread)."""
+
+    def set_output(self, sink: "OutputSink") -> None:
+        """Where serial output goes."""
+
+    def apply(self, event: InputEvent) -> None:
+        """Apply a debugger's write (POKE_*) or a user's RESET at the current position."""
+
+    # --- state -------------------------------------------------------------------------------
+    def save_state(self) -> MachineState: ...
+
+    def load_state(self, state: MachineState) -> None:
+        """Take a state back. Pages are restored separately, before or after."""
+
+    def take_touched(self) -> Touched:
+        """Pages touched since the last call; tracking starts anew."""
+
+    def read_page(self, page: int) -> bytes:
+        """The 4096 bytes of a page."""
+
+    def read_pages(self, pages: Sequence[int]) -> bytes:
+        """The pages' bytes, one after another."""
+
+    def write_pages(self, pages: Sequence[int], data: bytes) -> None:
+        """Put pages back (not a guest write: does not count as touched); stale translated code goes."""
+
+    def digest(self) -> bytes:
+        """16 bytes over registers, CP0, TLB, RAM, flash and devices; equal iff the state is equal."""
+
+    # --- debugger's view ---------------------------------------------------------------------
+    def registers(self) -> Sequence[RegisterInfo]: ...
+
+    def read_register(self, number: int) -> int: ...
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Bytes at a virtual address, through the guest's MMU as it stands, as many as are mapped.
+
+        Device registers are not touched: they read as unmapped unless the device allows peeking.
+        """
+
+    def translate(self, address: int) -> int | None:
+        """Guest-physical address of a virtual one, privilege ignored; None if unmapped."""
+
+    def memory_areas(self) -> Sequence[MemoryArea]: ...
+
+
+class OutputSink(Protocol):
+    """Takes what the guest sends."""
+
+    def __call__(self, icount: int, port: int, data: bytes) -> None: ...

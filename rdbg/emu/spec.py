@@ -1,0 +1,51 @@
+"""The description of a machine: enough to build it again, bit for bit, on another host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Image:
+    """A file that the machine starts from.
+
+    Args:
+        role: ``bios``, ``kernel``, ``initrd``, ``pflash`` or ``board`` (the TOML text of a ``bare`` board).
+        path: as the user wrote it; for messages only.
+        data: its bytes.
+    """
+
+    role: str
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """Everything that determines the machine's run but its inputs.
+
+    Args:
+        board: ``malta`` or ``bare``.
+        cpu: CPU model, ``24Kf``.
+        big_endian: byte order of the guest.
+        ram_bytes: size of RAM in bytes.
+        shift: virtual nanoseconds per instruction = 1 << shift.
+        images: what it starts from.
+        append: kernel command line.
+        rtc_base: seconds since 1970-01-01 UTC that the real-time clock shows at power-on.
+        sleep: whether an idle CPU lets host time pass (``-icount sleep=on``).
+    """
+
+    board: str
+    cpu: str
+    big_endian: bool
+    ram_bytes: int
+    shift: int
+    images: tuple[Image, ...]
+    append: str = ""
+    rtc_base: int = 0
+    sleep: bool = True
+
+    def image(self, role: str) -> Image | None:
+        """The image with that role, or None."""
+        return next((image for image in self.images if image.role == role), None)
