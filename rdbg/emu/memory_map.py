@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -81,7 +82,7 @@ class IoRegion:
 class MemoryMap:
     """The whole guest-physical address space of a board.
 
-    Where windows overlap, the first one listed wins.
+    Where windows overlap, memory wins over devices, and the first one listed wins over later ones.
 
     Args:
         backings: storage, in the order in which pages are numbered.
@@ -89,6 +90,8 @@ class MemoryMap:
         io: windows onto devices.
         ignored: (base, size) ranges where unclaimed loads give ``ignored_value`` and stores vanish; anywhere else an
             unclaimed access is a bus error.
+        moving: gives the windows onto devices that the guest can move, as they stand now (PCI I/O behind a north
+            bridge). It is asked again after each ``System.mapping_changed``; they come after ``io``.
     """
 
     backings: tuple[Backing, ...]
@@ -96,3 +99,4 @@ class MemoryMap:
     io: tuple[IoRegion, ...]
     ignored: tuple[tuple[int, int], ...] = ()
     ignored_value: int = 0
+    moving: Callable[[], tuple[IoRegion, ...]] | None = None

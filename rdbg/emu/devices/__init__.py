@@ -1,0 +1,1 @@
+"""Devices: plain Python, all state in plain values, time from the machine's virtual clock."""

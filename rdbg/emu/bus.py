@@ -1,0 +1,227 @@
+"""The system bus: from guest-physical addresses to device registers, and what each page of them shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from rdbg.emu.device import Device, System
+from rdbg.emu.memory_map import PAGE_SIZE, Endian, IoRegion, MemoryMap, MemoryRegion
+
+PAGE_SHIFT = PAGE_SIZE.bit_length() - 1
+
+
+class BusError(Exception):
+    """Nothing answers at this address: the CPU takes a bus error exception.
+
+    Args:
+        address: guest-physical address of the access.
+        size: bytes.
+        write: whether it was a store.
+    """
+
+    def __init__(self, address: int, size: int, write: bool) -> None:
+        super().__init__(f"bus error: {'store' if write else 'load'} of {size} bytes at physical {address:#010x}")
+        self.address = address
+        self.size = size
+        self.write = write
+
+
+class Claim(Enum):
+    """How much of a page answers to loads and stores that go over the bus."""
+
+    NONE = 0  #: every such access is a bus error
+    PART = 1  #: some addresses answer, others are bus errors
+    WHOLE = 2  #: every address answers
+
+
+@dataclass(frozen=True)
+class PageMapping:
+    """What a 4 KiB page of the guest-physical address space shows.
+
+    Args:
+        backing_page: number of the backing page behind it (all backings counted in order), or None.
+        readable: loads and fetches may go straight to the backing page.
+        writable: stores may go straight to the backing page.
+        claim: who answers the accesses that may not.
+    """
+
+    backing_page: int | None
+    readable: bool
+    writable: bool
+    claim: Claim
+
+
+class _Window(NamedTuple):
+    """A piece of a page, as the hot path wants it."""
+
+    start: int
+    end: int
+    device: Device | None  #: None: loads give the map's ignored value, stores vanish
+    shift: int  #: address + shift = offset seen by the device
+    swap: bool
+
+
+class Bus:
+    """Device dispatch over a memory map.
+
+    Args:
+        memory_map: the board's address space.
+        big_endian: byte order of the CPU.
+        system: takes the log line of each bus error; None: no log.
+    """
+
+    def __init__(self, memory_map: MemoryMap, big_endian: bool, system: System | None = None) -> None:
+        self._map = memory_map
+        self._big_endian = big_endian
+        self._system = system
+        self._windows: dict[int, tuple[_Window, ...]] = {}
+        self._mappings: dict[int, PageMapping] = {}
+        self._moving: tuple[IoRegion, ...] = memory_map.moving() if memory_map.moving else ()
+        self._writable = {backing.name: backing.writable for backing in memory_map.backings}
+        self._first_page: dict[str, int] = {}
+        page = 0
+        for backing in memory_map.backings:
+            self._first_page[backing.name] = page
+            page += backing.size >> PAGE_SHIFT
+        self.page_count = page
+
+    def mapping_changed(self) -> None:
+        """Forget what was worked out: a window moved, or a device's ``direct_reads`` changed."""
+        self._windows.clear()
+        self._mappings.clear()
+        if self._map.moving:
+            self._moving = self._map.moving()
+
+    def first_page(self, backing: str) -> int:
+        """Number of the first page of a backing."""
+        return self._first_page[backing]
+
+    def read(self, paddr: int, size: int) -> int:
+        """A load of 1, 2, 4 or 8 bytes that is not served from a backing directly.
+
+        Returns:
+            The value as the CPU's register gets it (zero-extended).
+
+        Raises:
+            BusError: nothing answers there.
+        """
+        windows = self._windows.get(paddr >> PAGE_SHIFT)
+        if windows is None:
+            windows = self._page_windows(paddr >> PAGE_SHIFT)
+        end = paddr + size
+        for start, stop, device, shift, swap in windows:
+            if start <= paddr < stop:
+                if end > stop:
+                    break
+                if device is None:
+                    return self._map.ignored_value & ((1 << (8 * size)) - 1)
+                value = device.read(paddr + shift, size)
+                return _swap(value, size) if swap else value
+        if size == 1:
+            raise self._error(paddr, size, False)
+        # The access crosses from one window into another: halves, as a narrower bus would do it.
+        half = size // 2
+        first, second = self.read(paddr, half), self.read(paddr + half, half)
+        return first << (8 * half) | second if self._big_endian else second << (8 * half) | first
+
+    def write(self, paddr: int, size: int, value: int) -> None:
+        """A store of 1, 2, 4 or 8 bytes that does not go to a backing directly.
+
+        Raises:
+            BusError: nothing answers there.
+        """
+        windows = self._windows.get(paddr >> PAGE_SHIFT)
+        if windows is None:
+            windows = self._page_windows(paddr >> PAGE_SHIFT)
+        end = paddr + size
+        for start, stop, device, shift, swap in windows:
+            if start <= paddr < stop:
+                if end > stop:
+                    break
+                if device is not None:
+                    device.write(paddr + shift, size, _swap(value, size) if swap else value)
+                return
+        if size == 1:
+            raise self._error(paddr, size, True)
+        half = size // 2
+        high, low = value >> (8 * half), value & ((1 << (8 * half)) - 1)
+        first, second = (high, low) if self._big_endian else (low, high)
+        self.write(paddr, half, first)
+        self.write(paddr + half, half, second)
+
+    def classify(self, address: int) -> PageMapping:
+        """What the page that holds a guest-physical address shows now."""
+        page = address >> PAGE_SHIFT
+        mapping = self._mappings.get(page)
+        if mapping is None:
+            mapping = self._mappings[page] = self._classify(page)
+        return mapping
+
+    def _classify(self, page: int) -> PageMapping:
+        region = self._memory_at(page << PAGE_SHIFT)
+        if region is None:
+            covered = sum(window.end - window.start for window in self._page_windows(page))
+            claim = Claim.WHOLE if covered == PAGE_SIZE else Claim.PART if covered else Claim.NONE
+            return PageMapping(None, False, False, claim)
+        offset = (page << PAGE_SHIFT) - region.base + region.offset
+        backing_page = self._first_page[region.backing] + (offset >> PAGE_SHIFT)
+        readable = region.device is None or region.device.direct_reads
+        return PageMapping(backing_page, readable, self._writable[region.backing], Claim.WHOLE)
+
+    def _memory_at(self, address: int) -> MemoryRegion | None:
+        for region in self._map.memory:
+            if region.base <= address < region.base + region.size:
+                return region
+        return None
+
+    def _page_windows(self, page: int) -> tuple[_Window, ...]:
+        """The windows of a page: disjoint, in the order of precedence."""
+        start = page << PAGE_SHIFT
+        end = start + PAGE_SIZE
+        windows: list[_Window] = []
+        region = self._memory_at(start)
+        if region is not None:
+            # Loads come here only while the device is in a command mode; stores to plain ROM vanish.
+            windows.append(_Window(start, end, region.device, region.offset - region.base, False))
+        else:
+            for io in self._map.io + self._moving:
+                shift = io.offset - io.base
+                for low, high in _holes(windows, max(start, io.base), min(end, io.base + io.size)):
+                    windows.append(_Window(low, high, io.device, shift, self._swaps(io.endian)))
+            for base, size in self._map.ignored:
+                for low, high in _holes(windows, max(start, base), min(end, base + size)):
+                    windows.append(_Window(low, high, None, 0, False))
+        found = self._windows[page] = tuple(windows)
+        return found
+
+    def _swaps(self, endian: Endian) -> bool:
+        return endian is (Endian.LITTLE if self._big_endian else Endian.BIG)
+
+    def _error(self, paddr: int, size: int, write: bool) -> BusError:
+        error = BusError(paddr, size, write)
+        if self._system is not None:
+            self._system.log(str(error))
+        return error
+
+
+def _swap(value: int, size: int) -> int:
+    return int.from_bytes(value.to_bytes(size, "little"), "big")
+
+
+def _holes(windows: list[_Window], low: int, high: int) -> list[tuple[int, int]]:
+    """What of [low, high) no window claims yet."""
+    holes = [(low, high)] if low < high else []
+    for window in windows:
+        left: list[tuple[int, int]] = []
+        for start, end in holes:
+            if window.end <= start or end <= window.start:
+                left.append((start, end))
+                continue
+            if start < window.start:
+                left.append((start, window.start))
+            if window.end < end:
+                left.append((window.end, end))
+        holes = left
+    return holes
