@@ -230,7 +230,7 @@ class MachineApi(Protocol):
     def kick(self) -> None:
         """Make a run in progress pause soon (callable from a signal handler or another thread)."""
 
-    def set_output(self, sink: "OutputSink") -> None:
+    def set_output(self, sink: OutputSink) -> None:
         """Where serial output goes."""
 
     def apply(self, event: InputEvent) -> None:

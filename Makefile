@@ -1,0 +1,57 @@
+# `make demo` and `make test` do all their own set-up: a virtual environment in .venv with rdbg built in it.
+# Needed beforehand: python3 (3.11 or newer, with its headers), a C compiler, make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
+
+.PHONY: all setup demo demo-uboot test lint check guests real-deps clean
+
+all: setup
+
+setup: $(READY)
+
+$(READY): $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "rdbg needs Python 3.11 or newer; name one with: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; open(os.path.join(sysconfig.get_paths()["include"], "Python.h"))' 2>/dev/null \
+	  || { echo "the headers of $(PYTHON) are missing; on Debian: apt install python3-dev" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test]'
+	touch $(READY)
+
+# Records the example guest, then lets a scripted GDB find its bug by going backward.
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+# The same on Debian's U-Boot (make real-deps installs it).
+demo-uboot: $(READY)
+	$(BIN)/python examples/demo_uboot.py
+
+lint: $(READY)
+	$(BIN)/ruff check rdbg tests examples setup.py
+	$(BIN)/mypy
+
+check: $(READY)
+	$(BIN)/pytest
+
+test: lint check
+
+# Debian packages that the tests marked `real` compare with.
+real-deps:
+	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
+	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
+	  u-boot-qemu qemu-system-mips gdb-multiarch gcc-mipsel-linux-gnu gcc-mips-linux-gnu
+
+# Builds the example and test guests again from source (their ELF files are committed).
+guests:
+	$(MAKE) -C examples/guest
+	$(MAKE) -C tests/guests
+
+clean:
+	rm -rf $(VENV) build rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f rdbg/emu/*.so

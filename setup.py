@@ -1,0 +1,37 @@
+"""Builds the compiled layer: every rdbg/emu/*.pyx, against the headers and the library of the unicorn wheel."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+
+def unicorn_folder() -> Path:
+    """Where the unicorn wheel is installed, found without importing it."""
+    spec = find_spec("unicorn")
+    if spec is None or spec.origin is None:
+        raise SystemExit("rdbg: the build needs the unicorn wheel; install it with: pip install unicorn==2.1.4")
+    return Path(spec.origin).parent
+
+
+def extensions() -> list[Extension]:
+    """One extension per .pyx file of rdbg/emu, named after it."""
+    unicorn = unicorn_folder()
+    return [
+        Extension(
+            f"rdbg.emu.{source.stem}",
+            [str(source)],
+            include_dirs=[str(unicorn / "include"), "rdbg/emu"],
+            library_dirs=[str(unicorn / "lib")],
+            # At run time the library is the one that `import unicorn` has loaded (the dynamic linker knows
+            # it by its soname); the run path finds it too when both packages share one site-packages.
+            extra_link_args=["-l:libunicorn.so.2", "-Wl,-rpath,$ORIGIN/../../unicorn/lib"],
+            extra_compile_args=["-O2", "-fno-strict-aliasing"],
+            depends=[str(path) for pattern in ("*.pxd", "*.pxi") for path in sorted(source.parent.glob(pattern))],
+        )
+        for source in sorted(Path("rdbg/emu").glob("*.pyx"))
+    ]
+
+
+setup(ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}))

@@ -1,0 +1,52 @@
+"""Which tests can run here: those marked ``real`` need Debian packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+UBOOT_BIOS = Path("/usr/lib/u-boot/maltael/u-boot.bin")
+
+#: Debian package -> the programs or files that tests use of it.
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "u-boot-qemu": (str(UBOOT_BIOS), str(UBOOT_BIOS.with_name("uboot.elf"))),
+    "qemu-system-mips": ("qemu-system-mips", "qemu-system-mipsel"),
+    "gdb-multiarch": ("gdb-multiarch",),
+    "gcc-mipsel-linux-gnu": ("mipsel-linux-gnu-gcc",),
+    "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
+}
+
+
+def in_ci() -> bool:
+    """Whether a skipped test is a failure (the variable that CI systems set)."""
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def is_installed(package: str) -> bool:
+    """Whether everything that tests use of a Debian package is there."""
+    return all(shutil.which(name) or Path(name).is_file() for name in PACKAGES[package])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``real`` when one of its packages is absent."""
+    wanted = [package for marker in item.iter_markers("real") for package in marker.args]
+    missing = [package for package in wanted if not is_installed(package)]
+    if missing:
+        pytest.skip(f"needs {' '.join(missing)} (make real-deps)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI everything is installed, so a skip hides something: make it a failure."""
+    report = yield
+    if in_ci() and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {reason}"
+    return report
