@@ -245,6 +245,9 @@ class MachineApi(Protocol):
     def take_touched(self) -> Touched:
         """Pages touched since the last call; tracking starts anew."""
 
+    def nonzero_pages(self) -> Sequence[int]:
+        """Pages that hold anything but zeros, sorted: what a first checkpoint must copy."""
+
     def read_page(self, page: int) -> bytes:
         """The 4096 bytes of a page."""
 
