@@ -1,0 +1,172 @@
+"""Page contents in memory, each version of a page stored once, and the tables that name versions.
+
+A *version* is one content of one page; version 0 is the page of zeros. A *table* maps every page of the machine to a
+version. Tables share leaves of 64 entries, so a checkpoint that differs in 200 pages costs 200 pages, at most 200
+leaves of 256 bytes, and one array of leaf numbers. Both versions and leaves are counted and freed with their last user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.emu.memory_map import PAGE_SIZE
+
+#: Small enough that a scattered write copies little, large enough that 128 MB needs only 512 leaves.
+LEAF_ENTRIES = 64
+_LEAF_BITS = 6
+#: Contents grow by 4 MB at a time: large copies stay few, a small guest stays small.
+_CHUNK_PAGES = 1024
+_CHUNK_BITS = 10
+
+Indices = NDArray[np.uint32]
+
+
+class _Slots:
+    """Counted slot numbers 1, 2, ... (0 is the shared, never freed one), reused after they are freed."""
+
+    def __init__(self) -> None:
+        self.references: NDArray[np.int32] = np.zeros(1, np.int32)
+        self._free: Indices = np.zeros(0, np.uint32)
+        self._free_count = 0
+
+    @property
+    def capacity(self) -> int:
+        return len(self.references)
+
+    @property
+    def used(self) -> int:
+        return self.capacity - self._free_count
+
+    def allocate(self, count: int) -> Indices:
+        """Take ``count`` slots, growing when needed; their reference counts are 0."""
+        if self._free_count < count:
+            self._grow(max(count - self._free_count, self.capacity, _CHUNK_PAGES))
+        self._free_count -= count
+        return self._free[self._free_count : self._free_count + count].copy()
+
+    def _grow(self, by: int) -> None:
+        old = self.capacity
+        self.references = np.concatenate([self.references, np.zeros(by, np.int32)])
+        free = np.zeros(self.capacity, np.uint32)
+        # Descending below the slots freed earlier, so that these are reused first and new ones come in order.
+        free[:by] = np.arange(old + by - 1, old - 1, -1, dtype=np.uint32)
+        free[by : by + self._free_count] = self._free[: self._free_count]
+        self._free, self._free_count = free, self._free_count + by
+
+    def retain(self, slots: Indices) -> None:
+        """One more user for each slot (each given once, but for 0)."""
+        self.references[slots] += 1
+
+    def release(self, slots: Indices) -> Indices:
+        """One user less for each slot; returns those that are free now."""
+        slots = slots[slots != 0]
+        self.references[slots] -= 1
+        gone = slots[self.references[slots] == 0]
+        self._free[self._free_count : self._free_count + len(gone)] = gone
+        self._free_count += len(gone)
+        return gone
+
+
+class PageTable:
+    """Which version each page has: leaf numbers, one for 64 pages. Immutable; belongs to one PageStore."""
+
+    __slots__ = ("leaves",)
+
+    def __init__(self, leaves: Indices) -> None:
+        self.leaves = leaves
+
+
+class PageStore:
+    """All page versions that live tables refer to.
+
+    Args:
+        page_count: pages of the machine, numbered from 0.
+    """
+
+    def __init__(self, page_count: int) -> None:
+        self.page_count = page_count
+        self._versions = _Slots()
+        self._leaf_slots = _Slots()
+        self._leaves: NDArray[np.uint32] = np.zeros((1, LEAF_ENTRIES), np.uint32)
+        self._chunks: list[NDArray[np.uint8]] = []
+        self._top_length = (page_count + LEAF_ENTRIES - 1) >> _LEAF_BITS
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of contents and leaves that are referred to."""
+        return (self._versions.used - 1) * PAGE_SIZE + self._leaf_slots.used * LEAF_ENTRIES * 4
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of one table beside its leaves."""
+        return self._top_length * 4
+
+    def zero_table(self) -> PageTable:
+        """The table in which every page is zeros."""
+        return PageTable(np.zeros(self._top_length, np.uint32))
+
+    def retain(self, table: PageTable) -> PageTable:
+        """Count one more user of a table."""
+        self._leaf_slots.retain(table.leaves)
+        return table
+
+    def release(self, table: PageTable) -> None:
+        """Give a table up; what only it used is freed."""
+        gone = self._leaf_slots.release(table.leaves)
+        if len(gone):
+            self._versions.release(self._leaves[gone].ravel())
+
+    def derive(self, table: PageTable, pages: Sequence[int] | Indices, data: bytes) -> PageTable:
+        """A new table: ``table`` with ``pages`` (sorted, each once) changed to ``data``, their bytes one after another."""
+        numbers = np.asarray(pages, np.uint32)
+        top = table.leaves.copy()
+        if len(numbers) == 0:
+            return self.retain(PageTable(top))
+        versions = self._versions.allocate(len(numbers))
+        self._put(versions, np.frombuffer(data, np.uint8).reshape(-1, PAGE_SIZE))
+        places = np.unique(numbers >> _LEAF_BITS)
+        fresh = self._leaf_slots.allocate(len(places))
+        if self._leaf_slots.capacity > len(self._leaves):
+            grown = np.zeros((self._leaf_slots.capacity, LEAF_ENTRIES), np.uint32)
+            grown[: len(self._leaves)] = self._leaves
+            self._leaves = grown
+        self._leaves[fresh] = self._leaves[top[places]]
+        top[places] = fresh
+        self._leaves[top[numbers >> _LEAF_BITS], numbers & (LEAF_ENTRIES - 1)] = versions
+        # A version belongs to one page, so within one table only version 0 can occur twice: plain += is right.
+        self._versions.retain(self._leaves[fresh].ravel())
+        return self.retain(PageTable(top))
+
+    def changed(self, old: PageTable, new: PageTable) -> Indices:
+        """Pages whose versions differ between two tables, sorted."""
+        places = np.flatnonzero(old.leaves != new.leaves)
+        if len(places) == 0:
+            return np.zeros(0, np.uint32)
+        rows, columns = np.nonzero(self._leaves[old.leaves[places]] != self._leaves[new.leaves[places]])
+        return ((places[rows] << _LEAF_BITS) + columns).astype(np.uint32)
+
+    def versions(self, table: PageTable) -> Indices:
+        """The version of every page: equal numbers, equal contents."""
+        return self._leaves[table.leaves].ravel()[: self.page_count]
+
+    def read(self, table: PageTable, pages: Sequence[int] | Indices) -> bytes:
+        """The bytes that ``pages`` have in ``table``, one after another."""
+        numbers = np.asarray(pages, np.uint32)
+        versions = self._leaves[table.leaves[numbers >> _LEAF_BITS], numbers & (LEAF_ENTRIES - 1)]
+        out = np.zeros((len(numbers), PAGE_SIZE), np.uint8)
+        chunk_of = versions >> _CHUNK_BITS
+        for chunk in np.unique(chunk_of[versions != 0]):
+            rows = np.flatnonzero((chunk_of == chunk) & (versions != 0))
+            out[rows] = self._chunks[chunk][versions[rows] & (_CHUNK_PAGES - 1)]
+        return out.tobytes()
+
+    def _put(self, versions: Indices, rows: NDArray[np.uint8]) -> None:
+        while len(self._chunks) * _CHUNK_PAGES < self._versions.capacity:
+            self._chunks.append(np.empty((_CHUNK_PAGES, PAGE_SIZE), np.uint8))
+        chunk_of = versions >> _CHUNK_BITS
+        for chunk in np.unique(chunk_of):
+            mine = np.flatnonzero(chunk_of == chunk)
+            self._chunks[chunk][versions[mine] & (_CHUNK_PAGES - 1)] = rows[mine]
