@@ -1,0 +1,357 @@
+"""The inputs of a run, past and to come, as the machine and the timeline ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rdbg.emu.inputs import InputEvent
+from rdbg.errors import RdbgError
+from rdbg.journal.live import LiveInputs
+from rdbg.journal.log import Log, MemoryLog
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import (
+    DIGEST_KINDS,
+    INPUT_KINDS,
+    KIND_DIGEST,
+    KIND_END,
+    POKE_KINDS,
+    EndOfRun,
+    Record,
+    event_of,
+    record_of,
+)
+from rdbg.journal.writer import JournalWriter
+
+_KNOWN_KINDS = INPUT_KINDS | DIGEST_KINDS | {KIND_END}
+
+
+class History:
+    """The ordered inputs of a run, with a cursor: the source that the machine takes its inputs from.
+
+    There is one total order of inputs, also among those at one icount. The cursor stands before the next one that will
+    enter. The canonical state at position P includes every input at P.
+
+    For the machine, an InputSource: `next_icount` and `take` give the inputs of windows. For the timeline: after restoring a state,
+    `seek` to its position; never run past `next_poke`, stop there and apply `take_pokes`; after every
+    run, `advance` to where the machine stands. In a live run whatever waits outside enters at the first window after
+    ``end``, so a state seen at ``end`` (by a checkpoint, by the user) stays what it was. One exception: an idle CPU
+    has no later window. `advance(position, idle=True)` lets inputs enter at ``position`` itself; `entered_at` tells whether a
+    state taken there before is out of date.
+
+    Make one with `live_run`, `recording` or `replay`.
+
+    Args:
+        log: the records so far.
+        start: first icount of the run.
+        end: last icount known.
+        live: where a live run's inputs wait; None: nothing comes from outside (or a replay).
+        writer: the journal being recorded, or None.
+        finished: how the run ended, or None.
+        growing: the run goes on past ``end``.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        start: int,
+        end: int,
+        live: LiveInputs | None,
+        writer: JournalWriter | None,
+        finished: EndOfRun | None,
+        growing: MemoryLog | None,
+    ) -> None:
+        self._log = log
+        self._growing = growing
+        self._outside = live
+        self._writer = writer
+        self._finished = finished
+        self._start = start
+        self._end = end
+        self._open_from = end  # live inputs enter at this icount or later
+        self._cursor = 0
+        self._trouble: RdbgError | None = None
+        self.notice: str | None = None
+
+    @classmethod
+    def live_run(cls, live: LiveInputs | None = None, start: int = 0) -> History:
+        """A run that goes on, its history in memory only."""
+        log = MemoryLog()
+        return cls(log, start, start, live, None, None, log)
+
+    @classmethod
+    def recording(cls, writer: JournalWriter, live: LiveInputs | None = None) -> History:
+        """A run that goes on and is recorded by ``writer``."""
+        log = MemoryLog()
+        start = writer.header.start
+        return cls(log, start, start, live, writer, None, log)
+
+    @classmethod
+    def replay(cls, reader: JournalReader) -> History:
+        """A finished run. ``notice`` holds a line for the user if the journal is torn or damaged.
+
+        Raises:
+            RdbgError: the journal holds kinds of records that this rdbg does not know.
+        """
+        for chunk in reader.chunks:
+            unknown = [kind for kind in range(32) if chunk.kinds >> kind & 1 and kind not in _KNOWN_KINDS]
+            if unknown:
+                raise RdbgError(
+                    f"{reader.path}: record of unknown kind {unknown[0]} in the chunk at offset {chunk.offset}, "
+                    f"icount {chunk.first}; replay with the rdbg that recorded it (version {reader.header.rdbg_version})"
+                )
+        history = cls(reader, reader.header.start, reader.covered, None, None, reader.end, None)
+        if reader.damage is not None:
+            history.notice = reader.damage.line(reader.path)
+        elif reader.end is None:
+            history.notice = (
+                f"{reader.path}: the recording has no end marker (its recorder was killed); "
+                f"it is used up to icount {reader.covered}"
+            )
+        return history
+
+    # --- bounds ------------------------------------------------------------------------------
+    @property
+    def start(self) -> int:
+        """First icount of the run."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Last icount known: of the finished run, or where the live one has come to."""
+        return self._end
+
+    @property
+    def live(self) -> bool:
+        """Whether the run goes on past ``end``."""
+        return self._growing is not None and self._finished is None
+
+    @property
+    def finished(self) -> EndOfRun | None:
+        """How the run ended; None: it goes on, or its journal is torn."""
+        return self._finished
+
+    # --- for the machine ---------------------------------------------------------------------
+    def next_icount(self) -> int | None:
+        """Position of the next input that is known to enter at a window, or None.
+
+        With something waiting outside: the first icount where it may enter. None also when a debugger's write comes
+        first: the timeline applies that one.
+        """
+        ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
+        if ordinal is not None:
+            record = self._log.record(ordinal)
+            return None if record.kind in POKE_KINDS else record.icount
+        if self._accepts():
+            return self._open_from
+        return None
+
+    def take(self, icount: int) -> list[InputEvent]:
+        """Inputs that enter at the window ``icount``, in order; the cursor moves past them.
+
+        Raises:
+            RdbgError: a recorded input's window was not met: the replay has diverged.
+        """
+        taken: list[InputEvent] = []
+        while True:
+            ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
+            if ordinal is None:
+                break
+            record = self._log.record(ordinal)
+            if record.kind in POKE_KINDS or record.icount > icount:
+                return taken
+            if record.icount < icount:
+                raise RdbgError(
+                    f"the replay diverged: the input recorded at icount {record.icount} did not find its interrupt "
+                    f"window, the next one is at icount {icount}; the fault lies before, see the last digest that agreed"
+                )
+            taken.append(event_of(record))
+            self._cursor = ordinal + 1
+        if icount >= self._open_from and self._accepts() and self._outside is not None:
+            for event in self._outside.take():
+                stamped = replace(event, icount=icount)
+                self._append(record_of(stamped))
+                taken.append(stamped)
+            self._cursor = self._log.count
+            self._end = max(self._end, icount)
+            self._open_from = self._end + 1
+        return taken
+
+    def _accepts(self) -> bool:
+        return self.live and self._outside is not None and self._outside.pending()
+
+    # --- for the timeline --------------------------------------------------------------------
+    def seek(self, icount: int) -> None:
+        """Stand at ``icount`` with every input there already entered."""
+        self._cursor = self._log.find(icount)
+
+    def next_poke(self) -> int | None:
+        """Position of the next write of the debugger after the cursor: do not run past it. None: no more."""
+        ordinal = self._log.next_of(self._cursor, POKE_KINDS)
+        return None if ordinal is None else self._log.record(ordinal).icount
+
+    def take_pokes(self, icount: int) -> list[InputEvent]:
+        """The debugger's writes that are next in order and stand at ``icount``; the cursor moves past them.
+
+        Ask when the machine stands at ``icount`` and has taken that window's inputs. If `next_icount` then answers ``icount``
+        (an input came to the idle CPU after the write), run again to ``icount`` and ask again.
+        """
+        taken: list[InputEvent] = []
+        while True:
+            ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
+            if ordinal is None:
+                return taken
+            record = self._log.record(ordinal)
+            if record.kind not in POKE_KINDS or record.icount != icount:
+                return taken
+            taken.append(event_of(record))
+            self._cursor = ordinal + 1
+
+    def append(self, event: InputEvent) -> None:
+        """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.
+
+        Args:
+            event: its icount is ``end`` or later. The cursor stands at the end of the history, and then after it.
+
+        Raises:
+            RdbgError: the run is finished, or the position is in its past.
+        """
+        if not self.live:
+            raise RdbgError("this recording is finished: its past cannot be changed; start a live run to write")
+        if event.icount < self._end or self._log.next_of(self._cursor, INPUT_KINDS) is not None:
+            raise RdbgError(
+                f"cannot write at icount {event.icount}: it is in the past, and the live end is at icount {self._end}; "
+                "go there first"
+            )
+        self._append(record_of(event))
+        self._cursor = self._log.count
+        self._end = event.icount
+        self._open_from = self._end + 1
+
+    def advance(self, position: int, idle: bool = False) -> None:
+        """Say that the machine stands at ``position``.
+
+        Args:
+            position: icount.
+            idle: the CPU waits there; an input from outside may enter at ``position`` itself.
+
+        Raises:
+            RdbgError: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on, unrecorded.
+        """
+        if self.live and position >= self._end:
+            self._end = position
+            self._open_from = position if idle else position + 1
+            if self._writer is not None:
+                self._write(lambda writer: writer.advance(position))
+        self._raise_trouble()
+
+    def entered_at(self, icount: int) -> int:
+        """How many inputs stand at ``icount``: when it grows, a state taken there is out of date."""
+        count = 0
+        ordinal = self._log.next_of(self._log.find(icount - 1), INPUT_KINDS)
+        while ordinal is not None and self._log.record(ordinal).icount == icount:
+            count += 1
+            ordinal = self._log.next_of(ordinal + 1, INPUT_KINDS)
+        return count
+
+    def flush(self) -> None:
+        """Let the journal's file have everything so far. Raises RdbgError as `advance` does."""
+        if self._writer is not None:
+            self._write(lambda writer: writer.flush())
+        self._raise_trouble()
+
+    def close(self, end: EndOfRun) -> None:
+        """End a live run, and its journal with an end marker. A finished one stays as it is.
+
+        Raises:
+            RdbgError: writing the journal failed (the disk is full).
+        """
+        if not self.live:
+            return
+        self._end = max(self._end, end.icount)
+        self._finished = end
+        if self._writer is not None:
+            self._write(lambda writer: writer.close(end))
+            self._writer = None
+        self._raise_trouble()
+
+    def truncate_after(self, icount: int) -> None:
+        """Forget what came after ``icount``: the run goes on from there another way.
+
+        Raises:
+            RdbgError: the run is finished or recorded.
+        """
+        if self._growing is None or self._writer is not None:
+            raise RdbgError(f"cannot leave the recorded run at icount {icount}: a recording keeps its one past")
+        self._growing.truncate_after(icount)
+        self._cursor = min(self._cursor, self._log.count)
+        self._finished = None
+        self._end = min(self._end, icount)
+        self._open_from = self._end + 1
+
+    # --- digests -----------------------------------------------------------------------------
+    def note_digest(self, icount: int, digest: bytes) -> None:
+        """Write down the state's digest at ``icount``, if the run is live there; in the past this does nothing.
+
+        Args:
+            icount: where the machine stands, all inputs there entered.
+            digest: 16 bytes.
+        """
+        if not self.live or icount < self._end or self._digest_record(icount) is not None:
+            return
+        at_end = self._cursor == self._log.count
+        self._append(Record(icount, KIND_DIGEST, 0, 0, digest))
+        if at_end:
+            self._cursor = self._log.count
+        self._end = icount
+
+    def expected_digest(self, icount: int) -> bytes | None:
+        """The digest that the state at ``icount`` had when it was first passed, or None if none was taken."""
+        record = self._digest_record(icount)
+        return None if record is None else record.data
+
+    def next_digest(self, icount: int) -> int | None:
+        """Position of the first digest after ``icount`` that can be compared, or None."""
+        ordinal = self._log.next_of(self._log.find(icount), DIGEST_KINDS)
+        while ordinal is not None:
+            position = self._log.record(ordinal).icount
+            if self._digest_record(position) is not None:
+                return position
+            ordinal = self._log.next_of(self._log.find(position), DIGEST_KINDS)
+        return None
+
+    def _digest_record(self, icount: int) -> Record | None:
+        """The digest at ``icount`` unless an input at the same place came after it."""
+        for ordinal in range(self._log.find(icount) - 1, -1, -1):
+            record = self._log.record(ordinal)
+            if record.icount != icount or record.kind in INPUT_KINDS:
+                return None
+            if record.kind == KIND_DIGEST:
+                return record
+        return None
+
+    # --- writing -----------------------------------------------------------------------------
+    def _append(self, record: Record) -> None:
+        if self._growing is None:
+            raise RdbgError("this recording is finished")
+        self._growing.append(record)
+        if self._writer is not None:
+            self._write(lambda writer: writer.append(record))
+
+    def _write(self, action: Callable[[JournalWriter], None]) -> None:
+        """Do something with the journal. A failure is kept for `advance` to raise, since the machine must not stop in the
+        middle of a window; and the run goes on unrecorded.
+        """
+        if self._writer is None:
+            return
+        try:
+            action(self._writer)
+        except RdbgError as error:
+            self._trouble = error
+            self._writer.discard()
+            self._writer = None
+
+    def _raise_trouble(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble

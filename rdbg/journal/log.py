@@ -1,0 +1,76 @@
+"""The records of a run, in memory or in a journal, behind one small interface."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+from typing import Protocol
+
+from rdbg.journal.records import Record
+
+
+class Log(Protocol):
+    """Records in order of icount, numbered from 0. `JournalReader` is one, `MemoryLog` the other."""
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+
+    def record(self, ordinal: int) -> Record:
+        """The record of that number."""
+
+    def find(self, icount: int) -> int:
+        """Number of the first record with a greater icount, or ``count``."""
+
+    def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
+        """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
+
+
+class MemoryLog:
+    """The records of a run that is going on."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._icounts: list[int] = []
+        self._by_kind: dict[int, list[int]] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return len(self._records)
+
+    def record(self, ordinal: int) -> Record:
+        """The record of that number."""
+        return self._records[ordinal]
+
+    def find(self, icount: int) -> int:
+        """Number of the first record with a greater icount, or ``count``."""
+        return bisect_right(self._icounts, icount)
+
+    def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
+        """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
+        found: int | None = None
+        for kind in kinds:
+            ordinals = self._by_kind.get(kind)
+            if ordinals is None:
+                continue
+            at = bisect_left(ordinals, ordinal)
+            if at < len(ordinals) and (found is None or ordinals[at] < found):
+                found = ordinals[at]
+        return found
+
+    def append(self, record: Record) -> None:
+        """Add a record, not before the latest one."""
+        if self._icounts and record.icount < self._icounts[-1]:
+            raise ValueError(f"record at icount {record.icount} after one at {self._icounts[-1]}")
+        self._by_kind.setdefault(record.kind, []).append(len(self._records))
+        self._records.append(record)
+        self._icounts.append(record.icount)
+
+    def truncate_after(self, icount: int) -> None:
+        """Forget the records with a greater icount."""
+        keep = self.find(icount)
+        del self._records[keep:]
+        del self._icounts[keep:]
+        for ordinals in self._by_kind.values():
+            del ordinals[bisect_left(ordinals, keep) :]

@@ -1,0 +1,263 @@
+"""Writing a journal: append-only, chunk by chunk."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable
+
+from rdbg.errors import RdbgError
+from rdbg.journal import format as fmt
+from rdbg.journal.header import JournalHeader
+from rdbg.journal.records import EndOfRun, Record, record_of_end
+
+#: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at a time (about a
+#: millisecond), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most this second.
+CHUNK_RECORDS = 512
+CHUNK_BYTES = 32 << 10
+CHUNK_SECONDS = 1.0
+
+#: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions: some tenths of
+#: a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
+COVER_INSTRUCTIONS = 1 << 24
+
+
+class JournalWriter:
+    """A journal being recorded.
+
+    The file grows under the name ``PATH.new`` and takes its own name only in `publish`, so that the earlier recording of
+    that name stands until the new one can be replayed.
+
+    Args:
+        path: the journal's name.
+        header: its header.
+        clock: host seconds, for the age of a chunk.
+
+    Raises:
+        RdbgError: the name is taken by something that is no journal or by a running recording, or cannot be written.
+    """
+
+    def __init__(self, path: str, header: JournalHeader, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self.header = header
+        self._target = os.path.realpath(path)
+        self._draft = self._target + ".new"
+        self._clock = clock
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._first = 0
+        self._kinds = 0
+        self._since = 0.0
+        self._ordinal = 0
+        self._last = header.start  # icount of the latest record
+        self._covered = header.start  # no input up to here is missing, once the pending chunk is flushed
+        self._covered_on_disk = header.start
+        self._published = False
+        refuse_target(path)
+        self._fd = self._open_draft()
+        self._offset = 0
+        try:
+            self._write(fmt.build_header(header))
+            os.fsync(self._fd)
+        except (RdbgError, OSError) as error:
+            self.discard()
+            raise _failure(self.path, "cannot write", error) from error
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._fd < 0
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._offset
+
+    def publish(self) -> None:
+        """Give the journal its own name: from now on it is the recording, and an earlier one of that name is gone.
+
+        Raises:
+            RdbgError: the file cannot be renamed.
+        """
+        if self._published:
+            return
+        refuse_target(self.path)
+        try:
+            os.replace(self._draft, self._target)
+            sync_directory(self._target)
+        except OSError as error:
+            raise _failure(self.path, "cannot put the new journal in place", error) from error
+        self._published = True
+
+    def discard(self) -> None:
+        """Give up: close without an end marker, and remove the file if it was not published."""
+        if self._fd < 0:
+            return
+        if not self._published:
+            try:
+                os.unlink(self._draft)
+            except OSError:
+                pass  # what cannot be removed is overwritten by the next recording
+        os.close(self._fd)
+        self._fd = -1
+
+    def append(self, record: Record) -> None:
+        """Add a record; it reaches the disk with its chunk.
+
+        Args:
+            record: its icount is not before the latest one's.
+
+        Raises:
+            RdbgError: its chunk could not be written (the disk is full).
+        """
+        if self._fd < 0:
+            raise ValueError("the journal is closed")
+        if record.icount < self._last:
+            raise ValueError(f"record at icount {record.icount} after one at {self._last}")
+        if not self._pending:
+            self._first = self._last = record.icount
+            self._since = self._clock()
+        built = fmt.build_record(record, self._last)
+        self._pending.append(built)
+        self._pending_bytes += len(built)
+        self._kinds |= 1 << record.kind
+        self._last = record.icount
+        self._covered = max(self._covered, record.icount)
+        full = len(self._pending) >= CHUNK_RECORDS or self._pending_bytes >= CHUNK_BYTES
+        if full or self._clock() - self._since >= CHUNK_SECONDS:
+            self._flush_chunk()
+
+    def advance(self, position: int) -> None:
+        """Say that the run has come to ``position``; what is older than a second, or far enough on, goes to disk.
+
+        Args:
+            position: icount; every input before it was appended.
+
+        Raises:
+            RdbgError: the disk is full.
+        """
+        self._covered = max(self._covered, position)
+        if self._pending:
+            if self._clock() - self._since >= CHUNK_SECONDS:
+                self._flush_chunk()
+        elif self._covered - self._covered_on_disk >= COVER_INSTRUCTIONS:
+            self._flush_chunk()
+
+    def flush(self) -> None:
+        """Write what is pending, so that kill -9 cannot lose it.
+
+        Raises:
+            RdbgError: the disk is full.
+        """
+        if self._pending:
+            self._flush_chunk()
+
+    def close(self, end: EndOfRun) -> None:
+        """Write the end marker and let the disk have it all.
+
+        Raises:
+            RdbgError: the disk is full.
+        """
+        self.append(record_of_end(end))
+        self.flush()
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise _failure(self.path, "cannot write", error) from error
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _flush_chunk(self) -> None:
+        first = self._first if self._pending else self._covered
+        chunk = fmt.build_chunk(self._ordinal, first, self._covered, self._kinds, self._pending)
+        self._write(chunk)
+        self._ordinal += len(self._pending)
+        self._covered_on_disk = self._covered
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._kinds = 0
+
+    def _write(self, data: bytes) -> None:
+        """All of ``data`` or nothing, so that the file ends in a whole chunk also when the disk is full."""
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._fd, data[written:], self._offset + written)
+        except OSError as error:
+            os.ftruncate(self._fd, self._offset)
+            kept = f"the recording is kept up to icount {self._covered_on_disk}"
+            raise _failure(self.path, f"recording failed at icount {self._covered}", error, kept) from error
+        self._offset += len(data)
+
+    def _open_draft(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self._draft, flags, 0o666)
+        except OSError as error:
+            raise _failure(self.path, "cannot create", error) from error
+        # A draft that another process holds is a recording about to start; one that nobody holds was left by a killed one.
+        if not lock(descriptor):
+            os.close(descriptor)
+            raise RdbgError(f"{self.path}: another rdbg is starting to record under this name; choose another name")
+        os.ftruncate(descriptor, 0)
+        return descriptor
+
+
+def refuse_target(path: str) -> None:
+    """Check that a recording may take this name.
+
+    Raises:
+        RdbgError: a file that is no journal stands there, or a recording that is still running.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _failure(path, "cannot record there", error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise RdbgError(f"{path}: cannot record there: this is not a regular file; choose another name")
+    if status.st_size == 0:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise _failure(path, "cannot record there", error) from error
+    try:
+        if os.pread(descriptor, len(fmt.MAGIC), 0) != fmt.MAGIC:
+            raise RdbgError(f"{path}: will not overwrite a file that is not an rdbg journal; choose another name")
+        if not lock(descriptor):
+            raise RdbgError(f"{path}: another rdbg is recording to this file; choose another name")
+    finally:
+        os.close(descriptor)
+
+
+def lock(descriptor: int) -> bool:
+    """Take the lock that a running recording holds on its file; False if another process has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
+def sync_directory(path: str) -> None:
+    """Let the disk have the name of a file just renamed."""
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failure(path: str, what: str, error: Exception, kept: str = "") -> RdbgError:
+    if isinstance(error, RdbgError):
+        return error
+    reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    tail = f"; {kept}" if kept else ""
+    return RdbgError(f"{path}: {what}: {reason}{tail}")
