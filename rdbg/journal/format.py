@@ -85,8 +85,8 @@ ChunkHeader = c.Struct(
     "header_crc" / c.Int32ul,  # of the bytes before it
 )
 
-#: ``tag``: the kind in 5 bits, and which of the optional fields follow. ``delta``: icounts since the record before it in the
-#: chunk (the first: since the chunk's ``first``).
+#: ``tag``: the kind in 5 bits, and which of the optional fields follow. ``delta``: icounts since the record before it
+#: in the chunk (the first: since the chunk's ``first``).
 RecordFormat = c.Struct(
     "tag" / c.Int8ul,
     "delta" / c.VarInt,

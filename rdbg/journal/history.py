@@ -32,12 +32,12 @@ class History:
     There is one total order of inputs, also among those at one icount. The cursor stands before the next one that will
     enter. The canonical state at position P includes every input at P.
 
-    For the machine, an InputSource: `next_icount` and `take` give the inputs of windows. For the timeline: after restoring a state,
-    `seek` to its position; never run past `next_poke`, stop there and apply `take_pokes`; after every
-    run, `advance` to where the machine stands. In a live run whatever waits outside enters at the first window after
-    ``end``, so a state seen at ``end`` (by a checkpoint, by the user) stays what it was. One exception: an idle CPU
-    has no later window. `advance(position, idle=True)` lets inputs enter at ``position`` itself; `entered_at` tells whether a
-    state taken there before is out of date.
+    For the machine, an InputSource: `next_icount` and `take` give the inputs of windows. For the timeline: after
+    restoring a state, `seek` to its position; never run past `next_poke`, stop there and apply `take_pokes`; after
+    every run, `advance` to where the machine stands. In a live run whatever waits outside enters at the first window
+    after ``end``, so a state seen at ``end`` (by a checkpoint, by the user) stays what it was. One exception: an idle
+    CPU has no later window. `advance(position, idle=True)` lets inputs enter at ``position`` itself; `entered_at` tells
+    whether a state taken there before is out of date.
 
     Make one with `live_run`, `recording` or `replay`.
 
@@ -98,7 +98,7 @@ class History:
             if unknown:
                 raise RdbgError(
                     f"{reader.path}: record of unknown kind {unknown[0]} in the chunk at offset {chunk.offset}, "
-                    f"icount {chunk.first}; replay with the rdbg that recorded it (version {reader.header.rdbg_version})"
+                    f"icount {chunk.first}; replay with rdbg {reader.header.rdbg_version}, which recorded it"
                 )
         history = cls(reader, reader.header.start, reader.covered, None, None, reader.end, None)
         if reader.damage is not None:
@@ -162,8 +162,8 @@ class History:
                 return taken
             if record.icount < icount:
                 raise RdbgError(
-                    f"the replay diverged: the input recorded at icount {record.icount} did not find its interrupt "
-                    f"window, the next one is at icount {icount}; the fault lies before, see the last digest that agreed"
+                    f"the replay diverged: the input recorded at icount {record.icount} did not meet its "
+                    f"interrupt window, the next one is at icount {icount}; the fault lies before, see the last digest that agreed"
                 )
             taken.append(event_of(record))
             self._cursor = ordinal + 1
@@ -193,8 +193,8 @@ class History:
     def take_pokes(self, icount: int) -> list[InputEvent]:
         """The debugger's writes that are next in order and stand at ``icount``; the cursor moves past them.
 
-        Ask when the machine stands at ``icount`` and has taken that window's inputs. If `next_icount` then answers ``icount``
-        (an input came to the idle CPU after the write), run again to ``icount`` and ask again.
+        Ask when the machine stands at ``icount`` and has taken that window's inputs. If `next_icount` then answers
+        ``icount`` (an input came to the idle CPU after the write), run again to ``icount`` and ask again.
         """
         taken: list[InputEvent] = []
         while True:
@@ -236,7 +236,8 @@ class History:
             idle: the CPU waits there; an input from outside may enter at ``position`` itself.
 
         Raises:
-            RdbgError: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on, unrecorded.
+            RdbgError: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on,
+            unrecorded.
         """
         if self.live and position >= self._end:
             self._end = position
@@ -339,8 +340,8 @@ class History:
             self._write(lambda writer: writer.append(record))
 
     def _write(self, action: Callable[[JournalWriter], None]) -> None:
-        """Do something with the journal. A failure is kept for `advance` to raise, since the machine must not stop in the
-        middle of a window; and the run goes on unrecorded.
+        """Do something with the journal. A failure is kept for `advance` to raise, since the machine must not stop in
+        the middle of a window; and the run goes on unrecorded.
         """
         if self._writer is None:
             return

@@ -36,7 +36,9 @@ class JournalReader:
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise RdbgError(f"{path}: cannot open the journal: {error.strerror}; give the name of a recording") from error
+            raise RdbgError(
+                f"{path}: cannot open the journal: {error.strerror}; give the name of a recording"
+            ) from error
         try:
             self.header, first_chunk = self._read_header()
             found = survey(self._fd, first_chunk, self.header.start)
@@ -79,7 +81,9 @@ class JournalReader:
         try:
             return end_of(last) if last.kind == KIND_END else None
         except ValueError as error:
-            raise RdbgError(f"{self.path}: record {self.count - 1}: unknown reason {last.port} for the end of the run") from error
+            raise RdbgError(
+                f"{self.path}: record {self.count - 1}: unknown reason {last.port} for the end of the run"
+            ) from error
 
     def record(self, ordinal: int) -> Record:
         """The record of that number, 0 <= ordinal < count."""

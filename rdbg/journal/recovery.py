@@ -41,8 +41,8 @@ class Damage:
                 f"it is used up to icount {self.icount}"
             )
         return (
-            f"{path}: damaged at offset {self.offset}, record {self.record} ({self.reason}); the recording is used up to "
-            f"icount {self.icount} and {self.lost} bytes after it are not; take a good copy to go further"
+            f"{path}: damaged at offset {self.offset}, record {self.record} ({self.reason}); the recording is used up "
+            f"to icount {self.icount} and {self.lost} bytes after it are not; take a good copy to go further"
         )
 
 
@@ -85,7 +85,9 @@ def survey(descriptor: int, start_offset: int, start_icount: int) -> Survey:
         if chunk is None:
             later = _find_chunk(descriptor, offset + 1, size)
             if later is not None:
-                return stop(f"no chunk header here; the next one is at offset {later.offset}, icount {later.first}", False)
+                return stop(
+                    f"no chunk header here; the next one is at offset {later.offset}, icount {later.first}", False
+                )
             return stop("no whole chunk header", True)
         if chunk.ordinal != record or chunk.first < icount or chunk.last < chunk.first:
             return stop(f"a chunk that does not continue the one before it (record {chunk.ordinal})", False)

@@ -13,22 +13,23 @@ from rdbg.journal import format as fmt
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import EndOfRun, Record, record_of_end
 
-#: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at a time (about a
-#: millisecond), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most this second.
+#: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at
+#: a time (about a millisecond), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most
+#: this second.
 CHUNK_RECORDS = 512
 CHUNK_BYTES = 32 << 10
 CHUNK_SECONDS = 1.0
 
-#: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions: some tenths of
-#: a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
+#: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions:
+#: some tenths of a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
 COVER_INSTRUCTIONS = 1 << 24
 
 
 class JournalWriter:
     """A journal being recorded.
 
-    The file grows under the name ``PATH.new`` and takes its own name only in `publish`, so that the earlier recording of
-    that name stands until the new one can be replayed.
+    The file grows under the name ``PATH.new`` and takes its own name only in `publish`, so that the earlier recording
+    of that name stands until the new one can be replayed.
 
     Args:
         path: the journal's name.
@@ -198,7 +199,8 @@ class JournalWriter:
             descriptor = os.open(self._draft, flags, 0o666)
         except OSError as error:
             raise _failure(self.path, "cannot create", error) from error
-        # A draft that another process holds is a recording about to start; one that nobody holds was left by a killed one.
+        # A draft that another process holds is a recording about to start; one that nobody holds was left by a killed
+        # one.
         if not lock(descriptor):
             os.close(descriptor)
             raise RdbgError(f"{self.path}: another rdbg is starting to record under this name; choose another name")

@@ -1,0 +1,71 @@
+"""Journals to test with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.journal.header import JournalHeader, describe
+from rdbg.journal.records import KIND_DIGEST, EndOfRun, EndReason, Record
+from rdbg.journal.writer import JournalWriter
+
+SPEC = MachineSpec(
+    board="malta",
+    cpu="24Kf",
+    big_endian=False,
+    ram_bytes=256 << 20,
+    shift=3,
+    images=(Image("bios", "u-boot.bin", b"boot" * 1000), Image("pflash", "no/\udce9.bin", b"\xff" * 10)),
+    append="console=ttyS0 \u00e9",
+    rtc_base=-1,
+)
+END = EndOfRun(10**9, EndReason.SHUTDOWN, 3)
+
+u64 = st.integers(0, 2**64 - 1)
+deltas = st.one_of(st.just(0), st.integers(0, 300), st.integers(0, 2**40))
+
+
+def header(start: int = 0) -> JournalHeader:
+    """A header of a recording of SPEC."""
+    return describe(
+        SPEC,
+        created=1_700_000_000,
+        rdbg_version="0.1.0",
+        command_line=("rdbg", "run"),
+        initial_snapshot="x",
+        start=start,
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, max_size: int = 40) -> list[Record]:
+    """Records in order."""
+    made: list[Record] = []
+    icount = 0
+    for delta in draw(st.lists(deltas, max_size=max_size)):
+        icount += delta
+        kind = draw(st.sampled_from([*map(int, InputKind), KIND_DIGEST]))
+        if kind == KIND_DIGEST:
+            made.append(Record(icount, kind, data=draw(st.binary(min_size=16, max_size=16))))
+        else:
+            made.append(Record(icount, kind, draw(st.integers(0, 80)), draw(u64), draw(st.binary(max_size=20))))
+    return made
+
+
+def write(path: Path, made: list[Record], end: EndOfRun | None = None, flush_every: int = 0) -> JournalWriter:
+    """Record and publish; without ``end`` the file is left as by a killed process, its last records flushed."""
+    writer = JournalWriter(str(path), header())
+    writer.publish()
+    for number, record in enumerate(made, 1):
+        writer.append(record)
+        if flush_every and number % flush_every == 0:
+            writer.flush()
+    if end is None:
+        writer.flush()
+        writer.discard()
+    else:
+        writer.close(end)
+    return writer
