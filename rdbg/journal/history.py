@@ -163,7 +163,7 @@ class History:
             if record.icount < icount:
                 raise RdbgError(
                     f"the replay diverged: the input recorded at icount {record.icount} did not meet its "
-                    f"interrupt window, the next one is at icount {icount}; the fault lies before, see the last digest that agreed"
+                    f"interrupt window, the next one is at icount {icount}; the fault lies before that"
                 )
             taken.append(event_of(record))
             self._cursor = ordinal + 1

@@ -21,7 +21,7 @@ from .samples import header, records, write
 HEADER_SIZE = len(fmt.build_header(header()))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(records(max_size=12), st.integers(1, 4))
 def test_cut_at_every_offset(made: list[Record], flush_every: int) -> None:
     """Whatever the length that is left, the whole chunks replay and the notice is there iff something is missing."""
