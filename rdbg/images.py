@@ -1,0 +1,153 @@
+"""From options to a machine's description: files are read, the byte order is found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.errors import RdbgError, UsageError
+from rdbg.options import ImageFile, RunOptions
+
+_ELF_MAGIC = b"\x7fELF"
+_ELF_DATA = 5  # e_ident[EI_DATA]: 1 little, 2 big (System V ABI, ELF header)
+_ELF_MACHINE = 18
+_EM_MIPS = 8
+
+#: Roles in the order in which they say what byte order the machine has.
+_DECIDING_ROLES = ("kernel", "bios", "pflash")
+
+#: How much of a raw image is looked at.
+_SAMPLE_BYTES = 256 << 10
+
+#: Major opcodes that most of any MIPS program consists of: special, jal, beq, bne, addiu, ori, lui, lw, sw.
+_COMMON_OPCODES = (0x00, 0x03, 0x04, 0x05, 0x09, 0x0D, 0x0F, 0x23, 0x2B)
+
+#: Letters that stand side by side in messages; in an image whose words are swapped they do not.
+_COMMON_LETTERS = (b"ing", b"ion", b"the", b"ent", b"and", b"err", b"ead", b"oot")
+
+
+def read_image(file: ImageFile) -> Image:
+    """Read a file that the machine starts from.
+
+    Raises:
+        RdbgError: it cannot be read, or it is empty.
+    """
+    path = Path(file.path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RdbgError(f"{file.path}: cannot read the {file.role} image: {error.strerror}") from error
+    if not data:
+        raise RdbgError(f"{file.path}: the {file.role} image is empty; give another file")
+    return Image(file.role, file.path, data)
+
+
+def is_elf(data: bytes) -> bool:
+    """Whether these are the bytes of an ELF file."""
+    return data.startswith(_ELF_MAGIC)
+
+
+def elf_big_endian(image: Image) -> bool:
+    """The byte order of an ELF file for MIPS.
+
+    Raises:
+        RdbgError: it is cut short, or for another machine.
+    """
+    order = image.data[_ELF_DATA] if len(image.data) > _ELF_DATA else 0
+    if order not in (1, 2) or len(image.data) < _ELF_MACHINE + 2:
+        raise RdbgError(f"{image.path}: the ELF header is cut short or damaged; give a whole file")
+    big = order == 2
+    machine = int.from_bytes(image.data[_ELF_MACHINE : _ELF_MACHINE + 2], "big" if big else "little")
+    if machine != _EM_MIPS:
+        raise RdbgError(f"{image.path}: an ELF file for machine {machine}, not for MIPS; give a MIPS image")
+    return big
+
+
+@dataclass(frozen=True)
+class RawLayout:
+    """What the bytes of a raw image look like.
+
+    Args:
+        big_endian: byte order of the machine whose code it is; None: it does not look like code.
+        swapped: its 32-bit words stand reversed, as QEMU wants little-endian firmware.
+    """
+
+    big_endian: bool | None
+    swapped: bool
+
+
+def raw_layout(data: bytes) -> RawLayout:
+    """Guess from instructions and text how a raw image is laid out.
+
+    Text tells whether the words are reversed (it is then unreadable as it stands); opcodes then tell the byte order.
+    """
+    sample = data[: min(len(data), _SAMPLE_BYTES) & ~3]
+    words = np.frombuffer(sample, dtype="<u4")
+    reversed_words = words.byteswap().tobytes()
+    whole = data[: len(data) & ~3]
+    swapped = _letters(np.frombuffer(whole, dtype="<u4").byteswap().tobytes()) > _letters(whole)
+    natural = reversed_words if swapped else sample
+    little, big = (_plausible(np.frombuffer(natural, dtype=order)) for order in ("<u4", ">u4"))
+    if max(little, big) < 0.5 or abs(little - big) < 0.1:
+        return RawLayout(None, swapped)
+    return RawLayout(big > little, swapped)
+
+
+def _letters(data: bytes) -> int:
+    return sum(data.count(letters) for letters in _COMMON_LETTERS)
+
+
+def _plausible(words: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> float:
+    """Part of the words that look like common instructions."""
+    used = words[(words != 0) & (words != 0xFFFFFFFF)]
+    return float(np.isin(used >> 26, _COMMON_OPCODES).mean()) if used.size else 0.0
+
+
+def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
+    """The byte order that the images are made for, or None if they do not tell."""
+    for role in _DECIDING_ROLES:
+        image = next((image for image in images if image.role == role), None)
+        if image is not None:
+            return elf_big_endian(image) if is_elf(image.data) else raw_layout(image.data).big_endian
+    return None
+
+
+def machine_spec(options: RunOptions) -> MachineSpec:
+    """Read all files and describe the machine that ``options`` ask for.
+
+    Raises:
+        RdbgError: a file is missing or wrong, or there is nothing to run.
+    """
+    if not any(image.role in _DECIDING_ROLES for image in options.images):
+        if options.board != "bare":
+            raise UsageError("there is nothing to run; name a firmware with -bios or an ELF file with -kernel")
+    images = tuple(read_image(file) for file in options.images)
+    found = guest_big_endian(images)
+    big_endian = options.big_endian if options.big_endian is not None else found
+    if big_endian is None:
+        named = next((image.path for image in images if image.role in _DECIDING_ROLES), None)
+        if named is not None:
+            raise UsageError(f"{named}: does not tell its byte order; say -EL (little endian) or -EB (big endian)")
+        big_endian = False
+    for image in images:
+        if image.role in _DECIDING_ROLES and is_elf(image.data) and elf_big_endian(image) != big_endian:
+            orders = {False: "little", True: "big"}
+            raise UsageError(
+                f"{image.path}: a {orders[not big_endian]}-endian ELF file for a {orders[big_endian]}-endian machine; "
+                f"drop {'-EB' if big_endian else '-EL'} or give another image"
+            )
+    return MachineSpec(
+        board=options.board,
+        cpu=options.cpu,
+        big_endian=big_endian,
+        ram_bytes=options.ram_bytes,
+        shift=options.icount.shift,
+        images=images,
+        append=options.append,
+        rtc_base=int(time.time()) if options.rtc_base is None else options.rtc_base,
+        sleep=options.icount.sleep,
+    )

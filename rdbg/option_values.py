@@ -1,0 +1,103 @@
+"""How the values of options are written: sizes, switches, addresses, ``key=value`` lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from rdbg.address import LOOPBACK, Address
+from rdbg.errors import UsageError
+
+_UNITS = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_SWITCHES = {"on": True, "yes": True, "true": True, "y": True, "off": False, "no": False, "false": False, "n": False}
+
+
+def parse_size(text: str, option: str, default_unit: str = "M") -> int:
+    """A size such as ``256``, ``256M`` or ``1G``, in bytes.
+
+    Args:
+        text: the value.
+        option: what it was given to, for messages.
+        default_unit: the unit of a bare number.
+
+    Raises:
+        UsageError: it is not a size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([BKMGT]?)", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{option} {text}: not a size; write for example 256M or 1G")
+    unit = match[2].upper() or default_unit
+    return int(float(match[1]) * (1 << _UNITS[unit]))
+
+
+def parse_number(text: str, option: str, low: int, high: int) -> int:
+    """A whole number, decimal or 0x hexadecimal, between ``low`` and ``high``."""
+    try:
+        value = int(text, 0)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is not a number; write one from {low} to {high}") from None
+    if not low <= value <= high:
+        raise UsageError(f"{option}: {text} is out of range; write one from {low} to {high}")
+    return value
+
+
+def parse_switch(text: str, option: str) -> bool:
+    """``on`` or ``off``."""
+    try:
+        return _SWITCHES[text.lower()]
+    except KeyError:
+        raise UsageError(f"{option}: {text!r} is neither on nor off") from None
+
+
+def split_commas(text: str) -> list[str]:
+    """Parts of a comma-separated value; a doubled comma stands for one within a part, as in QEMU."""
+    return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
+
+
+def parse_pairs(text: str, option: str, known: Collection[str], first: str | None = None) -> dict[str, str]:
+    """A value of the form ``key=value,key=value``.
+
+    Args:
+        text: the value.
+        option: what it was given to, for messages.
+        known: the keys that there are.
+        first: the key that a first part without ``=`` stands for.
+
+    Raises:
+        UsageError: an unknown key, a key given twice, or a part without a value. A part without ``=`` reads as
+            ``key=on``.
+    """
+    pairs: dict[str, str] = {}
+    for number, part in enumerate(split_commas(text)):
+        key, equals, value = part.partition("=")
+        if not equals:
+            if number == 0 and first is not None:
+                key, value = first, part
+            else:
+                value = "on"
+        if key not in known:
+            keys = ", ".join(sorted(known))
+            raise UsageError(f"{option}: unknown key {key!r}{hint(key, known)}; the keys are {keys}")
+        if key in pairs:
+            raise UsageError(f"{option}: {key} is given twice; keep one")
+        pairs[key] = value
+    return pairs
+
+
+def hint(word: str, known: Collection[str]) -> str:
+    """`` (did you mean X?)`` where a known word is near, or nothing."""
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def parse_address(text: str, option: str) -> Address:
+    """``HOST:PORT`` or ``:PORT``; an empty host is the loopback address.
+
+    Raises:
+        UsageError: no port, or one out of range.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise UsageError(f"{option}: {text!r} names no port; write HOST:PORT, for example {LOOPBACK}:1234")
+    return Address(host.strip("[]") or LOOPBACK, parse_number(port, f"{option}, port", 0, 65535))

@@ -1,0 +1,93 @@
+"""What a user asks of a run, once the command line is understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from rdbg.address import Address
+from rdbg.serial.spec import SerialSpec
+
+#: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
+#: here too and then follows the host's clock, which no replay could repeat; here it stays.
+DEFAULT_SHIFT = 3
+
+DEFAULT_RAM_BYTES = 128 << 20
+DEFAULT_CHECKPOINT_BYTES = 512 << 20
+DEFAULT_GDB_PORT = 1234
+
+
+class RecordMode(Enum):
+    """What ``-icount rr=`` says."""
+
+    NONE = "none"
+    RECORD = "record"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True)
+class IcountOptions:
+    """The value of ``-icount``.
+
+    Args:
+        shift: virtual nanoseconds per instruction = 1 << shift.
+        sleep: whether an idle CPU lets host time pass.
+        mode: record, replay or neither.
+        journal: the file to record to or replay from (``rrfile``).
+        snapshot: name of the snapshot that recording starts from (``rrsnapshot``), or None.
+    """
+
+    shift: int = DEFAULT_SHIFT
+    sleep: bool = True
+    mode: RecordMode = RecordMode.NONE
+    journal: Path | None = None
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A file that the machine starts from, as named on the command line.
+
+    Args:
+        role: as in `rdbg.emu.spec.Image`.
+        path: as the user wrote it.
+    """
+
+    role: str
+    path: str
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything that a command line of ``rdbg run`` can say.
+
+    Args:
+        board: ``malta`` or ``bare``.
+        cpu: CPU model.
+        big_endian: byte order of the guest; None: as the image says.
+        ram_bytes: size of RAM.
+        images: files that the machine starts from.
+        append: kernel command line.
+        rtc_base: seconds since 1970-01-01 UTC at power-on; None: the host's time now.
+        icount: see there.
+        serials: one back end for each serial port; empty: the first is the terminal.
+        gdb: where to listen for GDB, or None.
+        stopped: do not start the guest before GDB says so.
+        traces: subjects to trace on standard error.
+        checkpoint_bytes: bound of the memory for checkpoints.
+    """
+
+    board: str = "malta"
+    cpu: str = "24Kf"
+    big_endian: bool | None = None
+    ram_bytes: int = DEFAULT_RAM_BYTES
+    images: tuple[ImageFile, ...] = ()
+    append: str = ""
+    rtc_base: int | None = None
+    icount: IcountOptions = field(default_factory=IcountOptions)
+    serials: tuple[SerialSpec, ...] = ()
+    gdb: Address | None = None
+    stopped: bool = False
+    traces: tuple[str, ...] = ()
+    checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES

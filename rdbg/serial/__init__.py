@@ -1,0 +1,1 @@
+"""Host ends of the guest's serial ports."""

@@ -1,0 +1,60 @@
+"""The host end of one serial port."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+#: Output that waits for a slow reader; with more than this the guest waits too.
+CONGESTION_BYTES = 64 << 10
+
+
+class SerialBackend(ABC):
+    """Takes what the guest sends, gives what it is sent. Never blocks."""
+
+    def read_handles(self) -> list[int]:
+        """File descriptors that announce input."""
+        return []
+
+    def write_handles(self) -> list[int]:
+        """File descriptors that output waits for."""
+        return []
+
+    def receive(self) -> bytes:
+        """What has come for the guest; called when a read handle announced something."""
+        return b""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Take what the guest sent.
+
+        Raises:
+            RdbgError: it cannot be written, and losing it silently would be wrong (a file on a full disk).
+        """
+
+    def flush(self) -> None:
+        """Pass on what waits, as far as it goes without blocking."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the guest should wait until output has drained."""
+        return False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the guest may start (false: a server that was told to wait for its client)."""
+        return True
+
+    @property
+    def quit_requested(self) -> bool:
+        """Whether the user asked here to end the run."""
+        return False
+
+    def close(self) -> None:
+        """Give back what was taken: terminal modes, sockets. May be called twice."""
+
+
+class NullSerial(SerialBackend):
+    """Drops everything."""
+
+    def send(self, data: bytes) -> None:
+        """Drop it."""

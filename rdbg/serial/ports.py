@@ -1,0 +1,110 @@
+"""All serial ports of a run."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Sequence
+
+from rdbg.errors import UsageError
+from rdbg.serial.backend import NullSerial, SerialBackend
+from rdbg.serial.file import FileSerial
+from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.serial.stdio import StdioSerial
+from rdbg.serial.tcp import TcpSerial
+
+
+def open_backend(spec: SerialSpec, terminal_input: bool = True) -> SerialBackend:
+    """Open the host end that a ``-serial`` option names.
+
+    Args:
+        spec: the option.
+        terminal_input: whether standard input may be read.
+
+    Raises:
+        RdbgError: it cannot be opened.
+    """
+    if spec.kind is SerialKind.STDIO:
+        return StdioSerial(spec.escape, terminal_input)
+    if spec.kind is SerialKind.FILE:
+        return FileSerial(spec.path)
+    if spec.kind is SerialKind.TCP and spec.address is not None:
+        return TcpSerial(spec.address, spec.server, spec.wait)
+    return NullSerial()
+
+
+class SerialPorts:
+    """The host ends of the serial ports, polled together.
+
+    Args:
+        specs: one for each port from 0; the rest lead nowhere.
+        terminal_input: whether standard input may be read.
+
+    Raises:
+        RdbgError: one cannot be opened (those before it are closed again), or two want the terminal.
+    """
+
+    def __init__(self, specs: Sequence[SerialSpec], terminal_input: bool = True) -> None:
+        if sum(spec.kind is SerialKind.STDIO for spec in specs) > 1:
+            raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
+        self._backends: list[SerialBackend] = []
+        try:
+            for spec in specs:
+                self._backends.append(open_backend(spec, terminal_input))
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, port: int, data: bytes) -> None:
+        """Pass on what the guest sent."""
+        if port < len(self._backends):
+            self._backends[port].send(data)
+
+    def poll(self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0,
+             others: Sequence[int] = ()) -> None:
+        """Move bytes in both directions.
+
+        Args:
+            receive: gets a port's number and the bytes that came for it.
+            wants: whether a port should be read now (its guest has room).
+            timeout: how long to wait for something to happen, in seconds.
+            others: further file descriptors that end the wait.
+        """
+        readers = {
+            handle: port
+            for port, backend in enumerate(self._backends)
+            if wants(port) or not backend.ready
+            for handle in backend.read_handles()
+        }
+        writers = [handle for backend in self._backends for handle in backend.write_handles()]
+        if not readers and not writers and not (timeout or others):
+            return
+        readable, writable, _ = select.select([*readers, *others], writers, [], timeout)
+        for handle in readable:
+            port = readers.get(handle)
+            if port is not None:
+                data = self._backends[port].receive()
+                if data:
+                    receive(port, data)
+        if writable:
+            for backend in self._backends:
+                backend.flush()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the guest should wait for a slow reader."""
+        return any(backend.congested for backend in self._backends)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the guest may start."""
+        return all(backend.ready for backend in self._backends)
+
+    @property
+    def quit_requested(self) -> bool:
+        """Whether the user asked at a terminal to end the run."""
+        return any(backend.quit_requested for backend in self._backends)
+
+    def close(self) -> None:
+        """Close all; terminal modes are given back."""
+        for backend in self._backends:
+            backend.close()

@@ -1,0 +1,157 @@
+"""A serial port on the terminal, or on pipes in its place."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+
+from rdbg.serial.backend import SerialBackend
+
+ESCAPE = 0x01  # Ctrl-A, as in QEMU
+#: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
+_ATOMIC_BYTES = 512
+
+_HELP = (
+    b"\r\n"
+    b"Ctrl-A h    print this help\r\n"
+    b"Ctrl-A x    end the run\r\n"
+    b"Ctrl-A Ctrl-A or Ctrl-A a    send Ctrl-A\r\n"
+)
+_NO_MONITOR = b"\r\nrdbg: there is no monitor here; connect GDB and use its monitor command\r\n"
+
+
+class TerminalMode:
+    """The terminal's modes, changed and given back.
+
+    Args:
+        handle: file descriptor; if it is no terminal nothing is changed.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._saved: list[int | list[bytes | int]] | None = None
+
+    def make_raw(self, signals: bool) -> None:
+        """No line editing, no echo. Output keeps its newline translation, as QEMU leaves it.
+
+        Args:
+            signals: whether Ctrl-C still makes a signal.
+        """
+        if not os.isatty(self._handle):
+            return
+        self._saved = termios.tcgetattr(self._handle)
+        mode = termios.tcgetattr(self._handle)
+        mode[0] &= ~(
+            termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR | termios.IGNCR
+            | termios.ICRNL | termios.IXON
+        )  # fmt: skip
+        mode[1] |= termios.OPOST
+        mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.IEXTEN)
+        if not signals:
+            mode[3] &= ~termios.ISIG
+        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(self._handle, termios.TCSANOW, mode)
+
+    def restore(self) -> None:
+        """As it was before."""
+        if self._saved is not None:
+            termios.tcsetattr(self._handle, termios.TCSANOW, self._saved)
+            self._saved = None
+
+
+class StdioSerial(SerialBackend):
+    """Standard input and output.
+
+    Args:
+        escape: Ctrl-A begins a command to rdbg, and Ctrl-C goes to the guest.
+        reading: whether standard input is the guest's (false: somebody else reads the terminal).
+    """
+
+    def __init__(self, escape: bool, reading: bool = True) -> None:
+        self._input = sys.stdin.fileno() if reading else None
+        self._output = sys.stdout.fileno()
+        self._escape = escape
+        self._escaped = False
+        self._quit = False
+        self._pending = bytearray()
+        self._mode = TerminalMode(self._input) if self._input is not None else None
+        if self._mode is not None:
+            self._mode.make_raw(signals=not escape)
+
+    def read_handles(self) -> list[int]:
+        """Standard input, until its end."""
+        return [] if self._input is None else [self._input]
+
+    def write_handles(self) -> list[int]:
+        """Standard output, while something waits."""
+        return [self._output] if self._pending else []
+
+    def receive(self) -> bytes:
+        """What was typed, without the commands to rdbg."""
+        if self._input is None:
+            return b""
+        try:
+            data = os.read(self._input, 4096)
+        except OSError:
+            data = b""
+        if not data:
+            self._input = None  # the end of a pipe: the guest runs on without input
+            return b""
+        return self._without_commands(data) if self._escape else data
+
+    def send(self, data: bytes) -> None:
+        """Write it, as far as it goes at once."""
+        self._pending += data
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. A closed pipe ends the run."""
+        while self._pending and select.select([], [self._output], [], 0)[1]:
+            try:
+                written = os.write(self._output, self._pending[:_ATOMIC_BYTES])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._quit = True
+                self._pending.clear()
+                return
+            del self._pending[:written]
+
+    @property
+    def congested(self) -> bool:
+        """Whether the terminal or the pipe takes nothing more."""
+        return bool(self._pending)
+
+    @property
+    def quit_requested(self) -> bool:
+        """Whether Ctrl-A x was typed, or nobody reads any more."""
+        return self._quit
+
+    def close(self) -> None:
+        """Give the terminal its modes back."""
+        self.flush()
+        if self._mode is not None:
+            self._mode.restore()
+
+    def _without_commands(self, data: bytes) -> bytes:
+        kept = bytearray()
+        for byte in data:
+            if not self._escaped:
+                self._escaped = byte == ESCAPE
+                if not self._escaped:
+                    kept.append(byte)
+                continue
+            self._escaped = False
+            command = chr(byte).lower()
+            if command == "x":
+                self.send(b"\r\nrdbg: terminated\r\n")
+                self._quit = True
+            elif command in ("h", "?"):
+                self.send(_HELP)
+            elif command == "c":
+                self.send(_NO_MONITOR)
+            elif byte == ESCAPE or command == "a":
+                kept.append(ESCAPE)
+        return bytes(kept)
