@@ -1,0 +1,467 @@
+"""The snapshot store of a recording: an SQLite file beside the journal.
+
+Pages are stored once by content (BLAKE2b, 128 bits), compressed with zstd; the page of zeros is not stored. A snapshot
+is the machine's state and a table that says which stored page each page of the machine is. Every change is one
+transaction, so a killed process leaves the state before it or after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from rdbg.checkpoints.store_file import Transaction, connect, create, guard
+from rdbg.checkpoints.thinning import Candidate, choose_victims
+from rdbg.emu.machine_api import MachineState
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import RdbgError, UsageError
+from rdbg.journal.header import image_digest
+
+PAGE_DIGEST_SIZE = 16
+#: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
+_LEVEL = 1
+#: Pages read from the machine and looked up at a time.
+_BATCH = 256
+_ZERO_PAGE = bytes(PAGE_SIZE)
+#: Bytes that periodic snapshots may add to the file before they are thinned.
+PERIODIC_BUDGET = 256 << 20
+
+Table = NDArray[np.uint32]  # index: page of the machine; value: row of `pages`, 0 for the page of zeros
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """A snapshot in the list.
+
+    Args:
+        id: its row, never used again for another.
+        name: empty for a periodic one.
+        icount: the moment.
+        virtual_ns: virtual time of that moment.
+        created: host time, seconds since 1970-01-01 UTC.
+        digest: the machine's digest, or empty if it was not taken.
+        size: bytes of state and page contents before compression and sharing.
+        initial: the one that the recording starts from; it cannot be deleted.
+    """
+
+    id: int
+    name: str
+    icount: int
+    virtual_ns: int
+    created: int
+    digest: bytes
+    size: int
+    initial: bool
+
+    @property
+    def periodic(self) -> bool:
+        """Made by itself, without a name; thinned out with age."""
+        return not self.name
+
+
+class StoredSnapshot:
+    """A snapshot being loaded. Its pages are read when asked for.
+
+    Args:
+        info: which one.
+        state: the machine's state but for its pages.
+        table: the rows of its pages.
+        fetch: gives the contents of rows.
+    """
+
+    def __init__(
+        self, info: SnapshotInfo, state: MachineState, table: Table, fetch: Callable[[Sequence[int]], dict[int, bytes]]
+    ) -> None:
+        self.info = info
+        self.state = state
+        self._table = table
+        self._fetch = fetch
+
+    @property
+    def page_numbers(self) -> NDArray[np.uint32]:
+        """Numbers of the pages that are not zero, ascending."""
+        return np.flatnonzero(self._table).astype(np.uint32)
+
+    def pages(self, numbers: Sequence[int] | NDArray[np.uint32] | None = None) -> Iterator[tuple[int, bytes]]:
+        """(number, 4096 bytes) of these pages, in the order given; by default of all that are not zero.
+
+        Raises:
+            RdbgError: a page is missing or damaged in the store.
+        """
+        wanted = [int(number) for number in (self.page_numbers if numbers is None else numbers)]
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            rows = [int(self._table[number]) if number < len(self._table) else 0 for number in batch]
+            contents = self._fetch([row for row in rows if row])
+            for number, row in zip(batch, rows, strict=True):
+                yield number, contents[row] if row else _ZERO_PAGE
+
+    def read_page(self, number: int) -> bytes:
+        """The 4096 bytes of one page."""
+        return next(self.pages([number]))[1]
+
+
+class SnapshotStore:
+    """An open snapshot store. Make one with `create` or `open`.
+
+    Args:
+        path: the file.
+        connection: to it.
+        writable: whether it can be changed.
+        periodic_budget: see PERIODIC_BUDGET.
+    """
+
+    def __init__(
+        self, path: str, connection: sqlite3.Connection, writable: bool, periodic_budget: int = PERIODIC_BUDGET
+    ) -> None:
+        self.path = path
+        self.writable = writable
+        self._db = connection
+        self._budget = periodic_budget
+        self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
+
+    @classmethod
+    def create(cls, path: str, recording_id: bytes, periodic_budget: int = PERIODIC_BUDGET) -> SnapshotStore:
+        """A new store in place of whatever is at ``path``, which is the caller's to protect.
+
+        Args:
+            path: the file.
+            recording_id: of the journal's header.
+            periodic_budget: bytes that periodic snapshots may add.
+
+        Raises:
+            RdbgError: the file cannot be written.
+        """
+        return cls(path, create(path, recording_id), True, periodic_budget)
+
+    @classmethod
+    def open(
+        cls, path: str, recording_id: bytes | None = None, periodic_budget: int = PERIODIC_BUDGET
+    ) -> SnapshotStore:
+        """A store that exists. On read-only media it can be read, not changed.
+
+        Args:
+            path: the file.
+            recording_id: of the journal's header, to check that they belong together; None: not checked.
+            periodic_budget: bytes that periodic snapshots may add.
+
+        Raises:
+            RdbgError: no such file, not a snapshot store, or of another recording.
+        """
+        connection, writable = connect(path, recording_id)
+        return cls(path, connection, writable, periodic_budget)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let go of it."""
+        self._db.close()
+
+    # --- snapshots ---------------------------------------------------------------------------
+    def save(
+        self,
+        name: str,
+        state: MachineState,
+        pages: Iterable[tuple[int, bytes]],
+        *,
+        virtual_ns: int = 0,
+        digest: bytes = b"",
+        base: SnapshotInfo | None = None,
+        initial: bool = False,
+    ) -> SnapshotInfo:
+        """Keep a snapshot; one of the same name is replaced. All or nothing.
+
+        Args:
+            name: what to call it; empty: a periodic one.
+            state: the machine's state but for its pages.
+            pages: (number, 4096 bytes), each number once: without ``base`` all pages that are not zero, with it those
+            that
+                may differ from ``base``'s (zeros too).
+            virtual_ns: virtual time.
+            digest: the machine's digest, kept for a check when it is loaded.
+            base: a snapshot of this store whose pages this one shares.
+            initial: the recording starts from it.
+
+        Raises:
+            UsageError: a name that cannot be one, or that of the initial snapshot.
+            RdbgError: the store cannot be written.
+        """
+        with self._change(f"save snapshot {name!r}"):
+            table = self._table(base.id) if base is not None else np.zeros(0, np.uint32)
+            return self._insert(name, state, self._store_pages(table, pages), virtual_ns, digest, initial)
+
+    def save_by_digest(
+        self,
+        name: str,
+        state: MachineState,
+        page_digests: Mapping[int, bytes],
+        fetch: Callable[[Sequence[int]], bytes],
+        *,
+        virtual_ns: int = 0,
+        digest: bytes = b"",
+    ) -> SnapshotInfo:
+        """Keep a snapshot by a caller that knows its pages' digests: only contents not yet stored are asked for.
+
+        Args:
+            name: as for `save`.
+            state: as for `save`.
+            page_digests: number -> `page_digest`, for all pages that are not zero.
+            fetch: gives the bytes of pages, one after another.
+            virtual_ns: virtual time.
+            digest: the machine's digest.
+
+        Raises:
+            UsageError: a name that cannot be one, or that of the initial snapshot.
+            RdbgError: the store cannot be written.
+        """
+        with self._change(f"save snapshot {name!r}"):
+            table = np.zeros(max(page_digests, default=-1) + 1, np.uint32)
+            missing = []
+            for number, known in page_digests.items():
+                row = self._db.execute("SELECT id FROM pages WHERE digest = ?", (known,)).fetchone()
+                if row is None:
+                    missing.append(number)
+                else:
+                    table[number] = row[0]
+            table = self._store_pages(table, _fetched(missing, fetch))
+            return self._insert(name, state, table, virtual_ns, digest, False)
+
+    def load(self, snapshot: str | SnapshotInfo) -> StoredSnapshot:
+        """A snapshot by name or from the list.
+
+        Raises:
+            RdbgError: there is none of that name, or it is damaged.
+        """
+        info = self.get(snapshot) if isinstance(snapshot, str) else snapshot
+        with guard(self.path, f"load snapshot {info.name!r}"):
+            row = self._db.execute(
+                "SELECT icount, cpu, devices, page_table, check_sum FROM snapshots WHERE id = ?", (info.id,)
+            ).fetchone()
+        if row is None:
+            raise RdbgError(f"{self.path}: snapshot {info.name!r} is gone; see 'info snapshots' for what there is")
+        icount, cpu, devices, table, check_sum = row
+        if _check_sum(icount, cpu, devices, table) != check_sum:
+            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {icount} is damaged; delete it")
+        return StoredSnapshot(
+            info,
+            MachineState(icount, self._decompress(cpu), self._decompress(devices)),
+            np.frombuffer(self._decompress(table), "<u4").astype(np.uint32),
+            self._fetch_rows,
+        )
+
+    def find(self, name: str) -> SnapshotInfo | None:
+        """The snapshot of that name, or None."""
+        return next((info for info in self._select("WHERE name = ?", name)), None) if name else None
+
+    def get(self, name: str) -> SnapshotInfo:
+        """The snapshot of that name.
+
+        Raises:
+            RdbgError: there is none; the line names those that are there.
+        """
+        info = self.find(name)
+        if info is None:
+            names = [each.name for each in self.list() if each.name]
+            there = f"there are: {', '.join(names)}" if names else "there are none with a name"
+            raise RdbgError(f"{self.path}: no snapshot {name!r}; {there}")
+        return info
+
+    def list(self) -> list[SnapshotInfo]:
+        """All snapshots, by icount."""
+        return list(self._select("ORDER BY icount, id"))
+
+    def delete(self, name: str) -> None:
+        """Delete a named snapshot and the pages that only it used.
+
+        Raises:
+            RdbgError: there is none of that name, or the recording starts from it.
+        """
+        info = self.get(name)
+        if info.initial:
+            raise RdbgError(f"{self.path}: the recording starts from snapshot {name!r}; it cannot be deleted")
+        with self._change(f"delete snapshot {name!r}"):
+            self._remove([info.id])
+
+    @property
+    def size(self) -> int:
+        """Bytes in use in the file."""
+        pages, free, unit = (
+            int(self._db.execute(f"PRAGMA {what}").fetchone()[0])
+            for what in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * unit
+
+    # --- images ------------------------------------------------------------------------------
+    def put_image(self, data: bytes) -> bytes:
+        """Keep an image that the machine starts from; returns its digest."""
+        digest = image_digest(data)
+        with self._change("save an image"):
+            self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (digest, self._compress(data)))
+        return digest
+
+    def image(self, digest: bytes) -> bytes | None:
+        """The image of that digest, or None."""
+        with guard(self.path, "load an image"):
+            row = self._db.execute("SELECT data FROM images WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            return None
+        data: bytes | None = self._unpack(row[0])
+        if data is None or image_digest(data) != digest:
+            raise RdbgError(f"{self.path}: the image {digest.hex()[:16]} is damaged; take a good copy")
+        return data
+
+    # --- inside ------------------------------------------------------------------------------
+    def _change(self, what: str) -> Transaction:
+        return Transaction(self.path, self._db, self.writable, what)
+
+    def _select(self, clause: str, *values: str) -> Iterator[SnapshotInfo]:
+        with guard(self.path, "list the snapshots"):
+            rows = self._db.execute(
+                f"SELECT id, name, icount, virtual_ns, created, digest, size, initial FROM snapshots {clause}", values
+            ).fetchall()
+        for number, name, icount, virtual_ns, created, digest, size, initial in rows:
+            yield SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial))
+
+    def _insert(
+        self, name: str, state: MachineState, table: Table, virtual_ns: int, digest: bytes, initial: bool
+    ) -> SnapshotInfo:
+        check_name(name)
+        replaced = self.find(name)
+        if replaced is not None:
+            if replaced.initial:
+                raise UsageError(f"{self.path}: the recording starts from snapshot {name!r}; choose another name")
+            self._db.execute("DELETE FROM snapshots WHERE id = ?", (replaced.id,))
+        cpu, devices = self._compress(state.cpu), self._compress(state.devices)
+        packed = self._compress(table.astype("<u4").tobytes())
+        size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
+        created = int(time.time())
+        check_sum = _check_sum(state.icount, cpu, devices, packed)
+        number = self._db.execute(
+            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, cpu, devices, "
+            "page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (name or None, state.icount, virtual_ns, created, digest, size, initial, cpu, devices, packed, check_sum),
+        ).lastrowid
+        assert number is not None
+        if replaced is not None:
+            self._sweep()
+        if not name:
+            self._thin(state.icount)
+        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial)
+
+    def _store_pages(self, table: Table, pages: Iterable[tuple[int, bytes]]) -> Table:
+        """The table with these pages changed, their contents stored where they are new."""
+        changed: dict[int, int] = {}
+        execute = self._db.execute
+        for number, content in pages:
+            if content == _ZERO_PAGE:
+                changed[number] = 0
+                continue
+            digest = page_digest(content)
+            found = execute("SELECT id FROM pages WHERE digest = ?", (digest,)).fetchone()
+            if found is None:
+                if len(content) != PAGE_SIZE:
+                    raise ValueError(f"page {number} has {len(content)} bytes")
+                row = execute("INSERT INTO pages (digest, data) VALUES (?, ?)", (digest, self._compress(content)))
+                changed[number] = row.lastrowid or 0
+            else:
+                changed[number] = found[0]
+        length = max(max(changed, default=-1) + 1, len(table))
+        grown = np.zeros(length, np.uint32)
+        grown[: len(table)] = table
+        grown[list(changed)] = list(changed.values())
+        return grown
+
+    def _fetch_rows(self, rows: Sequence[int]) -> dict[int, bytes]:
+        contents: dict[int, bytes] = {}
+        with guard(self.path, "read pages"):
+            marks = ",".join("?" * len(rows))
+            found = self._db.execute(f"SELECT id, digest, data FROM pages WHERE id IN ({marks})", list(rows)).fetchall()
+        for row, digest, data in found:
+            content = self._unpack(data)
+            if content is None or page_digest(content) != digest:
+                raise RdbgError(f"{self.path}: stored page {row} is damaged; take a good copy of the recording")
+            contents[row] = content
+        if len(contents) < len(set(rows)):
+            lost = next(row for row in rows if row not in contents)
+            raise RdbgError(f"{self.path}: stored page {lost} is missing; take a good copy of the recording")
+        return contents
+
+    def _unpack(self, data: bytes) -> bytes | None:
+        try:
+            return bytes(self._decompress(data))
+        except zstandard.ZstdError:
+            return None
+
+    def _table(self, number: int) -> Table:
+        row = self._db.execute("SELECT page_table FROM snapshots WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            raise RdbgError(f"{self.path}: the snapshot to build on is gone; save all pages")
+        return np.frombuffer(self._decompress(row[0]), "<u4").astype(np.uint32)
+
+    def _remove(self, numbers: Sequence[int]) -> None:
+        self._db.executemany("DELETE FROM snapshots WHERE id = ?", [(number,) for number in numbers])
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete the pages that no snapshot uses."""
+        stored = np.array([row[0] for row in self._db.execute("SELECT id FROM pages")], np.uint32)
+        used = [self._table(row[0]) for row in self._db.execute("SELECT id FROM snapshots").fetchall()]
+        unused = np.setdiff1d(stored, np.concatenate(used) if used else np.zeros(0, np.uint32))
+        self._db.executemany("DELETE FROM pages WHERE id = ?", [(int(row),) for row in unused])
+
+    def _thin(self, now: int) -> None:
+        """Delete periodic snapshots until what they add fits the budget."""
+        if self.size <= self._budget:
+            return
+        sizes = np.zeros(int(self._db.execute("SELECT max(id) FROM pages").fetchone()[0] or 0) + 1, np.int64)
+        for row, size in self._db.execute("SELECT id, length(data) FROM pages"):
+            sizes[row] = size
+        named = np.zeros(len(sizes), np.bool_)
+        periodic = []
+        for info in self.list():
+            rows = np.unique(self._table(info.id))
+            if info.periodic:
+                periodic.append(Candidate(info.id, info.icount, rows))
+            else:
+                named[rows] = True
+        sizes[named] = 0
+        self._remove(choose_victims(periodic, sizes, now, self._budget))
+
+
+def page_digest(content: bytes) -> bytes:
+    """The 16 bytes by which a page is known in the store."""
+    return hashlib.blake2b(content, digest_size=PAGE_DIGEST_SIZE).digest()
+
+
+def check_name(name: str) -> None:
+    """Check a snapshot's name.
+
+    Raises:
+        UsageError: it is too long or has characters that cannot be shown in a list.
+    """
+    if name and (len(name) > 255 or not name.isprintable() or name != name.strip()):
+        raise UsageError(
+            f"{name[:40]!r} cannot be a snapshot's name; use up to 255 printable characters, no blanks at the ends"
+        )
+
+
+def _check_sum(icount: int, cpu: bytes, devices: bytes, table: bytes) -> bytes:
+    check = hashlib.blake2b(digest_size=PAGE_DIGEST_SIZE)
+    for part in (icount.to_bytes(8, "little"), cpu, devices, table):
+        check.update(len(part).to_bytes(8, "little"))
+        check.update(part)
+    return check.digest()
+
+
+def _fetched(numbers: Sequence[int], fetch: Callable[[Sequence[int]], bytes]) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(numbers), _BATCH):
+        batch = numbers[start : start + _BATCH]
+        data = fetch(batch)
+        for at, number in enumerate(batch):
+            yield number, data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]

@@ -1,0 +1,171 @@
+"""The SQLite file under a snapshot store: its tables, opening, transactions, and errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from rdbg.errors import RdbgError
+
+#: 'rdbg' in SQLite's field for the application of a file.
+APPLICATION_ID = 0x72646267
+VERSION = 1
+
+#: Another rdbg on the same recording holds the file for the time of one save: a second or so.
+_BUSY_SECONDS = 5.0
+
+# AUTOINCREMENT: a snapshot's number is held by callers and must not come to mean another one.
+_SCHEMA = """
+CREATE TABLE meta (recording_id BLOB NOT NULL);
+CREATE TABLE pages (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
+CREATE TABLE images (digest BLOB PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE snapshots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT UNIQUE,
+    icount INTEGER NOT NULL,
+    virtual_ns INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    initial INTEGER NOT NULL,
+    cpu BLOB NOT NULL,
+    devices BLOB NOT NULL,
+    page_table BLOB NOT NULL,
+    check_sum BLOB NOT NULL
+);
+"""
+
+
+def create(path: str, recording_id: bytes) -> sqlite3.Connection:
+    """A new file with empty tables, in place of what was there."""
+    for name in (path, path + "-wal", path + "-shm", path + "-journal"):
+        try:
+            os.unlink(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise RdbgError(f"{path}: cannot create the snapshot store: {error.strerror}") from error
+    with guard(path, "create the snapshot store"):
+        connection = _connect(path, "rwc")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
+        connection.execute("INSERT INTO meta VALUES (?)", (recording_id,))
+    return connection
+
+
+def connect(path: str, recording_id: bytes | None) -> tuple[sqlite3.Connection, bool]:
+    """Open a file that exists: the connection, and whether it can be written.
+
+    Raises:
+        RdbgError: no such file, not a snapshot store, another version, or of another recording.
+    """
+    if not os.path.isfile(path):
+        raise RdbgError(f"{path}: no snapshot store there; it belongs beside the journal, copy it along")
+    writable = os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
+    with guard(path, "open the snapshot store"):
+        # 'immutable' reads without the lock and log files that cannot be made there.
+        connection = _connect(path, "rw" if writable else "ro&immutable=1")
+        try:
+            _check(path, connection, recording_id)
+            if writable:
+                connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
+    return connection, writable
+
+
+def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise RdbgError(f"{path}: not an rdbg snapshot store; give the one that was made with the journal")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise RdbgError(
+            f"{path}: this snapshot store has version {version}, and this rdbg reads version {VERSION}; "
+            "use the rdbg that recorded it"
+        )
+    found = connection.execute("SELECT recording_id FROM meta").fetchone()
+    if recording_id is not None and (found is None or found[0] != recording_id):
+        raise RdbgError(f"{path}: this snapshot store belongs to another recording; take the one made with the journal")
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+class Transaction:
+    """One transaction: all that happens in the ``with`` block, or nothing.
+
+    Raises:
+        RdbgError: the store is read-only, in use, or the disk is full.
+    """
+
+    def __init__(self, path: str, connection: sqlite3.Connection, writable: bool, what: str) -> None:
+        self._path = path
+        self._db = connection
+        self._what = what
+        self._writable = writable
+
+    def __enter__(self) -> None:
+        if not self._writable:
+            raise RdbgError(
+                f"{self._path}: cannot {self._what}: the file or its folder is read-only; copy the recording elsewhere"
+            )
+        with guard(self._path, self._what):
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            with guard(self._path, self._what):
+                try:
+                    self._db.execute("COMMIT")
+                except sqlite3.Error:
+                    self._roll_back()
+                    raise
+                self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            return
+        self._roll_back()
+        if isinstance(error, sqlite3.Error):
+            raise explain(self._path, self._what, error) from error
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself after some errors
+            self._db.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def guard(path: str, what: str) -> Iterator[None]:
+    """Turn SQLite's errors into RdbgError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, what, error) from error
+
+
+def explain(path: str, what: str, error: sqlite3.Error) -> RdbgError:
+    """One line for an error of SQLite."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        reason = "another rdbg is writing to it; try again when it is done"
+    elif name.startswith("SQLITE_FULL"):
+        reason = "the disk is full; free some space"
+    elif name.startswith("SQLITE_READONLY"):
+        reason = "it is read-only; copy the recording elsewhere"
+    elif name.startswith("SQLITE_NOTADB"):
+        reason = "it is not an rdbg snapshot store; give the one that was made with the journal"
+    elif name.startswith("SQLITE_CORRUPT"):
+        reason = "it is damaged; take a good copy"
+    else:
+        reason = " ".join(str(error).split())
+    return RdbgError(f"{path}: cannot {what}: {reason}")
