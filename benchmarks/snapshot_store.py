@@ -11,7 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from rdbg.checkpoints.store import SnapshotStore, page_digest
+from rdbg.checkpoints.snapshot import page_digest
+from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 
 PAGES = 8192

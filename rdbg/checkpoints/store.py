@@ -11,12 +11,20 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import zstandard
-from numpy.typing import NDArray
 
+from rdbg.checkpoints.snapshot import (
+    BATCH,
+    PAGE_DIGEST_SIZE,
+    ZERO_PAGE,
+    SnapshotInfo,
+    StoredSnapshot,
+    Table,
+    check_name,
+    page_digest,
+)
 from rdbg.checkpoints.store_file import Transaction, connect, create, guard
 from rdbg.checkpoints.thinning import Candidate, choose_victims
 from rdbg.emu.machine_api import MachineState
@@ -24,88 +32,12 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.header import image_digest
 
-PAGE_DIGEST_SIZE = 16
 #: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
 _LEVEL = 1
-#: Pages read from the machine and looked up at a time.
-_BATCH = 256
-_ZERO_PAGE = bytes(PAGE_SIZE)
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
 
-Table = NDArray[np.uint32]  # index: page of the machine; value: row of `pages`, 0 for the page of zeros
-
-
-@dataclass(frozen=True)
-class SnapshotInfo:
-    """A snapshot in the list.
-
-    Args:
-        id: its row, never used again for another.
-        name: empty for a periodic one.
-        icount: the moment.
-        virtual_ns: virtual time of that moment.
-        created: host time, seconds since 1970-01-01 UTC.
-        digest: the machine's digest, or empty if it was not taken.
-        size: bytes of state and page contents before compression and sharing.
-        initial: the one that the recording starts from; it cannot be deleted.
-    """
-
-    id: int
-    name: str
-    icount: int
-    virtual_ns: int
-    created: int
-    digest: bytes
-    size: int
-    initial: bool
-
-    @property
-    def periodic(self) -> bool:
-        """Made by itself, without a name; thinned out with age."""
-        return not self.name
-
-
-class StoredSnapshot:
-    """A snapshot being loaded. Its pages are read when asked for.
-
-    Args:
-        info: which one.
-        state: the machine's state but for its pages.
-        table: the rows of its pages.
-        fetch: gives the contents of rows.
-    """
-
-    def __init__(
-        self, info: SnapshotInfo, state: MachineState, table: Table, fetch: Callable[[Sequence[int]], dict[int, bytes]]
-    ) -> None:
-        self.info = info
-        self.state = state
-        self._table = table
-        self._fetch = fetch
-
-    @property
-    def page_numbers(self) -> NDArray[np.uint32]:
-        """Numbers of the pages that are not zero, ascending."""
-        return np.flatnonzero(self._table).astype(np.uint32)
-
-    def pages(self, numbers: Sequence[int] | NDArray[np.uint32] | None = None) -> Iterator[tuple[int, bytes]]:
-        """(number, 4096 bytes) of these pages, in the order given; by default of all that are not zero.
-
-        Raises:
-            RdbgError: a page is missing or damaged in the store.
-        """
-        wanted = [int(number) for number in (self.page_numbers if numbers is None else numbers)]
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            rows = [int(self._table[number]) if number < len(self._table) else 0 for number in batch]
-            contents = self._fetch([row for row in rows if row])
-            for number, row in zip(batch, rows, strict=True):
-                yield number, contents[row] if row else _ZERO_PAGE
-
-    def read_page(self, number: int) -> bytes:
-        """The 4096 bytes of one page."""
-        return next(self.pages([number]))[1]
+_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial"
 
 
 class SnapshotStore:
@@ -241,16 +173,16 @@ class SnapshotStore:
         info = self.get(snapshot) if isinstance(snapshot, str) else snapshot
         with guard(self.path, f"load snapshot {info.name!r}"):
             row = self._db.execute(
-                "SELECT icount, cpu, devices, page_table, check_sum FROM snapshots WHERE id = ?", (info.id,)
+                f"SELECT {_COLUMNS}, cpu, devices, page_table, check_sum FROM snapshots WHERE id = ?", (info.id,)
             ).fetchone()
         if row is None:
             raise RdbgError(f"{self.path}: snapshot {info.name!r} is gone; see 'info snapshots' for what there is")
-        icount, cpu, devices, table, check_sum = row
-        if _check_sum(icount, cpu, devices, table) != check_sum:
-            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {icount} is damaged; delete it")
+        cpu, devices, table, check_sum = row[-4:]
+        if _check_sum(row[1:-1]) != check_sum:
+            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} is damaged; delete it")
         return StoredSnapshot(
             info,
-            MachineState(icount, self._decompress(cpu), self._decompress(devices)),
+            MachineState(info.icount, self._decompress(cpu), self._decompress(devices)),
             np.frombuffer(self._decompress(table), "<u4").astype(np.uint32),
             self._fetch_rows,
         )
@@ -322,10 +254,12 @@ class SnapshotStore:
 
     def _select(self, clause: str, *values: str) -> Iterator[SnapshotInfo]:
         with guard(self.path, "list the snapshots"):
-            rows = self._db.execute(
-                f"SELECT id, name, icount, virtual_ns, created, digest, size, initial FROM snapshots {clause}", values
-            ).fetchall()
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values).fetchall()
         for number, name, icount, virtual_ns, created, digest, size, initial in rows:
+            numbers = (icount, virtual_ns, created, size, initial)
+            right = all(isinstance(each, int) for each in numbers) and isinstance(digest, bytes)
+            if not right or not isinstance(name, str | None):
+                raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
             yield SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial))
 
     def _insert(
@@ -341,11 +275,11 @@ class SnapshotStore:
         packed = self._compress(table.astype("<u4").tobytes())
         size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
         created = int(time.time())
-        check_sum = _check_sum(state.icount, cpu, devices, packed)
+        row = (name or None, state.icount, virtual_ns, created, digest, size, int(initial), cpu, devices, packed)
         number = self._db.execute(
             "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, cpu, devices, "
             "page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (name or None, state.icount, virtual_ns, created, digest, size, initial, cpu, devices, packed, check_sum),
+            (*row, _check_sum(row)),
         ).lastrowid
         assert number is not None
         if replaced is not None:
@@ -359,7 +293,7 @@ class SnapshotStore:
         changed: dict[int, int] = {}
         execute = self._db.execute
         for number, content in pages:
-            if content == _ZERO_PAGE:
+            if content == ZERO_PAGE:
                 changed[number] = 0
                 continue
             digest = page_digest(content)
@@ -434,34 +368,19 @@ class SnapshotStore:
         self._remove(choose_victims(periodic, sizes, now, self._budget))
 
 
-def page_digest(content: bytes) -> bytes:
-    """The 16 bytes by which a page is known in the store."""
-    return hashlib.blake2b(content, digest_size=PAGE_DIGEST_SIZE).digest()
-
-
-def check_name(name: str) -> None:
-    """Check a snapshot's name.
-
-    Raises:
-        UsageError: it is too long or has characters that cannot be shown in a list.
-    """
-    if name and (len(name) > 255 or not name.isprintable() or name != name.strip()):
-        raise UsageError(
-            f"{name[:40]!r} cannot be a snapshot's name; use up to 255 printable characters, no blanks at the ends"
-        )
-
-
-def _check_sum(icount: int, cpu: bytes, devices: bytes, table: bytes) -> bytes:
+def _check_sum(row: Sequence[object]) -> bytes:
+    """Over all of a snapshot's row but its number."""
     check = hashlib.blake2b(digest_size=PAGE_DIGEST_SIZE)
-    for part in (icount.to_bytes(8, "little"), cpu, devices, table):
-        check.update(len(part).to_bytes(8, "little"))
+    for value in row:
+        part = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+        check.update(b"%d:" % len(part))
         check.update(part)
     return check.digest()
 
 
 def _fetched(numbers: Sequence[int], fetch: Callable[[Sequence[int]], bytes]) -> Iterator[tuple[int, bytes]]:
-    for start in range(0, len(numbers), _BATCH):
-        batch = numbers[start : start + _BATCH]
+    for start in range(0, len(numbers), BATCH):
+        batch = numbers[start : start + BATCH]
         data = fetch(batch)
         for at, number in enumerate(batch):
             yield number, data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]

@@ -99,7 +99,9 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")  # damaged text must not raise
+    return connection
 
 
 class Transaction:
@@ -136,7 +138,7 @@ class Transaction:
                 self._db.execute("PRAGMA incremental_vacuum").fetchall()
             return
         self._roll_back()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise explain(self._path, self._what, error) from error
 
     def _roll_back(self) -> None:
@@ -146,14 +148,17 @@ class Transaction:
 
 @contextlib.contextmanager
 def guard(path: str, what: str) -> Iterator[None]:
-    """Turn SQLite's errors into RdbgError."""
+    """Turn SQLite's errors into RdbgError.
+
+    UnicodeDecodeError comes from Python's wrapper, for a message of SQLite that cites a damaged schema.
+    """
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, what, error) from error
 
 
-def explain(path: str, what: str, error: sqlite3.Error) -> RdbgError:
+def explain(path: str, what: str, error: sqlite3.Error | UnicodeDecodeError) -> RdbgError:
     """One line for an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -164,7 +169,7 @@ def explain(path: str, what: str, error: sqlite3.Error) -> RdbgError:
         reason = "it is read-only; copy the recording elsewhere"
     elif name.startswith("SQLITE_NOTADB"):
         reason = "it is not an rdbg snapshot store; give the one that was made with the journal"
-    elif name.startswith("SQLITE_CORRUPT"):
+    elif name.startswith("SQLITE_CORRUPT") or isinstance(error, UnicodeDecodeError):
         reason = "it is damaged; take a good copy"
     else:
         reason = " ".join(str(error).split())

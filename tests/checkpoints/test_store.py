@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -13,13 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rdbg.checkpoints.store import SnapshotStore, page_digest
+from rdbg.checkpoints.snapshot import page_digest
+from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 from rdbg.errors import RdbgError, UsageError
+from rdbg.journal.header import image_digest
 
 ID = b"recording-number"
 ZERO = bytes(4096)
@@ -304,3 +307,32 @@ def test_damaged_pages(store: SnapshotStore) -> None:
     store._db.execute("DELETE FROM pages WHERE id = 1")
     with pytest.raises(RdbgError, match="stored page 1 is missing"):
         store.load("a").read_page(0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_bytes_changed_anywhere(seed: int) -> None:
+    """What a damaged file gives is what was saved, or one clear line."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "s")
+        store = SnapshotStore.create(path, ID)
+        saved = {n: page(n + 1) for n in range(4)}
+        store.save("a", state(7), saved.items())
+        store.put_image(b"image")
+        store.close()
+        raw = bytearray(Path(path).read_bytes())
+        used = [n for n, byte in enumerate(raw) if byte]
+        for offset in chance.sample(used, chance.randint(1, 3)):
+            raw[offset] = chance.randrange(256)
+        Path(path).write_bytes(raw)
+        try:
+            damaged = SnapshotStore.open(path, ID)
+            for info in damaged.list():
+                loaded = damaged.load(info)
+                assert loaded.state == state(7)
+                assert dict(loaded.pages()) == saved
+            damaged.image(image_digest(b"image"))
+            damaged.save("b", state(8), saved.items())
+        except RdbgError as error:
+            assert "\n" not in str(error)

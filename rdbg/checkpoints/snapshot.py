@@ -1,0 +1,110 @@
+"""A snapshot as the store lists it and gives it back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.emu.machine_api import MachineState
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import UsageError
+
+PAGE_DIGEST_SIZE = 16
+#: Pages read and looked up at a time.
+BATCH = 256
+ZERO_PAGE = bytes(PAGE_SIZE)
+
+Table = NDArray[np.uint32]  # index: page of the machine; value: row of the store's pages, 0 for the page of zeros
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """A snapshot in the list.
+
+    Args:
+        id: its row, never used again for another.
+        name: empty for a periodic one.
+        icount: the moment.
+        virtual_ns: virtual time of that moment.
+        created: host time, seconds since 1970-01-01 UTC.
+        digest: the machine's digest, or empty if it was not taken.
+        size: bytes of state and page contents before compression and sharing.
+        initial: the one that the recording starts from; it cannot be deleted.
+    """
+
+    id: int
+    name: str
+    icount: int
+    virtual_ns: int
+    created: int
+    digest: bytes
+    size: int
+    initial: bool
+
+    @property
+    def periodic(self) -> bool:
+        """Made by itself, without a name; thinned out with age."""
+        return not self.name
+
+
+class StoredSnapshot:
+    """A snapshot being loaded. Its pages are read when asked for.
+
+    Args:
+        info: which one.
+        state: the machine's state but for its pages.
+        table: the rows of its pages.
+        fetch: gives the contents of rows.
+    """
+
+    def __init__(
+        self, info: SnapshotInfo, state: MachineState, table: Table, fetch: Callable[[Sequence[int]], dict[int, bytes]]
+    ) -> None:
+        self.info = info
+        self.state = state
+        self._table = table
+        self._fetch = fetch
+
+    @property
+    def page_numbers(self) -> NDArray[np.uint32]:
+        """Numbers of the pages that are not zero, ascending."""
+        return np.flatnonzero(self._table).astype(np.uint32)
+
+    def pages(self, numbers: Sequence[int] | NDArray[np.uint32] | None = None) -> Iterator[tuple[int, bytes]]:
+        """(number, 4096 bytes) of these pages, in the order given; by default of all that are not zero.
+
+        Raises:
+            RdbgError: a page is missing or damaged in the store.
+        """
+        wanted = [int(number) for number in (self.page_numbers if numbers is None else numbers)]
+        for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            rows = [int(self._table[number]) if number < len(self._table) else 0 for number in batch]
+            contents = self._fetch([row for row in rows if row])
+            for number, row in zip(batch, rows, strict=True):
+                yield number, contents[row] if row else ZERO_PAGE
+
+    def read_page(self, number: int) -> bytes:
+        """The 4096 bytes of one page."""
+        return next(self.pages([number]))[1]
+
+
+def page_digest(content: bytes) -> bytes:
+    """The 16 bytes by which a page is known in the store."""
+    return hashlib.blake2b(content, digest_size=PAGE_DIGEST_SIZE).digest()
+
+
+def check_name(name: str) -> None:
+    """Check a snapshot's name.
+
+    Raises:
+        UsageError: it is too long or has characters that cannot be shown in a list.
+    """
+    if name and (len(name) > 255 or not name.isprintable() or name != name.strip()):
+        raise UsageError(
+            f"{name[:40]!r} cannot be a snapshot's name; use up to 255 printable characters, no blanks at the ends"
+        )
