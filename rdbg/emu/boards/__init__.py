@@ -1,0 +1,29 @@
+"""Boards: which devices a machine has and how they are wired."""
+
+from __future__ import annotations
+
+from rdbg.emu.board import Board
+from rdbg.emu.boards.bare import build_bare
+from rdbg.emu.boards.malta import build_malta
+from rdbg.emu.device import System
+from rdbg.emu.spec import MachineSpec
+from rdbg.errors import UsageError
+
+BOARDS = {"malta": build_malta, "bare": build_bare}
+
+
+def build_board(spec: MachineSpec, system: System) -> Board:
+    """Build the board that a description names.
+
+    Args:
+        spec: the description.
+        system: the machine around the devices.
+
+    Raises:
+        UsageError: no such board.
+        RdbgError: an image is unfit for it.
+    """
+    build = BOARDS.get(spec.board)
+    if build is None:
+        raise UsageError(f"unknown machine {spec.board!r}: use {' or '.join(sorted(BOARDS))}")
+    return build(spec, system)

@@ -1,0 +1,191 @@
+"""A machine that a TOML file describes (docs/machine.md): for people with their own system on chip.
+
+Addresses that nothing claims are bus errors, with a line in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdbg.emu.board import Board, ResetState
+from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_size
+from rdbg.emu.device import Device, SerialDevice, State, System
+from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
+from rdbg.emu.devices.bare_timer import BareTimer
+from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.pflash import ParallelFlash
+from rdbg.emu.devices.uart16550 import Uart16550
+from rdbg.emu.loaders.elf import ElfImage, is_elf, parse_elf
+from rdbg.emu.loaders.placement import ImageLoader, Piece, place
+from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.errors import RdbgError, UsageError
+
+DEFAULT_RESET_PC = 0xBFC0_0000
+UART_OVERSAMPLING = 16
+
+
+def build_bare(spec: MachineSpec, system: System) -> Board:
+    """Build the machine that the ``board`` image describes.
+
+    Args:
+        spec: images ``board`` (TOML), and ``kernel`` (ELF) or ``bios`` / ``pflash`` (raw or ELF).
+        system: the machine around the devices.
+
+    Raises:
+        RdbgError: a mistake in the board file, or an image is unfit.
+    """
+    text = spec.image("board")
+    if text is None:
+        raise UsageError("machine bare needs a board file: give -M bare,board=FILE.toml (format in docs/machine.md)")
+    bare = parse_bare(text)
+    if bare.big_endian != spec.big_endian:
+        names = ("little-endian", "big-endian")
+        raise RdbgError(
+            f"board file {text.path!r} says {names[bare.big_endian]}, the machine is {names[spec.big_endian]}: "
+            "change one of them"
+        )
+    irq = _SharedLines(system)
+    flashes = {
+        memory.name: ParallelFlash(memory.name, system, memory.name, memory.size, memory.block, bare.big_endian)
+        for memory in bare.memory
+        if memory.kind == "flash"
+    }
+    memory = tuple(
+        MemoryRegion(item.base, item.size, item.name, device=flashes.get(item.name)) for item in bare.memory
+    )
+    io: list[IoRegion] = []
+    ports: dict[int, SerialDevice] = {}
+    devices: list[Device] = list(flashes.values())
+    for uart in bare.uarts:
+        clock = max(uart.clock_hz // UART_OVERSAMPLING, 1)
+        device = Uart16550(uart.name, system, uart.port, irq.input(uart.irq), clock, uart.register_shift)
+        io.append(IoRegion(uart.base, uart_size(uart), device, endian=uart.endian))
+        ports[uart.port] = device
+        devices.append(device)
+    for item in bare.timers:
+        timer = BareTimer(item.name, system, irq.input(item.irq), item.frequency_hz, bare.big_endian)
+        io.append(IoRegion(item.base, TIMER_SIZE, timer, endian=item.endian))
+        devices.append(timer)
+    contents, pieces, entry = _boot(spec, bare, memory)
+    backings = tuple(
+        Backing(item.name, item.size, item.kind == "ram", contents.get(item.name, b""), item.fill)
+        for item in bare.memory
+    )
+    reset_pc = bare.reset_pc if bare.reset_pc is not None else DEFAULT_RESET_PC
+    return Board(
+        name=bare.name,
+        memory_map=MemoryMap(backings, memory, tuple(io), bare.ignored),
+        devices=(ImageLoader("loader", system, pieces), irq, *devices),
+        serial_ports=ports,
+        reset_state=ResetState(reset_pc if entry is None else entry),
+        cpu_clock_hz=bare.cpu_clock_hz,
+        cpu_irq_timer=bare.cpu_irq_timer,
+    )
+
+
+class _SharedLines(Device):
+    """Interrupt lines that several devices may share: a line is high while any of them drives it."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__("irq")
+        self._system = system
+        self._drivers: list[int] = []  # line of each input
+        self.levels = 0  # bit per input
+
+    def input(self, line: int | None) -> Callable[[bool], None]:
+        """A new input on a CPU line; None: not connected."""
+        if line is None:
+            return lambda level: None
+        index = len(self._drivers)
+        self._drivers.append(line)
+        return lambda level: self._set(index, level)
+
+    def _set(self, index: int, level: bool) -> None:
+        bit = 1 << index
+        self.levels = self.levels | bit if level else self.levels & ~bit
+        line = self._drivers[index]
+        high = any(self.levels >> other & 1 for other, driven in enumerate(self._drivers) if driven == line)
+        self._system.set_cpu_irq(line, high)
+
+    def read(self, offset: int, size: int) -> int:
+        """Not on the bus."""
+        return 0
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Not on the bus."""
+
+    def reset(self) -> None:
+        """The devices lower their lines themselves."""
+
+    def save(self) -> State:
+        """Who drives."""
+        return save_fields(self, ("levels",))
+
+    def load(self, state: State) -> None:
+        """Take back what ``save`` gave."""
+        load_fields(self, ("levels",), state)
+
+
+def _boot(
+    spec: MachineSpec, bare: BareSpec, memory: tuple[MemoryRegion, ...]
+) -> tuple[dict[str, bytes], tuple[Piece, ...], int | None]:
+    """Contents of ROM and flash, what is loaded into RAM, and the entry point (None: the reset address)."""
+    if spec.image("initrd") is not None:
+        raise UsageError("-initrd works on machine malta only: on bare, link it into the kernel")
+    contents: dict[str, bytes] = {}
+    pieces: list[Piece] = []
+    entry: int | None = None
+    for item in bare.memory:
+        image = spec.image(item.image) if item.image else None
+        if image is not None and not is_elf(image.data):
+            contents[item.name] = _raw(image, item)
+    for role in ("bios", "pflash", "kernel"):
+        image = spec.image(role)
+        if image is None:
+            continue
+        if not image.data:
+            raise RdbgError(f"{role} image {image.path!r} is empty: give a firmware file")
+        if role == "kernel" or is_elf(image.data):
+            elf = parse_elf(image, bare.big_endian)
+            entry = elf.entry
+            _place_elf(elf, image, bare, memory, contents, pieces)
+        elif not any(item.image == role for item in bare.memory):
+            raise RdbgError(
+                f"{role} image {image.path!r} has no place: give a [[rom]] or [[flash]] of the board file "
+                f"the key image = \"{role}\""
+            )
+    if not contents and not pieces:
+        raise UsageError("nothing to run: give -kernel FILE.elf, or -bios FILE with a [[rom]] in the board file")
+    return contents, tuple(pieces), entry
+
+
+def _raw(image: Image, item: MemorySpec) -> bytes:
+    if len(image.data) > item.size:
+        raise RdbgError(
+            f"{image.role} image {image.path!r} has {len(image.data)} bytes, {item.kind} {item.name!r} has {item.size}: "
+            "give a smaller one"
+        )
+    return image.data
+
+
+def _place_elf(
+    elf: ElfImage,
+    image: Image,
+    bare: BareSpec,
+    memory: tuple[MemoryRegion, ...],
+    contents: dict[str, bytes],
+    pieces: list[Piece],
+) -> None:
+    """Segments in RAM are loaded at each reset; those in ROM or flash are there from the start."""
+    kinds = {item.name: item for item in bare.memory}
+    for segment in elf.segments:
+        what = f"{image.role} image {image.path!r}"
+        piece = place(memory, segment.paddr, segment.data.ljust(segment.size, b"\0"), what)
+        item = kinds[piece.backing]
+        if item.kind == "ram":
+            pieces.append(piece)
+            continue
+        old = contents.get(piece.backing, b"").ljust(piece.offset + len(segment.data), bytes((item.fill,)))
+        end = piece.offset + len(segment.data)
+        contents[piece.backing] = old[: piece.offset] + segment.data + old[end:]

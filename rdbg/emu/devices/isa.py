@@ -1,0 +1,84 @@
+"""The ISA bus behind the south bridge: 64 KiB of ports. A port that nobody answers reads as ones."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rdbg.emu.device import Device, State
+
+PORT_COUNT = 0x10000
+
+
+class MovablePorts(Protocol):
+    """Ports whose place the guest chooses in a configuration register."""
+
+    def port_range(self) -> tuple[int, int] | None:
+        """First port and number of ports now; None: not enabled."""
+
+    @property
+    def port_device(self) -> Device:
+        """Who answers, with offsets from the first port."""
+
+
+class IsaBus(Device):
+    """Port dispatch. Has no state: what moves is saved by the function that moves it.
+
+    Args:
+        name: unique in the machine.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._fixed: dict[int, tuple[Device, int]] = {}
+        self._movable: list[MovablePorts] = []
+
+    def attach(self, base: int, size: int, device: Device, offset: int = 0) -> None:
+        """Give ports to a device; it sees ``port - base + offset``."""
+        for port in range(base, base + size):
+            if port in self._fixed:
+                raise ValueError(f"port {port:#x} is claimed by {self._fixed[port][0].name} and {device.name}")
+            self._fixed[port] = (device, base - offset)
+
+    def attach_movable(self, ports: MovablePorts) -> None:
+        """Ports that move at run time. Fixed ones win over them."""
+        self._movable.append(ports)
+
+    def _find(self, port: int) -> tuple[Device, int] | None:
+        found = self._fixed.get(port)
+        if found is None:
+            for ports in self._movable:
+                place = ports.port_range()
+                if place is not None and place[0] <= port < place[0] + place[1]:
+                    return ports.port_device, place[0]
+        return found
+
+    def read(self, offset: int, size: int) -> int:
+        """A load from port ``offset``; it splits where it leaves a device."""
+        found = self._find(offset)
+        if size == 1 or found == self._find(offset + size - 1):
+            if found is None:
+                return (1 << (8 * size)) - 1
+            return found[0].read(offset - found[1], size)
+        half = size // 2
+        return self.read(offset, half) | self.read(offset + half, half) << (8 * half)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """A store to port ``offset``; it splits where it leaves a device."""
+        found = self._find(offset)
+        if size == 1 or found == self._find(offset + size - 1):
+            if found is not None:
+                found[0].write(offset - found[1], size, value)
+            return
+        half = size // 2
+        self.write(offset, half, value & ((1 << (8 * half)) - 1))
+        self.write(offset + half, half, value >> (8 * half))
+
+    def reset(self) -> None:
+        """Nothing of its own."""
+
+    def save(self) -> State:
+        """Nothing of its own."""
+        return {}
+
+    def load(self, state: State) -> None:
+        """Nothing of its own."""

@@ -1,0 +1,215 @@
+"""Intel 82371AB (PIIX4) south bridge: its four PCI functions and the chips of a PC behind it.
+
+IDE has no drives, USB no devices on its ports: their functions exist in configuration space, so that firmware and
+kernels find what they find on QEMU's board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdbg.emu.device import Device, State, System
+from rdbg.emu.devices.acpi_pm import PORTS as PM_PORTS
+from rdbg.emu.devices.acpi_pm import AcpiPm, ApmPorts, GeneralPurposeEvents
+from rdbg.emu.devices.byte_device import ByteDevice
+from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.i8042 import I8042
+from rdbg.emu.devices.i8254 import I8254
+from rdbg.emu.devices.i8259 import InterruptPair
+from rdbg.emu.devices.isa import IsaBus
+from rdbg.emu.devices.mc146818 import Mc146818
+from rdbg.emu.devices.pci import BAR0, COMMAND, COMMAND_IO, PciBus, PciFunction, PciIdentity
+from rdbg.emu.devices.smbus import SmbusHost
+
+INTEL = 0x8086
+SLOT = 10
+PM_BASE, PM_ENABLE, SMBUS_BASE, SMBUS_ENABLE = 0x40, 0x80, 0x90, 0xD2
+SMBUS_PORTS = 64
+SMBUS_DEFAULT_BASE = 0x1100
+GPE_PORT, GPE_PORTS = 0xAFE0, 4
+RESET_PORT = 0xCF9
+IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
+
+IRQ_TIMER, IRQ_KEYBOARD, IRQ_RTC, IRQ_SCI, IRQ_MOUSE = 0, 1, 8, 9, 12
+
+
+class ConfiguredPorts:
+    """Ports whose base and enable bit sit in a function's configuration space.
+
+    Args:
+        function: the function.
+        device: answers.
+        count: number of ports.
+        base_register: offset of the base; its low bits are flags.
+        enable: (offset, bit) of the switch.
+    """
+
+    def __init__(
+        self, function: PciFunction, device: Device, count: int, base_register: int, enable: tuple[int, int]
+    ) -> None:
+        self._function = function
+        self.port_device = device
+        self._count = count
+        self._base_register = base_register
+        self._enable = enable
+
+    def port_range(self) -> tuple[int, int] | None:
+        """Where the ports are now."""
+        offset, bit = self._enable
+        if not self._function.config[offset] & bit:
+            return None
+        return self._function.register(self._base_register, 2) & ~(self._count - 1), self._count
+
+
+class ResetControl(ByteDevice):
+    """Port 0xcf9: bit 2 resets the machine, bit 1 (kind of reset) is kept."""
+
+    def __init__(self, name: str, system: System) -> None:
+        super().__init__(name)
+        self._system = system
+        self.value = 0
+
+    def read_byte(self, offset: int) -> int:
+        """The kind of reset."""
+        return self.value
+
+    def write_byte(self, offset: int, value: int) -> None:
+        """Reset, or choose the kind."""
+        if value & 4:
+            self._system.request_reset()
+        else:
+            self.value = value & 2
+
+    def reset(self) -> None:
+        """Zero."""
+        self.value = 0
+
+    def save(self) -> State:
+        """The kind of reset."""
+        return save_fields(self, ("value",))
+
+    def load(self, state: State) -> None:
+        """Take back what ``save`` gave."""
+        load_fields(self, ("value",), state)
+
+
+class NoDrives(ByteDevice):
+    """An IDE channel, or its bus master, with nothing on the cable: loads give 0, so that a probe finds no drive."""
+
+    def read_byte(self, offset: int) -> int:
+        """No status bit is set."""
+        return 0
+
+    def write_byte(self, offset: int, value: int) -> None:
+        """Goes nowhere."""
+
+    def reset(self) -> None:
+        """No state."""
+
+    def save(self) -> State:
+        """No state."""
+        return {}
+
+    def load(self, state: State) -> None:
+        """No state."""
+
+
+class Piix4:
+    """The south bridge, wired.
+
+    Args:
+        system: the machine.
+        isa: the bus that its ports are put on.
+        pci: the bus that its functions are put on.
+        cpu_irq: driven by the interrupt controllers.
+        rtc_base: seconds since 1970 that the clock shows at power-on.
+        eeproms: contents of the EEPROMs on the SMBus.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        isa: IsaBus,
+        pci: PciBus,
+        cpu_irq: Callable[[bool], None],
+        rtc_base: int,
+        eeproms: tuple[bytes, ...],
+    ) -> None:
+        self.interrupts = InterruptPair(cpu_irq)
+        line = self.interrupts.line
+        self.pit = I8254("i8254", system, line(IRQ_TIMER))
+        self.rtc = Mc146818("rtc", system, line(IRQ_RTC), rtc_base)
+        self.keyboard = I8042("i8042", system, line(IRQ_KEYBOARD), line(IRQ_MOUSE))
+        self.pm = AcpiPm("piix4.pm", system, line(IRQ_SCI))
+        self.apm = ApmPorts("piix4.apm", self.pm)
+        self.events = GeneralPurposeEvents("piix4.gpe")
+        self.smbus = SmbusHost("piix4.smbus", eeproms)
+        self.reset_control = ResetControl("piix4.reset", system)
+        self._drives = NoDrives("piix4.ide.channels")
+        self._bus_master = NoDrives("piix4.ide.dma")
+        self.functions = (_isa_function(), _ide_function(), _usb_function(), _pm_function())
+        self._attach(isa)
+        for index, function in enumerate(self.functions):
+            pci.attach(SLOT, index, function)
+        self.devices: tuple[Device, ...] = (
+            self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc, self.keyboard,
+            self.pm, self.apm, self.events, self.smbus, self.reset_control, self._drives, self._bus_master,
+            *self.functions,
+        )  # fmt: skip
+
+    def _attach(self, isa: IsaBus) -> None:
+        isa.attach(0x20, 2, self.interrupts.master)
+        isa.attach(0xA0, 2, self.interrupts.slave)
+        isa.attach(0x4D0, 2, self.interrupts.elcr)
+        isa.attach(0x40, 4, self.pit)
+        isa.attach(0x70, 2, self.rtc)
+        isa.attach(0x60, 1, self.keyboard, 0)
+        isa.attach(0x64, 1, self.keyboard, 4)
+        isa.attach(0xB2, 2, self.apm)
+        isa.attach(GPE_PORT, GPE_PORTS, self.events)
+        isa.attach(RESET_PORT, 1, self.reset_control)
+        for base, count in IDE_PORTS:
+            isa.attach(base, count, self._drives)
+        _, ide, _, pm = self.functions
+        isa.attach_movable(ConfiguredPorts(pm, self.pm, PM_PORTS, PM_BASE, (PM_ENABLE, 1)))
+        isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))
+        isa.attach_movable(ConfiguredPorts(ide, self._bus_master, 16, BAR0 + 16, (COMMAND, COMMAND_IO)))
+
+
+def _isa_function() -> PciFunction:
+    identity = PciIdentity(INTEL, 0x7110, 0x060100, status=0x0200, multifunction=True)
+    defaults = (
+        (0x4C, b"\x4d\x00\x03\x00"),  # I/O recovery, X-bus chip select
+        (0x60, b"\x0a\x0a\x0b\x0b"),  # PIRQ A and B to IRQ 10, C and D to IRQ 11, as Malta firmware routes them
+        (0x69, b"\x02"),  # top of memory
+        (0x70, b"\x80"),  # MBIRQ0 off
+        (0x76, b"\x0c\x0c\x02"),  # motherboard DMA, programmable chip select
+        (0xA0, b"\x08"),  # SMI control
+        (0xA8, b"\x0f"),  # fast-off timer
+    )
+    return PciFunction("piix4.isa", identity, defaults)
+
+
+def _ide_function() -> PciFunction:
+    identity = PciIdentity(INTEL, 0x7111, 0x010180, status=0x0280)
+    return PciFunction("piix4.ide", identity, bars=((4, 0xFFFF_FFF0, 1),))
+
+
+def _usb_function() -> PciFunction:
+    identity = PciIdentity(INTEL, 0x7112, 0x0C0300, revision=0x01, interrupt_pin=4)
+    defaults = ((0x60, b"\x10"), (0x6A, b"\x01"))  # USB release 1.0, legacy support
+    return PciFunction("piix4.usb", identity, defaults, bars=((4, 0xFFFF_FFE0, 1),))
+
+
+def _pm_function() -> PciFunction:
+    identity = PciIdentity(INTEL, 0x7113, 0x068000, revision=0x03, status=0x0280, interrupt_pin=1)
+    defaults = (
+        (PM_BASE, b"\x01"),
+        (0x5B, b"\x02"),  # SMM is taken as set up
+        (0x5F, b"\x10"),  # device resources: no parallel port, two serial ports
+        (0x63, b"\x60"),
+        (0x67, b"\x98"),
+        (SMBUS_BASE, (SMBUS_DEFAULT_BASE | 1).to_bytes(2, "little")),
+        (SMBUS_ENABLE, b"\x09"),
+    )
+    return PciFunction("piix4.acpi", identity, defaults)
