@@ -7,7 +7,7 @@ from enum import Enum
 SAMPLE_WORDS = 2048  #: non-zero words looked at
 
 #: Major opcodes that a MIPS32 Release 2 core with FPU and without coprocessor 2 executes.
-_MAJOR = frozenset(range(0x00, 0x12)) | {0x13, 0x14, 0x15, 0x16, 0x17, 0x1C, 0x1F} | frozenset(range(0x20, 0x27)) | {
+_MAJOR = frozenset(range(0x12)) | {0x13, 0x14, 0x15, 0x16, 0x17, 0x1C, 0x1F} | frozenset(range(0x20, 0x27)) | {
     0x28, 0x29, 0x2A, 0x2B, 0x2E, 0x2F, 0x30, 0x31, 0x33, 0x35, 0x38, 0x39, 0x3D,
 }  # fmt: skip
 
@@ -64,7 +64,7 @@ def word_order(data: bytes) -> WordOrder:
         if words == SAMPLE_WORDS:
             break
     little, big = scores["little"], scores["big"]
-    if max(little, big) < words * 0.6 or words == 0:
+    if max(little, big) < words * 0.85 or words == 0:
         return WordOrder.UNKNOWN
     if little == big:  # too short to tell by counting: the reset instruction decides
         return _reset_word_order(data)
