@@ -11,7 +11,7 @@ class InputKind(IntEnum):
     """What came from outside. The numbers stand in journals: never reuse one."""
 
     SERIAL = 1  #: bytes received by serial port ``port``: ``data``
-    WAKE = 2  #: an idle CPU's clock moves on by ``value`` nanoseconds
+    WAKE = 2  #: the CPU idled until virtual time ``value`` in nanoseconds, when the events after this one came
     RESET = 3  #: the user resets the machine
     SHUTDOWN = 4  #: the user powers the machine off
     POKE_MEMORY = 5  #: the debugger writes ``data`` at guest-physical address ``value``

@@ -76,6 +76,7 @@ class RunStop:
         pc: virtual address of the next instruction; for AMBIGUOUS: address of that block.
         watch: the hit, for WATCHPOINT.
         exit_code: for SHUTDOWN.
+        idle_ns: for IDLE: virtual nanoseconds until a timer of the machine would wake it; None: only an input can.
         rerun_from: for WATCHPOINT found by a fast scan and for AMBIGUOUS: the machine has gone *past* the place. The
             caller restores any earlier state and runs again to ``rerun_from`` (a position at or before the place), then
             runs on with ``exact=True``: slow (one instruction at a time) but precise. None: the
@@ -88,6 +89,7 @@ class RunStop:
     watch: WatchHit | None = None
     exit_code: int = 0
     rerun_from: int | None = None
+    idle_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,11 @@ class RunRequest:
         watches: watched ranges.
         last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
             hits at positions < until in ``Machine.last_breakpoint_hit`` / ``last_watch_hit``.
-        exact: single-step, see RunStop.rerun_from.
+        exact: single-step, see RunStop.rerun_from. A watched access by the very first instruction counts, a
+            breakpoint on it does not. To leave a watched access behind, `step` over it first.
+        wait_idle: come back with IDLE when the CPU waits, so that the caller lets host time pass
+            (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
+        skip_ns: idle virtual time in nanoseconds that the caller has waited for already.
     """
 
     until: int | None = None
@@ -113,6 +119,8 @@ class RunRequest:
     watches: tuple[Watch, ...] = ()
     last_hit: bool = False
     exact: bool = False
+    wait_idle: bool = False
+    skip_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -226,6 +234,12 @@ class MachineApi(Protocol):
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
+
+    def step(self) -> RunStop:
+        """Retire one instruction (a branch with its slot), or take one exception: LIMIT, or IDLE, SHUTDOWN, AMBIGUOUS."""
+
+    def serial_room(self, port: int) -> int:
+        """Bytes that serial port ``port`` can take now without loss."""
 
     def kick(self) -> None:
         """Make a run in progress pause soon (callable from a signal handler or another thread)."""
