@@ -34,6 +34,7 @@ class SnapshotInfo:
         digest: the machine's digest, or empty if it was not taken.
         size: bytes of state and page contents before compression and sharing.
         initial: the one that the recording starts from; it cannot be deleted.
+        entered: how many of the inputs at ``icount`` are in it.
     """
 
     id: int
@@ -44,6 +45,7 @@ class SnapshotInfo:
     digest: bytes
     size: int
     initial: bool
+    entered: int = 0
 
     @property
     def periodic(self) -> bool:

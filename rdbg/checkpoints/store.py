@@ -37,7 +37,7 @@ _LEVEL = 1
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
 
-_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial"
+_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered"
 
 
 class SnapshotStore:
@@ -103,6 +103,7 @@ class SnapshotStore:
         pages: Iterable[tuple[int, bytes]],
         *,
         virtual_ns: int = 0,
+        entered: int = 0,
         digest: bytes = b"",
         base: SnapshotInfo | None = None,
         initial: bool = False,
@@ -116,6 +117,7 @@ class SnapshotStore:
             that
                 may differ from ``base``'s (zeros too).
             virtual_ns: virtual time.
+            entered: how many of the inputs at the state's icount are in it.
             digest: the machine's digest, kept for a check when it is loaded.
             base: a snapshot of this store whose pages this one shares.
             initial: the recording starts from it.
@@ -126,7 +128,7 @@ class SnapshotStore:
         """
         with self._change(f"save snapshot {name!r}"):
             table = self._table(base.id) if base is not None else np.zeros(0, np.uint32)
-            return self._insert(name, state, self._store_pages(table, pages), virtual_ns, digest, initial)
+            return self._insert(name, state, self._store_pages(table, pages), virtual_ns, entered, digest, initial)
 
     def save_by_digest(
         self,
@@ -136,6 +138,7 @@ class SnapshotStore:
         fetch: Callable[[Sequence[int]], bytes],
         *,
         virtual_ns: int = 0,
+        entered: int = 0,
         digest: bytes = b"",
     ) -> SnapshotInfo:
         """Keep a snapshot by a caller that knows its pages' digests: only contents not yet stored are asked for.
@@ -146,6 +149,7 @@ class SnapshotStore:
             page_digests: number -> `page_digest`, for all pages that are not zero.
             fetch: gives the bytes of pages, one after another.
             virtual_ns: virtual time.
+            entered: how many of the inputs at the state's icount are in it.
             digest: the machine's digest.
 
         Raises:
@@ -162,7 +166,7 @@ class SnapshotStore:
                 else:
                     table[number] = row[0]
             table = self._store_pages(table, _fetched(missing, fetch))
-            return self._insert(name, state, table, virtual_ns, digest, False)
+            return self._insert(name, state, table, virtual_ns, entered, digest, False)
 
     def load(self, snapshot: str | SnapshotInfo) -> StoredSnapshot:
         """A snapshot by name or from the list.
@@ -255,15 +259,15 @@ class SnapshotStore:
     def _select(self, clause: str, *values: str) -> Iterator[SnapshotInfo]:
         with guard(self.path, "list the snapshots"):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values).fetchall()
-        for number, name, icount, virtual_ns, created, digest, size, initial in rows:
-            numbers = (icount, virtual_ns, created, size, initial)
+        for number, name, icount, virtual_ns, created, digest, size, initial, entered in rows:
+            numbers = (icount, virtual_ns, created, size, initial, entered)
             right = all(isinstance(each, int) for each in numbers) and isinstance(digest, bytes)
             if not right or not isinstance(name, str | None):
                 raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
-            yield SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial))
+            yield SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered)
 
     def _insert(
-        self, name: str, state: MachineState, table: Table, virtual_ns: int, digest: bytes, initial: bool
+        self, name: str, state: MachineState, table: Table, virtual_ns: int, entered: int, digest: bytes, initial: bool
     ) -> SnapshotInfo:
         check_name(name)
         replaced = self.find(name)
@@ -275,10 +279,22 @@ class SnapshotStore:
         packed = self._compress(table.astype("<u4").tobytes())
         size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
         created = int(time.time())
-        row = (name or None, state.icount, virtual_ns, created, digest, size, int(initial), cpu, devices, packed)
+        row = (
+            name or None,
+            state.icount,
+            virtual_ns,
+            created,
+            digest,
+            size,
+            int(initial),
+            entered,
+            cpu,
+            devices,
+            packed,
+        )
         number = self._db.execute(
-            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, cpu, devices, "
-            "page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, entered, cpu, devices, "
+            "page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, _check_sum(row)),
         ).lastrowid
         assert number is not None
@@ -286,7 +302,7 @@ class SnapshotStore:
             self._sweep()
         if not name:
             self._thin(state.icount)
-        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial)
+        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered)
 
     def _store_pages(self, table: Table, pages: Iterable[tuple[int, bytes]]) -> Table:
         """The table with these pages changed, their contents stored where they are new."""

@@ -32,6 +32,7 @@ CREATE TABLE snapshots (
     digest BLOB NOT NULL,
     size INTEGER NOT NULL,
     initial INTEGER NOT NULL,
+    entered INTEGER NOT NULL,
     cpu BLOB NOT NULL,
     devices BLOB NOT NULL,
     page_table BLOB NOT NULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
@@ -124,6 +125,13 @@ class JournalReader:
         if not chunk.count:
             return []
         return self._load(bisect_left(self._ordinals, chunk.ordinal))
+
+    def hold(self) -> None:
+        """Keep a new recording from taking this one's name while it is open."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            pass  # it is still being recorded, which keeps others off as well; or this file system has no locks
 
     def close(self) -> None:
         """Let go of the file."""

@@ -212,7 +212,7 @@ def refuse_target(path: str) -> None:
     """Check that a recording may take this name.
 
     Raises:
-        RdbgError: a file that is no journal stands there, or a recording that is still running.
+        RdbgError: a file that is no journal stands there, or a recording that is in use.
     """
     try:
         status = os.stat(path)
@@ -232,13 +232,13 @@ def refuse_target(path: str) -> None:
         if os.pread(descriptor, len(fmt.MAGIC), 0) != fmt.MAGIC:
             raise RdbgError(f"{path}: will not overwrite a file that is not an rdbg journal; choose another name")
         if not lock(descriptor):
-            raise RdbgError(f"{path}: another rdbg is recording to this file; choose another name")
+            raise RdbgError(f"{path}: another rdbg is using this recording; end it or choose another name")
     finally:
         os.close(descriptor)
 
 
 def lock(descriptor: int) -> bool:
-    """Take the lock that a running recording holds on its file; False if another process has it."""
+    """Take the lock that a running recording holds on its file; False if another process has it or replays it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

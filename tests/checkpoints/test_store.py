@@ -139,12 +139,17 @@ def store(tmp_path: Path) -> SnapshotStore:
 
 
 def test_what_is_listed(store: SnapshotStore) -> None:
-    store.save("b", state(20), [(1, page(1))], virtual_ns=160, digest=b"d" * 16)
+    store.save("b", state(20), [(1, page(1))], virtual_ns=160, entered=2, digest=b"d" * 16)
     store.save("a", state(10), [], initial=True)
     store.save("", state(15), [])
     first, middle, last = store.list()
     assert (first.name, first.initial, middle.periodic, last.name) == ("a", True, True, "b")
-    assert (last.virtual_ns, last.digest, last.size) == (160, b"d" * 16, 4096 + len(b"cpu 20devices 20"))
+    assert (last.virtual_ns, last.entered, last.digest, last.size) == (
+        160,
+        2,
+        b"d" * 16,
+        4096 + len(b"cpu 20devices 20"),
+    )
     assert store.load(middle).state.icount == 15
 
 

@@ -45,7 +45,7 @@ def test_two_recorders(tmp_path: Path) -> None:
     with pytest.raises(RdbgError, match="another rdbg is starting to record"):
         JournalWriter(path, header())
     first.publish()
-    with pytest.raises(RdbgError, match="another rdbg is recording to this file"):
+    with pytest.raises(RdbgError, match="another rdbg is using this recording"):
         JournalWriter(path, header())
     first.close(END)
     JournalWriter(path, header()).discard()

@@ -1,0 +1,190 @@
+"""A recording on disk: a journal and the snapshot store beside it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from rdbg import __version__
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.emu.spec import MachineSpec
+from rdbg.errors import RdbgError
+from rdbg.journal.header import ImageReference, JournalHeader, describe
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.writer import JournalWriter, sync_directory
+
+
+def store_path(journal: str) -> str:
+    """Name of the snapshot store of a journal."""
+    return journal + ".snapshots"
+
+
+class NewRecording:
+    """A recording being started.
+
+    Both files grow under names that end in ``.new``. Save the initial snapshot in ``store``, then `publish`: until
+    then an earlier recording of that name stands untouched.
+
+    Args:
+        path: the journal's name.
+        spec: the machine; its images are kept in the store.
+        command_line: the words typed.
+        initial_snapshot: name of the snapshot that replay starts from, or empty.
+        start: icount where the recording starts.
+
+    Raises:
+        RdbgError: the name is taken by something else, or the files cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        spec: MachineSpec,
+        command_line: tuple[str, ...] = (),
+        initial_snapshot: str = "",
+        start: int = 0,
+    ) -> None:
+        self.path = path
+        header = describe(
+            spec,
+            created=int(time.time()),
+            rdbg_version=__version__,
+            command_line=command_line,
+            initial_snapshot=initial_snapshot,
+            start=start,
+        )
+        self.writer = JournalWriter(path, header)
+        self._target = store_path(os.path.realpath(path))
+        self._draft = self._target + ".new"
+        try:
+            if os.path.lexists(self._target):
+                SnapshotStore.open(self._target).close()  # refuses to replace what is no snapshot store
+            self.store = SnapshotStore.create(self._draft, header.recording_id)
+            for image in spec.images:
+                self.store.put_image(image.data)
+        except BaseException:
+            self.discard()
+            raise
+
+    def publish(self) -> None:
+        """Put both files in place of an earlier recording of that name. ``store`` is another object afterwards.
+
+        The journal's renaming is the moment that counts: a process killed before it leaves the earlier journal, and its
+        store under the name that ends in ``.old``, where `OpenRecording` finds it.
+
+        Raises:
+            RdbgError: a file cannot be renamed; the earlier recording stands.
+        """
+        old = self._target + ".old"
+        self.store.close()
+        try:
+            had_store = _belongs(self._target, self.path)
+            if had_store:
+                os.replace(self._target, old)
+            try:
+                os.replace(self._draft, self._target)
+                self.writer.publish()
+            except BaseException:
+                if had_store:
+                    os.replace(old, self._target)
+                raise
+            if os.path.exists(old):
+                os.unlink(old)
+            sync_directory(self._target)
+        except OSError as error:
+            raise RdbgError(f"{self.path}: cannot put the new recording in place: {error.strerror}") from error
+        self.store = SnapshotStore.open(self._target, self.writer.header.recording_id)
+
+    def discard(self) -> None:
+        """Give up before `publish`, leaving no file."""
+        self.writer.discard()
+        if hasattr(self, "store"):
+            self.store.close()
+        for name in (self._draft, self._draft + "-wal", self._draft + "-shm"):
+            if os.path.exists(name):
+                os.unlink(name)
+
+
+class OpenRecording:
+    """A recording opened for replay.
+
+    Args:
+        path: the journal's name.
+
+    Raises:
+        RdbgError: the journal cannot be used, or the store beside it is not its own.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.reader = JournalReader(path)
+        self.reader.hold()
+        try:
+            self.store = self._open_store()
+        except BaseException:
+            self.reader.close()
+            raise
+
+    @property
+    def header(self) -> JournalHeader:
+        """The journal's header."""
+        return self.reader.header
+
+    def spec(self) -> MachineSpec:
+        """The machine that was recorded, its images from the store or, failing that, from the files named.
+
+        Raises:
+            RdbgError: an image is in neither place, or is another one.
+        """
+        return self.header.spec(self._image)
+
+    def close(self) -> None:
+        """Let go of both files."""
+        self.reader.close()
+        if self.store is not None:
+            self.store.close()
+
+    def _open_store(self) -> SnapshotStore | None:
+        wanted = store_path(os.path.realpath(self.path))
+        old = wanted + ".old"
+        if not os.path.exists(wanted) and not os.path.exists(old):
+            if self.header.initial_snapshot:
+                SnapshotStore.open(store_path(self.path))  # raises: there is none
+            return None
+        try:
+            return SnapshotStore.open(wanted, self.header.recording_id)
+        except RdbgError as error:
+            # A process was killed while it put a new recording in place: the journal is still the old one.
+            if os.path.exists(old):
+                try:
+                    return SnapshotStore.open(old, self.header.recording_id)
+                except RdbgError:
+                    pass
+            raise error
+
+    def _image(self, reference: ImageReference) -> bytes:
+        data = self.store.image(reference.digest) if self.store is not None else None
+        if data is not None:
+            return data
+        try:
+            with open(reference.path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise RdbgError(
+                f"{self.path}: the {reference.role} image {reference.path} is not in {store_path(self.path)} and cannot "
+                f"be read: {error.strerror}; copy the snapshot store along with the journal"
+            ) from error
+
+
+def _belongs(store: str, journal: str) -> bool:
+    """Whether a store is that of the journal that now has the name. Its log is folded in, so that renaming it is
+    safe."""
+    if not os.path.exists(store) or not os.path.exists(journal):
+        return False
+    try:
+        reader = JournalReader(journal)
+        reader.close()
+        SnapshotStore.open(store, reader.header.recording_id).close()
+    except RdbgError:
+        return False
+    return True
