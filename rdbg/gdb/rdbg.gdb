@@ -1,0 +1,12 @@
+# GDB commands for rdbg. `rdbg debug` loads this file; or: (gdb) source .../rdbg/gdb/rdbg.gdb
+#
+# A remote stub cannot tell GDB that registers and memory have changed by `monitor loadvm` or `monitor goto`.
+# So after every monitor command GDB is made to forget what it knows.
+
+define hookpost-monitor
+  maintenance flush register-cache
+  maintenance flush dcache
+end
+
+# Execution history is the machine's own: there is no need to confirm anything about it.
+set confirm off

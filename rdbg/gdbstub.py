@@ -1,0 +1,201 @@
+"""The door that GDB comes through: a server of the GDB remote protocol on one Timeline.
+
+For a single-threaded main loop::
+
+    server = GdbServer(timeline, GdbOptions(port=1234))
+    server.listen()                          # RdbgError if the port is in use
+    while not server.quit_wanted:
+        if server.wants_run:                 # no client, and nobody asked the guest to stand
+            stop = timeline.run(StopConditions(), interrupted=server.knocking)
+            ...                              # the end of a recording, a power-off: the caller's business
+        server.poll(0.05)                    # accepts, serves packets; movements GDB asks for run inside
+    server.close()
+
+``poll`` comes back when the packets that have arrived are dealt with. A movement that GDB asked for runs inside it for
+as long as it lasts; ``GdbOptions.stop_wanted`` is asked every few milliseconds then, so that the caller can end it.
+
+A guest stops when GDB connects, as in QEMU. It runs again after GDB's ``detach``. It stays where it is when the connection
+breaks, or when GDB says ``kill``: nothing is lost, and the next GDB finds it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rdbg.errors import RdbgError
+from rdbg.rsp.bare_elf import bare_elf
+from rdbg.rsp.framing import Packet
+from rdbg.stub.client import Client, Surroundings
+from rdbg.stub.connection import Connection
+from rdbg.stub.features import FEATURES
+from rdbg.timeline import Timeline
+
+_log = logging.getLogger("rdbg.gdbstub")
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class GdbOptions:
+    """Where and how to serve.
+
+    Args:
+        host: address to listen on; loopback unless told otherwise.
+        port: TCP port; 0 takes a free one, see ``GdbServer.address``.
+        stopped: the guest stands until a client lets it go (``-S``).
+        executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
+        stop_wanted: asked during movements; True ends them (Ctrl-C on rdbg's own terminal).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1234
+    stopped: bool = False
+    executable: bytes | None = None
+    stop_wanted: Callable[[], bool] = field(default=_never)
+
+
+class GdbServer:
+    """Serves one GDB at a time; a second one is refused.
+
+    Args:
+        timeline: the run that clients move in.
+        options: where and how to serve.
+    """
+
+    def __init__(self, timeline: Timeline, options: GdbOptions) -> None:
+        self.timeline = timeline
+        self.options = options
+        self.quit_wanted = False  #: a client said ``monitor quit``
+        machine = timeline.machine
+        self._surroundings = Surroundings(
+            timeline=timeline,
+            executable=options.executable or bare_elf(machine.big_endian, machine.pc),
+            leave=self._leave,
+            stop_wanted=self._stop_wanted,
+        )
+        self._stopped = options.stopped
+        self._listener: socket.socket | None = None
+        self._client: Client | None = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether a client is connected."""
+        return self._client is not None
+
+    @property
+    def wants_run(self) -> bool:
+        """Whether the guest should run by itself now."""
+        return not self.attached and not self._stopped and not self.quit_wanted
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are listened on."""
+        if self._listener is None:
+            return self.options.host, self.options.port
+        host, port = self._listener.getsockname()[:2]
+        return str(host), int(port)
+
+    def listen(self) -> None:
+        """Open the port.
+
+        Raises:
+            RdbgError: it is in use or the address is not this host's.
+        """
+        host, port = self.options.host, self.options.port
+        try:
+            family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind, protocol)
+        except OSError as error:
+            raise RdbgError(f"-gdb tcp:{host}:{port}: {error.strerror or error}") from error
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(4)
+        except OSError as error:
+            listener.close()
+            raise RdbgError(
+                f"cannot listen for GDB on {host}:{port}: {error.strerror}; choose another with -gdb tcp:HOST:PORT"
+            ) from error
+        listener.setblocking(False)
+        self._listener = listener
+
+    def knocking(self) -> bool:
+        """Whether a client wants in, or waits for an answer: to be asked while the guest runs by itself."""
+        waiting: list[socket.socket | Connection] = [self._listener] if self._listener is not None else []
+        if self._client is not None:
+            waiting.append(self._client.connection)
+        return bool(waiting) and bool(select.select(waiting, [], [], 0)[0])
+
+    def poll(self, timeout: float) -> None:
+        """Wait for packets, serve them, and come back.
+
+        Args:
+            timeout: seconds to wait when there are none.
+        """
+        reading: list[socket.socket | Connection] = [self._listener] if self._listener is not None else []
+        writing: list[Connection] = []
+        if self._client is not None:
+            reading.append(self._client.connection)
+            if self._client.connection.has_unsent:
+                writing.append(self._client.connection)
+        if not reading:
+            return
+        ready, _, _ = select.select(reading, writing, [], timeout)
+        if self._listener in ready:
+            self._accept()
+        if self._client is not None:
+            self._serve(self._client)
+
+    def close(self) -> None:
+        """Leave the client and close the port."""
+        if self._client is not None:
+            self._client.connection.close()
+            self._client = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            accepted, peer = self._listener.accept()
+        except OSError:
+            return  # it has gone again
+        name = f"{peer[0]}:{peer[1]}"
+        if self._client is not None:
+            _log.warning("refused %s: GDB at %s is connected", name, self._client.connection.name)
+            accepted.close()
+            return
+        _log.info("GDB connected from %s", name)
+        self._client = Client(Connection(accepted, name), self._surroundings, FEATURES)
+        self._stopped = True
+
+    def _serve(self, client: Client) -> None:
+        client.connection.pump()
+        while (event := client.connection.next_event()) is not None:
+            # An interrupt that comes while the guest stands is late: what it was to stop has stopped.
+            if isinstance(event, Packet):
+                client.handle(event.data)
+                client.connection.pump()
+        if client.connection.closed:
+            self._stopped = not client.detached
+            _log.info(
+                "GDB at %s %s", client.connection.name, "detached" if client.detached else "is gone; the guest stands"
+            )
+            self._client = None
+
+    def _leave(self) -> None:
+        self.quit_wanted = True
+
+    def _stop_wanted(self) -> bool:
+        """Asked during movements: also the moment to turn away others."""
+        if self._listener is not None and select.select([self._listener], [], [], 0)[0]:
+            self._accept()
+        return self.quit_wanted or self.options.stop_wanted()

@@ -1,0 +1,72 @@
+"""``monitor`` commands: a table of name, usage, help and function. Knows a Timeline and no GDB.
+
+Where QEMU's monitor has a command, its name and wording are QEMU's.
+"""
+
+from __future__ import annotations
+
+from rdbg.errors import RdbgError, UsageError
+from rdbg.monitor.command import Command, Session
+from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
+from rdbg.monitor.past import PAST_COMMANDS
+from rdbg.monitor.snapshots import SNAPSHOT_COMMANDS
+from rdbg.monitor.travel import TRAVEL_COMMANDS
+
+__all__ = ["Command", "Session", "run"]
+
+
+def run(session: Session, line: str) -> str:
+    """Obey one line and give the text for the user, ending in a newline (or empty)."""
+    words = line.split()
+    if not words:
+        return ""
+    try:
+        command = COMMANDS.get(words[0])
+        if command is None:
+            raise UsageError(f"unknown command: '{words[0]}'{_meant(words[0])}; 'monitor help' lists them")
+        text = command.function(session, words[1:])
+    except UsageError as error:
+        return f"{error}\n"
+    except RdbgError as error:
+        return f"Error: {error}\n"
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def _meant(word: str) -> str:
+    near = [name for name in COMMANDS if name.startswith(word) or word.startswith(name)]
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _help(session: Session, arguments: list[str]) -> str:
+    if not arguments:
+        return _listing(COMMANDS) + "\n'monitor help info' lists what info can show.\n"
+    name = arguments[0]
+    if name == "info":
+        return _listing(INFO_TOPICS)
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
+    return f"{command.usage} -- {command.help}\n"
+
+
+def _listing(commands: dict[str, Command]) -> str:
+    width = max(len(command.usage) for command in commands.values())
+    return "".join(f"{command.usage:<{width}}  {command.help}\n" for command in commands.values())
+
+
+def _quit(session: Session, arguments: list[str]) -> str:
+    session.leave()
+    return "rdbg ends; a recording is closed and can be replayed\n"
+
+
+COMMANDS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command("help", "help [COMMAND]", "what there is, or one command's use", _help),
+        *TRAVEL_COMMANDS,
+        *SNAPSHOT_COMMANDS,
+        *PAST_COMMANDS,
+        *INFO_COMMANDS,
+        Command("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),
+    )
+}

@@ -1,0 +1,84 @@
+"""What a monitor command is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rdbg.errors import UsageError
+from rdbg.timeline import Stop, StopReason, Timeline
+
+
+@dataclass(frozen=True)
+class Session:
+    """What commands work on.
+
+    Args:
+        timeline: the run.
+        interrupted: asked during movements: whether the user wants them to end.
+        leave: ends rdbg.
+    """
+
+    timeline: Timeline
+    interrupted: Callable[[], bool]
+    leave: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Args:
+        name: the first word.
+        usage: the command with its arguments, as ``help`` shows it.
+        help: what it does, in a phrase.
+        function: given the words after the name; gives the text for the user. Raises RdbgError.
+    """
+
+    name: str
+    usage: str
+    help: str
+    function: Callable[[Session, list[str]], str]
+
+
+#: GDB keeps registers and memory until the guest runs, and no packet can make it look again.
+STALE = (
+    "GDB still holds the old registers: 'maintenance flush register-cache' makes it read them again "
+    "(GDB before 12: 'flushregs'; the script rdbg.gdb does it by itself)\n"
+)
+
+
+def one_argument(arguments: list[str], usage: str) -> str:
+    """The only argument.
+
+    Raises:
+        UsageError: there are more, or none.
+    """
+    if len(arguments) != 1:
+        raise UsageError(f"usage: {usage}")
+    return arguments[0]
+
+
+def whole_number(text: str, what: str) -> int:
+    """A decimal or ``0x`` number, not negative; ``_`` may group digits.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        value = int(text, 0) if text.lower().startswith("0x") else int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise UsageError(f"{what} '{text}' is not a whole number (decimal, or 0x...)")
+    return value
+
+
+def arrival(stop: Stop) -> str:
+    """Where a jump has led."""
+    note = {
+        StopReason.HISTORY_START: " (the start of the history)",
+        StopReason.HISTORY_END: " (the end of the history)",
+        StopReason.INTERRUPTED: " (interrupted on the way)",
+    }.get(stop.reason, "")
+    return f"at icount {stop.position}, pc {stop.pc:#010x}{note}\n{STALE}"

@@ -1,0 +1,95 @@
+"""``info TOPIC``."""
+
+from __future__ import annotations
+
+from rdbg.emu.machine_api import RegisterInfo
+from rdbg.errors import UsageError
+from rdbg.monitor.command import Command, Session
+
+_COLUMNS = 4
+
+
+def _info(session: Session, arguments: list[str]) -> str:
+    topics = ", ".join(INFO_TOPICS)
+    if not arguments:
+        raise UsageError(f"usage: info TOPIC; topics: {topics}")
+    topic = INFO_TOPICS.get(arguments[0])
+    if topic is None:
+        raise UsageError(f"unknown topic: 'info {arguments[0]}'; topics: {topics}")
+    return topic.function(session, arguments[1:])
+
+
+def _snapshots(session: Session, arguments: list[str]) -> str:
+    snapshots = session.timeline.snapshots()
+    if not snapshots:
+        return "There is no snapshot available.\n"
+    lines = [f"{'ID':<10}{'TAG':<20}{'VM SIZE':>11}{'VM CLOCK':>16}{'ICOUNT':>16}"]
+    for number, snapshot in enumerate(snapshots, start=1):
+        lines.append(
+            f"{number:<10}{snapshot.name:<19} {_size(snapshot.bytes):>11}"
+            f"{_clock(snapshot.now_ns):>16}{snapshot.position:>16}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _replay(session: Session, arguments: list[str]) -> str:
+    timeline = session.timeline
+    if timeline.live and timeline.at_live_end:
+        return f"Live execution: instruction count = {timeline.position}\n"
+    doing = "Visiting the past of a live execution" if timeline.live else "Replaying execution"
+    return (
+        f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
+    )
+
+
+def _registers(session: Session, arguments: list[str]) -> str:
+    machine = session.timeline.machine
+    groups: dict[str, list[RegisterInfo]] = {}
+    for info in machine.registers():
+        groups.setdefault(info.group, []).append(info)
+    lines = []
+    for group, infos in groups.items():
+        lines.append(f"{group}:")
+        shown = [f"{info.name:>9} {machine.read_register(info.number):0{info.bits // 4}x}" for info in infos]
+        lines += ["".join(shown[at : at + _COLUMNS]) for at in range(0, len(shown), _COLUMNS)]
+    return "\n".join(lines) + "\n"
+
+
+def _checkpoints(session: Session, arguments: list[str]) -> str:
+    summary = session.timeline.checkpoints()
+    positions = summary.positions
+    lines = [
+        f"{len(positions)} checkpoints in {_size(summary.memory)} of {_size(summary.limit)}; "
+        f"index of {summary.intervals} intervals in {_size(summary.index_memory)}"
+    ]
+    lines += ["".join(f"{position:>16}" for position in positions[at : at + 5]) for at in range(0, len(positions), 5)]
+    return "\n".join(lines) + "\n"
+
+
+def _size(count: int) -> str:
+    """Bytes in the unit that suits them."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}" if size < 1000 else f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.3g} GiB"
+
+
+def _clock(nanoseconds: int) -> str:
+    milliseconds = nanoseconds // 1_000_000
+    seconds = milliseconds // 1000
+    return f"{seconds // 3600:04d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{milliseconds % 1000:03d}"
+
+
+INFO_TOPICS: dict[str, Command] = {
+    command.name: command
+    for command in (
+        Command("snapshots", "info snapshots", "named snapshots", _snapshots),
+        Command("replay", "info replay", "whether this is the past or the present, and the instruction count", _replay),
+        Command("registers", "info registers", "all registers, with CP0", _registers),
+        Command("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
+    )
+}
+
+INFO_COMMANDS = (Command("info", "info TOPIC", "show a topic", _info),)

@@ -1,0 +1,77 @@
+"""``when goto back forward``."""
+
+from __future__ import annotations
+
+import re
+
+from rdbg.errors import UsageError
+from rdbg.monitor.command import Command, Session, arrival, one_argument, whole_number
+from rdbg.timeline import Timeline
+
+_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT"
+_PERCENT = re.compile(r"\d+(\.\d+)?%")
+
+
+def _when(session: Session, arguments: list[str]) -> str:
+    timeline = session.timeline
+    length = timeline.end - timeline.start
+    share = 100 * (timeline.position - timeline.start) / length if length else 100.0
+    kind = "live" if timeline.live else "recorded"
+    return (
+        f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
+        f"virtual time {timeline.machine.now_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}\n"
+    )
+
+
+def _goto(session: Session, arguments: list[str]) -> str:
+    place = one_argument(arguments, _GOTO_USAGE)
+    timeline = session.timeline
+    position = _position(timeline, place)
+    here = timeline.position
+    stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, session.interrupted)
+    if position is not None and stop.position != here:
+        timeline.places.leave(here)
+    return arrival(stop)
+
+
+def _position(timeline: Timeline, place: str) -> int | None:
+    """The icount meant; None: a snapshot's name is meant. A name goes before a number that reads the same."""
+    names = {snapshot.name for snapshot in timeline.snapshots()}
+    if place in names:
+        return None
+    if place in ("start", "end"):
+        return timeline.start if place == "start" else timeline.end
+    if _PERCENT.fullmatch(place):
+        percent = float(place[:-1])
+        if percent > 100:
+            raise UsageError(f"{place} is past the end; say a share from 0% to 100%")
+        return timeline.start + int((timeline.end - timeline.start) * percent / 100)
+    if place[0] in "+-":
+        distance = whole_number(place[1:], "distance")
+        return timeline.position + (distance if place[0] == "+" else -distance)
+    if place[0].isdigit():
+        return whole_number(place, "icount")
+    known = ", ".join(sorted(names)) or "none"
+    raise UsageError(f"there is no snapshot '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
+
+
+def _back(session: Session, arguments: list[str]) -> str:
+    place = session.timeline.places.back(session.timeline.position)
+    if place is None:
+        raise UsageError("there is no place to go back to: no jump was made")
+    return arrival(session.timeline.goto(place, session.interrupted))
+
+
+def _forward(session: Session, arguments: list[str]) -> str:
+    place = session.timeline.places.forward(session.timeline.position)
+    if place is None:
+        raise UsageError("there is no place to go forward to: 'monitor back' was not used")
+    return arrival(session.timeline.goto(place, session.interrupted))
+
+
+TRAVEL_COMMANDS = (
+    Command("when", "when", "show the position: instruction count, virtual time, pc", _when),
+    Command("goto", _GOTO_USAGE, "go to a moment of the run, or so many instructions on or back", _goto),
+    Command("back", "back", "go to where the last jump began", _back),
+    Command("forward", "forward", "undo 'back'", _forward),
+)

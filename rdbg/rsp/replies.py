@@ -1,0 +1,58 @@
+"""Stop replies and other answers, as GDB reads them. Source: GDB manual, "Stop Reply Packets"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+THREAD = "01"
+
+SIGINT = 2
+SIGTRAP = 5
+
+OK = b"OK"
+UNSUPPORTED = b""
+
+
+def stopped(signal: int, reason: str = "", registers: Mapping[int, bytes] | None = None) -> bytes:
+    """A ``T`` packet.
+
+    Args:
+        signal: GDB's signal number.
+        reason: ``NAME:VALUE`` of the stop reason, e.g. ``swbreak:`` or ``watch:80001000``; empty for none.
+        registers: values, as bytes in target order, that save GDB from asking: number -> bytes.
+    """
+    fields = [reason] if reason else []
+    fields.append(f"thread:{THREAD}")
+    fields += [f"{number:02x}:{value.hex()}" for number, value in (registers or {}).items()]
+    return f"T{signal:02x}{';'.join(fields)};".encode()
+
+
+def watch_reason(name: str, address: int) -> str:
+    """The reason of a watchpoint stop: ``watch``, ``rwatch`` or ``awatch`` and the address accessed.
+
+    GDB holds MIPS addresses sign-extended to 64 bits, and compares this one with its own as it stands.
+    """
+    if address & 0x8000_0000:
+        address |= 0xFFFF_FFFF_0000_0000
+    return f"{name}:{address:x}"
+
+
+def console(text: str) -> bytes:
+    """An ``O`` packet: text for the user, while the guest runs or a monitor command does."""
+    return b"O" + text.encode().hex().encode()
+
+
+def error(code: int) -> bytes:
+    """``E NN``."""
+    return b"E%02x" % code
+
+
+def error_message(message: str) -> bytes:
+    """``E.message``, which GDB shows to the user."""
+    return b"E." + message.replace("\n", " ").encode("ascii", "replace")
+
+
+def transferred(document: bytes, offset: int, length: int) -> bytes:
+    """A piece of a ``qXfer`` object: ``m`` while there is more, ``l`` at the end."""
+    piece = document[offset : offset + length]
+    return (b"m" if offset + len(piece) < len(document) else b"l") + piece

@@ -1,0 +1,82 @@
+"""The XML documents that GDB reads through ``qXfer``: target description, memory map, threads.
+
+Source: GDB manual, "Target Descriptions" (with "MIPS Features"), "Memory Map Format", "Thread List Format".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from xml.sax.saxutils import quoteattr
+
+from rdbg.emu.machine_api import MemoryArea, RegisterInfo
+
+_HEADER = '<?xml version="1.0"?>\n'
+_ADDRESS_SPACE = 1 << 32
+
+
+def target_description(registers: Sequence[RegisterInfo], architecture: str) -> str:
+    """The machine's registers in GDB's terms.
+
+    Args:
+        registers: in any order; those of one feature are put together.
+        architecture: a BFD architecture name, e.g. ``mips:isa32r2``.
+    """
+    lines = [_HEADER + '<!DOCTYPE target SYSTEM "gdb-target.dtd">', '<target version="1.0">']
+    lines.append(f"  <architecture>{architecture}</architecture>")
+    # Sorting is stable and by first number: GDB's own features keep their usual order.
+    first: dict[str, int] = {}
+    for register in registers:
+        first[register.feature] = min(register.number, first.get(register.feature, register.number))
+    ordered = sorted(registers, key=lambda register: (first[register.feature], register.number))
+    for feature, members in groupby(ordered, key=lambda register: register.feature):
+        lines.append(f"  <feature name={quoteattr(feature)}>")
+        lines.extend(_register(register) for register in members)
+        lines.append("  </feature>")
+    lines.append("</target>\n")
+    return "\n".join(lines)
+
+
+def _register(register: RegisterInfo) -> str:
+    kind = f" type={quoteattr(register.type)}" if register.type else ""
+    # GDB sorts registers into 'general' and 'float' by itself; it must be told of others.
+    group = f" group={quoteattr(register.group)}" if register.group not in ("", "general") else ""
+    return f'    <reg name={quoteattr(register.name)} bitsize="{register.bits}" regnum="{register.number}"{kind}{group}/>'
+
+
+def memory_map(areas: Iterable[MemoryArea]) -> str:
+    """The memory map, with what the machine does not name given as RAM.
+
+    GDB refuses to look outside a memory map. What else is readable (pages mapped by a TLB, devices) changes as
+    the guest runs, so the machine must be asked each time, and only ROM and flash are worth telling.
+    """
+    lines = [
+        _HEADER + '<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"'
+        ' "http://sourceware.org/gdb/gdb-memory-map.dtd">',
+        "<memory-map>",
+    ]
+    reached = 0
+    for area in sorted(areas, key=lambda area: area.start):
+        start, end = max(area.start, reached), min(area.start + area.length, _ADDRESS_SPACE)
+        if area.kind == "ram" or start >= end:
+            continue
+        if start > reached:
+            lines.append(_memory("ram", reached, start))
+        lines.append(_memory(area.kind, start, end, area.block_size))
+        reached = end
+    if reached < _ADDRESS_SPACE:
+        lines.append(_memory("ram", reached, _ADDRESS_SPACE))
+    lines.append("</memory-map>\n")
+    return "\n".join(lines)
+
+
+def _memory(kind: str, start: int, end: int, block_size: int = 0) -> str:
+    head = f'  <memory type={quoteattr(kind)} start="{start:#x}" length="{end - start:#x}"'
+    if kind != "flash":
+        return head + "/>"
+    return f'{head}>\n    <property name="blocksize">{block_size:#x}</property>\n  </memory>'
+
+
+def threads(name: str) -> str:
+    """The one thread that a machine with one CPU has."""
+    return f'{_HEADER}<threads>\n  <thread id="1" core="0" name={quoteattr(name)}/>\n</threads>\n'

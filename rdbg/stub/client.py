@@ -1,0 +1,144 @@
+"""One GDB client: what it has set up, and the way from a packet to its handler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rdbg.errors import RdbgError
+from rdbg.rsp import replies
+from rdbg.rsp.errors import EFAULT, PacketError
+from rdbg.stub.connection import Connection
+from rdbg.stub.points import PointTable
+from rdbg.stub.registers import RegisterBytes
+from rdbg.timeline import Stop, StopReason, Timeline
+
+_log = logging.getLogger("rdbg.rsp")
+
+Handler = Callable[["Client", bytes], bytes | None]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """The packets of one subject.
+
+    Args:
+        packets: how a packet begins -> handler, which is given what follows and gives the reply, or None if it sent
+            what there is to send. The longest beginning that fits counts.
+        words: the same for packets that are that name and nothing else.
+        advertise: entries for the reply to ``qSupported``.
+    """
+
+    packets: Mapping[bytes, Handler] = field(default_factory=dict)
+    words: Mapping[bytes, Handler] = field(default_factory=dict)
+    advertise: Callable[["Client"], Iterable[str]] = field(default=lambda client: ())
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a client may use besides its connection.
+
+    Args:
+        timeline: the run.
+        executable: an ELF file that GDB may read if it was given none.
+        leave: ends the whole session (``monitor quit``).
+        stop_wanted: asked during movements: whether something outside GDB wants them to end.
+    """
+
+    timeline: Timeline
+    executable: bytes
+    leave: Callable[[], None]
+    stop_wanted: Callable[[], bool]
+
+
+class Client:
+    """A GDB and what it has set up.
+
+    Args:
+        connection: packets from and to it.
+        surroundings: what it may use.
+        features: all packets that are understood.
+        holds: evaluates a breakpoint condition's bytecode.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        surroundings: Surroundings,
+        features: Sequence[Feature],
+        holds: Callable[[bytes], bool],
+    ) -> None:
+        self.connection = connection
+        self.surroundings = surroundings
+        self.timeline = surroundings.timeline
+        self.features = features
+        self.registers = RegisterBytes(self.timeline.machine)
+        self.points = PointTable(holds)
+        self.supports: frozenset[str] = frozenset()
+        self.detached = False
+        self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
+        self._words = {name: handler for feature in features for name, handler in feature.words.items()}
+        self._longest = max(map(len, self._handlers))
+        self._expedited = tuple(
+            number
+            for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc"))
+            if number is not None
+        )
+
+    def handle(self, packet: bytes) -> None:
+        """Obey a packet and send the reply."""
+        reply = self._reply(packet)
+        if reply is not None:
+            self.connection.send(reply)
+
+    def interrupted(self) -> bool:
+        """Whether the movement in progress is to end: Ctrl-C, the client is gone, or something outside."""
+        self.connection.pump()
+        return self.connection.closed or self.connection.take_interrupt() or self.surroundings.stop_wanted()
+
+    def say(self, text: str) -> None:
+        """Print text on the user's GDB console (while the guest is running, or in a monitor command)."""
+        self.connection.send(replies.console(text))
+
+    def stop_reply(self, stop: Stop | None = None) -> bytes:
+        """The reply that says where and why the guest stands; None: it was found standing."""
+        signal = replies.SIGTRAP
+        reason = ""
+        if stop is not None:
+            reason = self._stop_reason(stop)
+            if stop.reason is StopReason.INTERRUPTED:
+                signal = replies.SIGINT
+        return replies.stopped(signal, reason, {number: self.registers.read(number) for number in self._expedited})
+
+    def _stop_reason(self, stop: Stop) -> str:
+        if stop.reason is StopReason.HISTORY_START:
+            return "replaylog:begin"
+        if stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN):
+            return "replaylog:end"
+        return self.points.reason(stop, self.supports)
+
+    def _reply(self, packet: bytes) -> bytes | None:
+        name, handler = self._find(packet)
+        if handler is None:
+            return replies.UNSUPPORTED
+        try:
+            return handler(self, packet[len(name) :])
+        except PacketError as error:
+            _log.info("%s: %s", self.connection.name, error)
+            # Only numbers are understood by every GDB in the answers to memory packets.
+            if error.code == EFAULT or "error-message" not in self.supports:
+                return replies.error(error.code)
+            return replies.error_message(str(error))
+        except RdbgError as error:
+            _log.info("%s: %s", self.connection.name, error)
+            return replies.error_message(str(error))
+
+    def _find(self, packet: bytes) -> tuple[bytes, Handler | None]:
+        if packet in self._words:
+            return packet, self._words[packet]
+        for length in range(min(self._longest, len(packet)), 0, -1):
+            handler = self._handlers.get(packet[:length])
+            if handler is not None:
+                return packet[:length], handler
+        return b"", None

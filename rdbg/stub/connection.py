@@ -1,0 +1,144 @@
+"""One client's socket: packets in, packets out, acknowledgements. Never blocks."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+
+from rdbg.rsp import framing
+from rdbg.rsp.framing import Acknowledge, Damaged, Decoder, Interrupt, Packet
+
+#: Largest packet that may be sent to us, in bytes; advertised as PacketSize. Reading memory costs one round trip per
+#: packet, so it is large.
+PACKET_SIZE = 0x20000
+#: A client that lets this many bytes of replies pile up is not reading, and is dropped.
+_MOST_UNSENT = 16 * 1024 * 1024
+_SHOWN = 400
+
+_log = logging.getLogger("rdbg.rsp")
+
+
+class Connection:
+    """Packets over a socket.
+
+    Args:
+        client: a connected stream socket, taken over.
+        name: the client's address, for messages.
+    """
+
+    def __init__(self, client: socket.socket, name: str) -> None:
+        client.setblocking(False)
+        if client.family in (socket.AF_INET, socket.AF_INET6):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.name = name
+        self.closed = False
+        self.acknowledging = True
+        self._socket = client
+        # Twice the size: a packet of that size may have every byte escaped.
+        self._decoder = Decoder(2 * PACKET_SIZE + 64)
+        self._waiting: deque[Packet | Interrupt] = deque()
+        self._unsent = bytearray()
+        self._last_sent = b""
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for select."""
+        return self._socket.fileno()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether replies wait for the client to read."""
+        return bool(self._unsent)
+
+    def pump(self) -> None:
+        """Take what has arrived and send what waits, without blocking."""
+        self._flush()
+        while not self.closed:
+            try:
+                data = self._socket.recv(65536)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._lost(str(error))
+                return
+            if not data:
+                self._lost("end of stream")
+                return
+            for event in self._decoder.feed(data):
+                self._take(event)
+
+    def next_event(self) -> Packet | Interrupt | None:
+        """The next packet or interrupt that has arrived."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def take_interrupt(self) -> bool:
+        """Whether the user has pressed Ctrl-C (0x03, or the packet ``vCtrlC``); forgets it."""
+        for event in self._waiting:
+            if isinstance(event, Interrupt) or event.data == b"vCtrlC":
+                self._waiting.remove(event)
+                if isinstance(event, Packet):
+                    self.send(b"OK")
+                return True
+        return False
+
+    def send(self, data: bytes) -> None:
+        """Send a packet; ``data`` is neither escaped nor compressed yet."""
+        _log.debug("-> %s", _shown(data))
+        self._last_sent = framing.encode(data)
+        self._write(self._last_sent)
+
+    def close(self) -> None:
+        """Send what can be sent at once and close."""
+        if not self.closed:
+            self._flush()
+            self.closed = True
+            self._socket.close()
+
+    def _take(self, event: framing.Event) -> None:
+        if isinstance(event, Acknowledge):
+            if not event.good and self.acknowledging and self._last_sent:
+                self._write(self._last_sent)
+        elif isinstance(event, Damaged):
+            _log.info("%s: %s", self.name, event.reason)
+            if self.acknowledging and event.resend:
+                self._write(b"-")
+            elif self.acknowledging and "outside" not in event.reason:
+                self._write(b"+")
+                self.send(b"E16")
+        else:
+            if isinstance(event, Packet):
+                _log.debug("<- %s", _shown(event.data))
+                if self.acknowledging:
+                    self._write(b"+")
+            else:
+                _log.debug("<- interrupt")
+            self._waiting.append(event)
+
+    def _write(self, data: bytes) -> None:
+        self._unsent += data
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent and not self.closed:
+            try:
+                sent = self._socket.send(self._unsent)
+            except (BlockingIOError, InterruptedError):
+                if len(self._unsent) > _MOST_UNSENT:
+                    self._lost("it does not read its replies")
+                return
+            except OSError as error:
+                self._lost(str(error))
+                return
+            del self._unsent[:sent]
+
+    def _lost(self, why: str) -> None:
+        _log.info("%s: connection lost: %s", self.name, why)
+        self.closed = True
+        self._waiting.clear()
+        self._unsent.clear()
+        self._socket.close()
+
+
+def _shown(data: bytes) -> str:
+    text = data[:_SHOWN].decode("latin-1").encode("unicode_escape").decode()
+    return text if len(data) <= _SHOWN else f"{text}... ({len(data)} bytes)"

@@ -1,0 +1,22 @@
+"""``qRcmd``: GDB's ``monitor`` command."""
+
+from __future__ import annotations
+
+from rdbg import monitor
+from rdbg.rsp import fields, replies
+from rdbg.stub.client import Client, Feature
+
+#: Characters per ``O`` packet: each takes two digits, and old clients have small buffers.
+_PIECE = 1000
+
+
+def _monitor(client: Client, rest: bytes) -> bytes:
+    line = fields.hex_bytes(rest).decode("utf-8", "replace")
+    session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
+    text = monitor.run(session, line)
+    for start in range(0, len(text), _PIECE):
+        client.say(text[start : start + _PIECE])
+    return replies.OK
+
+
+MONITOR = Feature(packets={b"qRcmd,": _monitor})

@@ -1,0 +1,26 @@
+"""``Z`` and ``z``: breakpoints and watchpoints, as many as wanted."""
+
+from __future__ import annotations
+
+from rdbg.rsp import fields, replies
+from rdbg.stub.client import Client, Feature
+from rdbg.stub.points import ACCESS
+
+
+def _insert(client: Client, rest: bytes) -> bytes:
+    spec = fields.point(rest)
+    if spec.kind > ACCESS:
+        return replies.UNSUPPORTED
+    client.points.insert(spec)
+    return replies.OK
+
+
+def _remove(client: Client, rest: bytes) -> bytes:
+    spec = fields.point(rest)
+    if spec.kind > ACCESS:
+        return replies.UNSUPPORTED
+    client.points.remove(spec)
+    return replies.OK
+
+
+POINTS = Feature(packets={b"Z": _insert, b"z": _remove}, advertise=lambda client: ("swbreak+", "hwbreak+"))

@@ -1,0 +1,31 @@
+"""``g G p P``: registers."""
+
+from __future__ import annotations
+
+from rdbg.rsp import fields, replies
+from rdbg.stub.client import Client, Feature
+
+
+def _read_all(client: Client, rest: bytes) -> bytes:
+    return client.registers.read_all().hex().encode()
+
+
+def _write_all(client: Client, rest: bytes) -> bytes:
+    """``G HEX``: only what differs is written, since a write is an input of the run."""
+    for number, value in client.registers.split(fields.hex_bytes(rest)):
+        if value != client.registers.read(number):
+            client.timeline.write_register(number, client.registers.decode(number, value))
+    return replies.OK
+
+
+def _read(client: Client, rest: bytes) -> bytes:
+    return client.registers.read(fields.number(rest)).hex().encode()
+
+
+def _write(client: Client, rest: bytes) -> bytes:
+    number, data = fields.register_assignment(rest)
+    client.timeline.write_register(number, client.registers.decode(number, data))
+    return replies.OK
+
+
+REGISTERS = Feature(packets={b"G": _write_all, b"p": _read, b"P": _write}, words={b"g": _read_all})

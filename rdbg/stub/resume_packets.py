@@ -1,0 +1,135 @@
+"""``? c C s S vCont bs bc vCtrlC``: movement, forward and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdbg.errors import RdbgError
+from rdbg.rsp import fields, replies
+from rdbg.rsp.errors import PacketError
+from rdbg.rsp.fields import ResumeAction
+from rdbg.stub.client import Client, Feature
+from rdbg.timeline import Stop, StopReason
+
+#: Range steps between two looks at the socket: a step costs up to a tenth of a millisecond.
+_STEPS_PER_LOOK = 32
+
+
+def _why(client: Client, rest: bytes) -> bytes:
+    return client.stop_reply()
+
+
+def _continue(client: Client, rest: bytes) -> bytes:
+    _jump(client, rest)
+    return _move(client, lambda: _run(client))
+
+
+def _continue_with_signal(client: Client, rest: bytes) -> bytes:
+    """``C SIG[;ADDR]``: a machine takes no signals."""
+    return _continue(client, _after_signal(rest))
+
+
+def _step(client: Client, rest: bytes) -> bytes:
+    _jump(client, rest)
+    return _move(client, client.timeline.step)
+
+
+def _step_with_signal(client: Client, rest: bytes) -> bytes:
+    return _step(client, _after_signal(rest))
+
+
+def _after_signal(rest: bytes) -> bytes:
+    signal, _, address = rest.partition(b";")
+    fields.number(signal)
+    return address
+
+
+def _jump(client: Client, rest: bytes) -> None:
+    if rest:
+        pc = client.registers.number_of("pc")
+        if pc is not None:
+            client.timeline.write_register(pc, fields.address(rest))
+
+
+def _reverse_continue(client: Client, rest: bytes) -> bytes:
+    return _move(
+        client, lambda: client.timeline.reverse_run(client.points.stop_conditions(), client.interrupted)
+    )
+
+
+def _reverse_step(client: Client, rest: bytes) -> bytes:
+    return _move(client, client.timeline.reverse_step)
+
+
+def _actions(client: Client, rest: bytes) -> bytes:
+    """``vCont;ACTION[:THREAD]...``: the first action that names the one thread, or any, counts."""
+    for action in fields.resume_actions(rest):
+        if action.thread in (None, -1, 0, 1):
+            return _act(client, action)
+    raise PacketError("vCont names no thread that there is; the CPU is thread 1")
+
+
+def _act(client: Client, action: ResumeAction) -> bytes:
+    if action.action == "c":
+        return _move(client, lambda: _run(client))
+    if action.action == "s":
+        return _move(client, client.timeline.step)
+    if action.action == "r":
+        return _move(client, lambda: _step_range(client, action.start, action.end))
+    return client.stop_reply()  # 't': it stands already
+
+
+def _run(client: Client) -> Stop:
+    return client.timeline.run(client.points.stop_conditions(), client.interrupted)
+
+
+def _step_range(client: Client, start: int, end: int) -> Stop:
+    """Step while PC stays in the range; at least once."""
+    steps = 0
+    while True:
+        stop = client.timeline.step()
+        if stop.reason is not StopReason.STEP or not start <= stop.pc < end:
+            return stop
+        if client.points.at(stop.pc):
+            return Stop(StopReason.BREAKPOINT, stop.position, stop.pc)
+        steps += 1
+        if steps % _STEPS_PER_LOOK == 0 and client.interrupted():
+            return Stop(StopReason.INTERRUPTED, stop.position, stop.pc)
+
+
+def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
+    """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
+    try:
+        stop = movement()
+    except RdbgError as error:
+        client.say(f"rdbg: {error}\n")
+        return client.stop_reply()
+    if stop.reason is StopReason.SHUTDOWN:
+        # Not a W packet: GDB would end the session, and what led here could not be looked at.
+        client.say(
+            f"rdbg: the guest powered off at icount {stop.position} (exit code {stop.exit_code}); "
+            "its past can still be visited\n"
+        )
+    return client.stop_reply(stop)
+
+
+RESUME = Feature(
+    packets={
+        b"c": _continue,
+        b"C": _continue_with_signal,
+        b"s": _step,
+        b"S": _step_with_signal,
+        b"vCont": _actions,
+    },
+    words={
+        b"?": _why,
+        b"vCont?": lambda client, rest: b"vCont;c;C;s;S;t;r",
+        b"vCtrlC": lambda client, rest: replies.OK,  # one that comes while the guest stands
+    },
+    advertise=lambda client: ("vContSupported+",),
+)
+
+REVERSE = Feature(
+    words={b"bc": _reverse_continue, b"bs": _reverse_step},
+    advertise=lambda client: ("ReverseStep+", "ReverseContinue+"),
+)
