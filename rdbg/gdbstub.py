@@ -12,10 +12,11 @@ For a single-threaded main loop::
     server.close()
 
 ``poll`` comes back when the packets that have arrived are dealt with. A movement that GDB asked for runs inside it for
-as long as it lasts; ``GdbOptions.stop_wanted`` is asked every few milliseconds then, so that the caller can end it.
+as long as it lasts; ``GdbOptions.stop_wanted`` is asked every few milliseconds then: the caller's moment to look at
+terminals and serial sockets, and to end the movement.
 
-A guest stops when GDB connects, as in QEMU. It runs again after GDB's ``detach``. It stays where it is when the connection
-breaks, or when GDB says ``kill``: nothing is lost, and the next GDB finds it there.
+A guest stops when GDB connects, as in QEMU. It runs again after GDB's ``detach``. It stays where it is when the
+connection breaks, or when GDB says ``kill``: nothing is lost, and the next GDB finds it there.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class GdbOptions:
         port: TCP port; 0 takes a free one, see ``GdbServer.address``.
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
-        stop_wanted: asked during movements; True ends them (Ctrl-C on rdbg's own terminal).
+        stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
     """
 
     host: str = "127.0.0.1"

@@ -41,7 +41,8 @@ def _register(register: RegisterInfo) -> str:
     kind = f" type={quoteattr(register.type)}" if register.type else ""
     # GDB sorts registers into 'general' and 'float' by itself; it must be told of others.
     group = f" group={quoteattr(register.group)}" if register.group not in ("", "general") else ""
-    return f'    <reg name={quoteattr(register.name)} bitsize="{register.bits}" regnum="{register.number}"{kind}{group}/>'
+    place = f'bitsize="{register.bits}" regnum="{register.number}"'
+    return f"    <reg name={quoteattr(register.name)} {place}{kind}{group}/>"
 
 
 def memory_map(areas: Iterable[MemoryArea]) -> str:

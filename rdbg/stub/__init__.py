@@ -1,1 +1,1 @@
-"""The GDB remote stub behind `rdbg.gdbstub`: one client's connection, its breakpoints, one file of packets per subject."""
+"""The GDB remote stub behind `rdbg.gdbstub`: one client's connection, its breakpoints, its packets by subject."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rdbg.errors import RdbgError
 from rdbg.rsp import replies
+from rdbg.rsp.agent import AgentContext, AgentError, AgentExpression
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
 from rdbg.stub.points import PointTable
@@ -32,7 +33,7 @@ class Feature:
 
     packets: Mapping[bytes, Handler] = field(default_factory=dict)
     words: Mapping[bytes, Handler] = field(default_factory=dict)
-    advertise: Callable[["Client"], Iterable[str]] = field(default=lambda client: ())
+    advertise: Callable[[Client], Iterable[str]] = field(default=lambda client: ())
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ class Client:
         connection: packets from and to it.
         surroundings: what it may use.
         features: all packets that are understood.
-        holds: evaluates a breakpoint condition's bytecode.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Client:
         connection: Connection,
         surroundings: Surroundings,
         features: Sequence[Feature],
-        holds: Callable[[bytes], bool],
     ) -> None:
         self.connection = connection
         self.surroundings = surroundings
         self.timeline = surroundings.timeline
         self.features = features
         self.registers = RegisterBytes(self.timeline.machine)
-        self.points = PointTable(holds)
+        self._agent_context = AgentContext(self._register_value, self._memory_value)
+        self.points = PointTable(self._condition_holds)
         self.supports: frozenset[str] = frozenset()
         self.detached = False
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
@@ -111,6 +111,24 @@ class Client:
                 signal = replies.SIGINT
         return replies.stopped(signal, reason, {number: self.registers.read(number) for number in self._expedited})
 
+    def _condition_holds(self, condition: AgentExpression) -> bool:
+        """Whether a breakpoint's condition holds here. One that cannot be evaluated stops, so that GDB can say why."""
+        try:
+            return condition.evaluate(self._agent_context) != 0
+        except AgentError as error:
+            _log.info("condition of a breakpoint: %s", error)
+            return True
+
+    def _register_value(self, number: int) -> int:
+        if not self.registers.has(number):
+            raise AgentError(f"there is no register {number}")
+        return self.timeline.machine.read_register(number)
+
+    def _memory_value(self, address: int, size: int) -> int | None:
+        machine = self.timeline.machine
+        data = machine.read_memory(address, size)
+        return int.from_bytes(data, "big" if machine.big_endian else "little") if len(data) == size else None
+
     def _stop_reason(self, stop: Stop) -> str:
         if stop.reason is StopReason.HISTORY_START:
             return "replaylog:begin"
@@ -133,6 +151,10 @@ class Client:
         except RdbgError as error:
             _log.info("%s: %s", self.connection.name, error)
             return replies.error_message(str(error))
+        except Exception:
+            # A mistake of ours must not end a session of hours: GDB hears of it and goes on.
+            _log.exception("%s: packet %r failed", self.connection.name, packet[:100])
+            return replies.error_message("internal error; rdbg's log has the details")
 
     def _find(self, packet: bytes) -> tuple[bytes, Handler | None]:
         if packet in self._words:

@@ -23,4 +23,7 @@ def _remove(client: Client, rest: bytes) -> bytes:
     return replies.OK
 
 
-POINTS = Feature(packets={b"Z": _insert, b"z": _remove}, advertise=lambda client: ("swbreak+", "hwbreak+"))
+POINTS = Feature(
+    packets={b"Z": _insert, b"z": _remove},
+    advertise=lambda client: ("swbreak+", "hwbreak+", "ConditionalBreakpoints+"),
+)

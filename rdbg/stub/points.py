@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.rsp import replies
+from rdbg.rsp.agent import AgentError, AgentExpression
 from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import PointSpec
 from rdbg.timeline import Stop, StopConditions, StopReason
@@ -16,20 +17,20 @@ SOFTWARE, HARDWARE, WRITE, READ, ACCESS = range(5)
 _ACCESS = {WRITE: Access.WRITE, READ: Access.READ, ACCESS: Access.ACCESS}
 _WATCH_NAME = {Access.WRITE: "watch", Access.READ: "rwatch", Access.ACCESS: "awatch"}
 
-Evaluator = Callable[[bytes], bool]
+Evaluator = Callable[[AgentExpression], bool]
 
 
 @dataclass(frozen=True)
 class _Breakpoint:
     kind: int
-    conditions: tuple[bytes, ...]
+    conditions: tuple[AgentExpression, ...]
 
 
 class PointTable:
     """What ``Z`` and ``z`` keep. Inserting and removing is cheap: GDB does both at each step on MIPS.
 
     Args:
-        holds: evaluates the bytecode of a condition where the machine stands.
+        holds: evaluates a condition where the machine stands.
     """
 
     def __init__(self, holds: Evaluator) -> None:
@@ -46,7 +47,8 @@ class PointTable:
         """
         self._conditions = None
         if spec.kind in (SOFTWARE, HARDWARE):
-            self._breakpoints.setdefault(spec.address, {})[spec.kind] = _Breakpoint(spec.kind, spec.conditions)
+            inserted = _Breakpoint(spec.kind, _compiled(spec.conditions))
+            self._breakpoints.setdefault(spec.address, {})[spec.kind] = inserted
         else:
             self._watches[_watch(spec)] = None
 
@@ -97,6 +99,13 @@ class PointTable:
             if not point.conditions or any(self._holds(condition) for condition in point.conditions):
                 return True
         return False
+
+
+def _compiled(conditions: tuple[bytes, ...]) -> tuple[AgentExpression, ...]:
+    try:
+        return tuple(map(AgentExpression, conditions))
+    except AgentError as error:
+        raise PacketError(f"condition of a breakpoint: {error}") from error
 
 
 def _watch(spec: PointSpec) -> Watch:

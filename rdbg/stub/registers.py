@@ -23,6 +23,10 @@ class RegisterBytes:
         """GDB's number of a register, or None if the machine has none of that name."""
         return self._by_name.get(name)
 
+    def has(self, number: int) -> bool:
+        """Whether there is a register of that number."""
+        return number in self._by_number
+
     def info(self, number: int) -> RegisterInfo:
         """What is known of a register.
 

@@ -3,7 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.rsp.framing import Acknowledge, Damaged, Decoder, Interrupt, Packet, compress, encode, escape, expand, unescape
+from rdbg.rsp.framing import (
+    Acknowledge,
+    Damaged,
+    Decoder,
+    Interrupt,
+    Packet,
+    compress,
+    encode,
+    escape,
+    expand,
+    unescape,
+)
 
 LIMIT = 1 << 16
 runs = st.lists(st.tuples(st.sampled_from(b"0a#$}*]\x03 "), st.integers(1, 250))).map(
