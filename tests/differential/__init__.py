@@ -1,0 +1,1 @@
+"""The CPU against QEMU: generated programs, run on both, compared register by register."""
