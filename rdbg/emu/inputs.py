@@ -55,3 +55,15 @@ class InputSource(Protocol):
 
         A live source stamps them with ``icount`` here, and a recording one writes them down.
         """
+
+
+class NoInputs:
+    """An input source that nothing ever comes from."""
+
+    def next_icount(self) -> int | None:
+        """Nothing is known to come."""
+        return None
+
+    def take(self, icount: int) -> list[InputEvent]:
+        """Nothing."""
+        return []

@@ -1,0 +1,316 @@
+# The block hook: it counts instructions, finds interrupt windows, and stops where it was asked to.
+# Called once a block, about a hundred million times a second: everything rare is in functions of its own.
+
+cdef bint slot_was_nullified(Cpu *c) noexcept nogil:
+    """Whether the block that just fell through ended in a branch-likely that was not taken: its slot did not run."""
+    cdef uint32_t end = c.start + c.size
+    cdef uint32_t w
+    if c.size >= 8:
+        w = code_word(c, end - 8)
+    elif c.prev_size != 0 and c.prev_start + c.prev_size == c.start:
+        w = code_word(c, end - 8)                # the slot was a block of its own
+    else:
+        return False
+    if not is_likely(w):
+        return False
+    if (w & 0xFFFF) == 1:
+        # The target is the fall-through: only the condition itself tells.
+        uc_context_save(c.uc, c.ctx)
+        return (<uint32_t*>(c.ctx_bytes + c.at_bcond))[0] == 0
+    return True
+
+
+cdef inline void stand_at(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """All before ``pc`` is counted; what is due at this position is done."""
+    c.base = icount
+    c.start = pc
+    c.size = 0
+    c.prev_size = 0
+    c.next_pc = pc
+
+
+cdef void stop_before(Cpu *c, uint32_t pc, uint64_t icount, int why) noexcept nogil:
+    """End emu_start before the block at ``pc`` runs."""
+    stand_at(c, pc, icount)
+    c.why = why
+    uc_emu_stop(c.uc)
+
+
+cdef inline uint64_t position(Cpu *c) noexcept nogil:
+    return c.base + (c.size >> 2)
+
+
+cdef void plan_attention(Cpu *c) noexcept nogil:
+    """The first icount at which a window has something to do."""
+    c.attention = c.compare_event
+    if c.python_event < c.attention:
+        c.attention = c.python_event
+    if c.pause_at < c.attention:
+        c.attention = c.pause_at
+    if c.kicked or c.s.halted or c.why_soon:
+        c.attention = 0
+
+
+cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
+    """Let timers and inputs that are due at this window happen."""
+    cdef Core core = <Core>c.owner
+    try:
+        c.python_event = core.ask_events(icount)
+    except BaseException as error:
+        core.keep_error(error)
+        return False
+    return True
+
+
+cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
+    """The CPU waits: let time pass up to the next event. False: nothing to wait for."""
+    cdef Core core = <Core>c.owner
+    cdef uint64_t compare_ns = FOREVER
+    if not c.s.cp0.cause & CAUSE_DC:
+        compare_ns = c.s.compare_tick * c.count_period_ns
+    try:
+        return core.ask_idle(icount, compare_ns)
+    except BaseException as error:
+        core.keep_error(error)
+        return False
+
+
+cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """Something is due at this window. True: do not run the block at ``pc``."""
+    cdef uint32_t vector
+    while True:
+        c.s.window = icount
+        if icount >= c.python_event and not python_events(c, icount):
+            stop_before(c, pc, icount, WHY_ERROR)
+            return True
+        if c.was_reset:
+            c.was_reset = False
+            c.base = icount
+            go_to(c, c.next_pc, True)
+            return True
+        while icount >= c.compare_event:
+            c.s.cp0.cause |= CAUSE_TI
+            update_lines(c)
+            c.s.compare_tick += <uint64_t>1 << 32
+            plan_compare(c)
+        if not c.s.halted:
+            break
+        if interrupt_pending(c):
+            c.s.halted = 0
+            break
+        if c.why_soon:
+            break
+        if c.kicked or not python_idle(c, icount):
+            c.attention = 0
+            stand_at(c, pc, icount)
+            c.start = NO_BLOCK                   # still to be left: the wait has not ended
+            c.why = WHY_ERROR if c.why == WHY_ERROR else WHY_PAUSE if c.kicked else WHY_IDLE
+            c.kicked = 0
+            uc_emu_stop(c.uc)
+            return True
+        plan_compare(c)
+    if c.why_soon:
+        c.why = c.why_soon
+        c.why_soon = WHY_NONE
+        stop_before(c, pc, icount, c.why)
+        return True
+    if interrupt_pending(c) and interrupts_enabled(c):
+        vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
+        c.base = icount
+        forget_branch_and_link(c)
+        c.next_pc = vector
+        c.start = NO_BLOCK
+        c.size = 0
+        c.prev_size = 0
+        uc_reg_write(c.uc, UC_MIPS_REG_PC, &vector)
+        return True
+    if icount >= c.pause_at or c.kicked:
+        c.kicked = 0
+        c.attention = 0
+        stop_before(c, pc, icount, WHY_PAUSE)
+        return True
+    plan_attention(c)
+    return False
+
+
+cdef inline bint filter_has(Cpu *c, uint32_t pc) noexcept nogil:
+    cdef uint32_t n = (pc >> 2) & (BREAKPOINT_BITS - 1)
+    return (c.bp_filter[n >> 6] >> (n & 63)) & 1
+
+
+cdef bint filter_has_any(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
+    """Whether a breakpoint may sit on one of ``n`` instructions from ``pc``."""
+    cdef uint32_t first = (pc >> 2) & (BREAKPOINT_BITS - 1)
+    cdef uint32_t word = first >> 6
+    cdef uint32_t shift = first & 63
+    cdef uint64_t bits
+    while n:
+        bits = c.bp_filter[word] >> shift
+        if n < 64 - shift:
+            return (bits & (((<uint64_t>1) << n) - 1)) != 0
+        if bits:
+            return True
+        n -= 64 - shift
+        shift = 0
+        word = (word + 1) & (BREAKPOINT_BITS // 64 - 1)
+    return False
+
+
+cdef bint is_breakpoint(Cpu *c, uint32_t pc) noexcept nogil:
+    cdef size_t low = 0
+    cdef size_t high = c.bp_count
+    cdef size_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if c.bps[middle] < pc:
+            low = middle + 1
+        else:
+            high = middle
+    return low < c.bp_count and c.bps[low] == pc
+
+
+cdef bint breakpoint_at(Cpu *c, uint32_t pc, uint32_t i) noexcept nogil:
+    """Whether the ``i``-th instruction of the block at ``pc`` is a place to stop for a breakpoint: on it, or on its
+    delay slot, where nothing can stop."""
+    cdef uint32_t at = pc + 4 * i
+    if filter_has(c, at) and is_breakpoint(c, at):
+        return not (i > 0 and is_branch(code_word(c, at - 4)))
+    return filter_has(c, at + 4) and is_breakpoint(c, at + 4) and is_branch(code_word(c, at))
+
+
+cdef void note_hit(Cpu *c, uint64_t icount, uint32_t pc) noexcept nogil:
+    c.have_bp_before = c.have_bp_hit
+    c.bp_before_icount = c.bp_hit_icount
+    c.bp_before_pc = c.bp_hit_pc
+    c.have_bp_hit = True
+    c.bp_hit_icount = icount
+    c.bp_hit_pc = pc
+
+
+cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
+    """The current block ended early, with the instruction at ``icount``: later hits in it did not happen."""
+    cdef uint32_t i
+    if not (c.last_hit and c.have_bp_hit and c.bp_hit_icount > icount):
+        return
+    c.have_bp_hit = c.have_bp_before
+    c.bp_hit_icount = c.bp_before_icount
+    c.bp_hit_pc = c.bp_before_pc
+    c.have_bp_before = False
+    i = <uint32_t>(icount - c.base) + 1
+    while i > 0:
+        i -= 1
+        if breakpoint_at(c, c.start, i):
+            c.have_bp_hit = True
+            c.bp_hit_icount = c.base + i
+            c.bp_hit_pc = c.start + 4 * i
+            return
+
+
+cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
+    """The limit is near or breakpoints are armed. True: do not run this block as it is."""
+    cdef uint64_t left
+    cdef uint32_t i, w
+    cdef uint32_t stop = n                       # run that many instructions of the block
+    cdef bint truncate = False
+    if c.why:
+        stop_before(c, pc, icount, c.why)
+        return True
+    if c.stop_soon:
+        c.stop_soon = False
+        stop_before(c, pc, icount, WHY_WATCH)
+        return True
+    if icount >= c.limit:
+        stop_before(c, pc, icount, WHY_LIMIT)
+        return True
+    left = c.limit - icount
+    if left <= n:
+        i = <uint32_t>left
+        w = code_word(c, pc + 4 * (i - 1))
+        if is_branch(w) and not (i == 1 and slot_block(c, pc)) and not (
+                i >= 2 and is_branch(code_word(c, pc + 4 * (i - 2)))):
+            # The limit lies between a branch and its slot: stop before the branch, unless it is a branch-likely
+            # that nullifies the slot, so that the limit is behind both.
+            if i == 1 and is_likely(w) and not likely_taken(
+                    w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)):
+                i = n
+            else:
+                i -= 1
+                truncate = True
+        elif i < n:
+            truncate = True
+        if truncate:
+            stop = i
+    if c.probe and filter_has_any(c, pc, n + 1):
+        i = 0
+        while i < n and (i < stop or not truncate):
+            if (icount + i != c.start_icount or c.last_hit) and breakpoint_at(c, pc, i) and not (
+                    i == 0 and slot_block(c, pc)):
+                if c.last_hit:
+                    if c.have_bp_hit and c.bp_hit_icount >= icount:
+                        c.bp_hit_icount = icount + i     # the last one in this block counts
+                        c.bp_hit_pc = pc + 4 * i
+                    else:
+                        note_hit(c, icount + i, pc + 4 * i)
+                elif i == 0:
+                    stop_before(c, pc, icount, WHY_BREAKPOINT)
+                    return True
+                else:
+                    stop = i
+                    truncate = True
+                    break
+            i += 1
+    if not truncate:
+        return False
+    if stop == 0:
+        stop_before(c, pc, icount, WHY_LIMIT)
+        return True
+    c.arm_at = pc + 4 * stop
+    stop_before(c, pc, icount, WHY_ARM)
+    return True
+
+
+cdef inline bint slot_block(Cpu *c, uint32_t pc) noexcept nogil:
+    """Whether the block about to run at ``pc`` starts in a delay slot (the block before ended with its branch)."""
+    return (c.size != 0 and c.start + c.size == pc and is_branch(code_word(c, pc - 4))
+            and not (c.size >= 8 and is_branch(code_word(c, pc - 8))))
+
+
+cdef inline uint32_t fcsr(Cpu *c) noexcept nogil:
+    cdef uint32_t value = 0
+    uc_reg_read(c.uc, UC_MIPS_REG_FCSR, &value)
+    return value
+
+
+cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
+    """Unicorn enters a block of ``size`` bytes."""
+    cdef Cpu *c = <Cpu*>user
+    cdef uint32_t pc = <uint32_t>address
+    cdef uint64_t icount = c.base + (c.size >> 2)
+    cdef uint32_t before = 0
+    if pc == c.start + c.size:
+        if c.size:
+            if slot_was_nullified(c):
+                icount -= 1
+            before = c.size
+    else:
+        c.s.window = icount
+        if icount >= c.attention and at_window(c, pc, icount):
+            return
+    if icount + (size >> 2) >= c.limit or c.probe:
+        if look_closer(c, pc, size >> 2, icount):
+            return
+    c.prev_start = c.start
+    c.prev_size = before
+    c.base = icount
+    c.start = pc
+    c.size = size
+    if pc & 3:
+        misaligned_fetch(c, pc)
+
+
+cdef void misaligned_fetch(Cpu *c, uint32_t pc) noexcept nogil:
+    """A jump to an address that is no multiple of 4: address error at the target."""
+    c.base += 1
+    c.size = 0
+    note_bad_address(c, EXC_ADEL, pc)
+    raise_at(c, EXC_ADEL, 0x180, pc, False)

@@ -1,0 +1,128 @@
+# Where things are in a uc_context: found by experiment when a CPU is made, so that another build of Unicorn is
+# refused rather than misread.
+
+cdef enum:
+    CONTEXT_HEADER = 40          # struct uc_context before the CPU's bytes
+    BRING_UP_PC = 0x1000
+
+
+cdef uint32_t swap_if(Cpu *c, uint32_t w) noexcept nogil:
+    return guest_word(c, w)
+
+
+cdef int run_words(Cpu *c, uint8_t *scratch, uint32_t *words, int count) noexcept nogil:
+    """Run a few instructions from the scratch page, up to a break."""
+    cdef int i
+    for i in range(count):
+        (<uint32_t*>scratch)[i] = swap_if(c, words[i])
+    (<uint32_t*>scratch)[count] = swap_if(c, 0x0000000D)
+    uc_ctl_flush_tb(c.uc)
+    flush_tlb(c)
+    return uc_emu_start(c.uc, BRING_UP_PC, 0, 0, 0)
+
+
+cdef size_t find_difference(uint8_t *a, uint8_t *b, size_t size, int *count) noexcept nogil:
+    """Offset of the last differing word; ``count``: how many differ."""
+    cdef size_t i
+    cdef size_t at = 0
+    count[0] = 0
+    for i in range(CONTEXT_HEADER, size - 3, 4):
+        if (<uint32_t*>(a + i))[0] != (<uint32_t*>(b + i))[0]:
+            at = i
+            count[0] += 1
+    return at
+
+
+cdef size_t find_word(uint8_t *a, size_t size, uint32_t word, int *count) noexcept nogil:
+    cdef size_t i
+    cdef size_t at = 0
+    count[0] = 0
+    for i in range(CONTEXT_HEADER, size - 3, 4):
+        if (<uint32_t*>(a + i))[0] == word:
+            at = i
+            count[0] += 1
+    return at
+
+
+cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
+    """Find the offsets; NULL, or what was not as expected."""
+    cdef size_t size = uc_context_size(c.uc)
+    cdef uint8_t *copy = <uint8_t*>malloc(size)
+    cdef uint32_t words[8]
+    cdef uint32_t value
+    cdef int n = 0
+    if copy == NULL:
+        return "memory"
+    value = 0
+    uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
+    uc_context_save(c.uc, c.ctx)
+    memcpy(copy, c.ctx_bytes, size)
+    value = 0x10
+    uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
+    uc_context_save(c.uc, c.ctx)
+    c.at_hflags = find_difference(copy, c.ctx_bytes, size, &n)
+    free(copy)
+    if n != 2:
+        return "hflags"
+    c.at_btarget = c.at_hflags + 4
+    c.at_bcond = c.at_hflags + 8
+    if (<uint32_t*>(c.ctx_bytes + c.at_hflags + 20))[0] != STATUS_WRITABLE:
+        return "CP0_Status_rw_bitmask"
+    # No MIPS16: its instructions could not be counted by a block's size. A jump to an odd address is an
+    # address error then, as on a core without it.
+    c.at_insn_flags = c.at_hflags + 28
+    (<uint64_t*>(c.ctx_bytes + c.at_insn_flags))[0] &= ~((<uint64_t>1) << 32)
+    uc_context_restore(c.uc, c.ctx)
+
+    # Every segment unmapped for all modes (SegCtl0..2), else ll and sc look into the CPU's own TLB.
+    value = 0
+    uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
+    uc_reg_read(c.uc, UC_MIPS_REG_CP0_CONFIG3, &value)
+    value |= 1 << 25
+    uc_reg_write(c.uc, UC_MIPS_REG_CP0_CONFIG3, &value)
+    words[0] = 0x3C080070                        # lui t0, 0x70
+    words[1] = 0x35080070                        # ori t0, t0, 0x70
+    words[2] = 0x40882802                        # mtc0 t0, $5, 2
+    words[3] = 0x40882803
+    words[4] = 0x40882804
+    run_words(c, scratch, words, 5)
+    value = 0x08
+    uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
+    words[0] = 0x3C0876AB                        # lui t0, 0x76ab
+    words[1] = 0xC1090F98U                        # ll t1, 0xf98(t0)
+    (<uint32_t*>(scratch + 0xF98))[0] = swap_if(c, 0x5A17C3E9)
+    run_words(c, scratch, words, 2)
+    uc_context_save(c.uc, c.ctx)
+    c.at_lladdr = find_word(c.ctx_bytes, size, 0x76AB0F98, &n)
+    if n == 2:                                   # CP0_LLAddr has it too; lladdr stands before llval
+        c.at_lladdr = 0
+        c.at_llval = CONTEXT_HEADER + 4
+        while c.at_llval < size - 3:
+            if (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] == 0x5A17C3E9 and (
+                    <uint32_t*>(c.ctx_bytes + c.at_llval - 4))[0] == 0x76AB0F98:
+                c.at_lladdr = c.at_llval - 4
+                break
+            c.at_llval += 4
+    else:
+        c.at_llval = c.at_lladdr + 4
+    if c.at_lladdr == 0 or (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] != 0x5A17C3E9:
+        return "lladdr"
+    words[0] = 0x3C086BCD                        # lui t0, 0x6bcd
+    words[1] = 0x8D090F11U                        # lw t1, 0xf11(t0)
+    run_words(c, scratch, words, 2)
+    uc_context_save(c.uc, c.ctx)
+    c.at_badvaddr = find_word(c.ctx_bytes, size, 0x6BCD0F11, &n)
+    if n != 1:
+        return "BadVAddr"
+    value = 0x01800003
+    if uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value) != UC_ERR_OK:
+        return "FCSR"
+    uc_context_save(c.uc, c.ctx)
+    c.at_fcsr = find_word(c.ctx_bytes, size, 0x01800003, &n)
+    if n != 1:
+        return "FCSR"
+    value = 0
+    uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value)
+    uc_ctl_flush_tb(c.uc)
+    flush_tlb(c)
+    return NULL

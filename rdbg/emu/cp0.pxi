@@ -1,0 +1,305 @@
+# Privileged instructions and CP0 (MIPS32 PRA vol. III, chapter 9; values of a 24Kf as QEMU 7.2 has them).
+
+cdef enum:
+    EMULATED = 0                 # go on behind the instruction
+    EMULATED_JUMP = 1            # next_pc says where
+    EMULATED_WAIT = 2
+    RESERVED = 3                 # reserved instruction
+
+    CONFIG0 = 0x80000482U         # Config1 follows, release 2, TLB, cacheable kseg0
+    CONFIG1 = 0x9E190C8BU         # 16 TLB entries, 16 KiB caches by their line sizes, watch, EJTAG, FPU; no MIPS16
+    CONFIG2 = 0x80000000U
+    PRID = 0x00019300
+    SYNCI_STEP = 32
+    COUNT_RESOLUTION = 2
+
+
+cdef uint32_t next_random(Cpu *c) noexcept nogil:
+    """A TLB index from Wired up, of a sequence that is part of the machine's state."""
+    cdef uint32_t wired = c.s.cp0.wired
+    c.s.random = c.s.random * 1103515245 + 12345
+    if wired >= TLB_ENTRIES - 1:
+        return TLB_ENTRIES - 1
+    return (c.s.random >> 16) % (TLB_ENTRIES - wired) + wired
+
+
+cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noexcept nogil:
+    cdef Cp0 *r = &c.s.cp0
+    cdef uint32_t value = 0
+    cdef uint32_t pa = 0
+    if sel == 0:
+        if reg == 0:
+            return r.index
+        if reg == 1:
+            return next_random(c)
+        if reg == 2:
+            return r.entrylo0
+        if reg == 3:
+            return r.entrylo1
+        if reg == 4:
+            return r.context
+        if reg == 5:
+            return r.pagemask
+        if reg == 6:
+            return r.wired
+        if reg == 7:
+            return r.hwrena
+        if reg == 8:
+            return r.badvaddr
+        if reg == 9:
+            return read_count(c, icount)
+        if reg == 10:
+            return r.entryhi
+        if reg == 11:
+            return r.compare
+        if reg == 12:
+            return r.status
+        if reg == 13:
+            return r.cause
+        if reg == 14:
+            return r.epc
+        if reg == 15:
+            return PRID
+        if reg == 16:
+            return r.config0
+        if reg == 17:
+            uc_context_save(c.uc, c.ctx)
+            value = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
+            if value != 1 and translate(c, value, LOAD, True, &pa) == TRANSLATED:
+                r.lladdr = pa >> 4
+            return r.lladdr
+        if reg == 18:
+            return r.watchlo
+        if reg == 19:
+            return r.watchhi
+        if reg == 23:
+            return r.debug
+        if reg == 24:
+            return r.depc
+        if reg == 25:
+            return r.performance
+        if reg == 26:
+            return 0
+        if reg == 27:
+            return 0
+        if reg == 30:
+            return r.errorepc
+        if reg == 31:
+            return r.desave
+    if reg == 5 and sel == 1:
+        return r.pagegrain
+    if reg == 6 and sel <= 5:
+        return 0
+    if reg == 12:
+        if sel == 1:
+            return r.intctl
+        if sel == 2:
+            return r.srsctl
+        if sel == 3:
+            return r.srsmap
+    if reg == 15 and sel == 1:
+        return r.ebase
+    if reg == 16:
+        if sel == 1:
+            return CONFIG1
+        if sel == 2:
+            return CONFIG2
+        return 0
+    if reg == 18 or reg == 19 or (reg == 27 and sel <= 3):
+        return 0
+    if reg == 28:
+        return r.datalo if sel & 1 else r.taglo
+    if reg == 29:
+        return r.datahi if sel & 1 else r.taghi
+    return <uint32_t>0xFFFFFFFFU
+
+
+cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t icount) noexcept nogil:
+    cdef Cp0 *r = &c.s.cp0
+    cdef uint32_t old
+    if sel == 0:
+        if reg == 0:
+            r.index = (r.index & 0x80000000U) | (value & 0xF)
+        elif reg == 2:
+            r.entrylo0 = value & 0x03FFFFFF
+        elif reg == 3:
+            r.entrylo1 = value & 0x03FFFFFF
+        elif reg == 4:
+            r.context = (r.context & 0x007FFFFF) | (value & <uint32_t>0xFF800000U)
+        elif reg == 5:
+            r.pagemask = value & 0x1FFFE000
+        elif reg == 6:
+            r.wired = value % TLB_ENTRIES
+        elif reg == 7:
+            r.hwrena = value & 0xF
+        elif reg == 9:
+            if r.cause & CAUSE_DC:
+                c.s.count_base = value
+            else:
+                c.s.count_base = value - <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+                restart_compare(c, icount)
+        elif reg == 10:
+            old = r.entryhi
+            r.entryhi = value & <uint32_t>0xFFFFE0FFU
+            if (old ^ value) & 0xFF:
+                flush_tlb(c)
+        elif reg == 11:
+            r.compare = value
+            r.cause &= ~<uint32_t>CAUSE_TI
+            update_lines(c)
+            restart_compare(c, icount)
+        elif reg == 12:
+            set_status(c, (r.status & ~<uint32_t>STATUS_WRITABLE) | (value & STATUS_WRITABLE))
+        elif reg == 13:
+            old = r.cause
+            if (old ^ value) & CAUSE_DC:
+                if value & CAUSE_DC:
+                    c.s.count_base = read_count(c, icount)
+                else:
+                    c.s.count_base -= <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+            r.cause = (old & ~<uint32_t>CAUSE_WRITABLE) | (value & CAUSE_WRITABLE)
+            if (old ^ value) & CAUSE_DC:
+                restart_compare(c, icount)
+            c.attention = 0
+        elif reg == 14:
+            r.epc = value
+        elif reg == 16:
+            r.config0 = (r.config0 & ~<uint32_t>7) | (value & 7)
+        elif reg == 18:
+            r.watchlo = value & ~<uint32_t>7
+        elif reg == 19:
+            r.watchhi = value & 0x40FF0FF8
+        elif reg == 24:
+            r.depc = value
+        elif reg == 25:
+            r.performance = value & 0x7FF
+        elif reg == 30:
+            r.errorepc = value
+        elif reg == 31:
+            r.desave = value
+    elif reg == 12 and sel == 1:
+        r.intctl = (r.intctl & ~<uint32_t>0x3E0) | (value & 0x3E0)
+    elif reg == 12 and sel == 2:
+        r.srsctl = (r.srsctl & ~<uint32_t>0xF3C0) | (value & 0xF3C0)
+    elif reg == 12 and sel == 3:
+        r.srsmap = value
+    elif reg == 15 and sel == 1:
+        r.ebase = (r.ebase & ~<uint32_t>0x3FFFF000) | (value & 0x3FFFF000)
+    if reg == 28:
+        if sel & 1:
+            r.datalo = value
+        else:
+            r.taglo = value & <uint32_t>0xFFFFFCF6U
+    elif reg == 29:
+        if sel & 1:
+            r.datahi = value
+        else:
+            r.taghi = value
+
+
+cdef void write_tlb(Cpu *c, uint32_t index) noexcept nogil:
+    cdef TlbEntry *e = &c.s.tlb[index]
+    e.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
+    e.mask = c.s.cp0.pagemask
+    e.asid = c.s.cp0.entryhi & 0xFF
+    e.is_global = c.s.cp0.entrylo0 & c.s.cp0.entrylo1 & 1
+    e.lo0 = c.s.cp0.entrylo0 & ~<uint32_t>1
+    e.lo1 = c.s.cp0.entrylo1 & ~<uint32_t>1
+    flush_tlb(c)
+
+
+cdef void read_tlb(Cpu *c, uint32_t index) noexcept nogil:
+    cdef TlbEntry *e = &c.s.tlb[index]
+    cdef uint32_t asid = c.s.cp0.entryhi & 0xFF
+    c.s.cp0.entryhi = e.vpn2 | e.asid
+    c.s.cp0.pagemask = e.mask
+    c.s.cp0.entrylo0 = e.lo0 | e.is_global
+    c.s.cp0.entrylo1 = e.lo1 | e.is_global
+    if e.asid != asid:
+        flush_tlb(c)
+
+
+cdef void probe_tlb(Cpu *c) noexcept nogil:
+    cdef uint32_t i, mask
+    cdef TlbEntry *e
+    for i in range(TLB_ENTRIES):
+        e = &c.s.tlb[i]
+        mask = e.mask | 0x1FFF
+        if (c.s.cp0.entryhi & ~mask) == (e.vpn2 & ~mask) and (
+                e.is_global or e.asid == (c.s.cp0.entryhi & 0xFF)):
+            c.s.cp0.index = i
+            return
+    c.s.cp0.index |= <uint32_t>0x80000000U
+
+
+cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
+    """Do the privileged instruction ``w`` (COP0 or cache). ``icount``: position before it."""
+    cdef uint32_t rs = (w >> 21) & 31
+    cdef uint32_t rt = (w >> 16) & 31
+    cdef uint32_t rd = (w >> 11) & 31
+    cdef uint32_t function = w & 0x3F
+    cdef uint32_t old
+    if w >> 26 == 0x2F:                          # cache: memory is coherent
+        return EMULATED
+    if rs == 0:                                  # mfc0
+        set_gpr(c, rt, read_cp0(c, rd, w & 7, icount))
+        return EMULATED
+    if rs == 4:                                  # mtc0
+        write_cp0(c, rd, w & 7, gpr(c, rt), icount)
+        return EMULATED
+    if rs == 0x0B and rd == 12 and (w & 0x7DF) == 0:   # di, ei
+        old = c.s.cp0.status
+        set_status(c, old | STATUS_IE if w & 0x20 else old & ~<uint32_t>STATUS_IE)
+        set_gpr(c, rt, old)
+        return EMULATED
+    if rs == 0x0A:                               # rdpgpr: one register set only
+        set_gpr(c, rd, gpr(c, rt))
+        return EMULATED
+    if rs == 0x0E:                               # wrpgpr
+        set_gpr(c, rd, gpr(c, rt))
+        return EMULATED
+    if not rs & 0x10:
+        return RESERVED
+    if function == 1:
+        read_tlb(c, c.s.cp0.index & 0xF)
+    elif function == 2:
+        write_tlb(c, c.s.cp0.index & 0xF)
+    elif function == 6:
+        write_tlb(c, next_random(c))
+    elif function == 8:
+        probe_tlb(c)
+    elif function == 0x18:                       # eret
+        if c.s.cp0.status & STATUS_ERL:
+            c.next_pc = c.s.cp0.errorepc
+            set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_ERL)
+        else:
+            c.next_pc = c.s.cp0.epc
+            set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_EXL)
+        forget_branch_and_link(c)
+        return EMULATED_JUMP
+    elif function == 0x20:
+        return EMULATED_WAIT
+    else:
+        return RESERVED
+    return EMULATED
+
+
+cdef bint emulate_rdhwr(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
+    """rdhwr, as far as HWREna or the mode allows it."""
+    cdef uint32_t rt = (w >> 16) & 31
+    cdef uint32_t rd = (w >> 11) & 31
+    if not (kernel_mode(c) or c.s.cp0.status & STATUS_CU0) and not (c.s.cp0.hwrena >> rd) & 1:
+        return False
+    if rd == 0:
+        set_gpr(c, rt, c.s.cp0.ebase & 0x3FF)
+    elif rd == 1:
+        set_gpr(c, rt, SYNCI_STEP)
+    elif rd == 2:
+        set_gpr(c, rt, read_count(c, icount))
+    elif rd == 3:
+        set_gpr(c, rt, COUNT_RESOLUTION)
+    elif rd == 29:
+        set_gpr(c, rt, c.s.cp0.userlocal)
+    else:
+        return False
+    return True

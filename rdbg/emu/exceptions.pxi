@@ -1,0 +1,181 @@
+# Exceptions, interrupts, and time (MIPS32 PRA vol. III, chapter 6).
+
+cdef inline uint32_t gpr(Cpu *c, uint32_t n) noexcept nogil:
+    cdef uint32_t value = 0
+    if n:
+        uc_reg_read(c.uc, UC_MIPS_REG_0 + <int>n, &value)
+    return value
+
+
+cdef inline void set_gpr(Cpu *c, uint32_t n, uint32_t value) noexcept nogil:
+    if n:
+        uc_reg_write(c.uc, UC_MIPS_REG_0 + <int>n, &value)
+
+
+cdef void sync_status(Cpu *c) noexcept nogil:
+    """Give Unicorn the part of Status that it shall know: never kernel mode, never CP0.
+
+    The guest's kernel mode is Unicorn's supervisor mode and its user mode is user mode: two soft TLBs, so that a
+    change of mode flushes nothing.
+    """
+    cdef uint32_t status = c.s.cp0.status & (STATUS_CU1 | STATUS_FR)
+    cdef uint32_t old = 0
+    status |= 0x08 if kernel_mode(c) else 0x10
+    uc_reg_read(c.uc, UC_MIPS_REG_CP0_STATUS, &old)
+    if status != old:
+        uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &status)
+
+
+cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
+    cdef uint32_t changed = c.s.cp0.status ^ status
+    c.s.cp0.status = status
+    if changed & STATUS_ERL or (changed & STATUS_KSU and ((status | (status ^ changed)) & STATUS_KSU) != 0x10):
+        flush_tlb(c)             # kuseg changes its meaning, or supervisor mode shares user mode's soft TLB
+    if changed & (STATUS_CU1 | STATUS_FR | STATUS_KSU | STATUS_EXL | STATUS_ERL):
+        sync_status(c)
+    c.attention = 0
+
+
+cdef inline uint64_t now_ns(Cpu *c, uint64_t icount) noexcept nogil:
+    return (icount << c.shift) + c.s.bias_ns
+
+
+cdef uint32_t read_count(Cpu *c, uint64_t icount) noexcept nogil:
+    if c.s.cp0.cause & CAUSE_DC:
+        return c.s.count_base
+    return c.s.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+
+
+cdef void plan_compare(Cpu *c) noexcept nogil:
+    """Find the icount at which Count reaches compare_tick."""
+    cdef uint64_t ns
+    if c.s.cp0.cause & CAUSE_DC:
+        c.compare_event = FOREVER
+        return
+    ns = c.s.compare_tick * c.count_period_ns
+    if ns <= c.s.bias_ns:
+        c.compare_event = 0
+    else:
+        c.compare_event = (ns - c.s.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
+    c.attention = 0
+
+
+cdef void restart_compare(Cpu *c, uint64_t icount) noexcept nogil:
+    """After a write to Count, Compare or Cause.DC: the next match is within 2^32 ticks from now."""
+    cdef uint32_t ticks = c.s.cp0.compare - read_count(c, icount)
+    c.s.compare_tick = now_ns(c, icount) // c.count_period_ns + (ticks if ticks else <uint64_t>1 << 32)
+    plan_compare(c)
+
+
+cdef void update_lines(Cpu *c) noexcept nogil:
+    """Cause.IP7..2 from the interrupt inputs and the timer."""
+    cdef uint32_t lines = c.s.hardware_lines
+    if c.s.cp0.cause & CAUSE_TI:
+        lines |= (<uint32_t>1) << c.timer_line
+    c.s.cp0.cause = (c.s.cp0.cause & ~<uint32_t>0xFC00) | ((lines & 0x3F) << 10)
+    c.attention = 0
+
+
+cdef inline bint interrupt_pending(Cpu *c) noexcept nogil:
+    return (c.s.cp0.cause & c.s.cp0.status & 0xFF00) != 0
+
+
+cdef inline bint interrupts_enabled(Cpu *c) noexcept nogil:
+    return (c.s.cp0.status & (STATUS_IE | STATUS_EXL | STATUS_ERL)) == STATUS_IE
+
+
+cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
+    """Registers of exception entry; returns the vector. Section 6.2."""
+    cdef Cp0 *r = &c.s.cp0
+    if not r.status & STATUS_EXL:
+        r.epc = pc
+        r.cause &= ~<uint32_t>CAUSE_BD
+        if in_slot:
+            r.epc = pc - 4
+            r.cause |= <uint32_t>CAUSE_BD
+    elif code != EXC_INT:
+        offset = 0x180
+    r.cause = (r.cause & ~<uint32_t>0x7C) | (<uint32_t>code << 2)
+    set_status(c, r.status | STATUS_EXL)
+    if r.status & STATUS_BEV:
+        return <uint32_t>0xBFC00200U + offset
+    return (r.ebase & <uint32_t>0xFFFFF000U) + offset
+
+
+cdef uint32_t interrupt_offset(Cpu *c) noexcept nogil:
+    cdef uint32_t spacing, pending, vector
+    if not c.s.cp0.cause & CAUSE_IV:
+        return 0x180
+    spacing = c.s.cp0.intctl & 0x3E0
+    if c.s.cp0.status & STATUS_BEV or spacing == 0:
+        return 0x200
+    pending = (c.s.cp0.cause & c.s.cp0.status) >> 8 & 0xFF
+    vector = 0
+    while pending > 1:
+        pending >>= 1
+        vector += 1
+    return 0x200 + vector * spacing
+
+
+cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
+    """What every exception entry and eret do inside Unicorn: no branch is pending, the LL bit is clear."""
+    cdef uint32_t *hflags
+    uc_context_save(c.uc, c.ctx)
+    hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
+    if hflags[0] & HFLAGS_BMASK or (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] != 1:
+        hflags[0] &= ~<uint32_t>HFLAGS_BMASK
+        (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] = 1
+        uc_context_restore(c.uc, c.ctx)
+
+
+cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
+    """Take an exception of the instruction at ``pc``, inside or outside emu_start. c.base counts that instruction."""
+    cdef uint32_t vector
+    forget_branch_and_link(c)
+    vector = enter_exception(c, code, offset, pc, in_slot)
+    go_to(c, vector, True)
+
+
+cdef inline void go_to(Cpu *c, uint32_t pc, bint window) noexcept nogil:
+    """Go on at ``pc``; ``window``: it is a control transfer whatever stands before."""
+    c.next_pc = pc
+    c.start = NO_BLOCK if window else pc
+    c.size = 0
+    c.prev_size = 0
+    if c.stepping and window:
+        c.limit = c.base
+    uc_reg_write(c.uc, UC_MIPS_REG_PC, &pc)
+
+
+cdef bint pending_branch(Cpu *c, uint32_t slot_pc, uint32_t *target) noexcept nogil:
+    """Whether Unicorn stands in a delay slot, and where it goes from there. Clears that, if so."""
+    cdef uint32_t *hflags
+    cdef uint32_t kind
+    uc_context_save(c.uc, c.ctx)
+    hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
+    kind = hflags[0] & 0x803800
+    if kind == 0:
+        target[0] = slot_pc + 4
+        return False
+    target[0] = (<uint32_t*>(c.ctx_bytes + c.at_btarget))[0]
+    if kind == 0x1000 and (<uint32_t*>(c.ctx_bytes + c.at_bcond))[0] == 0:
+        target[0] = slot_pc + 4
+    hflags[0] &= ~<uint32_t>HFLAGS_BMASK
+    uc_context_restore(c.uc, c.ctx)
+    return True
+
+
+cdef void note_bad_address(Cpu *c, int code, uint32_t va) noexcept nogil:
+    c.s.cp0.badvaddr = va
+    if code == EXC_TLBL or code == EXC_TLBS or code == EXC_MOD:
+        c.s.cp0.context = (c.s.cp0.context & ~<uint32_t>0x7FFFFF) | ((va >> 9) & 0x7FFFF0)
+        c.s.cp0.entryhi = (c.s.cp0.entryhi & 0xFF) | (va & <uint32_t>0xFFFFE000U)
+
+
+cdef uint32_t effective_address(Cpu *c, uint32_t w) noexcept nogil:
+    """Address that the load or store ``w`` computes from the registers as they stand."""
+    cdef int size = 0
+    cdef bint store = False
+    if memory_access(w, &size, &store) == 2:
+        return gpr(c, (w >> 21) & 31) + gpr(c, (w >> 16) & 31)
+    return gpr(c, (w >> 21) & 31) + <uint32_t><int32_t><int16_t>(w & 0xFFFF)

@@ -1,0 +1,508 @@
+"""A whole MIPS machine: board, CPU core, time, and the interface that upper rooms see."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Sequence
+
+import msgpack
+import numpy
+import unicorn as _unicorn  # noqa: F401  (loads the library that the compiled core is linked against)
+
+from rdbg.emu import core as cpu
+from rdbg.emu.board import Board
+from rdbg.emu.boards import build_board
+from rdbg.emu.bus import Bus, Claim
+from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
+from rdbg.emu.machine_api import (
+    Access,
+    MachineState,
+    MemoryArea,
+    OutputSink,
+    RegisterInfo,
+    RunRequest,
+    RunStop,
+    ScanHit,
+    StopKind,
+    Touched,
+    Watch,
+    WatchHit,
+)
+from rdbg.emu.memory_areas import memory_areas
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.registers import register_table
+from rdbg.emu.spec import MachineSpec
+from rdbg.emu.system import MachineSystem
+from rdbg.errors import RdbgError
+
+RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
+WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3}
+DIGEST_BYTES = 16
+
+
+class Machine:
+    """A whole computer at one position; implements `MachineApi`.
+
+    Args:
+        spec: what it is. The same spec and the same inputs give the same run, on any host.
+        inputs: where it asks for what comes from outside.
+
+    Raises:
+        RdbgError: an image does not fit the board.
+    """
+
+    def __init__(self, spec: MachineSpec, inputs: InputSource | None = None) -> None:
+        self.spec = spec
+        self.big_endian = spec.big_endian
+        self.inputs: InputSource = inputs or NoInputs()
+        self._output: OutputSink | None = None
+        self._system = MachineSystem(self)
+        self.board: Board = build_board(spec, self._system)
+        self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
+        self.page_count = self.bus.page_count
+        self._memory = mmap.mmap(-1, self.page_count * PAGE_SIZE)
+        self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
+        period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
+        self.core = cpu.Core(
+            self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self
+        )
+        self._system.powered = True
+        self._registers = register_table(self.core)
+        self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)
+        self._page_sum = numpy.zeros(2, dtype=numpy.uint64)
+        self._reset_wanted = False
+        self._shutdown_code: int | None = None
+        self._wait_idle = False
+        self._skip_ns = 0
+        self._idle_ns: int | None = None
+        self._woken_by: list[InputEvent] = []
+        self._watches: tuple[Watch, ...] = ()
+        self._armed: tuple[frozenset[int], tuple[Watch, ...]] = (frozenset(), ())
+        self._load_backings()
+        self._reset()
+        self.core.settle()
+
+    # --- what the machine is --------------------------------------------------------------------
+
+    @property
+    def icount(self) -> int:
+        """The position: instructions retired since power-on."""
+        return self.core.icount
+
+    @property
+    def pc(self) -> int:
+        """Virtual address of the next instruction."""
+        return self.core.pc
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in nanoseconds at the last interrupt window: the devices' time."""
+        return (self.core.window << self.spec.shift) + self.core.bias_ns
+
+    def set_output(self, sink: OutputSink) -> None:
+        """Where serial output goes."""
+        self._output = sink
+
+    def serial_room(self, port: int) -> int:
+        """Bytes that serial port ``port`` can take now without loss; 0 for a port that is not there."""
+        device = self.board.serial_ports.get(port)
+        return device.receive_room() if device else 0
+
+    # --- running --------------------------------------------------------------------------------
+
+    def run(self, request: RunRequest) -> RunStop:
+        """Run forward; see RunRequest."""
+        self._arm(request.breakpoints, request.watches)
+        self._wait_idle = request.wait_idle
+        self._skip_ns = request.skip_ns
+        if request.exact:
+            return self._run_exact(request)
+        pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
+        return self._stop(self.core.run(request.until, pause_at, request.last_hit))
+
+    def step(self) -> RunStop:
+        """Retire one instruction (a branch with its slot), or take one exception."""
+        self._arm(frozenset(), ())
+        self._wait_idle = False
+        return self._stop(self.core.step())
+
+    def _arm(self, breakpoints: frozenset[int], watches: tuple[Watch, ...]) -> None:
+        if self._armed != (breakpoints, watches):
+            self._armed = (breakpoints, watches)
+            self._watches = watches
+            self.core.arm_stops(
+                breakpoints,
+                [
+                    (w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access])
+                    for w in watches
+                ],
+            )
+
+    def _run_exact(self, request: RunRequest) -> RunStop:
+        start = self.core.icount
+        while True:
+            here = self.core.icount
+            if here != start and self.core.pc in request.breakpoints:
+                return RunStop(StopKind.BREAKPOINT, here, self.core.pc)
+            if request.until is not None and here + self.core.next_length() > request.until:
+                return RunStop(StopKind.LIMIT, here, self.core.pc)
+            hit = self.core.watched_access() if request.watches else None
+            if hit is not None:
+                return RunStop(StopKind.WATCHPOINT, here, self.core.pc, self._watch_hit(*hit))
+            if request.slice is not None and here - start >= request.slice:
+                return RunStop(StopKind.PAUSED, here, self.core.pc)
+            stop = self._stop(self.core.step())
+            if stop.kind is not StopKind.LIMIT:
+                return stop
+
+    def _watch_hit(self, index: int, address: int, kind: int) -> WatchHit:
+        return WatchHit(self._watches[index], address, Access.WRITE if kind == 2 else Access.READ)
+
+    def _stop(self, why: str) -> RunStop:
+        kind = StopKind(why)
+        position, pc = self.core.icount, self.core.pc
+        if kind is StopKind.AMBIGUOUS:
+            block, block_pc = self.core.block
+            return RunStop(kind, block, block_pc, rerun_from=block)
+        if kind is StopKind.WATCHPOINT:
+            hit = self.core.watch_hit
+            assert hit is not None
+            return RunStop(kind, position, pc, self._watch_hit(*hit[2:]), rerun_from=hit[0])
+        if kind is StopKind.SHUTDOWN:
+            return RunStop(kind, position, pc, exit_code=self._shutdown_code or 0)
+        if kind is StopKind.IDLE:
+            return RunStop(kind, position, pc, idle_ns=self._idle_ns)
+        return RunStop(kind, position, pc)
+
+    @property
+    def last_breakpoint_hit(self) -> ScanHit | None:
+        """The last breakpoint hit of a ``last_hit`` run."""
+        hit = self.core.breakpoint_hit
+        return None if hit is None else ScanHit(*hit)
+
+    @property
+    def last_watch_hit(self) -> ScanHit | None:
+        """The block of the last watched access of a ``last_hit`` run."""
+        hit = self.core.watch_hit
+        return None if hit is None else ScanHit(hit[0], hit[1], self._watches[hit[2]])
+
+    def kick(self) -> None:
+        """Make a run in progress pause soon."""
+        self.core.kick()
+
+    # --- what the core asks (rdbg.emu.core.Host) ------------------------------------------------
+
+    def classify(self, page: int) -> tuple[int, int]:
+        """What stands at a guest-physical page: (a MAPPING value, backing page)."""
+        mapping = self.bus.classify(page * PAGE_SIZE)
+        if mapping.backing_page is not None:
+            flags = (cpu.MAPPING_READ if mapping.readable else 0) | (cpu.MAPPING_WRITE if mapping.writable else 0)
+            return cpu.MAPPING_MEMORY | flags, mapping.backing_page
+        kinds = {Claim.NONE: cpu.MAPPING_NONE, Claim.PART: cpu.MAPPING_PARTIAL, Claim.WHOLE: cpu.MAPPING_IO}
+        return kinds[mapping.claim], 0
+
+    def io_read(self, address: int, size: int) -> int:
+        """A guest load from a device."""
+        return self.bus.read(address, size)
+
+    def io_write(self, address: int, size: int, value: int) -> None:
+        """A guest store to a device."""
+        self.bus.write(address, size, value)
+
+    def events(self, icount: int) -> int:
+        """Everything due at this interrupt window; returns the icount of the next thing that is known to come."""
+        if self._reset_wanted:
+            self._reset()
+        if not self.core.halted:
+            self._take_inputs(icount)
+        while (timer := self._system.earliest()) is not None and (timer.deadline_ns or 0) <= self.now_ns:
+            timer.disarm()
+            timer.function()
+        following = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
+        known = self.inputs.next_icount()
+        if known is not None:
+            following = min(following, max(known, icount + 1))
+        if self._reset_wanted:
+            following = 0
+        return following
+
+    def _take_inputs(self, icount: int) -> None:
+        while (known := self.inputs.next_icount()) is not None and known <= icount:
+            taken = self.inputs.take(icount)
+            if not taken:
+                return
+            for event in taken:
+                self._enter(event)
+
+    def _icount_of(self, deadline_ns: int | None) -> int:
+        """The first icount whose time is at or after ``deadline_ns``."""
+        if deadline_ns is None:
+            return cpu.NEVER
+        shift = self.spec.shift
+        return max(0, deadline_ns - self.core.bias_ns + (1 << shift) - 1) >> shift
+
+    def idle(self, icount: int, compare_ns: int) -> bool:
+        """The CPU waits. Let virtual time pass up to the next event; False: come back to the caller of run()."""
+        if not self._woken_by:
+            known = self.inputs.next_icount()
+            if known is not None and known <= icount:
+                self._woken_by = list(self.inputs.take(icount))
+        timer = self._system.earliest()
+        deadlines = [d for d in (timer.deadline_ns if timer else None, compare_ns) if d is not None]
+        deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
+        now = self.now_ns
+        if self._woken_by:
+            first = self._woken_by[0]
+            wake_ns = first.value if first.kind is InputKind.WAKE else now
+            if deadline is None or wake_ns <= deadline:
+                self._pass_time(wake_ns)
+                events, self._woken_by = self._woken_by, []
+                for event in events:
+                    self._enter(event)
+                return True
+        self._idle_ns = None if deadline is None else max(0, deadline - now)
+        if deadline is None or self._idle_ns is None:
+            return False
+        if self._wait_idle and not self._woken_by:
+            if self._skip_ns < self._idle_ns:
+                return False
+            self._skip_ns -= self._idle_ns
+        self._pass_time(deadline)
+        return True
+
+    def _pass_time(self, until_ns: int) -> None:
+        self.core.bias_ns += max(0, until_ns - self.now_ns)
+        self.core.attend()
+
+    def _enter(self, event: InputEvent) -> None:
+        if event.kind is InputKind.SERIAL:
+            device = self.board.serial_ports.get(event.port)
+            if device is not None:
+                device.receive(event.data)
+        elif event.kind is InputKind.RESET:
+            self.request_reset()
+        elif event.kind is InputKind.SHUTDOWN:
+            self.request_shutdown(event.value)
+
+    # --- what devices ask (through MachineSystem) -----------------------------------------------
+
+    def attend(self) -> None:
+        """A timer changed: look again at the next window."""
+        self.core.attend()
+
+    def set_cpu_irq(self, line: int, level: bool) -> None:
+        """Drive a hardware interrupt line."""
+        old = self.core.lines
+        lines = old | 1 << line if level else old & ~(1 << line)
+        if lines != old:
+            self.core.set_lines(lines)
+
+    def output(self, port: int, data: bytes) -> None:
+        """Bytes leave by a serial port."""
+        if self._output is not None:
+            self._output(self.core.icount, port, data)
+
+    def request_reset(self) -> None:
+        """Reset at the next window."""
+        self._reset_wanted = True
+        self.core.attend()
+
+    def request_shutdown(self, exit_code: int) -> None:
+        """Power off at the next window."""
+        self._shutdown_code = exit_code
+        self.core.request_stop()
+
+    def mapping_changed(self) -> None:
+        """The address space shows something else."""
+        self.bus.mapping_changed()
+        self.core.forget_mappings()
+
+    def read_backing(self, name: str, offset: int, size: int) -> bytes:
+        """Bytes of a backing."""
+        first = self._first_byte[name] + offset
+        return self._memory[first : first + size]
+
+    def write_backing(self, name: str, offset: int, data: bytes) -> None:
+        """Change bytes of a backing."""
+        self._write_bytes(self._first_byte[name] + offset, data)
+
+    def _write_bytes(self, first: int, data: bytes) -> None:
+        if not data:
+            return
+        for page in range(first // PAGE_SIZE, (first + len(data) - 1) // PAGE_SIZE + 1):
+            self.core.mark_written(page)
+        self._memory[first : first + len(data)] = data
+
+    def _load_backings(self) -> None:
+        for backing in self.board.memory_map.backings:
+            initial = backing.initial
+            if backing.fill:
+                initial += bytes([backing.fill]) * (backing.size - len(initial))
+            if initial:
+                self._write_bytes(self._first_byte[backing.name], initial)
+
+    def _reset(self) -> None:
+        self._reset_wanted = False
+        if self.core.icount:
+            # Images in RAM are put back, as QEMU does; what flash holds stays.
+            for backing in self.board.memory_map.backings:
+                if backing.writable and backing.initial:
+                    self._write_bytes(self._first_byte[backing.name], backing.initial)
+        for timer in self._system.timers.values():
+            timer.disarm()
+        state = self.board.reset_state
+        self.core.reset(state.pc, RESET_STATUS if state.status is None else state.status)
+        for device in self.board.devices:
+            device.reset()
+        for number, value in state.registers.items():
+            self.core.write_gpr(number, value)
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def save_state(self) -> MachineState:
+        """All of the machine's state but its pages."""
+        icount, registers = self.core.save()
+        devices = msgpack.packb(
+            [
+                [device.save() for device in self.board.devices],
+                [timer.deadline_ns for timer in self._system.timers.values()],
+                self._reset_wanted,
+                self._shutdown_code,
+            ]
+        )
+        return MachineState(icount, registers, devices)
+
+    def load_state(self, state: MachineState) -> None:
+        """Take a state back.
+
+        Raises:
+            RdbgError: it was saved by another version or from another board.
+        """
+        try:
+            devices, timers, reset_wanted, shutdown_code = msgpack.unpackb(state.devices)
+        except ValueError as error:
+            raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged: {error}") from None
+        if len(devices) != len(self.board.devices) or len(timers) != len(self._system.timers):
+            raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
+        self.core.load(state.icount, state.cpu)
+        lines = self.core.lines
+        self._woken_by = []
+        for device, saved in zip(self.board.devices, devices, strict=True):
+            device.load(saved)
+        for timer, deadline_ns in zip(self._system.timers.values(), timers, strict=True):
+            timer.restore(deadline_ns)
+        self.core.set_lines(lines)
+        self._reset_wanted = reset_wanted
+        self._shutdown_code = shutdown_code
+        if shutdown_code is not None:
+            self.core.request_stop()
+        self.mapping_changed()
+
+    def apply(self, event: InputEvent) -> None:
+        """Apply a debugger's write or a user's RESET at the current position.
+
+        Raises:
+            RdbgError: there is nothing to write to at that address.
+        """
+        if event.kind is InputKind.POKE_REGISTER:
+            self.write_register(event.port, event.value)
+        elif event.kind is InputKind.POKE_MEMORY:
+            self._poke(event.value, event.data)
+        else:
+            self._enter(event)
+
+    def _poke(self, address: int, data: bytes) -> None:
+        while data:
+            chunk = min(len(data), PAGE_SIZE - address % PAGE_SIZE)
+            page = self.bus.classify(address).backing_page
+            if page is None:
+                raise RdbgError(f"physical address {address:#010x} is no memory: device registers cannot be written")
+            self._write_bytes(page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk])
+            address, data = address + chunk, data[chunk:]
+
+    def take_touched(self) -> Touched:
+        """Pages touched since the last call."""
+        return Touched(*self.core.take_touched())
+
+    def nonzero_pages(self) -> Sequence[int]:
+        """Pages that hold anything but zeros."""
+        words = numpy.frombuffer(self._memory, dtype=numpy.uint64).reshape(self.page_count, PAGE_SIZE // 8)
+        pages: Sequence[int] = numpy.flatnonzero(words.any(axis=1)).astype(numpy.uint32)  # type: ignore[assignment]
+        return pages
+
+    def read_page(self, page: int) -> bytes:
+        """The bytes of a page."""
+        return self._memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+
+    def read_pages(self, pages: Sequence[int]) -> bytes:
+        """The pages' bytes, one after another."""
+        return bytes(self.core.read_pages(pages))
+
+    def write_pages(self, pages: Sequence[int], data: bytes) -> None:
+        """Put pages back."""
+        self.core.write_pages(pages, data)
+
+    def digest(self) -> bytes:
+        """16 bytes over all state. Only pages written since the last call are read again."""
+        for page in self.core.take_stale():
+            data = self.read_page(int(page))
+            new = (
+                numpy.frombuffer(
+                    hashlib.blake2b(data, digest_size=DIGEST_BYTES, salt=int(page).to_bytes(8, "little")).digest(),
+                    dtype=numpy.uint64,
+                )
+                if data.strip(b"\0")
+                else numpy.zeros(2, dtype=numpy.uint64)
+            )
+            self._page_sum ^= self._page_digests[page] ^ new
+            self._page_digests[page] = new
+        state = self.save_state()
+        total = hashlib.blake2b(state.cpu, digest_size=DIGEST_BYTES)
+        total.update(state.icount.to_bytes(8, "little"))
+        total.update(state.devices)
+        total.update(self._page_sum.tobytes())
+        return total.digest()
+
+    # --- debugger's view ------------------------------------------------------------------------
+
+    def registers(self) -> Sequence[RegisterInfo]:
+        """The register table, in the order of GDB's numbers."""
+        return tuple(register.info for register in self._registers)
+
+    def read_register(self, number: int) -> int:
+        """A register by GDB's number."""
+        return self._registers[number].read()
+
+    def write_register(self, number: int, value: int) -> None:
+        """Set a register by GDB's number.
+
+        Raises:
+            RdbgError: it is read-only.
+        """
+        register = self._registers[number]
+        if register.write is None:
+            raise RdbgError(f"register {register.info.name} cannot be written: the hardware sets it")
+        register.write(value)
+
+    def translate(self, address: int) -> int | None:
+        """Guest-physical address of a virtual one, privilege ignored; None if unmapped."""
+        return self.core.translate(address & 0xFFFFFFFF)
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Bytes at a virtual address, as many as are mapped to memory."""
+        out = bytearray()
+        while len(out) < length:
+            here = (address + len(out)) & 0xFFFFFFFF
+            physical = self.translate(here)
+            page = None if physical is None else self.bus.classify(physical).backing_page
+            if page is None:
+                break
+            chunk = min(length - len(out), PAGE_SIZE - here % PAGE_SIZE)
+            first = page * PAGE_SIZE + here % PAGE_SIZE
+            out += self._memory[first : first + chunk]
+        return bytes(out)
+
+    def memory_areas(self) -> Sequence[MemoryArea]:
+        """RAM, ROM and flash as kernel-mode code sees them."""
+        return memory_areas(self.board.memory_map)

@@ -1,0 +1,89 @@
+# Loads and stores that reach devices, and those that reach watched pages.
+
+cdef uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept with gil:
+    cdef Core core = <Core>c.owner
+    try:
+        return core.ask_read(pa, size)
+    except BaseException as error:
+        core.keep_error(error)
+        return 0
+
+
+cdef void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept with gil:
+    cdef Core core = <Core>c.owner
+    try:
+        core.ask_write(pa, size, value)
+    except BaseException as error:
+        core.keep_error(error)
+
+
+cdef uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:
+    cdef Cpu *c = <Cpu*>user
+    return device_read(c, (c.io_page[offset >> PAGE_BITS] << PAGE_BITS) | <uint32_t>(offset & (PAGE_BYTES - 1)), size)
+
+
+cdef void on_io_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user) noexcept nogil:
+    cdef Cpu *c = <Cpu*>user
+    device_write(c, (c.io_page[offset >> PAGE_BITS] << PAGE_BITS) | <uint32_t>(offset & (PAGE_BYTES - 1)), size, value)
+
+
+cdef uint64_t load_host(Cpu *c, uint8_t *host, unsigned size) noexcept nogil:
+    """A guest value of ``size`` bytes from host memory, in the guest's byte order."""
+    cdef uint64_t value = 0
+    cdef unsigned i
+    for i in range(size):
+        value |= <uint64_t>host[i] << (8 * (size - 1 - i) if c.big_endian else 8 * i)
+    return value
+
+
+cdef void store_host(Cpu *c, uint8_t *host, unsigned size, uint64_t value) noexcept nogil:
+    cdef unsigned i
+    for i in range(size):
+        host[i] = <uint8_t>(value >> (8 * (size - 1 - i) if c.big_endian else 8 * i))
+
+
+cdef void check_watches(Cpu *c, uint32_t va, unsigned size, int kind) noexcept nogil:
+    """Note a watched access. PC is not known here: only the block."""
+    cdef size_t i
+    cdef uint32_t last = va + size - 1
+    for i in range(c.watch_count):
+        if c.watches[i].kinds & kind and va <= c.watches[i].last and last >= c.watches[i].first:
+            c.have_watch_hit = True
+            c.watch_hit_icount = c.base
+            c.watch_hit_pc = c.start
+            if block_starts_in_slot(c):
+                c.watch_hit_icount -= 1
+                c.watch_hit_pc -= 4
+            c.watch_hit_address = va if va > c.watches[i].first else c.watches[i].first
+            c.watch_hit_index = <int>i
+            c.watch_hit_kind = kind
+            if not c.last_hit:
+                c.stop_soon = True
+                c.probe = True
+            return
+
+
+cdef uint64_t on_watched_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:
+    cdef Cpu *c = <Cpu*>user
+    cdef size_t slot = offset >> PAGE_BITS
+    cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
+    cdef uint32_t m = c.watch_slot_map[slot]
+    check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 1)
+    if (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ:
+        return load_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size)
+    return device_read(c, (c.watch_slot_phys[slot] << PAGE_BITS) | low, size)
+
+
+cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user) noexcept nogil:
+    cdef Cpu *c = <Cpu*>user
+    cdef size_t slot = offset >> PAGE_BITS
+    cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
+    cdef uint32_t m = c.watch_slot_map[slot]
+    check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 2)
+    if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
+        if c.page_state[m >> 8] & (PAGE_CODE | PAGE_MIXED):
+            prepare_watched_store(c, m >> 8)
+        mark_written(c, m >> 8)
+        store_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size, value)
+    else:
+        device_write(c, (c.watch_slot_phys[slot] << PAGE_BITS) | low, size, value)

@@ -1,0 +1,350 @@
+# Address translation (MIPS32 PRA vol. III, chapter 4) and the soft-TLB fill callback.
+
+cdef enum:
+    TRANSLATED = 0
+    ADDRESS_ERROR = 1
+    NO_MATCH = 2
+    NOT_VALID = 3
+    NOT_DIRTY = 4
+
+    LOAD = 0
+    STORE = 1
+    FETCH = 2
+
+    LONG_RUN = 32                # page_state: has a straight run that would crash Unicorn's translator
+    LONG_RUN_WORDS = 300         # Unicorn 2.1.4 crashes at 376
+
+
+cdef inline bint kernel_mode(Cpu *c) noexcept nogil:
+    return (c.s.cp0.status & STATUS_KSU) == 0 or (c.s.cp0.status & (STATUS_EXL | STATUS_ERL)) != 0
+
+
+cdef int translate(Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) noexcept nogil:
+    """Guest-physical address of ``va``; one of TRANSLATED, ADDRESS_ERROR, NO_MATCH, NOT_VALID, NOT_DIRTY."""
+    cdef uint32_t i, mask, lo, half
+    cdef TlbEntry *e
+    cdef bint supervisor
+    if va >= 0x80000000U:
+        if not kernel:
+            supervisor = (c.s.cp0.status & STATUS_KSU) == 8
+            if not supervisor or (va >> 29) != 6:
+                return ADDRESS_ERROR
+        if va < 0xC0000000U:
+            pa[0] = va & 0x1FFFFFFF
+            return TRANSLATED
+    elif c.s.cp0.status & STATUS_ERL:
+        pa[0] = va
+        return TRANSLATED
+    for i in range(TLB_ENTRIES):
+        e = &c.s.tlb[i]
+        mask = e.mask | 0x1FFF
+        if (va & ~mask) == (e.vpn2 & ~mask) and (e.is_global or e.asid == (c.s.cp0.entryhi & 0xFF)):
+            half = (mask >> 1) + 1
+            lo = e.lo1 if va & half else e.lo0
+            if not lo & 2:
+                return NOT_VALID
+            if access == STORE and not lo & 4:
+                return NOT_DIRTY
+            pa[0] = (((lo >> 6) << PAGE_BITS) & ~(mask >> 1)) | (va & (mask >> 1))
+            return TRANSLATED
+    return NO_MATCH
+
+
+cdef inline void flush_tlb(Cpu *c) noexcept nogil:
+    """Forget all of Unicorn's cached translations (not its translated code)."""
+    uc_ctl_flush_tlb(c.uc)
+    c.generation += 1
+
+
+cdef inline bint bit_test_and_set(uint64_t *bits, uint32_t n) noexcept nogil:
+    """Set bit ``n``; whether it was set before."""
+    cdef uint64_t m = (<uint64_t>1) << (n & 63)
+    if bits[n >> 6] & m:
+        return True
+    bits[n >> 6] |= m
+    return False
+
+
+cdef inline bint bit_test(uint64_t *bits, uint32_t n) noexcept nogil:
+    return (bits[n >> 6] >> (n & 63)) & 1
+
+
+cdef inline void list_add(PageList *pages, uint32_t n) noexcept nogil:
+    cdef void *bigger
+    if pages.count == pages.room:
+        bigger = realloc(pages.items, (pages.room * 2 + 64) * sizeof(uint32_t))
+        if bigger == NULL:
+            abort()
+        pages.items = <uint32_t*>bigger
+        pages.room = pages.room * 2 + 64
+    pages.items[pages.count] = n
+    pages.count += 1
+
+
+cdef inline void mark_written(Cpu *c, uint32_t page) noexcept nogil:
+    """A backing page's bytes change, or may from now on."""
+    if not c.page_state[page] & PAGE_DIRTY:
+        c.page_state[page] |= PAGE_DIRTY
+        list_add(&c.dirty, page)
+    if not c.page_state[page] & PAGE_STALE:
+        c.page_state[page] |= PAGE_STALE
+        list_add(&c.stale, page)
+
+
+cdef void purge_code(Cpu *c, uint32_t page) noexcept nogil:
+    """Throw away all code translated from a backing page. Safe inside callbacks."""
+    # remove_cache takes a virtual address and looks it up as a fetch: while purge_page is set every fetch
+    # finds that page, and no cached translation may stand in the way or stay behind.
+    flush_tlb(c)
+    c.purge_page = page + 1
+    uc_ctl_remove_cache(c.uc, 0x10000, 0x10000 + PAGE_BYTES)
+    c.purge_page = 0
+    flush_tlb(c)
+
+
+cdef void noop_code_hook(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
+    pass
+
+
+cdef void hook_page(Cpu *c, uint32_t vpage) noexcept nogil:
+    """Make Unicorn's translator split long blocks on this virtual page (see LONG_RUN_WORDS)."""
+    cdef uc_hook handle
+    if not bit_test_and_set(c.hooked_pages, vpage):
+        uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL,
+                    <uint64_t>vpage << PAGE_BITS, (<uint64_t>vpage << PAGE_BITS) + PAGE_BYTES - 1)
+
+
+cdef bint has_long_run(Cpu *c, uint32_t page) noexcept nogil:
+    cdef uint32_t *words = <uint32_t*>(c.memory + (<size_t>page << PAGE_BITS))
+    cdef uint32_t i, w
+    cdef uint32_t run = 0
+    for i in range(PAGE_BYTES // 4):
+        w = guest_word(c, words[i])
+        if is_branch(w) or (w & 0xFC00003EU) == 0x0000000C:    # syscall, break
+            run = 0
+        else:
+            run += 1
+            if run >= LONG_RUN_WORDS:
+                return True
+    return False
+
+
+cdef inline uint32_t guest_word(Cpu *c, uint32_t raw) noexcept nogil:
+    """A word of guest memory, read by the host, in the guest's byte order."""
+    if c.big_endian:
+        return (raw >> 24) | ((raw >> 8) & 0xFF00) | ((raw << 8) & 0xFF0000) | (raw << 24)
+    return raw
+
+
+cdef uint8_t *fetch_host(Cpu *c, uint32_t va) noexcept nogil:
+    """Host address of the code at ``va`` as the CPU would fetch it now; NULL if it cannot."""
+    cdef uint32_t vpage = va >> PAGE_BITS
+    cdef FetchEntry *f = &c.fetch[vpage & (FETCH_CACHE - 1)]
+    cdef uint32_t pa, m
+    if f.vpage != vpage or f.generation != c.generation:
+        if translate(c, va, FETCH, kernel_mode(c), &pa) != TRANSLATED:
+            return NULL
+        m = c.phys_map[pa >> PAGE_BITS]
+        if m == MAP_UNKNOWN:
+            m = classify(c, pa >> PAGE_BITS)
+        if (m & MAP_KIND) != MAP_MEMORY:
+            return NULL
+        f.vpage = vpage
+        f.generation = c.generation
+        f.host = c.memory + (<size_t>(m >> 8) << PAGE_BITS)
+    return f.host + (va & (PAGE_BYTES - 1))
+
+
+cdef inline uint32_t code_word(Cpu *c, uint32_t va) noexcept nogil:
+    """The instruction at ``va``; 0 (nop) where nothing can be fetched."""
+    cdef uint8_t *host = fetch_host(c, va)
+    if host == NULL:
+        return 0
+    return guest_word(c, (<uint32_t*>host)[0])
+
+
+cdef uint32_t classify(Cpu *c, uint32_t ppage) noexcept with gil:
+    """Ask Python what stands at a guest-physical page, and remember it."""
+    cdef Core core = <Core>c.owner
+    cdef uint32_t m
+    try:
+        m = core.ask_classify(ppage)
+    except BaseException as error:
+        core.keep_error(error)
+        m = MAP_NONE
+    c.phys_map[ppage] = m
+    return m
+
+
+cdef uint32_t watch_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) noexcept nogil:
+    """Unicorn-physical page that leads a watched page's accesses to the watch callbacks."""
+    cdef size_t i
+    for i in range(c.watch_slots):
+        if c.watch_slot_page[i] == vpage:
+            break
+    else:
+        if c.watch_slots == WATCH_SLOTS:
+            i = 0
+        else:
+            i = c.watch_slots
+            c.watch_slots += 1
+    c.watch_slot_page[i] = vpage
+    c.watch_slot_map[i] = m
+    c.watch_slot_phys[i] = ppage
+    return WATCH_WINDOW + (<uint32_t>i << PAGE_BITS)
+
+
+cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_entry *entry) noexcept nogil:
+    """Grant an access to a backing page. WRITE and EXEC are never granted together, but to mixed pages:
+    stores stay inline, and translated code never goes stale."""
+    cdef uint8_t state = c.page_state[page]
+    cdef FetchEntry *f
+    entry.paddr = <uint64_t>page << PAGE_BITS
+    if access == LOAD:
+        entry.perms = UC_PROT_READ
+    elif access == FETCH:
+        if state & PAGE_DATA:
+            flush_tlb(c)
+            state &= ~PAGE_DATA
+        if not state & (PAGE_CODE | PAGE_MIXED):
+            state &= ~LONG_RUN
+            if has_long_run(c, page):
+                state |= LONG_RUN
+            state |= PAGE_CODE
+        c.page_state[page] = state
+        if state & (LONG_RUN | PAGE_MIXED):
+            hook_page(c, vpage)
+        entry.perms = UC_PROT_READ | UC_PROT_EXEC
+        f = &c.fetch[vpage & (FETCH_CACHE - 1)]
+        f.vpage = vpage
+        f.generation = c.generation
+        f.host = c.memory + (<size_t>page << PAGE_BITS)
+    else:
+        if state & PAGE_CODE:
+            purge_code(c, page)
+            state &= ~PAGE_CODE
+            c.alternations[page] += 1
+            if c.alternations[page] >= MIXED_AFTER:
+                state |= PAGE_MIXED
+        if state & PAGE_MIXED:
+            entry.perms = UC_PROT_ALL
+        else:
+            state |= PAGE_DATA
+            entry.perms = UC_PROT_READ | UC_PROT_WRITE
+        c.page_state[page] = state
+        mark_written(c, page)
+    return True
+
+
+cdef bint refuse(Cpu *c, int why, int code, bint refill, bint has_address, uint32_t va, uint32_t pc,
+                 int access) noexcept nogil:
+    c.why = why
+    c.exc_code = code
+    c.exc_refill = refill
+    c.exc_has_address = has_address
+    c.exc_address = va
+    c.exc_pc = pc
+    c.exc_access = access
+    return False
+
+
+cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *entry, void *user) noexcept nogil:
+    """Unicorn asks for the translation of one page."""
+    cdef Cpu *c = <Cpu*>user
+    cdef uint32_t va = <uint32_t>address
+    cdef uint32_t vpage = va >> PAGE_BITS
+    cdef uint32_t pa = 0
+    cdef uint32_t pc = 0
+    cdef uint32_t m
+    cdef int access, result, code
+    if c.purge_page:
+        entry.paddr = <uint64_t>(c.purge_page - 1) << PAGE_BITS
+        entry.perms = UC_PROT_READ | UC_PROT_EXEC
+        return True
+    if c.bring_up:
+        entry.paddr = SCRATCH_PAGE
+        entry.perms = UC_PROT_ALL
+        return True
+    access = FETCH if kind == UC_MEM_FETCH else STORE if kind == UC_MEM_WRITE else LOAD
+    uc_reg_read(uc, UC_MIPS_REG_PC, &pc)
+    result = translate(c, va, access, kernel_mode(c), &pa)
+    if result != TRANSLATED:
+        if result == NOT_DIRTY:
+            code = EXC_MOD
+        elif result == ADDRESS_ERROR:
+            code = EXC_ADES if access == STORE else EXC_ADEL
+        else:
+            code = EXC_TLBS if access == STORE else EXC_TLBL
+        return refuse(c, WHY_EXCEPTION, code, result == NO_MATCH, True, va, pc, access)
+    m = c.phys_map[pa >> PAGE_BITS]
+    if m == MAP_UNKNOWN:
+        m = classify(c, pa >> PAGE_BITS)
+    if access == FETCH:
+        if (m & MAP_KIND) != MAP_MEMORY or not m & MAP_READ:
+            return refuse(c, WHY_EXCEPTION, EXC_IBE, False, False, va, pc, access)
+        if not bit_test_and_set(c.seen_executed, vpage):
+            list_add(&c.executed_virtual, vpage)
+        return fill_memory(c, vpage, m >> 8, access, entry)
+
+    if access == STORE:
+        if not bit_test_and_set(c.seen_written, vpage):
+            list_add(&c.written_virtual, vpage)
+    elif not bit_test_and_set(c.seen_read, vpage):
+        list_add(&c.read_virtual, vpage)
+    if (m & MAP_KIND) == MAP_NONE:
+        return refuse(c, WHY_EXCEPTION, EXC_DBE, False, False, va, pc, access)
+    if (m & MAP_KIND) == MAP_PARTIAL:
+        return refuse(c, WHY_ACCESS, 0, False, False, va, pc, access)
+    if c.watch_count and bit_test(c.watched_pages, vpage):
+        # Loads through the window too: a mapping for loads alone would take its place and come back each time.
+        entry.paddr = watch_window(c, vpage, m, pa >> PAGE_BITS)
+        entry.perms = UC_PROT_READ
+        if access == STORE:
+            entry.perms = UC_PROT_READ | UC_PROT_WRITE
+            if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
+                prepare_watched_store(c, m >> 8)
+    elif (m & MAP_KIND) == MAP_IO:
+        entry.paddr = IO_WINDOW + ((m >> 8) << PAGE_BITS)
+        entry.perms = UC_PROT_READ | UC_PROT_WRITE
+    elif access == LOAD and not m & MAP_READ or access == STORE and not m & MAP_WRITE:
+        entry.paddr = io_window(c, pa >> PAGE_BITS)
+        entry.perms = UC_PROT_WRITE if access == STORE else UC_PROT_READ
+    else:
+        fill_memory(c, vpage, m >> 8, access, entry)
+    if pc & (PAGE_BYTES - 1) and is_branch(code_word(c, pc - 4)):
+        clear_pending_branch(c)
+    return True
+
+
+cdef void prepare_watched_store(Cpu *c, uint32_t page) noexcept nogil:
+    """Stores through a watch window reach memory behind Unicorn's back: its code from there must go first."""
+    if c.page_state[page] & (PAGE_CODE | PAGE_MIXED):
+        purge_code(c, page)
+        c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
+    c.page_state[page] |= PAGE_DATA
+    mark_written(c, page)
+
+
+cdef uint32_t io_window(Cpu *c, uint32_t ppage) noexcept nogil:
+    """Unicorn-physical page that leads to the devices' callbacks for a guest-physical page."""
+    cdef size_t i
+    for i in range(c.io_slots):
+        if c.io_page[i] == ppage:
+            return IO_WINDOW + (<uint32_t>i << PAGE_BITS)
+    i = c.io_slots
+    if i == IO_SLOTS - 1:
+        abort()
+    c.io_page[i] = ppage
+    c.io_slots += 1
+    return IO_WINDOW + (<uint32_t>i << PAGE_BITS)
+
+
+cdef void clear_pending_branch(Cpu *c) noexcept nogil:
+    """Undo what a successful fill in a delay slot does to hflags: Unicorn restores 'a branch is pending' for the
+    slot, and the rest of the block, translated without it, never clears it."""
+    cdef uint32_t *hflags
+    uc_context_save(c.uc, c.ctx)
+    hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
+    if hflags[0] & HFLAGS_BMASK:
+        hflags[0] &= ~<uint32_t>HFLAGS_BMASK
+        uc_context_restore(c.uc, c.ctx)

@@ -1,0 +1,129 @@
+# The loop around emu_start: exact stops, faults, and everything else that ends it.
+
+cdef uint32_t step_length(Cpu *c, uint32_t pc) noexcept nogil:
+    """Instructions that one step from ``pc`` retires: a branch and its slot are one step."""
+    cdef uint32_t w = code_word(c, pc)
+    if not is_branch(w):
+        return 1
+    if is_likely(w) and not likely_taken(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)):
+        return 1
+    return 2
+
+
+cdef void handle_fault(Cpu *c) noexcept nogil:
+    """The fill callback found an exception: enter it. A position to stop at may lie right before it."""
+    cdef uint32_t pc = c.exc_pc
+    cdef uint32_t va = pc
+    cdef uint32_t w
+    cdef uint64_t icount
+    cdef int code = c.exc_code
+    cdef bint slot
+    uc_context_save(c.uc, c.ctx)
+    slot = ((<uint32_t*>(c.ctx_bytes + c.at_hflags))[0] & 0x803800) != 0
+    if c.exc_access == FETCH:
+        icount = position(c)
+        if c.size and pc == c.start + c.size and slot_was_nullified(c):
+            icount -= 1
+            slot = False
+        if not slot:
+            if icount >= c.limit:
+                stand_at(c, pc, icount)
+                c.why = WHY_LIMIT
+                return
+            if c.probe and is_breakpoint(c, pc) and (icount != c.start_icount or c.last_hit):
+                if not c.last_hit:
+                    stand_at(c, pc, icount)
+                    c.why = WHY_BREAKPOINT
+                    return
+                note_hit(c, icount, pc)
+        if pc & 3:
+            code = EXC_ADEL
+            c.exc_refill = False
+            c.exc_has_address = True
+    else:
+        icount = c.base + ((pc - c.start) >> 2)
+        drop_hits_after(c, icount)
+        w = code_word(c, pc)
+        va = effective_address(c, w)
+        if va >> PAGE_BITS != c.exc_address >> PAGE_BITS:
+            va = c.exc_address
+    c.base = icount + 1
+    c.why = WHY_NONE
+    if c.exc_has_address:
+        note_bad_address(c, code, va)
+    raise_at(c, code, 0 if c.exc_refill else 0x180, pc, slot)
+
+
+cdef void disarm(Cpu *c) noexcept nogil:
+    uc_ctl_set_exits(c.uc, NULL, 0)
+    c.armed = False
+
+
+cdef void arm(Cpu *c) noexcept nogil:
+    """Have the stretch from next_pc translated anew so that it ends before arm_at."""
+    cdef uint64_t where = c.arm_at
+    uc_ctl_remove_cache(c.uc, where, where + 4)
+    uc_ctl_set_exits(c.uc, &where, 1)
+    c.armed = True
+    c.dirty_exit = False
+
+
+cdef void after_exit(Cpu *c) noexcept nogil:
+    """emu_start ended at arm_at."""
+    cdef uint32_t pc = 0
+    uc_reg_read(c.uc, UC_MIPS_REG_PC, &pc)
+    if pc == c.arm_at:
+        # A block of no instructions at arm_at: the block hook has not been asked about it.
+        c.next_pc = pc
+        c.dirty_exit = True
+        return
+    stand_at(c, c.start + c.size, position(c))
+    if c.base >= c.limit:
+        c.why = WHY_LIMIT
+    elif c.probe and not c.last_hit and breakpoint_at(c, c.next_pc, 0):
+        c.why = WHY_BREAKPOINT
+
+
+cdef uc_err execute(Cpu *c) noexcept nogil:
+    """Run until c.why says why not."""
+    cdef uc_err err
+    cdef bint was_armed
+    cdef uint8_t *host
+    while True:
+        c.why = WHY_NONE
+        err = uc_emu_start(c.uc, c.next_pc, 0, 0, 0)
+        was_armed = c.armed
+        if was_armed:
+            disarm(c)
+        if c.why == WHY_EXCEPTION:
+            err = UC_ERR_OK
+            handle_fault(c)
+        elif c.why == WHY_ACCESS:
+            err = UC_ERR_OK
+            access_by_hand(c)
+        elif c.why == WHY_NONE and err == UC_ERR_OK and was_armed:
+            after_exit(c)
+        elif err == ERR_READ_UNALIGNED or err == ERR_WRITE_UNALIGNED:
+            err = UC_ERR_OK
+            if c.why == WHY_RESTART:
+                c.why = WHY_NONE
+        if was_armed and c.dirty_exit:
+            c.dirty_exit = False
+            host = fetch_host(c, c.arm_at)
+            if host != NULL:
+                purge_code(c, <uint32_t>((host - c.memory) >> PAGE_BITS))
+        if c.why == WHY_ARM:
+            arm(c)
+        elif c.why == WHY_NONE and err != UC_ERR_OK:
+            return err
+        elif c.why != WHY_NONE and c.why != WHY_RESTART:
+            return UC_ERR_OK
+
+
+cdef void access_by_hand(Cpu *c) noexcept with gil:
+    """A load or store to a page that devices claim in part: done through the bus, byte-exact."""
+    cdef Core core = <Core>c.owner
+    try:
+        core.access_by_hand()
+    except BaseException as error:
+        core.keep_error(error)

@@ -1,0 +1,298 @@
+# The CPU's state that Unicorn does not keep, and the bookkeeping of the run.
+
+cdef enum:
+    PAGE_BITS = 12
+    PAGE_BYTES = 4096
+    TLB_ENTRIES = 16
+    FETCH_CACHE = 1024
+    BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
+    MIXED_AFTER = 8              # code/data alternations after which a page keeps both
+
+    # Unicorn's physical address space is ours to lay out: backings from 0, then windows of one page
+    # for device registers and for watched pages, handed out on demand.
+    IO_WINDOW = 0x80000000U
+    WATCH_WINDOW = 0xC0000000U
+    IO_SLOTS = 0x40000
+    WATCH_SLOTS = 0x1000
+    SCRATCH_PAGE = 0x7FFFF000
+
+    # phys_map: what stands at a guest-physical page
+    MAP_UNKNOWN = 0
+    MAP_MEMORY = 1               # backing page in bits 8..; flags below
+    MAP_IO = 2                   # wholly claimed by devices; slot in bits 8..
+    MAP_PARTIAL = 3              # some bytes are claimed: accesses are done one by one
+    MAP_NONE = 4                 # bus error
+    MAP_KIND = 7
+    MAP_READ = 8                 # loads and fetches go straight to the backing
+    MAP_WRITE = 16               # stores go straight to the backing
+
+    # page_state: who holds a mapping of a backing page in Unicorn's TLB
+    PAGE_CODE = 1                # translated code may exist; no plain writable mapping
+    PAGE_DATA = 2                # writable mapping may exist; no executable one
+    PAGE_MIXED = 4               # both, on the slow path
+    PAGE_DIRTY = 8               # written since take_touched
+    PAGE_STALE = 16              # written since the last digest
+
+    # Cause.ExcCode (MIPS32 PRA vol. III, table 9.28)
+    EXC_INT = 0
+    EXC_MOD = 1
+    EXC_TLBL = 2
+    EXC_TLBS = 3
+    EXC_ADEL = 4
+    EXC_ADES = 5
+    EXC_IBE = 6
+    EXC_DBE = 7
+    EXC_SYS = 8
+    EXC_BP = 9
+    EXC_RI = 10
+    EXC_CPU = 11
+    EXC_OV = 12
+    EXC_TR = 13
+    EXC_FPE = 15
+
+    # Unicorn's exception numbers (qemu target/mips/cpu.h of Unicorn 2.1)
+    UC_EXCP_ADEL = 12
+    UC_EXCP_ADES = 13
+    UC_EXCP_SYSCALL = 17
+    UC_EXCP_BREAK = 18
+    UC_EXCP_CPU = 19
+    UC_EXCP_RI = 20
+    UC_EXCP_OVERFLOW = 21
+    UC_EXCP_TRAP = 22
+    UC_EXCP_FPE = 23
+
+    STATUS_IE = 1
+    STATUS_EXL = 2
+    STATUS_ERL = 4
+    STATUS_KSU = 0x18
+    STATUS_BEV = 0x400000
+    STATUS_CU0 = 0x10000000
+    STATUS_CU1 = 0x20000000
+    STATUS_FR = 0x04000000
+    STATUS_WRITABLE = 0x3678FF1F
+
+    CAUSE_BD = 0x80000000U
+    CAUSE_TI = 0x40000000
+    CAUSE_DC = 0x08000000
+    CAUSE_IV = 0x00800000
+    CAUSE_WRITABLE = 0x08C00300
+
+    HFLAGS_BMASK = 0x87F800      # all that says 'a branch is pending'
+
+    # Why a run ended or was interrupted
+    WHY_NONE = 0
+    WHY_LIMIT = 1
+    WHY_PAUSE = 2
+    WHY_BREAKPOINT = 3
+    WHY_WATCH = 4
+    WHY_IDLE = 5
+    WHY_SHUTDOWN = 6
+    WHY_AMBIGUOUS = 7
+    WHY_ARM = 8                  # translate again, truncated at arm_at
+    WHY_EXCEPTION = 9            # the fill callback found an exception
+    WHY_ACCESS = 10              # a load or store to be done by hand
+    WHY_ERROR = 11               # a Python callback raised
+    WHY_RESTART = 12             # go on at next_pc
+
+cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
+cdef uint32_t NO_BLOCK = 1       # no block starts at an odd address: what follows is a window
+
+
+cdef struct TlbEntry:
+    uint32_t vpn2                # bits 31..13 of EntryHi
+    uint32_t mask                # PageMask, bits 28..13
+    uint32_t asid
+    uint32_t is_global
+    uint32_t lo0                 # EntryLo0 and 1 without G
+    uint32_t lo1
+
+
+cdef struct Cp0:
+    uint32_t index
+    uint32_t entrylo0
+    uint32_t entrylo1
+    uint32_t context
+    uint32_t pagemask
+    uint32_t pagegrain
+    uint32_t wired
+    uint32_t hwrena
+    uint32_t badvaddr
+    uint32_t entryhi
+    uint32_t compare
+    uint32_t status
+    uint32_t intctl
+    uint32_t srsctl
+    uint32_t srsmap
+    uint32_t cause
+    uint32_t epc
+    uint32_t ebase
+    uint32_t config0
+    uint32_t userlocal
+    uint32_t watchlo
+    uint32_t watchhi
+    uint32_t depc
+    uint32_t taglo
+    uint32_t datalo
+    uint32_t taghi
+    uint32_t datahi
+    uint32_t errorepc
+    uint32_t desave
+    uint32_t lladdr              # physical, shifted as the register shows it
+    uint32_t debug
+    uint32_t performance
+
+
+# All that the future depends on and Unicorn does not hold. Saved, compared and hashed as bytes: no padding,
+# no host addresses.
+cdef struct Owned:
+    uint64_t window              # icount of the last interrupt window: the devices' time
+    uint64_t bias_ns             # idle time skipped so far
+    uint64_t compare_tick        # absolute Count tick of the next Compare match
+    uint32_t count_base          # Count = count_base + ticks, or Count itself while Cause.DC stops it
+    uint32_t random              # state of the generator behind Random and tlbwr
+    uint32_t halted              # in wait
+    uint32_t hardware_lines      # levels of the six interrupt inputs, bits 0..5
+    Cp0 cp0
+    TlbEntry tlb[TLB_ENTRIES]
+
+
+# What Unicorn holds, in an order and shape of our own.
+cdef struct Held:
+    uint32_t pc
+    uint32_t hi
+    uint32_t lo
+    uint32_t fcsr
+    uint32_t lladdr
+    uint32_t llval
+    uint32_t gpr[32]
+    uint64_t fpr[32]
+
+
+cdef struct FetchEntry:
+    uint32_t vpage
+    uint32_t generation
+    uint8_t *host
+
+
+cdef struct PageList:
+    uint32_t *items
+    size_t count
+    size_t room
+
+
+cdef struct WatchRange:
+    uint32_t first
+    uint32_t last
+    uint32_t kinds               # 1 read, 2 write
+
+
+cdef struct Cpu:
+    uc_engine *uc
+    uc_context *ctx
+    uint8_t *ctx_bytes
+    void *owner                  # the Core object, borrowed
+    Owned s
+
+    # the block that runs, or ran last
+    uint64_t base                # icount at its start
+    uint32_t start
+    uint32_t size                # bytes; 0: nothing of it has been counted yet
+    uint32_t prev_start          # the block that fell through into it
+    uint32_t prev_size           # 0: none did
+    uint32_t next_pc             # where to go on after emu_start returned
+
+    # when the block hook has to look closer
+    uint64_t limit               # hard limit, a position
+    uint64_t attention           # first icount at which a window has something to do
+    uint64_t python_event        # first icount at which Python has something to do
+    uint64_t compare_event       # icount of the Compare match
+    uint64_t pause_at            # first icount at which a window ends the slice
+    uint64_t start_icount        # where this run started: breakpoints there do not count
+    bint probe                   # breakpoints armed
+    bint last_hit
+    bint stepping                # one instruction: an exception ends it
+    bint stop_soon               # stop before the next block
+    bint was_reset               # Python reset the CPU; next_pc says where it starts
+    volatile int kicked
+
+    int why
+    int why_soon
+    uint32_t arm_at
+    bint armed
+    bint dirty_exit              # a block of no instructions may have been translated at arm_at
+    int shutdown_code
+
+    # an exception found by the fill callback
+    int exc_code
+    bint exc_refill
+    bint exc_has_address
+    uint32_t exc_address         # page of the access
+    uint32_t exc_pc
+    int exc_access
+
+    # breakpoints and watches
+    uint64_t *bp_filter
+    uint32_t *bps
+    size_t bp_count
+    bint have_bp_hit
+    uint64_t bp_hit_icount
+    uint32_t bp_hit_pc
+    bint have_bp_before          # the hit before that, in case its block faults early
+    uint64_t bp_before_icount
+    uint32_t bp_before_pc
+    WatchRange *watches
+    size_t watch_count
+    bint have_watch_hit
+    uint64_t watch_hit_icount
+    uint32_t watch_hit_pc
+    uint32_t watch_hit_address
+    int watch_hit_index
+    int watch_hit_kind
+    uint64_t *watched_pages      # bitmap over virtual pages
+    uint32_t watch_slot_page[WATCH_SLOTS]
+    uint32_t watch_slot_map[WATCH_SLOTS]
+    uint32_t watch_slot_phys[WATCH_SLOTS]
+    size_t watch_slots
+
+    # memory
+    uint8_t *memory
+    uint32_t page_count
+    uint8_t *page_state
+    uint8_t *alternations
+    uint32_t *phys_map           # one word for each guest-physical page
+    uint32_t *io_page            # guest-physical page of each slot
+    size_t io_slots
+    uint32_t generation          # of Unicorn's TLB
+    FetchEntry fetch[FETCH_CACHE]
+    PageList dirty
+    PageList stale
+    PageList written_virtual
+    PageList read_virtual
+    PageList executed_virtual
+    uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
+    uint64_t *seen_read
+    uint64_t *seen_executed
+    uint64_t *hooked_pages       # virtual pages with the no-op code hook
+    uint32_t purge_page          # backing page + 1 whose code is being thrown away
+    bint bring_up                # calibration: everything maps to the scratch page
+
+    # the machine
+    bint big_endian
+    uint32_t shift
+    uint32_t count_period_ns
+    int timer_line
+
+    # calibrated offsets in a uc_context
+    size_t at_hflags
+    size_t at_btarget
+    size_t at_bcond
+    size_t at_lladdr
+    size_t at_llval
+    size_t at_badvaddr
+    size_t at_fcsr
+    size_t at_insn_flags
+
+
+cdef enum:
+    ERR_READ_UNALIGNED = 16      # UC_ERR_READ_UNALIGNED, UC_ERR_WRITE_UNALIGNED
+    ERR_WRITE_UNALIGNED = 17

@@ -1,0 +1,110 @@
+"""What devices see of the machine: virtual time, timers, interrupt lines, storage, the way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rdbg.errors import RdbgError
+
+if TYPE_CHECKING:
+    from rdbg.emu.machine import Machine
+
+log = logging.getLogger("rdbg.guest")
+
+
+class VirtualTimer:
+    """A timer of one device; see device.Timer."""
+
+    def __init__(self, name: str, function: Callable[[], None], changed: Callable[[], None]) -> None:
+        self.name = name
+        self.function = function
+        self._changed = changed
+        self._deadline_ns: int | None = None
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
+        return self._deadline_ns
+
+    def arm(self, deadline_ns: int) -> None:
+        """Expire at the first interrupt window at or after ``deadline_ns``."""
+        self._deadline_ns = deadline_ns
+        self._changed()
+
+    def disarm(self) -> None:
+        """Forget the deadline."""
+        self._deadline_ns = None
+
+    def restore(self, deadline_ns: int | None) -> None:
+        """Take a deadline back from a saved state."""
+        self._deadline_ns = deadline_ns
+
+
+class MachineSystem:
+    """The `System` that a machine gives to its devices."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.timers: dict[str, VirtualTimer] = {}
+        self.powered = False  #: devices are built before there is a CPU: until then time is 0 and lines go nowhere
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time in nanoseconds at the last interrupt window."""
+        return self._machine.now_ns if self.powered else 0
+
+    def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
+        """Make a virtual timer."""
+        if name in self.timers:
+            raise RdbgError(f"two timers of this board are named {name!r}: device names must differ")
+        made = self.timers[name] = VirtualTimer(name, function, self._attend)
+        return made
+
+    def _attend(self) -> None:
+        if self.powered:
+            self._machine.attend()
+
+    def earliest(self) -> VirtualTimer | None:
+        """The armed timer that expires first; of two at once, the one made first."""
+        first: VirtualTimer | None = None
+        for timer in self.timers.values():
+            deadline = timer.deadline_ns
+            if deadline is not None and (first is None or deadline < (first.deadline_ns or 0)):
+                first = timer
+        return first
+
+    def set_cpu_irq(self, line: int, level: bool) -> None:
+        """Drive hardware interrupt ``line`` (0 to 5) of the CPU."""
+        if self.powered:
+            self._machine.set_cpu_irq(line, level)
+
+    def output(self, port: int, data: bytes) -> None:
+        """Send bytes out of serial port ``port``."""
+        self._machine.output(port, data)
+
+    def request_reset(self) -> None:
+        """Reset the whole machine at the next interrupt window."""
+        self._machine.request_reset()
+
+    def request_shutdown(self, exit_code: int) -> None:
+        """Power the machine off at the next interrupt window."""
+        self._machine.request_shutdown(exit_code)
+
+    def mapping_changed(self) -> None:
+        """What the address space shows has changed."""
+        if self.powered:
+            self._machine.mapping_changed()
+
+    def read_backing(self, name: str, offset: int, size: int) -> bytes:
+        """Bytes of a backing."""
+        return self._machine.read_backing(name, offset, size)
+
+    def write_backing(self, name: str, offset: int, data: bytes) -> None:
+        """Change bytes of a backing."""
+        self._machine.write_backing(name, offset, data)
+
+    def log(self, message: str) -> None:
+        """One line about something the guest did that is not modelled or not allowed."""
+        log.info("icount %d, pc %#010x: %s", self._machine.icount, self._machine.pc, message)

@@ -1,0 +1,149 @@
+# Exceptions that Unicorn raises by itself, and where in the block they happened.
+
+cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
+    """Find the instruction that raised a conditional exception: its address in ``pc``; returns how many could have.
+
+    Unicorn loses PC, but not registers, and an instruction that raises an exception writes none: so the culprit is
+    among those that raise it with the registers as they stand. Usually it is the only one.
+    """
+    cdef uint32_t n = c.size >> 2
+    cdef uint32_t i, w, at, address
+    cdef int size = 0
+    cdef bint store = False
+    cdef bint hit
+    cdef int found = 0
+    cdef uint32_t bad = 0
+    if number == UC_EXCP_ADEL or number == UC_EXCP_ADES:
+        uc_context_save(c.uc, c.ctx)
+        bad = (<uint32_t*>(c.ctx_bytes + c.at_badvaddr))[0]
+        note_bad_address(c, EXC_ADEL, bad)
+    for i in range(n):
+        at = c.start + 4 * i
+        w = code_word(c, at)
+        if number == UC_EXCP_OVERFLOW:
+            hit = may_overflow(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31))
+        elif number == UC_EXCP_TRAP:
+            hit = may_trap(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31))
+        elif number == UC_EXCP_FPE:
+            hit = may_raise_fpe(w)
+        elif number == UC_EXCP_RI:
+            hit = is_rdhwr_counter(w)
+        else:
+            hit = False
+            if memory_access(w, &size, &store) in (1, 2) and store == (number == UC_EXCP_ADES):
+                address = effective_address(c, w)
+                hit = address == bad and (address & (size - 1)) != 0
+        if hit:
+            if found == 0:
+                pc[0] = at
+            found += 1
+            if number == UC_EXCP_RI:
+                return 1         # the first one always traps
+    return found
+
+
+cdef inline bint block_starts_in_slot(Cpu *c) noexcept nogil:
+    """Whether the block's first instruction sits in the delay slot of the block before (split at a page's end)."""
+    return (c.prev_size != 0 and c.prev_start + c.prev_size == c.start
+            and is_branch(code_word(c, c.start - 4))
+            and not (c.prev_size >= 8 and is_branch(code_word(c, c.start - 8))))
+
+
+cdef inline bint in_slot(Cpu *c, uint32_t pc) noexcept nogil:
+    """Whether the instruction at ``pc`` of the current block sits in a delay slot."""
+    if pc == c.start:
+        return block_starts_in_slot(c)
+    return is_branch(code_word(c, pc - 4))
+
+
+cdef void take_trap(Cpu *c, int number) noexcept nogil:
+    """An exception in the current block: emulate the instruction or enter the handler."""
+    cdef uint32_t pc = c.start + c.size - 4
+    cdef uint32_t w, op, target = 0
+    cdef uint64_t before
+    cdef int candidates = 1
+    cdef int code = EXC_RI
+    cdef int done = RESERVED
+    cdef bint slot
+    if number == UC_EXCP_RI:
+        if scan_for_trap(c, number, &target):
+            pc = target
+    elif number != UC_EXCP_CPU and number != UC_EXCP_SYSCALL and number != UC_EXCP_BREAK:
+        candidates = scan_for_trap(c, number, &pc)
+    if candidates > 1:
+        ambiguous(c)
+        return
+    before = c.base + ((pc - c.start) >> 2)
+    drop_hits_after(c, before)
+    slot = in_slot(c, pc)
+    w = code_word(c, pc)
+    op = w >> 26
+    c.base = before + 1
+
+    if number == UC_EXCP_CPU:
+        if op == 0x10 or op == 0x2F:
+            if kernel_mode(c) or c.s.cp0.status & STATUS_CU0:
+                done = emulate_cp0(c, w, before)
+            else:
+                code = EXC_CPU
+                c.s.cp0.cause &= ~<uint32_t>0x30000000
+        else:
+            code = EXC_CPU
+            target = 2 if op == 0x12 or op == 0x32 or op == 0x36 or op == 0x3A or op == 0x3E else 1
+            c.s.cp0.cause = (c.s.cp0.cause & ~<uint32_t>0x30000000) | (target << 28)
+    elif number == UC_EXCP_RI:
+        if (w & 0xFFE007FFU) == 0x7C00003B and emulate_rdhwr(c, w, before):
+            done = EMULATED
+    elif number == UC_EXCP_SYSCALL:
+        code = EXC_SYS
+    elif number == UC_EXCP_BREAK:
+        code = EXC_BP
+    elif number == UC_EXCP_OVERFLOW:
+        code = EXC_OV
+    elif number == UC_EXCP_TRAP:
+        code = EXC_TR
+    elif number == UC_EXCP_FPE:
+        code = EXC_FPE
+    elif number == UC_EXCP_ADEL:
+        code = EXC_ADEL
+    elif number == UC_EXCP_ADES:
+        code = EXC_ADES
+
+    if done == RESERVED:
+        raise_at(c, code, 0x180, pc, slot)
+        return
+    if done == EMULATED_JUMP:
+        go_to(c, c.next_pc, True)
+        return
+    target = pc + 4
+    if slot:
+        pending_branch(c, pc, &target)
+    if done == EMULATED_WAIT:
+        c.s.halted = 1
+        c.attention = 0
+        go_to(c, target, True)
+    elif slot and target != pc + 4:
+        go_to(c, target, True)
+    else:
+        go_to(c, target, False)
+
+
+cdef void ambiguous(Cpu *c) noexcept nogil:
+    """More than one instruction could have raised this: the run must come here again in single steps."""
+    c.why = WHY_AMBIGUOUS
+    uc_emu_stop(c.uc)
+
+
+cdef void on_interrupt(uc_engine *uc, uint32_t number, void *user) noexcept nogil:
+    """Unicorn's INTR hook: an exception. PC is garbage here."""
+    cdef Cpu *c = <Cpu*>user
+    if c.bring_up or c.why:
+        uc_emu_stop(uc)
+        return
+    if c.armed:
+        c.dirty_exit = True
+    take_trap(c, <int>number)
+    if c.armed:
+        # The exit set for the interrupted stretch must not be met in the handler.
+        c.why = WHY_RESTART
+        uc_emu_stop(uc)
