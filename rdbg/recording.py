@@ -171,8 +171,8 @@ class OpenRecording:
                 return file.read()
         except OSError as error:
             raise RdbgError(
-                f"{self.path}: the {reference.role} image {reference.path} is not in {store_path(self.path)} and cannot "
-                f"be read: {error.strerror}; copy the snapshot store along with the journal"
+                f"{self.path}: the {reference.role} image {reference.path} is not in {store_path(self.path)} and "
+                f"cannot be read: {error.strerror}; copy the snapshot store along with the journal"
             ) from error
 
 

@@ -1,0 +1,127 @@
+"""What a recording is: machine, length, inputs, snapshots, and whether it is whole."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import TextIO
+
+from rdbg.checkpoints.snapshot import SnapshotInfo
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.errors import RdbgError
+from rdbg.journal.header import ImageReference
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST
+from rdbg.journal.words import date_text, end_text, kind_name, machine_text, printable, seconds_text
+from rdbg.recording import OpenRecording
+
+
+def write_info(path: str, out: TextIO) -> bool:
+    """Write what a recording is, after reading all of it.
+
+    Args:
+        path: the journal.
+        out: where to.
+
+    Returns:
+        Whether journal and snapshot store are whole.
+
+    Raises:
+        RdbgError: the journal cannot be read, or is none.
+    """
+    problems: list[str] = []
+    store: SnapshotStore | None = None
+    try:
+        recording = OpenRecording(path)
+        reader, store = recording.reader, recording.store
+    except RdbgError as error:
+        reader = JournalReader(path)  # raises the same if it is the journal's fault
+        problems.append(str(error))
+    if reader.damage is not None:
+        problems.append(reader.damage.line(path))
+    try:
+        for label, text in _lines(path, reader, store, problems):
+            out.write(f"{label:11} {printable(text)}\n")
+    finally:
+        reader.close()
+        if store is not None:
+            store.close()
+    for problem in problems:
+        out.write(f"{'problem':11} {printable(problem)}\n")
+    if not problems:
+        out.write(f"{'integrity':11} journal and snapshots are whole\n")
+    return not problems
+
+
+def _lines(
+    path: str, reader: JournalReader, store: SnapshotStore | None, problems: list[str]
+) -> Iterator[tuple[str, str]]:
+    header = reader.header
+    machine = header.machine
+    size = f"journal {_size(reader.size)}"
+    if store is not None:
+        size += f", snapshot store {_size(os.path.getsize(store.path))}"
+    yield "recording", f"{path} ({size})"
+    yield "recorded", f"{date_text(header.created)} by rdbg {header.rdbg_version}"
+    yield "command", " ".join(header.command_line) or "-"
+    yield "machine", machine_text(machine)
+    if machine.append:
+        yield "append", machine.append
+    for image in header.images:
+        yield "image", _image(image, store, problems)
+    if header.initial_snapshot:
+        yield "starts from", f"snapshot {header.initial_snapshot}, icount {header.start:,}"
+    length = reader.covered - header.start
+    yield "length", f"{length:,} instructions, {seconds_text(length << machine.shift)} of virtual time"
+    if reader.end is not None:
+        yield "end", end_text(reader.end)
+    else:
+        yield "end", f"none: the recorder was killed, or still runs; usable up to icount {reader.covered:,}"
+    counts = Counter(record.kind for record in reader.records())
+    inputs = {kind: count for kind, count in sorted(counts.items()) if kind in INPUT_KINDS}
+    by_kind = ", ".join(f"{kind_name(kind)} {count:,}" for kind, count in inputs.items())
+    yield "inputs", f"{sum(inputs.values()):,}" + (f" ({by_kind})" if by_kind else "")
+    yield "digests", f"{counts[KIND_DIGEST]:,}"
+    if store is not None:
+        yield from _snapshots(store, problems)
+
+
+def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str, str]]:
+    try:
+        snapshots = store.list()
+    except RdbgError as error:
+        problems.append(str(error))
+        return
+    yield "snapshots", f"{len(snapshots)}"
+    for info in snapshots:
+        yield "", _snapshot(info)
+        try:
+            for _ in store.load(info).pages():
+                pass
+        except RdbgError as error:
+            problems.append(str(error))
+
+
+def _snapshot(info: SnapshotInfo) -> str:
+    name = info.name or "(periodic)"
+    when = seconds_text(info.virtual_ns)
+    return f"{name:20} icount {info.icount:>15,}  {when:>20}  {_size(info.size):>10}  {date_text(info.created)}"
+
+
+def _image(image: ImageReference, store: SnapshotStore | None, problems: list[str]) -> str:
+    kept = "not in the snapshot store"
+    if store is not None:
+        try:
+            if store.image(image.digest) is not None:
+                kept = "kept in the snapshot store"
+        except RdbgError as error:
+            problems.append(str(error))
+            kept = "damaged in the snapshot store"
+    return f"{image.role} {image.path}, {image.length:,} bytes, digest {image.digest.hex()[:32]}, {kept}"
+
+
+def _size(size: int) -> str:
+    if size < 10_000:
+        return f"{size} bytes"
+    return f"{size / 1024:.1f} KiB" if size < 10_000 << 10 else f"{size / 1024 / 1024:.1f} MiB"

@@ -1,0 +1,47 @@
+"""A journal in words, a line a record."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.words import date_text, kind_name, machine_text, printable, record_text, seconds_text
+
+
+def write_dump(path: str, out: TextIO) -> bool:
+    """Write a journal in words, reading a chunk at a time.
+
+    Lines that start with ``#`` are about the file; the others have the record's number, icount, virtual time, kind and
+    what it says. Damaged parts are named at the end.
+
+    Args:
+        path: the journal.
+        out: where to.
+
+    Returns:
+        Whether the journal is whole.
+
+    Raises:
+        RdbgError: it cannot be read, or is no journal.
+    """
+    reader = JournalReader(path)
+    try:
+        header = reader.header
+        shift = header.machine.shift
+        out.write(f"# {printable(path)}: recorded {date_text(header.created)} by rdbg {header.rdbg_version}\n")
+        out.write(f"# {printable(machine_text(header.machine))}\n")
+        out.write("# record          icount            virtual time  kind            what\n")
+        number = 0
+        for record in reader.records():
+            when = seconds_text(record.icount << shift)
+            line = f"{number:8} {record.icount:15} {when:>23}  {kind_name(record.kind):14}  {record_text(record)}"
+            out.write(line + "\n")
+            number += 1
+        if reader.damage is not None:
+            out.write(f"# {printable(reader.damage.line(os.fspath(path)))}\n")
+        elif reader.end is None:
+            out.write(f"# no end marker: the recorder was killed, or still runs; whole up to icount {reader.covered}\n")
+        return reader.damage is None
+    finally:
+        reader.close()

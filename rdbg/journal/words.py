@@ -1,0 +1,107 @@
+"""Records and machines in words, for people."""
+
+from __future__ import annotations
+
+import time
+
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.spec import MachineSpec
+from rdbg.journal.records import KIND_DIGEST, KIND_END, EndOfRun, EndReason, Record
+
+#: Bytes of data shown of one record.
+SHOWN_BYTES = 64
+
+_KIND_NAMES = {
+    int(InputKind.SERIAL): "serial",
+    int(InputKind.WAKE): "wake",
+    int(InputKind.RESET): "reset",
+    int(InputKind.SHUTDOWN): "shutdown",
+    int(InputKind.POKE_MEMORY): "write-memory",
+    int(InputKind.POKE_REGISTER): "write-register",
+    KIND_DIGEST: "digest",
+    KIND_END: "end",
+}
+_ESCAPES = {0x07: "\\a", 0x08: "\\b", 0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r", 0x1B: "\\e", 0x22: '\\"', 0x5C: "\\\\"}
+
+
+def kind_name(kind: int) -> str:
+    """A kind of record in a word."""
+    return _KIND_NAMES.get(kind, f"kind-{kind}")
+
+
+def record_text(record: Record) -> str:
+    """What a record says, but for its place and kind."""
+    match record.kind:
+        case InputKind.SERIAL:
+            return f"port {record.port}: {quoted(record.data)}"
+        case InputKind.WAKE:
+            return f"the idle clock moves on by {record.value} ns"
+        case InputKind.RESET | InputKind.SHUTDOWN:
+            return "by the user"
+        case InputKind.POKE_MEMORY:
+            return f"physical {record.value:#010x}: {len(record.data)} bytes: {hexed(record.data)}"
+        case InputKind.POKE_REGISTER:
+            return f"register {record.port} = {record.value:#x}"
+        case kind if kind == KIND_DIGEST:
+            return record.data.hex()
+        case kind if kind == KIND_END:
+            return end_text_of(record.port, record.value)
+    return f"unknown to this rdbg: port {record.port}, value {record.value:#x}, data {hexed(record.data)}"
+
+
+def end_text(end: EndOfRun) -> str:
+    """Why a run ended."""
+    return end_text_of(int(end.reason), end.exit_code)
+
+
+def end_text_of(reason: int, exit_code: int) -> str:
+    """Why a run ended, from the numbers in a journal."""
+    if reason == EndReason.STOPPED:
+        return "stopped by the user"
+    if reason == EndReason.SHUTDOWN:
+        return f"the guest powered off, exit code {exit_code}"
+    return f"for a reason unknown to this rdbg ({reason})"
+
+
+def quoted(data: bytes) -> str:
+    """Bytes as a string in quotes, with escapes; its length if not all is shown."""
+    shown = "".join(
+        _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}") for byte in data[:SHOWN_BYTES]
+    )
+    return f'"{shown}"' + _more(data)
+
+
+def hexed(data: bytes) -> str:
+    """Bytes as hexadecimal pairs; their number if not all is shown."""
+    return data[:SHOWN_BYTES].hex(" ") + _more(data)
+
+
+def machine_text(machine: MachineSpec) -> str:
+    """A machine in one line."""
+    order = "big" if machine.big_endian else "little"
+    return (
+        f"{machine.board}, {machine.cpu}, {order} endian, {machine.ram_bytes >> 20} MiB RAM, "
+        f"shift {machine.shift} ({1 << machine.shift} ns per instruction)"
+    )
+
+
+def seconds_text(nanoseconds: int) -> str:
+    """Virtual time in seconds with all nine decimals."""
+    return f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09} s"
+
+
+def date_text(seconds: int) -> str:
+    """A moment of host time."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"
+
+
+def printable(text: str) -> str:
+    """Text from a file, safe on a terminal and in any encoding."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def _more(data: bytes) -> str:
+    return f"... ({len(data)} bytes)" if len(data) > SHOWN_BYTES else ""
