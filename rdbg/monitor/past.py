@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session, one_argument, whole_number
+from rdbg.rsp.address import short
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
 _MOST_BYTES_SHOWN = 16
@@ -36,9 +37,7 @@ def _last_executed(session: Session, arguments: list[str]) -> str:
 
 def _address(text: str) -> int:
     """A 32-bit address; hexadecimal with or without 0x, sign-extended or not."""
-    value = whole_number(text if text.lower().startswith("0x") else f"0x{text}", "address")
-    if value >= 0xFFFF_FFFF_8000_0000:
-        value &= 0xFFFF_FFFF
+    value = short(whole_number(text if text.lower().startswith("0x") else f"0x{text}", "address"))
     if value >> 32:
         raise UsageError(f"address '{text}' does not fit in 32 bits")
     return value

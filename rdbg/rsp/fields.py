@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rdbg.rsp.address import short
 from rdbg.rsp.errors import PacketError
 
 _HEX_NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")
-_SIGN_EXTENDED = 0xFFFF_FFFF_0000_0000
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def number(text: bytes) -> int:
 
 def address(text: bytes) -> int:
     """A 32-bit address, which GDB for MIPS may write sign-extended to 64 bits."""
-    value = number(text)
-    if value & _SIGN_EXTENDED == _SIGN_EXTENDED and value & 0x8000_0000:
-        value &= 0xFFFF_FFFF
+    value = short(number(text))
     if value >> 32:
         raise PacketError(f"address {value:#x} does not fit in 32 bits", code=0x0E)
     return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rdbg.rsp.address import sign_extended
+
 THREAD = "01"
 
 SIGINT = 2
@@ -32,9 +34,7 @@ def watch_reason(name: str, address: int) -> str:
 
     GDB holds MIPS addresses sign-extended to 64 bits, and compares this one with its own as it stands.
     """
-    if address & 0x8000_0000:
-        address |= 0xFFFF_FFFF_0000_0000
-    return f"{name}:{address:x}"
+    return f"{name}:{sign_extended(address):x}"
 
 
 def console(text: str) -> bytes:

@@ -10,9 +10,10 @@ from itertools import groupby
 from xml.sax.saxutils import quoteattr
 
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
+from rdbg.rsp.address import sign_extended
 
 _HEADER = '<?xml version="1.0"?>\n'
-_ADDRESS_SPACE = 1 << 32
+_ADDRESS_SPACE = 1 << 64
 
 
 def target_description(registers: Sequence[RegisterInfo], architecture: str) -> str:
@@ -49,7 +50,8 @@ def memory_map(areas: Iterable[MemoryArea]) -> str:
     """The memory map, with what the machine does not name given as RAM.
 
     GDB refuses to look outside a memory map. What else is readable (pages mapped by a TLB, devices) changes as
-    the guest runs, so the machine must be asked each time, and only ROM and flash are worth telling.
+    the guest runs, so the machine must be asked each time, and only ROM and flash are worth telling. GDB looks MIPS
+    addresses up sign-extended, so that is how they stand here.
     """
     lines = [
         _HEADER + '<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"'
@@ -58,7 +60,7 @@ def memory_map(areas: Iterable[MemoryArea]) -> str:
     ]
     reached = 0
     for area in sorted(areas, key=lambda area: area.start):
-        start, end = max(area.start, reached), min(area.start + area.length, _ADDRESS_SPACE)
+        start, end = max(sign_extended(area.start), reached), sign_extended(area.start + area.length - 1) + 1
         if area.kind == "ram" or start >= end:
             continue
         if start > reached:
