@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from typing_extensions import Buffer
-
 import numpy
 import numpy.typing
+from typing_extensions import Buffer
 
 Pages = numpy.typing.NDArray[numpy.uint32]
 

@@ -387,6 +387,7 @@ class Machine:
             raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
         self.core.load(state.icount, state.cpu)
         lines = self.core.lines
+        layout = self.bus.layout()
         self._woken_by = []
         for device, saved in zip(self.board.devices, devices, strict=True):
             device.load(saved)
@@ -397,7 +398,8 @@ class Machine:
         self._shutdown_code = shutdown_code
         if shutdown_code is not None:
             self.core.request_stop()
-        self.mapping_changed()
+        if self.bus.layout() != layout:
+            self.mapping_changed()
 
     def apply(self, event: InputEvent) -> None:
         """Apply a debugger's write or a user's RESET at the current position.
@@ -423,7 +425,8 @@ class Machine:
 
     def take_touched(self) -> Touched:
         """Pages touched since the last call."""
-        return Touched(*self.core.take_touched())
+        written, written_virtual, read_virtual, executed_virtual = self.core.take_touched()
+        return Touched(written, written_virtual, read_virtual, executed_virtual)  # type: ignore[arg-type]
 
     def nonzero_pages(self) -> Sequence[int]:
         """Pages that hold anything but zeros."""

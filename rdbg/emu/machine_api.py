@@ -236,7 +236,10 @@ class MachineApi(Protocol):
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
 
     def step(self) -> RunStop:
-        """Retire one instruction (a branch with its slot), or take one exception: LIMIT, or IDLE, SHUTDOWN, AMBIGUOUS."""
+        """Retire one instruction (a branch with its slot), or take one exception.
+
+        Stops with LIMIT, or with IDLE, SHUTDOWN or AMBIGUOUS.
+        """
 
     def serial_room(self, port: int) -> int:
         """Bytes that serial port ``port`` can take now without loss."""

@@ -106,27 +106,38 @@ cdef void noop_code_hook(uc_engine *uc, uint64_t address, uint32_t size, void *u
     pass
 
 
-cdef void hook_page(Cpu *c, uint32_t vpage) noexcept nogil:
-    """Make Unicorn's translator split long blocks on this virtual page (see LONG_RUN_WORDS)."""
+cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
+    """Make Unicorn's translator split long blocks in these virtual addresses: the hook's operations fill its buffer
+    before LONG_RUN_WORDS instructions do. Code elsewhere on the page keeps its speed."""
     cdef uc_hook handle
-    if not bit_test_and_set(c.hooked_pages, vpage):
-        uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL,
-                    <uint64_t>vpage << PAGE_BITS, (<uint64_t>vpage << PAGE_BITS) + PAGE_BYTES - 1)
+    uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL, first, last)
 
 
-cdef bint has_long_run(Cpu *c, uint32_t page) noexcept nogil:
+cdef bint hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage, bint whole) noexcept nogil:
+    """Whether the page has a straight run that needs the hook (all of it, if ``whole``); sets it, once a page."""
     cdef uint32_t *words = <uint32_t*>(c.memory + (<size_t>page << PAGE_BITS))
+    cdef uint32_t base = vpage << PAGE_BITS
     cdef uint32_t i, w
     cdef uint32_t run = 0
-    for i in range(PAGE_BYTES // 4):
-        w = guest_word(c, words[i])
-        if is_branch(w) or (w & 0xFC00003EU) == 0x0000000C:    # syscall, break
-            run = 0
-        else:
+    cdef bint found = whole
+    cdef bint again = bit_test(c.hooked_pages, vpage)
+    if whole:
+        hook_range(c, base, base + PAGE_BYTES - 1)
+    for i in range(PAGE_BYTES // 4 + 1):
+        w = guest_word(c, words[i]) if i < PAGE_BYTES // 4 else 0x0000000C
+        if not is_branch(w) and (w & 0xFC00003EU) != 0x0000000C:   # syscall, break
             run += 1
-            if run >= LONG_RUN_WORDS:
-                return True
-    return False
+            continue
+        if run >= LONG_RUN_WORDS:
+            if again and not whole:
+                return hook_long_runs(c, page, vpage, True)   # other code stood here before
+            if not whole:
+                hook_range(c, base + 4 * (i - run), base + 4 * i - 1)
+            found = True
+        run = 0
+    if found:
+        bit_test_and_set(c.hooked_pages, vpage)
+    return found
 
 
 cdef inline uint32_t guest_word(Cpu *c, uint32_t raw) noexcept nogil:
@@ -207,13 +218,12 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
             flush_tlb(c)
             state &= ~PAGE_DATA
         if not state & (PAGE_CODE | PAGE_MIXED):
-            state &= ~LONG_RUN
-            if has_long_run(c, page):
+            state = (state & ~LONG_RUN) | PAGE_CODE
+            if hook_long_runs(c, page, vpage, False):
                 state |= LONG_RUN
-            state |= PAGE_CODE
+        elif state & (LONG_RUN | PAGE_MIXED) and not bit_test(c.hooked_pages, vpage):
+            hook_long_runs(c, page, vpage, (state & PAGE_MIXED) != 0)
         c.page_state[page] = state
-        if state & (LONG_RUN | PAGE_MIXED):
-            hook_page(c, vpage)
         entry.perms = UC_PROT_READ | UC_PROT_EXEC
         f = &c.fetch[vpage & (FETCH_CACHE - 1)]
         f.vpage = vpage
