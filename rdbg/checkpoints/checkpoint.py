@@ -1,0 +1,122 @@
+"""Checkpoints in memory: which there are, and which to give up when memory is short."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+
+from rdbg.checkpoints.page_store import PageTable
+from rdbg.emu.machine_api import MachineState
+
+_position = attrgetter("position")
+
+
+@dataclass(frozen=True)
+class OutputMark:
+    """How far the guest's serial output has come: bytes are counted within one icount stamp.
+
+    Args:
+        stamp: icount that the latest output carried; -1 for none.
+        count: bytes sent so far with that stamp, all ports together.
+    """
+
+    stamp: int = -1
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete machine state in memory.
+
+    Args:
+        state: everything but memory.
+        table: the version of each page.
+        entered: how many of the inputs that stand at this icount had entered.
+        output: how far output had come.
+    """
+
+    state: MachineState
+    table: PageTable
+    entered: int
+    output: OutputMark
+
+    @property
+    def position(self) -> int:
+        return self.state.icount
+
+    @property
+    def bytes_beside_pages(self) -> int:
+        """Bytes that belong to this checkpoint alone, but for pages and leaves."""
+        return len(self.state.cpu) + len(self.state.devices) + self.table.leaves.nbytes + 500
+
+
+class CheckpointList:
+    """Checkpoints sorted by position, at most one at each."""
+
+    def __init__(self) -> None:
+        self._items: list[Checkpoint] = []
+        self.bytes_beside_pages = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Checkpoint]:
+        return iter(self._items)
+
+    def put(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """Add one; returns the one that stood at its position before."""
+        old = self.at(checkpoint.position)
+        if old is not None:
+            self.remove(old)
+        insort(self._items, checkpoint, key=_position)
+        self.bytes_beside_pages += checkpoint.bytes_beside_pages
+        return old
+
+    def remove(self, checkpoint: Checkpoint) -> None:
+        """Take one out."""
+        del self._items[bisect_left(self._items, checkpoint.position, key=_position)]
+        self.bytes_beside_pages -= checkpoint.bytes_beside_pages
+
+    def at(self, position: int) -> Checkpoint | None:
+        """The one at exactly ``position``."""
+        found = self.latest(position)
+        return found if found is not None and found.position == position else None
+
+    def latest(self, position: int) -> Checkpoint | None:
+        """The latest one at or before ``position``."""
+        at = bisect_right(self._items, position, key=_position)
+        return self._items[at - 1] if at else None
+
+    def next(self, position: int) -> Checkpoint | None:
+        """The first one after ``position``."""
+        at = bisect_right(self._items, position, key=_position)
+        return self._items[at] if at < len(self._items) else None
+
+    def after(self, position: int) -> list[Checkpoint]:
+        """All after ``position``."""
+        return self._items[bisect_right(self._items, position, key=_position) :]
+
+    def least_useful(self, now: int, end: int) -> Checkpoint | None:
+        """The one to give up first; None if only the first is left (it is never given up).
+
+        Without it, the replay to any place behind it starts at its predecessor: that costs the gap between its
+        neighbours. People look at the past near where they stand and near the present, so a gap is worth filling in inverse
+        proportion to its distance from these: spacing then grows with distance, and the number with its logarithm.
+
+        Args:
+            now: where the machine stands.
+            end: the latest position known.
+        """
+        if len(self._items) < 2:
+            return None
+        positions = np.array([item.position for item in self._items], np.float64)
+        following = np.append(positions[2:], max(end, now, positions[-1] + 1))
+        gap = following - positions[:-1]
+        here = positions[1:]
+        distance = np.minimum(np.abs(now - here), np.abs(end - here))
+        # The margin keeps the few next to 'now' comparable: a gap of 100 instructions costs nothing anywhere.
+        return self._items[1 + int(np.argmin((gap + 1000.0) / (distance + 1000.0)))]

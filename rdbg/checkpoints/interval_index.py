@@ -1,0 +1,192 @@
+"""Which pages were touched between two positions of a run: what lets a search skip most of the past."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rdbg.checkpoints.page_set import PageSet
+from rdbg.emu.machine_api import Access, Touched, Watch
+
+_PAGE_BITS = 12
+_LAST_ADDRESS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class TouchedPages:
+    """Virtual pages that an interval touched, or a superset of them."""
+
+    written: PageSet
+    read: PageSet
+    executed: PageSet
+
+    @classmethod
+    def of(cls, touched: Touched) -> TouchedPages:
+        """From what the machine reports."""
+        return cls(
+            PageSet.of(touched.written_virtual), PageSet.of(touched.read_virtual), PageSet.of(touched.executed_virtual)
+        )
+
+    def union(self, other: TouchedPages) -> TouchedPages:
+        """What both touched together."""
+        return TouchedPages(
+            self.written.union(other.written), self.read.union(other.read), self.executed.union(other.executed)
+        )
+
+    @property
+    def nbytes(self) -> int:
+        return self.written.nbytes + self.read.nbytes + self.executed.nbytes
+
+
+class Wanted:
+    """The pages that a search is about.
+
+    Args:
+        breakpoints: virtual addresses whose execution matters.
+        watches: watched ranges.
+    """
+
+    def __init__(self, breakpoints: frozenset[int] = frozenset(), watches: tuple[Watch, ...] = ()) -> None:
+        self._executed = sorted({address >> _PAGE_BITS for address in breakpoints})
+        self._watches = []
+        for watch in watches:
+            last = min(watch.address + watch.length - 1, _LAST_ADDRESS)
+            self._watches.append((watch.access, watch.address >> _PAGE_BITS, last >> _PAGE_BITS))
+
+    def __bool__(self) -> bool:
+        return bool(self._executed or self._watches)
+
+    def possible_in(self, pages: TouchedPages) -> bool:
+        """Whether an interval that touched ``pages`` can hold a hit."""
+        if any(pages.executed.meets(page, page) for page in self._executed):
+            return True
+        for access, first, last in self._watches:
+            if access is not Access.READ and pages.written.meets(first, last):
+                return True
+            if access is not Access.WRITE and pages.read.meets(first, last):
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Positions from ``start`` up to (not including) ``end``, and what the instructions there touched."""
+
+    start: int
+    end: int
+    pages: TouchedPages
+
+
+class IntervalIndex:
+    """Disjoint intervals, sorted: what is known of the whole run, also after checkpoints in it were evicted.
+
+    What is recorded may be a superset of the truth, never less, so it holds however intervals are cut or merged.
+    Positions that no interval covers were never run in this session: anything may be there.
+    """
+
+    def __init__(self) -> None:
+        self._intervals: list[Interval] = []
+        self._starts: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._intervals)
+
+    def __iter__(self) -> Iterator[Interval]:
+        return iter(self._intervals)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, roughly."""
+        return sum(interval.pages.nbytes + 300 for interval in self._intervals)
+
+    def record(self, start: int, end: int, pages: TouchedPages, cut: bool = True) -> None:
+        """Note what a run from ``start`` to ``end`` touched.
+
+        Args:
+            start: icount at which the run, and tracking, began.
+            end: icount at which it stood when the pages were asked for.
+            pages: what it touched.
+            cut: whether an interval that is known already and contains this one is cut to make room for the finer
+                knowledge (there is a checkpoint at ``end``), or left as it is.
+        """
+        if start >= end:
+            return
+        low, high = self._overlapping(start, end)
+        old = self._intervals[low:high]
+        if not old:
+            self._replace(low, high, [Interval(start, end, pages)])
+            return
+        if len(old) == 1 and old[0].start <= start and end <= old[0].end:
+            only = old[0]
+            if cut and (only.start < start or end < only.end):
+                parts = [
+                    Interval(only.start, start, only.pages),
+                    Interval(start, end, pages),
+                    Interval(end, only.end, only.pages),
+                ]
+                self._replace(low, high, [part for part in parts if part.start < part.end])
+            return
+        # Keep what is known, fill the gaps with the new.
+        parts, at = [], start
+        for interval in old:
+            if at < interval.start:
+                parts.append(Interval(at, interval.start, pages))
+            parts.append(interval)
+            at = interval.end
+        if at < end:
+            parts.append(Interval(at, end, pages))
+        self._replace(low, high, parts)
+
+    def merge_at(self, position: int) -> None:
+        """Join the two intervals that meet at ``position``, if there are two: no checkpoint stands there any more."""
+        at = bisect_left(self._starts, position)
+        if at == 0 or at == len(self._starts) or self._starts[at] != position:
+            return
+        before, after = self._intervals[at - 1], self._intervals[at]
+        if before.end == position:
+            self._replace(at - 1, at + 1, [Interval(before.start, after.end, before.pages.union(after.pages))])
+
+    def forget_after(self, position: int) -> None:
+        """Drop what is known of positions from ``position`` on: the run went another way."""
+        low = bisect_left(self._starts, position)
+        self._replace(low, len(self._starts), [])
+        if low and self._intervals[low - 1].end > position:
+            last = self._intervals[low - 1]
+            self._replace(low - 1, low, [Interval(last.start, position, last.pages)])
+
+    def latest_possible(self, low: int, high: int, wanted: Wanted) -> int | None:
+        """Where to end a backward search.
+
+        Returns:
+            the end (at most ``high``) of the latest stretch of [low, high) in which a hit is possible, or None.
+        """
+        first, last = self._overlapping(low, high)
+        at = high
+        for interval in reversed(self._intervals[first:last]):
+            if interval.end < at or wanted.possible_in(interval.pages):
+                return at
+            at = interval.start
+        return at if at > low else None
+
+    def earliest_possible(self, low: int, high: int, wanted: Wanted) -> int:
+        """Where to start a forward search: the start (at least ``low``) of the first stretch of [low, high) in which a
+        hit is possible, or ``high``.
+        """
+        first, last = self._overlapping(low, high)
+        at = low
+        for interval in self._intervals[first:last]:
+            if at < interval.start or wanted.possible_in(interval.pages):
+                return at
+            at = interval.end
+        return min(at, high)
+
+    def _overlapping(self, start: int, end: int) -> tuple[int, int]:
+        low = bisect_right(self._starts, start)
+        if low and self._intervals[low - 1].end > start:
+            low -= 1
+        return low, bisect_left(self._starts, end, low)
+
+    def _replace(self, low: int, high: int, parts: list[Interval]) -> None:
+        self._intervals[low:high] = parts
+        self._starts[low:high] = [part.start for part in parts]

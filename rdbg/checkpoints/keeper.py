@@ -1,0 +1,123 @@
+"""Taking and restoring checkpoints of one machine, and keeping them within a memory bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
+from rdbg.checkpoints.interval_index import IntervalIndex, TouchedPages
+from rdbg.checkpoints.page_store import PageStore, PageTable
+from rdbg.emu.machine_api import MachineApi, MachineState
+
+DEFAULT_MEMORY = 256 << 20
+
+#: More would make lookups and thinning felt, and buy nothing: spacing is milliseconds long before.
+MAX_CHECKPOINTS = 4000
+
+
+class CheckpointKeeper:
+    """The checkpoints of one machine, its page versions, and the index of the intervals between them.
+
+    It follows which page versions the machine's memory holds: a restore writes only the pages that differ, a checkpoint
+    copies only those written since.
+
+    Args:
+        machine: at the start of its run.
+        memory_limit: bytes for checkpoints. The first checkpoint is kept even beyond it.
+        max_checkpoints: bound on their number.
+    """
+
+    def __init__(
+        self, machine: MachineApi, memory_limit: int = DEFAULT_MEMORY, max_checkpoints: int = MAX_CHECKPOINTS
+    ) -> None:
+        self.machine = machine
+        self.memory_limit = memory_limit
+        self.max_checkpoints = max(max_checkpoints, 2)
+        self.store = PageStore(machine.page_count)
+        self.checkpoints = CheckpointList()
+        self.index = IntervalIndex()
+        machine.take_touched()
+        pages = machine.nonzero_pages()
+        zero = self.store.zero_table()
+        self._current = self.store.derive(zero, pages, machine.read_pages(pages))
+        self._tracked_from = machine.icount
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes that the checkpoints hold, index not counted."""
+        return self.store.bytes_used + self.checkpoints.bytes_beside_pages
+
+    def sync(self, cut: bool = False) -> PageTable:
+        """Give the pages written since the last time their versions, and the index its due.
+
+        Returns:
+            the table of the machine's memory as it is now; the caller retains it to keep it.
+        """
+        written = self._account(cut)
+        if len(written):
+            old = self._current
+            self._current = self.store.derive(old, written, self.machine.read_pages(written))
+            self.store.release(old)
+        return self._current
+
+    def take(self, entered: int, output: OutputMark, end: int) -> Checkpoint:
+        """Make a checkpoint of where the machine stands.
+
+        Args:
+            entered: see Checkpoint.
+            output: see Checkpoint.
+            end: latest position known, for thinning.
+        """
+        table = self.store.retain(self.sync(cut=True))
+        checkpoint = Checkpoint(self.machine.save_state(), table, entered, output)
+        replaced = self.checkpoints.put(checkpoint)
+        if replaced is not None:
+            self.store.release(replaced.table)
+        self._thin(checkpoint, end)
+        return checkpoint
+
+    def restore(self, state: MachineState, table: PageTable) -> None:
+        """Put the machine into a state; only pages that differ are written."""
+        written = self._account(cut=False)
+        changed = self.store.changed(self._current, table)
+        stale = np.union1d(changed, np.asarray(written, np.uint32))
+        if len(stale):
+            self.machine.write_pages(stale.tolist(), self.store.read(table, stale))
+        self.machine.load_state(state)
+        self.store.retain(table)
+        self.store.release(self._current)
+        self._current = table
+        self.machine.take_touched()
+        self._tracked_from = self.machine.icount
+
+    def drop(self, checkpoint: Checkpoint) -> None:
+        """Give a checkpoint up."""
+        self.checkpoints.remove(checkpoint)
+        self.store.release(checkpoint.table)
+        self.index.merge_at(checkpoint.position)
+
+    def forget_after(self, position: int) -> None:
+        """Drop the checkpoints and the index past ``position``: the run went another way from there."""
+        for checkpoint in self.checkpoints.after(position):
+            self.drop(checkpoint)
+        self.index.forget_after(position)
+
+    def _account(self, cut: bool) -> Sequence[int]:
+        """Ask what was touched since the last time, tell the index, return the pages written."""
+        touched = self.machine.take_touched()
+        here = self.machine.icount
+        if here > self._tracked_from:
+            self.index.record(self._tracked_from, here, TouchedPages.of(touched), cut)
+        self._tracked_from = here
+        return touched.written
+
+    def _thin(self, newest: Checkpoint, end: int) -> None:
+        while len(self.checkpoints) > self.max_checkpoints or self.bytes_used > self.memory_limit:
+            victim = self.checkpoints.least_useful(self.machine.icount, end)
+            if victim is None:
+                return
+            if victim is newest and len(self.checkpoints) <= 2:
+                return
+            self.drop(victim)
