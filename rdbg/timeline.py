@@ -2,128 +2,444 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
-from rdbg.emu.machine_api import MachineApi, Watch, WatchHit
+from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.machine_api import Access, MachineApi, OutputSink, RunRequest, RunStop, StopKind, Watch, WatchHit
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import RdbgError
+from rdbg.journal.history import History
+from rdbg.journal.records import EndOfRun, EndReason
+from rdbg.navigation.places import Places
+from rdbg.navigation.replayer import Pace, Replayer
+from rdbg.navigation.search import Found, Search, SearchInterrupted
+from rdbg.navigation.snapshots import Snapshot, Snapshots
+from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 
+__all__ = ["LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
 
-class StopReason(Enum):
-    """Why the timeline stands where it stands after a movement."""
-
-    STEP = "step"  #: a step or goto was done
-    BREAKPOINT = "breakpoint"
-    WATCHPOINT = "watchpoint"
-    HISTORY_START = "history-start"  #: going back met the start of the recording
-    HISTORY_END = "history-end"  #: going forward met the end of a finished recording
-    INTERRUPTED = "interrupted"  #: the user asked to stop
-    SHUTDOWN = "shutdown"  #: the guest powered off (live)
+#: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
+_IDLE_WAIT = 0.02
 
 
 @dataclass(frozen=True)
-class Stop:
-    """Where and why a movement ended.
+class LastWrite:
+    """A write found in the past.
 
     Args:
-        reason: why.
-        position: icount now.
-        pc: address of the next instruction.
-        watch: the watch hit, for WATCHPOINT. Forward, the machine stands *before* the accessing instruction;
-            backward, *after* it (GDB steps over it, either way, and then shows old and new value).
-        exit_code: for SHUTDOWN.
+        position: icount before the writing instruction.
+        after: icount after it.
+        pc: address of the instruction (of the branch, if it sits in a delay slot).
+        address: first byte written that was asked for.
+        old, new: the bytes asked for, before and after.
     """
 
-    reason: StopReason
     position: int
+    after: int
     pc: int
-    watch: WatchHit | None = None
-    exit_code: int = 0
+    address: int
+    old: bytes
+    new: bytes
 
 
 @dataclass(frozen=True)
-class StopConditions:
-    """What a movement stops at.
+class CheckpointSummary:
+    """What the checkpoints and the index cost.
 
     Args:
-        breakpoints: virtual addresses.
-        watches: watched ranges.
-        condition: asked with the machine standing at a breakpoint hit (its address given); False: not a stop. None: always.
+        positions: icount of each checkpoint.
+        memory: bytes used by checkpoints.
+        limit: bytes they may use beyond the first one.
+        intervals: number of intervals in the index.
+        index_memory: bytes of the index.
     """
 
-    breakpoints: frozenset[int] = frozenset()
-    watches: tuple[Watch, ...] = ()
-    condition: Callable[[int], bool] | None = None
+    positions: tuple[int, ...]
+    memory: int
+    limit: int
+    intervals: int
+    index_memory: int
 
 
 class Timeline:
     """A run of a machine, past and present.
 
-    ``interrupted`` callables are polled at least every few milliseconds during every movement; when one answers
-    True the movement ends at a consistent position with INTERRUPTED.
+    Every movement leaves the machine at a consistent position. ``interrupted`` callables are polled at least every few
+    milliseconds; when one answers True the movement ends with INTERRUPTED.
+
+    Args:
+        machine: stands at the start of ``history``.
+        history: its inputs, finished or going on.
+        snapshots: where named states are kept; None: in memory only.
+        checkpoint_memory: bytes that checkpoints may use beyond the first.
+        max_checkpoints: bound on their number.
+        pace: how often to look up while running.
+        wait: called with seconds when the live machine is idle; returns early when there is input.
     """
 
-    machine: MachineApi
+    def __init__(
+        self,
+        machine: MachineApi,
+        history: History,
+        *,
+        snapshots: Snapshots | None = None,
+        checkpoint_memory: int = DEFAULT_MEMORY,
+        max_checkpoints: int = MAX_CHECKPOINTS,
+        pace: Pace | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.machine = machine
+        self.history = history
+        self.places = Places()
+        self._wait = wait
+        self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
+        self._replayer = Replayer(machine, history, self._keeper, pace or Pace())
+        self._replayer.checkpoint()
+        self._snapshots = snapshots or Snapshots()
 
+    # --- where and what --------------------------------------------------------------------
     @property
     def position(self) -> int:
         """Now."""
-        raise NotImplementedError
+        return self.machine.icount
 
     @property
     def start(self) -> int:
         """First position that can be reached."""
-        raise NotImplementedError
+        return self.history.start
 
     @property
     def end(self) -> int:
         """Last position of the known history (the present, in a live run)."""
-        raise NotImplementedError
+        return max(self.history.end, self.position)
 
     @property
     def live(self) -> bool:
         """Whether the run goes on past ``end`` (False: a finished recording)."""
-        raise NotImplementedError
+        return self.history.live
 
-    def goto(self, position: int, interrupted: Callable[[], bool] | None = None) -> Stop:
-        """Stand at the last position <= ``position``."""
-        raise NotImplementedError
+    @property
+    def at_live_end(self) -> bool:
+        """Whether the machine stands in the present of a live run: here it can be written to."""
+        return self.live and self.position >= self.history.end
 
+    def set_output(self, sink: OutputSink | None) -> None:
+        """Where serial output goes. It is given each byte once, when its place is passed for the first time."""
+        self._replayer.output.sink = sink
+
+    def checkpoints(self) -> CheckpointSummary:
+        """What there is to go back by."""
+        keeper = self._keeper
+        return CheckpointSummary(
+            tuple(checkpoint.position for checkpoint in keeper.checkpoints),
+            keeper.bytes_used,
+            keeper.memory_limit,
+            len(keeper.index),
+            keeper.index.nbytes,
+        )
+
+    # --- forward ---------------------------------------------------------------------------
     def step(self) -> Stop:
-        """One instruction forward (a branch with its slot is one)."""
-        raise NotImplementedError
+        """One instruction forward (a branch with its slot is one).
 
+        Returns:
+            STEP; HISTORY_END at the end of a finished recording; SHUTDOWN. The position stays where it is while the CPU is
+            idle and nothing wakes it.
+        """
+        if self._at_finished_end():
+            return self._stop(StopReason.HISTORY_END)
+        stop = self._replayer.step()
+        if stop.kind is StopKind.SHUTDOWN:
+            return self._powered_off(stop)
+        return self._stop(StopReason.STEP)
+
+    def run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
+        """Forward to a stop condition; through the known history, then live.
+
+        A breakpoint at the position where the run begins does not stop it there.
+        """
+        if conditions.watches:
+            # A watched access may be noticed late; finding its place again starts from a checkpoint.
+            self._replayer.checkpoint_if_far(self._replayer.slice)
+        origin = self.position
+        while True:
+            if self._at_finished_end():
+                return self._stop(StopReason.HISTORY_END)
+            if self.position < self.history.end:
+                self._skip_ahead(conditions)
+                if self.position > origin and self._at_breakpoint(conditions):
+                    return self._stop(StopReason.BREAKPOINT)
+            finished_end = None if self.live else self.history.end
+            in_past = self.position < self.history.end
+            stop = self._replayer.advance(
+                RunRequest(
+                    until=self.history.end if in_past else finished_end,
+                    slice=self._replayer.slice,
+                    breakpoints=conditions.breakpoints,
+                    watches=conditions.watches,
+                )
+            )
+            if stop.kind is StopKind.BREAKPOINT:
+                if conditions.condition is None or conditions.condition(stop.pc):
+                    return self._stop(StopReason.BREAKPOINT)
+            elif stop.kind is StopKind.WATCHPOINT:
+                return self._stop(StopReason.WATCHPOINT, stop.watch)
+            elif stop.kind is StopKind.SHUTDOWN:
+                return self._powered_off(stop)
+            elif stop.kind is StopKind.IDLE and self.at_live_end:
+                self._wait(_IDLE_WAIT)
+            elif stop.kind is StopKind.IDLE:
+                return self._stop(StopReason.HISTORY_END)
+            elif stop.kind is StopKind.PAUSED:
+                self._replayer.checkpoint_regularly()
+                if self.at_live_end:
+                    self._replayer.note_digest()
+            elif self.position > origin and self._at_breakpoint(conditions):
+                # A limit, such as the end of history, is also where the next run would begin without looking.
+                return self._stop(StopReason.BREAKPOINT)
+            if interrupted():
+                return self._stop(StopReason.INTERRUPTED)
+
+    def _skip_ahead(self, conditions: StopConditions) -> None:
+        """Jump over history in which the index rules a stop out."""
+        here = self.position
+        index = self._keeper.index
+        possible = index.earliest_possible(here, self.history.end, Search.wanted(conditions))
+        checkpoint = self._replayer.latest(possible)
+        if checkpoint.position > here + self._replayer.slice:
+            self._replayer.restore(checkpoint)
+
+    def _at_breakpoint(self, conditions: StopConditions) -> bool:
+        pc = self.machine.pc
+        return pc in conditions.breakpoints and (conditions.condition is None or conditions.condition(pc))
+
+    def _at_finished_end(self) -> bool:
+        return not self.live and self.position >= self.history.end
+
+    def _powered_off(self, stop: RunStop) -> Stop:
+        if not self.live:
+            return self._stop(StopReason.HISTORY_END)
+        self.history.close(EndOfRun(self.position, EndReason.SHUTDOWN, stop.exit_code))
+        return self._stop(StopReason.SHUTDOWN)
+
+    # --- anywhere --------------------------------------------------------------------------
+    def goto(self, position: int, interrupted: Interrupted | None = None) -> Stop:
+        """Stand at the last position <= ``position``.
+
+        Returns:
+            STEP; HISTORY_START or HISTORY_END if ``position`` lies beyond and the start or end was taken instead;
+            INTERRUPTED somewhere on the way.
+        """
+        reason = StopReason.STEP
+        if position < self.start:
+            position, reason = self.start, StopReason.HISTORY_START
+        elif position > self.end:
+            position, reason = self.end, StopReason.HISTORY_END
+        if not self._travel(position, interrupted or never):
+            reason = StopReason.INTERRUPTED
+        return self._stop(reason)
+
+    def _travel(self, position: int, interrupted: Interrupted) -> bool:
+        here = self.position
+        if position != here and here >= self.history.end:
+            # Coming back to the present should not take a replay.
+            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        checkpoint = self._replayer.latest(position)
+        if position < here or checkpoint.position > here:
+            self._replayer.restore(checkpoint)
+        return self._replayer.run_to(position, interrupted)
+
+    # --- backward --------------------------------------------------------------------------
     def reverse_step(self) -> Stop:
         """One instruction back; HISTORY_START if there is none."""
-        raise NotImplementedError
+        if self.position <= self.start:
+            return self._stop(StopReason.HISTORY_START)
+        return self.goto(self.position - 1)
 
-    def run(self, conditions: StopConditions, interrupted: Callable[[], bool]) -> Stop:
-        """Forward to a stop condition; through the known history, then live."""
-        raise NotImplementedError
+    def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
+        """Backward to the latest stop condition before now.
 
-    def reverse_run(self, conditions: StopConditions, interrupted: Callable[[], bool]) -> Stop:
-        """Backward to the latest stop condition before now."""
-        raise NotImplementedError
+        A breakpoint here does not count. Stands at a breakpoint, or after a watched access, or at the start of history with
+        HISTORY_START. If interrupted, stands where it began.
+        """
+        try:
+            found = self._find(conditions, interrupted)
+        except SearchInterrupted:
+            return self._stop(StopReason.INTERRUPTED)
+        if found is None:
+            self._travel(self.start, never)
+            return self._stop(StopReason.HISTORY_START)
+        self._travel(found.position, never)
+        if found.watch is None:
+            return self._stop(StopReason.BREAKPOINT)
+        return self._stop(StopReason.WATCHPOINT, found.watch)
 
+    def _find(self, conditions: StopConditions, interrupted: Interrupted) -> Found | None:
+        """Search before here. The machine stands anywhere afterwards, but here if the search did not end well."""
+        origin = self.position
+        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        try:
+            return Search(self._replayer, conditions, interrupted).latest_before(origin, self.start)
+        except BaseException:
+            self._travel(origin, never)
+            raise
+
+    # --- questions about the past ----------------------------------------------------------
+    def last_write(
+        self, address: int, length: int, before: int | None = None, interrupted: Interrupted = never
+    ) -> LastWrite | None:
+        """Who wrote any of these bytes last? The machine stays where it is.
+
+        Args:
+            address: virtual.
+            length: bytes.
+            before: look at writes before this position; None: before now.
+            interrupted: polled.
+
+        Returns:
+            the write, or None if there was none since the start, or the search was interrupted.
+        """
+        origin = self.position
+        try:
+            if before is not None:
+                self._travel(min(before, self.end), interrupted)
+            watch = Watch(address, length, Access.WRITE)
+            found = self._find(StopConditions(watches=(watch,)), interrupted)
+            if found is None:
+                return None
+            self._travel(found.position, never)
+            new = self.machine.read_memory(address, length)
+            self._travel(found.before, never)
+            old = self.machine.read_memory(address, length)
+            hit = found.watch.address if found.watch is not None else address
+            return LastWrite(found.before, found.position, self.machine.pc, hit, old, new)
+        except SearchInterrupted:
+            return None
+        finally:
+            self._travel(origin, never)
+
+    def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
+        """Position at which the instruction at ``address`` was about to run last, before now; None: never."""
+        origin = self.position
+        try:
+            found = self._find(StopConditions(breakpoints=frozenset({address})), interrupted)
+            return None if found is None else found.position
+        except SearchInterrupted:
+            return None
+        finally:
+            self._travel(origin, never)
+
+    # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
         """Write at a virtual address at the live end, as an input of the run.
 
         Raises:
             RdbgError: in the past (where it would not be what happened), or the address is not mapped.
         """
-        raise NotImplementedError
+        self._require_live_end("memory")
+        pieces: list[tuple[int, bytes]] = []
+        at = 0
+        while at < len(data):
+            virtual = (address + at) & 0xFFFFFFFF
+            size = min(len(data) - at, PAGE_SIZE - virtual % PAGE_SIZE)
+            physical = self.machine.translate(virtual)
+            if physical is None:
+                raise RdbgError(f"cannot write at address 0x{virtual:08x}: it is not mapped")
+            pieces.append((physical, data[at : at + size]))
+            at += size
+        for physical, piece in pieces:
+            self._enter(InputEvent(self.position, InputKind.POKE_MEMORY, value=physical, data=piece))
 
     def write_register(self, number: int, value: int) -> None:
-        """Write a register (GDB's number) at the live end, as an input of the run."""
-        raise NotImplementedError
+        """Write a register (GDB's number) at the live end, as an input of the run.
 
+        Raises:
+            RdbgError: in the past, or there is no such register.
+        """
+        self._require_live_end("registers")
+        self._enter(InputEvent(self.position, InputKind.POKE_REGISTER, port=number, value=value))
+
+    def _enter(self, event: InputEvent) -> None:
+        self.machine.apply(event)
+        self.history.append(event)
+
+    def _require_live_end(self, what: str) -> None:
+        if not self.live:
+            raise RdbgError(
+                f"cannot change {what} at icount {self.position}: this recording is finished and stays what happened; "
+                "start a live run to try something else"
+            )
+        if not self.at_live_end:
+            raise RdbgError(
+                f"cannot change {what} at icount {self.position}: it is in the past, and the live end is at icount "
+                f"{self.end}; 'monitor goto end' goes there"
+            )
+
+    # --- snapshots -------------------------------------------------------------------------
     def save_snapshot(self, name: str) -> None:
-        """Keep the state of this position under a name (on disk if the run is recorded). Overwrites one of the same name."""
-        raise NotImplementedError
+        """Keep the state of this position under a name (on disk if the run is recorded). Overwrites one of the same name.
+
+        Raises:
+            RdbgError: the name cannot be used, or the disk is full.
+        """
+        made = self._replayer.checkpoint()
+        self._snapshots.save(name, made, self._keeper, self.machine)
 
     def load_snapshot(self, name: str) -> Stop:
-        """Roll execution back (or forward) to a named snapshot's moment."""
-        raise NotImplementedError
+        """Roll execution back (or forward) to a named snapshot's moment.
+
+        Raises:
+            RdbgError: there is none of that name, its moment is not in this run, or its state is not what the run has there.
+        """
+        snapshot = self._snapshots.find(name)
+        if not self.start <= snapshot.position <= self.end:
+            raise RdbgError(
+                f"snapshot '{name}' is of icount {snapshot.position}, which is not in this run "
+                f"({self.start} to {self.end})"
+            )
+        here = self.position
+        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        if snapshot.entered != self.history.entered_at(snapshot.position):
+            # Something was written there since: the run's own state at that place counts.
+            self._travel(snapshot.position, never)
+        else:
+            try:
+                self._snapshots.restore(snapshot, self._replayer)
+            except RdbgError:
+                self._travel(here, never)
+                raise
+        self.places.leave(here)
+        return self._stop(StopReason.STEP)
 
     def delete_snapshot(self, name: str) -> None:
-        raise NotImplementedError
+        """Forget a named snapshot.
+
+        Raises:
+            RdbgError: there is none of that name.
+        """
+        self._snapshots.delete(name, self._keeper)
+
+    def snapshots(self) -> list[Snapshot]:
+        """All named snapshots, by position."""
+        return self._snapshots.list()
+
+    # --- the end ---------------------------------------------------------------------------
+    def close(self) -> None:
+        """End the run: a live one's history is closed where it has come to. Nothing can be done afterwards but look.
+
+        Raises:
+            RdbgError: the journal could not be written.
+        """
+        if self.live:
+            if self.at_live_end:
+                self.history.note_digest(self.position, self.machine.digest())
+            self.history.close(EndOfRun(self.end, EndReason.STOPPED))
+
+    def _stop(self, reason: StopReason, watch: WatchHit | None = None) -> Stop:
+        exit_code = 0
+        if reason in (StopReason.SHUTDOWN, StopReason.HISTORY_END) and self.history.finished is not None:
+            exit_code = self.history.finished.exit_code
+        return Stop(reason, self.position, self.machine.pc, watch, exit_code)

@@ -25,7 +25,7 @@ class CheckpointKeeper:
 
     Args:
         machine: at the start of its run.
-        memory_limit: bytes for checkpoints. The first checkpoint is kept even beyond it.
+        memory_limit: bytes for checkpoints beyond the first, which holds all of the memory.
         max_checkpoints: bound on their number.
     """
 
@@ -42,6 +42,7 @@ class CheckpointKeeper:
         pages = machine.nonzero_pages()
         zero = self.store.zero_table()
         self._current = self.store.derive(zero, pages, machine.read_pages(pages))
+        self._base_bytes = self.store.bytes_used
         self._tracked_from = machine.icount
 
     @property
@@ -75,7 +76,7 @@ class CheckpointKeeper:
         replaced = self.checkpoints.put(checkpoint)
         if replaced is not None:
             self.store.release(replaced.table)
-        self._thin(checkpoint, end)
+        self._thin(end)
         return checkpoint
 
     def restore(self, state: MachineState, table: PageTable) -> None:
@@ -113,11 +114,12 @@ class CheckpointKeeper:
         self._tracked_from = here
         return touched.written
 
-    def _thin(self, newest: Checkpoint, end: int) -> None:
-        while len(self.checkpoints) > self.max_checkpoints or self.bytes_used > self.memory_limit:
+    def _thin(self, end: int) -> None:
+        while len(self.checkpoints) > self.max_checkpoints or self._over_limit():
             victim = self.checkpoints.least_useful(self.machine.icount, end)
             if victim is None:
                 return
-            if victim is newest and len(self.checkpoints) <= 2:
-                return
             self.drop(victim)
+
+    def _over_limit(self) -> bool:
+        return self.bytes_used - self._base_bytes > self.memory_limit

@@ -1,0 +1,45 @@
+"""Where the user has been: a history of places to go back and forward in, and bookmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+#: Older places fall out; nobody goes back further by hand.
+_REMEMBERED = 1000
+
+
+@dataclass
+class Places:
+    """Positions the user stood at before a jump, as in a web browser, and positions with names.
+
+    A step or a run to the next breakpoint is not a jump; goto, snapshots and searches are.
+    """
+
+    bookmarks: dict[str, int] = field(default_factory=dict)
+    _behind: list[int] = field(default_factory=list)
+    _ahead: list[int] = field(default_factory=list)
+
+    def leave(self, position: int) -> None:
+        """The user jumps away from ``position``."""
+        if not self._behind or self._behind[-1] != position:
+            self._behind.append(position)
+        del self._behind[:-_REMEMBERED]
+        self._ahead.clear()
+
+    def back(self, here: int) -> int | None:
+        """The place before; None: there is none."""
+        while self._behind:
+            place = self._behind.pop()
+            if place != here:
+                self._ahead.append(here)
+                return place
+        return None
+
+    def forward(self, here: int) -> int | None:
+        """The place that `back` left; None: there is none."""
+        while self._ahead:
+            place = self._ahead.pop()
+            if place != here:
+                self._behind.append(here)
+                return place
+        return None

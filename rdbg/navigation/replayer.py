@@ -1,0 +1,300 @@
+"""Running a machine forward along its history, with everything that must happen on the way.
+
+This is the one place that calls ``Machine.run``. Upper parts say where to and what to stop at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rdbg.checkpoints.checkpoint import Checkpoint
+from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, ScanHit, StopKind
+from rdbg.errors import RdbgError
+from rdbg.journal.history import History
+from rdbg.navigation.output_gate import OutputGate
+from rdbg.navigation.stops import Interrupted
+
+#: Instructions run in single steps past the start of a block that must be looked at closely. Blocks are shorter: the
+#: translator ends them below 376 instructions.
+EXACT_SPAN = 512
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look up while running. Host time decides here, and may: no result depends on it.
+
+    Args:
+        slice_seconds: how long the machine runs between looks at the outside world.
+        spacing_seconds: replay time between regular checkpoints.
+        spacing: instructions between regular checkpoints instead, for tests.
+        slice: instructions between looks instead, for tests.
+        rung: instructions; a replay to a place leaves checkpoints at half, a quarter, ... of the distance to it, down
+            to this: then the steps back that tend to follow are short.
+        digest_instructions: instructions between state digests in a live run.
+    """
+
+    slice_seconds: float = 0.005
+    spacing_seconds: float = 0.02
+    spacing: int | None = None
+    slice: int | None = None
+    rung: int = 500
+    digest_instructions: int = 200_000_000
+
+
+class LastHits:
+    """The latest hits of a scan that runs over several stretches."""
+
+    def __init__(self) -> None:
+        self.breakpoint: ScanHit | None = None
+        self.watch: ScanHit | None = None
+
+    def note(self, machine: MachineApi, low: int, high: int) -> None:
+        """Take over what the machine noted in a run over positions from ``low`` up to (not including) ``high``."""
+        hit = machine.last_breakpoint_hit
+        if hit is not None and low <= hit.position < high:
+            self.breakpoint = hit
+        hit = machine.last_watch_hit
+        if hit is not None and low <= hit.position < high:
+            self.watch = hit
+
+
+class Replayer:
+    """A machine on its history.
+
+    Args:
+        machine: stands at the start of the history.
+        history: where inputs come from.
+        keeper: its checkpoints.
+        pace: how often to look up.
+        clock: seconds, for measuring speed.
+    """
+
+    def __init__(
+        self,
+        machine: MachineApi,
+        history: History,
+        keeper: CheckpointKeeper,
+        pace: Pace,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.machine = machine
+        self.history = history
+        self.keeper = keeper
+        self.pace = pace
+        self.output = OutputGate()
+        self._clock = clock
+        self._speed = 2e7  # instructions a second, until measured
+        self._checkpoint_cost = 0.0
+        self._digest_cost = 0.0
+        self._verified = machine.icount
+        self._digest_time = clock()
+        machine.inputs = history
+        machine.set_output(self.output)
+
+    @property
+    def slice(self) -> int:
+        """Instructions that take about ``slice_seconds``."""
+        return self.pace.slice or max(2000, int(self._speed * self.pace.slice_seconds))
+
+    @property
+    def spacing(self) -> int:
+        """Instructions between regular checkpoints; they shall not cost more than a twentieth of the time."""
+        seconds = max(self.pace.spacing_seconds, 20 * self._checkpoint_cost)
+        return self.pace.spacing or max(5000, int(self._speed * seconds))
+
+    # --- states --------------------------------------------------------------------------------
+    def checkpoint(self) -> Checkpoint:
+        """Make a checkpoint here."""
+        began = self._clock()
+        position = self.machine.icount
+        made = self.keeper.take(self.history.entered_at(position), self.output.mark, max(self.history.end, position))
+        # Slow to rise, so that one hiccup of the host does not thin the future.
+        self._checkpoint_cost += (self._clock() - began - self._checkpoint_cost) * 0.25
+        return made
+
+    def checkpoint_if_far(self, distance: int) -> None:
+        """Make a checkpoint here unless the replay to here takes at most ``distance`` instructions."""
+        position = self.machine.icount
+        latest = self.latest(position)
+        if position - latest.position > distance:
+            self.checkpoint()
+
+    def checkpoint_regularly(self) -> None:
+        """Make a checkpoint here if one is due."""
+        position, spacing = self.machine.icount, self.spacing
+        if position - self.latest(position).position < spacing:
+            return
+        following = self.keeper.checkpoints.next(position)
+        if following is None or following.position - position > spacing // 2:
+            self.checkpoint()
+
+    def latest(self, position: int) -> Checkpoint:
+        """The latest usable checkpoint at or before ``position``; the first one always is."""
+        while True:
+            found = self.keeper.checkpoints.latest(position)
+            if found is None:
+                raise RdbgError(f"icount {position} is before the start of this run")
+            if found.entered == self.history.entered_at(found.position):
+                return found
+            # An input entered here after the checkpoint was made: this place is not what it was.
+            if len(self.keeper.checkpoints) == 1:
+                return found
+            self.keeper.drop(found)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Stand where a checkpoint was made."""
+        self.keeper.restore(checkpoint.state, checkpoint.table)
+        self.history.seek(checkpoint.position)
+        self.output.mark = checkpoint.output
+
+    # --- running -------------------------------------------------------------------------------
+    def advance(self, request: RunRequest, hits: LastHits | None = None) -> RunStop:
+        """Run on until something is to be looked at.
+
+        Like ``Machine.run``, but the debugger's recorded writes are applied where they belong, recorded digests
+        are compared, and a place that the machine ran past is found again (``rerun_from`` is never set in the
+        answer).
+
+        Args:
+            request: as for ``Machine.run``. PAUSED may come before the slice is over.
+            hits: takes the hits of a ``last_hit`` run.
+
+        Raises:
+            RdbgError: the replay has diverged from the recording.
+        """
+        self._settle()
+        start = self.machine.icount
+        until = request.until
+        for bound in (self.history.next_poke(), self._next_digest()):
+            if bound is not None and bound > start and (until is None or bound < until):
+                until = bound
+        began = self._clock()
+        stop = self.machine.run(replace(request, until=until))
+        self._measure(self.machine.icount - start, self._clock() - began)
+        if stop.rerun_from is not None:
+            stop = self._look_closely(replace(request, until=until), stop, hits)
+        elif hits is not None:
+            hits.note(self.machine, start, self.machine.icount)
+        self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
+        self._settle()
+        if stop.kind is StopKind.LIMIT and until != request.until:
+            self._verify(until)
+            stop = replace(stop, kind=StopKind.PAUSED)
+        elif stop.kind is StopKind.LIMIT:
+            self._verify(until)
+        return stop
+
+    def run_to(self, target: int, interrupted: Interrupted, rungs: bool = True) -> bool:
+        """Run to the last position at or before ``target``, from an earlier one.
+
+        Args:
+            target: icount, at most the end of the history.
+            interrupted: polled every few milliseconds.
+            rungs: leave checkpoints ever closer to the target.
+
+        Returns:
+            False if it was interrupted: the machine stands somewhere before.
+        """
+        while (position := self.machine.icount) < target:
+            rung = target
+            if rungs and target - position > 2 * self.pace.rung:
+                rung = target - (target - position) // 2
+            stop = self.advance(RunRequest(until=rung, slice=self.slice))
+            here = self.machine.icount
+            if stop.kind is StopKind.LIMIT:
+                if rung == target:
+                    return True
+                self.checkpoint_if_far(self.pace.rung)
+                # A checkpoint every half of the way would overtake the machine if it stood still before a slot.
+                rungs = here > position
+            elif stop.kind is StopKind.PAUSED:
+                self.checkpoint_regularly()
+            else:  # idle or powered off: nothing comes after
+                return True
+            if interrupted():
+                return False
+        return True
+
+    def step(self) -> RunStop:
+        """Run one instruction, or a branch with its slot."""
+        self._settle()
+        start = self.machine.icount
+        stop = self.advance(RunRequest(until=start + 1))
+        if stop.kind is StopKind.LIMIT and self.machine.icount == start:
+            stop = self.advance(RunRequest(until=start + 2))
+        return stop
+
+    def _look_closely(self, request: RunRequest, stop: RunStop, hits: LastHits | None) -> RunStop:
+        """Find again what the machine ran past: go back to before it and take single steps."""
+        place = stop.rerun_from
+        assert place is not None
+        if hits is not None:
+            hits.note(self.machine, 0, place)
+        self.restore(self.latest(place))
+        while self.machine.icount < place:
+            # Other places like this one may lie on the way; they are passed the same way, each nearer to the start.
+            if self.advance(RunRequest(until=place)).kind is StopKind.LIMIT:
+                break
+        self.checkpoint_if_far(self.pace.rung)
+        start = self.machine.icount
+        end = start + EXACT_SPAN
+        if request.until is not None:
+            end = min(end, request.until)
+        found = self.machine.run(replace(request, until=end, slice=None, exact=True))
+        if hits is not None:
+            hits.note(self.machine, start, self.machine.icount)
+        if found.kind is StopKind.LIMIT and end != request.until:
+            return replace(found, kind=StopKind.PAUSED)
+        return found
+
+    def _settle(self) -> None:
+        """Let everything enter that the history has at this very position."""
+        while True:
+            position = self.machine.icount
+            for event in self.history.take_pokes(position):
+                self.machine.apply(event)
+            if position > self.history.end or self.history.next_icount() != position or self._waiting_outside(position):
+                return
+            self.machine.run(RunRequest(until=position))
+            if self.history.next_icount() == position:
+                return  # it enters when the machine goes on
+
+    def _waiting_outside(self, position: int) -> bool:
+        """Whether what could enter here is news from outside rather than history."""
+        return self.history.live and position == self.history.end
+
+    def _measure(self, instructions: int, seconds: float) -> None:
+        if seconds > 0.0005 and instructions > 0:
+            self._speed += (instructions / seconds - self._speed) * 0.3
+
+    # --- digests -------------------------------------------------------------------------------
+    def note_digest(self) -> None:
+        """At the end of a live run, at an interrupt window: write a digest down if one is due."""
+        position = self.machine.icount
+        due = position - self._verified >= self.pace.digest_instructions
+        if due and self._clock() - self._digest_time > 50 * self._digest_cost:
+            began = self._clock()
+            self.history.note_digest(position, self.machine.digest())
+            self._digest_time = self._clock()
+            self._digest_cost = self._digest_time - began
+            self._verified = position
+
+    def _next_digest(self) -> int | None:
+        """Where the first passage of a recording must stop to compare digests."""
+        return None if self.history.live else self.history.next_digest(max(self.machine.icount, self._verified))
+
+    def _verify(self, position: int | None) -> None:
+        if position is None or self.history.live or position <= self._verified:
+            return
+        expected = self.history.expected_digest(position)
+        if expected is None:
+            return
+        if self.machine.icount != position or self.machine.digest() != expected:
+            raise RdbgError(
+                f"the replay diverged from the recording between icount {self._verified} and icount {position}: "
+                "the state there is not the recorded one; was it recorded with another version of rdbg?"
+            )
+        self._verified = position

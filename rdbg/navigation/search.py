@@ -1,0 +1,192 @@
+"""Searching the past: the latest breakpoint hit or watched access before a position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdbg.checkpoints.checkpoint import Checkpoint
+from rdbg.checkpoints.interval_index import Wanted
+from rdbg.emu.machine_api import RunRequest, StopKind, Watch, WatchHit
+from rdbg.navigation.replayer import EXACT_SPAN, LastHits, Replayer
+from rdbg.navigation.stops import Interrupted, StopConditions
+
+
+class SearchInterrupted(Exception):
+    """The user asked to stop; the machine stands anywhere."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Args:
+        position: where to stand: at the breakpoint, or *after* the accessing instruction.
+        before: position before the accessing instruction, or ``position``.
+        watch: the access, or None for a breakpoint.
+    """
+
+    position: int
+    before: int
+    watch: WatchHit | None = None
+
+
+class Search:
+    """A backward search. It moves the machine; whoever asked moves it where it belongs afterwards.
+
+    Args:
+        replayer: the machine on its history.
+        conditions: what is searched.
+        interrupted: polled every few milliseconds.
+    """
+
+    def __init__(self, replayer: Replayer, conditions: StopConditions, interrupted: Interrupted) -> None:
+        self._replayer = replayer
+        self._machine = replayer.machine
+        self._breakpoints = conditions.breakpoints
+        self._watches = conditions.watches
+        self._condition = conditions.condition
+        self._wanted = self.wanted(conditions)
+        self._interrupted = interrupted
+
+    @staticmethod
+    def wanted(conditions: StopConditions) -> Wanted:
+        """The pages that conditions are about, for the index."""
+        return Wanted(conditions.breakpoints, conditions.watches)
+
+    def latest_before(self, origin: int, start: int) -> Found | None:
+        """The latest hit of [start, origin), or None.
+
+        Walks the intervals between checkpoints backward and skips those that the index rules out. The others
+        are replayed to their end without stopping at hits, so many hits cost no more than one.
+
+        Raises:
+            SearchInterrupted: the user asked to stop.
+        """
+        high = origin
+        while high > start and self._wanted:
+            possible = self._replayer.keeper.index.latest_possible(start, high, self._wanted)
+            if possible is None:
+                return None
+            high = possible
+            checkpoint = self._replayer.latest(high - 1)
+            found = self._in_interval(checkpoint, high)
+            if found is not None:
+                return found
+            high = checkpoint.position
+        return None
+
+    def _in_interval(self, checkpoint: Checkpoint, high: int) -> Found | None:
+        """The latest hit from a checkpoint up to ``high``."""
+        self._replayer.restore(checkpoint)
+        breakpoint_at, block = self._scan(high, self._breakpoints, self._watches)
+        if breakpoint_at is not None and (block is None or block + EXACT_SPAN <= breakpoint_at):
+            # No block that ends so much earlier can hold a later hit.
+            if self._condition is None or self._passes(breakpoint_at):
+                return Found(breakpoint_at, breakpoint_at)
+        access = self._latest_access(checkpoint, block, high)
+        if breakpoint_at is None:
+            return access
+        # At the same place the breakpoint counts: GDB steps back from an access, and would never see the breakpoint.
+        floor = access.position if access is not None else checkpoint.position
+        if self._condition is None:
+            return Found(breakpoint_at, breakpoint_at) if breakpoint_at >= floor else access
+        passing = self._latest_passing(floor, breakpoint_at + 1)
+        return Found(passing, passing) if passing is not None else access
+
+    def _scan(
+        self, high: int, breakpoints: frozenset[int], watches: tuple[Watch, ...]
+    ) -> tuple[int | None, int | None]:
+        """Run to ``high`` and note the last breakpoint hit's position and the last accessing block's."""
+        breakpoint_at: int | None = None
+        block: int | None = None
+        while (position := self._machine.icount) < high:
+            if self._machine.pc in breakpoints:  # a run does not report the place it starts from
+                breakpoint_at = position
+            hits = LastHits()
+            request = RunRequest(
+                until=high, slice=self._replayer.slice, breakpoints=breakpoints, watches=watches, last_hit=True
+            )
+            stop = self._replayer.advance(request, hits)
+            if hits.breakpoint is not None and hits.breakpoint.position < high:
+                breakpoint_at = hits.breakpoint.position
+            if hits.watch is not None:
+                block = hits.watch.position
+            if stop.kind is not StopKind.PAUSED:
+                break
+            self._replayer.checkpoint_regularly()
+            self._poll()
+        return breakpoint_at, block
+
+    def _latest_access(self, checkpoint: Checkpoint, block: int | None, high: int) -> Found | None:
+        """The last watched access before ``high``, in ``block`` or, where the scan was too careful, before it."""
+        while block is not None:
+            access = self._last_access(block, high)
+            if access is not None:
+                return access
+            self._replayer.restore(checkpoint)
+            high = block
+            _, block = self._scan(high, frozenset(), self._watches)
+        return None
+
+    def _last_access(self, block: int, high: int) -> Found | None:
+        """The last watched access in the block that starts at ``block``, made before ``high``."""
+        self._goto(block)
+        limit = min(high, block + EXACT_SPAN)
+        last: Found | None = None
+        while self._machine.icount < limit:
+            stop = self._replayer.advance(RunRequest(until=limit, watches=self._watches, exact=True))
+            if stop.kind is not StopKind.WATCHPOINT:
+                if stop.kind is StopKind.PAUSED:
+                    continue
+                break
+            before = self._machine.icount
+            self._replayer.step()
+            after = self._machine.icount
+            if after > high or after == before:
+                break
+            last = Found(after, before, stop.watch)
+            self._poll()
+        return last
+
+    def _passes(self, position: int) -> bool:
+        """Whether the condition holds at a breakpoint hit."""
+        self._goto(position)
+        return self._condition is None or self._condition(self._machine.pc)
+
+    def _latest_passing(self, low: int, high: int) -> int | None:
+        """The latest breakpoint hit of [low, high) whose condition holds.
+
+        Each hit must be asked, with the machine standing there. So the later parts come first, in growing pieces: in each
+        the machine runs forward from hit to hit and remembers the last that passed.
+        """
+        piece = max((high - low) // 64, 2000)
+        while high > low:
+            self._goto(max(low, high - piece))
+            begin = max(self._machine.icount, low)
+            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+            passing: int | None = None
+            while (position := self._machine.icount) < high:
+                if position >= low and self._machine.pc in self._breakpoints and self._ask():
+                    passing = position
+                stop = self._replayer.advance(
+                    RunRequest(until=high, slice=self._replayer.slice, breakpoints=self._breakpoints)
+                )
+                self._poll()
+                if stop.kind not in (StopKind.BREAKPOINT, StopKind.PAUSED):
+                    break
+            if passing is not None:
+                return passing
+            high, piece = begin, piece * 2
+        return None
+
+    def _ask(self) -> bool:
+        return self._condition is None or self._condition(self._machine.pc)
+
+    def _goto(self, position: int) -> None:
+        self._replayer.restore(self._replayer.latest(position))
+        if not self._replayer.run_to(position, self._interrupted):
+            raise SearchInterrupted
+
+    def _poll(self) -> None:
+        if self._interrupted():
+            raise SearchInterrupted
