@@ -124,7 +124,7 @@ class Timeline:
     @property
     def at_live_end(self) -> bool:
         """Whether the machine stands in the present of a live run: here it can be written to."""
-        return self.live and self.position >= self.history.end
+        return self.live and self.position >= self.history.end and not self.history.ahead
 
     def set_output(self, sink: OutputSink | None) -> None:
         """Where serial output goes. It is given each byte once, when its place is passed for the first time."""
@@ -146,8 +146,8 @@ class Timeline:
         """One instruction forward (a branch with its slot is one).
 
         Returns:
-            STEP; HISTORY_END at the end of a finished recording; SHUTDOWN. The position stays where it is while the CPU is
-            idle and nothing wakes it.
+            STEP; HISTORY_END at the end of a finished recording; SHUTDOWN. The position stays where it is while the
+            CPU is idle and nothing wakes it.
         """
         if self._at_finished_end():
             return self._stop(StopReason.HISTORY_END)
@@ -250,7 +250,9 @@ class Timeline:
         checkpoint = self._replayer.latest(position)
         if position < here or checkpoint.position > here:
             self._replayer.restore(checkpoint)
-        return self._replayer.run_to(position, interrupted)
+        arrived = self._replayer.run_to(position, interrupted)
+        self._replayer.settle()
+        return arrived
 
     # --- backward --------------------------------------------------------------------------
     def reverse_step(self) -> Stop:
@@ -262,8 +264,8 @@ class Timeline:
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
         """Backward to the latest stop condition before now.
 
-        A breakpoint here does not count. Stands at a breakpoint, or after a watched access, or at the start of history with
-        HISTORY_START. If interrupted, stands where it began.
+        A breakpoint here does not count. Stands at a breakpoint, or after a watched access, or at the start of history
+        with HISTORY_START. If interrupted, stands where it began.
         """
         try:
             found = self._find(conditions, interrupted)
@@ -380,19 +382,18 @@ class Timeline:
 
     # --- snapshots -------------------------------------------------------------------------
     def save_snapshot(self, name: str) -> None:
-        """Keep the state of this position under a name (on disk if the run is recorded). Overwrites one of the same name.
+        """Keep the state of this position under a name (on disk if the run is recorded), in place of an older one.
 
         Raises:
             RdbgError: the name cannot be used, or the disk is full.
         """
-        made = self._replayer.checkpoint()
-        self._snapshots.save(name, made, self._keeper, self.machine)
+        self._snapshots.save(name, self._replayer.capture(), self._keeper, self.machine)
 
     def load_snapshot(self, name: str) -> Stop:
         """Roll execution back (or forward) to a named snapshot's moment.
 
         Raises:
-            RdbgError: there is none of that name, its moment is not in this run, or its state is not what the run has there.
+            RdbgError: there is none of that name, its moment is not in this run, or it is damaged.
         """
         snapshot = self._snapshots.find(name)
         if not self.start <= snapshot.position <= self.end:
@@ -402,15 +403,11 @@ class Timeline:
             )
         here = self.position
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-        if snapshot.entered != self.history.entered_at(snapshot.position):
-            # Something was written there since: the run's own state at that place counts.
-            self._travel(snapshot.position, never)
-        else:
-            try:
-                self._snapshots.restore(snapshot, self._replayer)
-            except RdbgError:
-                self._travel(here, never)
-                raise
+        try:
+            self._snapshots.restore(snapshot, self._replayer)
+        except RdbgError:
+            self._travel(here, never)
+            raise
         self.places.leave(here)
         return self._stop(StopReason.STEP)
 

@@ -104,8 +104,9 @@ class CheckpointList:
         """The one to give up first; None if only the first is left (it is never given up).
 
         Without it, the replay to any place behind it starts at its predecessor: that costs the gap between its
-        neighbours. People look at the past near where they stand and near the present, so a gap is worth filling in inverse
-        proportion to its distance from these: spacing then grows with distance, and the number with its logarithm.
+        neighbours. People look at the past near where they stand and near the present, so a gap is worth filling in
+        inverse proportion to its distance from these: spacing then grows with distance, and the number of checkpoints
+        with its logarithm.
 
         Args:
             now: where the machine stands.

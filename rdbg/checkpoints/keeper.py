@@ -63,21 +63,29 @@ class CheckpointKeeper:
             self.store.release(old)
         return self._current
 
-    def take(self, entered: int, output: OutputMark, end: int) -> Checkpoint:
-        """Make a checkpoint of where the machine stands.
+    def capture(self, entered: int, output: OutputMark) -> Checkpoint:
+        """The state where the machine stands; it belongs to the caller, who releases its table in the end.
+
+        Args:
+            entered: see Checkpoint.
+            output: see Checkpoint.
+        """
+        table = self.store.retain(self.sync(cut=True))
+        return Checkpoint(self.machine.save_state(), table, entered, output)
+
+    def take(self, entered: int, output: OutputMark, end: int) -> None:
+        """Make a checkpoint where the machine stands. It may be gone at once, if memory is short.
 
         Args:
             entered: see Checkpoint.
             output: see Checkpoint.
             end: latest position known, for thinning.
         """
-        table = self.store.retain(self.sync(cut=True))
-        checkpoint = Checkpoint(self.machine.save_state(), table, entered, output)
+        checkpoint = self.capture(entered, output)
         replaced = self.checkpoints.put(checkpoint)
         if replaced is not None:
             self.store.release(replaced.table)
         self._thin(end)
-        return checkpoint
 
     def restore(self, state: MachineState, table: PageTable) -> None:
         """Put the machine into a state; only pages that differ are written."""

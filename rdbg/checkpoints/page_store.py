@@ -45,7 +45,8 @@ class _Slots:
         if self._free_count < count:
             self._grow(max(count - self._free_count, self.capacity, _CHUNK_PAGES))
         self._free_count -= count
-        return self._free[self._free_count : self._free_count + count].copy()
+        taken: Indices = self._free[self._free_count : self._free_count + count].copy()
+        return taken
 
     def _grow(self, by: int) -> None:
         old = self.capacity
@@ -64,7 +65,7 @@ class _Slots:
         """One user less for each slot; returns those that are free now."""
         slots = slots[slots != 0]
         self.references[slots] -= 1
-        gone = slots[self.references[slots] == 0]
+        gone: Indices = slots[self.references[slots] == 0]
         self._free[self._free_count : self._free_count + len(gone)] = gone
         self._free_count += len(gone)
         return gone
@@ -120,7 +121,7 @@ class PageStore:
             self._versions.release(self._leaves[gone].ravel())
 
     def derive(self, table: PageTable, pages: Sequence[int] | Indices, data: bytes) -> PageTable:
-        """A new table: ``table`` with ``pages`` (sorted, each once) changed to ``data``, their bytes one after another."""
+        """A new table: ``table`` with ``pages`` (sorted, each once) changed to ``data``, their bytes in that order."""
         numbers = np.asarray(pages, np.uint32)
         top = table.leaves.copy()
         if len(numbers) == 0:
@@ -150,7 +151,8 @@ class PageStore:
 
     def versions(self, table: PageTable) -> Indices:
         """The version of every page: equal numbers, equal contents."""
-        return self._leaves[table.leaves].ravel()[: self.page_count]
+        versions: Indices = self._leaves[table.leaves].ravel()[: self.page_count]
+        return versions
 
     def read(self, table: PageTable, pages: Sequence[int] | Indices) -> bytes:
         """The bytes that ``pages`` have in ``table``, one after another."""

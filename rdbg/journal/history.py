@@ -181,9 +181,27 @@ class History:
         return self.live and self._outside is not None and self._outside.pending()
 
     # --- for the timeline --------------------------------------------------------------------
-    def seek(self, icount: int) -> None:
-        """Stand at ``icount`` with every input there already entered."""
-        self._cursor = self._log.find(icount)
+    def seek(self, icount: int, entered: int | None = None) -> None:
+        """Stand at ``icount``.
+
+        Args:
+            icount: the position.
+            entered: how many of the inputs there have entered already (what `entered_at` gave when the state was
+                taken). None: all.
+        """
+        if entered is None:
+            self._cursor = self._log.find(icount)
+            return
+        self._cursor = self._log.find(icount - 1)
+        for _ in range(entered):
+            ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
+            if ordinal is not None:
+                self._cursor = ordinal + 1
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the history holds inputs that have not entered yet."""
+        return self._log.next_of(self._cursor, INPUT_KINDS) is not None
 
     def next_poke(self) -> int | None:
         """Position of the next write of the debugger after the cursor: do not run past it. None: no more."""

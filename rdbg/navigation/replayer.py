@@ -106,14 +106,19 @@ class Replayer:
         return self.pace.spacing or max(5000, int(self._speed * seconds))
 
     # --- states --------------------------------------------------------------------------------
-    def checkpoint(self) -> Checkpoint:
+    def capture(self) -> Checkpoint:
+        """The state here, for the caller to keep."""
+        self.settle()
+        return self.keeper.capture(self.history.entered_at(self.machine.icount), self.output.mark)
+
+    def checkpoint(self) -> None:
         """Make a checkpoint here."""
+        self.settle()
         began = self._clock()
         position = self.machine.icount
-        made = self.keeper.take(self.history.entered_at(position), self.output.mark, max(self.history.end, position))
+        self.keeper.take(self.history.entered_at(position), self.output.mark, max(self.history.end, position))
         # Slow to rise, so that one hiccup of the host does not thin the future.
         self._checkpoint_cost += (self._clock() - began - self._checkpoint_cost) * 0.25
-        return made
 
     def checkpoint_if_far(self, distance: int) -> None:
         """Make a checkpoint here unless the replay to here takes at most ``distance`` instructions."""
@@ -132,22 +137,19 @@ class Replayer:
             self.checkpoint()
 
     def latest(self, position: int) -> Checkpoint:
-        """The latest usable checkpoint at or before ``position``; the first one always is."""
-        while True:
-            found = self.keeper.checkpoints.latest(position)
-            if found is None:
-                raise RdbgError(f"icount {position} is before the start of this run")
-            if found.entered == self.history.entered_at(found.position):
-                return found
-            # An input entered here after the checkpoint was made: this place is not what it was.
-            if len(self.keeper.checkpoints) == 1:
-                return found
-            self.keeper.drop(found)
+        """The latest checkpoint at or before ``position``."""
+        found = self.keeper.checkpoints.latest(position)
+        if found is None:
+            raise RdbgError(f"icount {position} is before the start of this run")
+        return found
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Stand where a checkpoint was made."""
+        """Stand where a checkpoint was made, with the inputs entered that had entered then.
+
+        `settle` makes up for later ones (a debugger's write, a byte for an idle CPU).
+        """
         self.keeper.restore(checkpoint.state, checkpoint.table)
-        self.history.seek(checkpoint.position)
+        self.history.seek(checkpoint.position, checkpoint.entered)
         self.output.mark = checkpoint.output
 
     # --- running -------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ class Replayer:
         Raises:
             RdbgError: the replay has diverged from the recording.
         """
-        self._settle()
+        self.settle()
         start = self.machine.icount
         until = request.until
         for bound in (self.history.next_poke(), self._next_digest()):
@@ -179,7 +181,7 @@ class Replayer:
         elif hits is not None:
             hits.note(self.machine, start, self.machine.icount)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
-        self._settle()
+        self.settle()
         if stop.kind is StopKind.LIMIT and until != request.until:
             self._verify(until)
             stop = replace(stop, kind=StopKind.PAUSED)
@@ -220,12 +222,24 @@ class Replayer:
 
     def step(self) -> RunStop:
         """Run one instruction, or a branch with its slot."""
-        self._settle()
+        self.settle()
         start = self.machine.icount
         stop = self.advance(RunRequest(until=start + 1))
         if stop.kind is StopKind.LIMIT and self.machine.icount == start:
             stop = self.advance(RunRequest(until=start + 2))
         return stop
+
+    def settle(self) -> None:
+        """Let everything enter that the history has at this very position."""
+        while True:
+            position = self.machine.icount
+            for event in self.history.take_pokes(position):
+                self.machine.apply(event)
+            if position > self.history.end or self.history.next_icount() != position or self._waiting_outside(position):
+                return
+            self.machine.run(RunRequest(until=position))
+            if self.history.next_icount() == position:
+                return  # it enters when the machine goes on
 
     def _look_closely(self, request: RunRequest, stop: RunStop, hits: LastHits | None) -> RunStop:
         """Find again what the machine ran past: go back to before it and take single steps."""
@@ -249,18 +263,6 @@ class Replayer:
         if found.kind is StopKind.LIMIT and end != request.until:
             return replace(found, kind=StopKind.PAUSED)
         return found
-
-    def _settle(self) -> None:
-        """Let everything enter that the history has at this very position."""
-        while True:
-            position = self.machine.icount
-            for event in self.history.take_pokes(position):
-                self.machine.apply(event)
-            if position > self.history.end or self.history.next_icount() != position or self._waiting_outside(position):
-                return
-            self.machine.run(RunRequest(until=position))
-            if self.history.next_icount() == position:
-                return  # it enters when the machine goes on
 
     def _waiting_outside(self, position: int) -> bool:
         """Whether what could enter here is news from outside rather than history."""

@@ -156,8 +156,8 @@ class Search:
     def _latest_passing(self, low: int, high: int) -> int | None:
         """The latest breakpoint hit of [low, high) whose condition holds.
 
-        Each hit must be asked, with the machine standing there. So the later parts come first, in growing pieces: in each
-        the machine runs forward from hit to hit and remembers the last that passed.
+        Each hit must be asked, with the machine standing there. So the later parts come first, in growing pieces: in
+        each the machine runs forward from hit to hit and remembers the last that passed.
         """
         piece = max((high - low) // 64, 2000)
         while high > low:

@@ -39,12 +39,12 @@ class Snapshots:
         self._named: dict[str, Snapshot] = {}
 
     def save(self, name: str, checkpoint: Checkpoint, keeper: CheckpointKeeper, machine: MachineApi) -> None:
-        """Keep the state of a checkpoint, at which the machine stands."""
+        """Keep a state that was captured where the machine stands; it belongs to this object from now on."""
         if not name or not name.isprintable() or name != name.strip():
+            keeper.store.release(checkpoint.table)
             raise RdbgError(f"snapshot name {name!r} cannot be used: take printable characters without spaces around")
         if name in self._named:
             self.delete(name, keeper)
-        keeper.store.retain(checkpoint.table)
         self._named[name] = Snapshot(
             name, checkpoint.position, machine.now_ns, checkpoint.entered, checkpoint.bytes_beside_pages, checkpoint
         )

@@ -51,7 +51,8 @@ class StopConditions:
     Args:
         breakpoints: virtual addresses.
         watches: watched ranges.
-        condition: asked with the machine standing at a breakpoint hit (its address given); False: not a stop. None: always.
+        condition: asked with the machine standing at a breakpoint hit (its address given); False: not a stop. None:
+            always.
     """
 
     breakpoints: frozenset[int] = frozenset()

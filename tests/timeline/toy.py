@@ -1,0 +1,302 @@
+"""A tiny deterministic computer that keeps the contract of MachineApi: the model that navigation is tested on.
+
+It has branches with delay slots, interrupt windows, inputs, an idle state, power-off, output, a fast mode that
+notices watched accesses late, and blocks that it runs past and calls ambiguous.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdbg.emu.inputs import InputEvent, InputKind, InputSource
+from rdbg.emu.machine_api import (
+    Access,
+    MachineState,
+    MemoryArea,
+    OutputSink,
+    RegisterInfo,
+    RunRequest,
+    RunStop,
+    ScanHit,
+    StopKind,
+    Touched,
+    Watch,
+    WatchHit,
+)
+from rdbg.emu.memory_map import PAGE_SIZE
+
+PAGES = 150
+DATA = 0x40  # first virtual page of data: virtual page DATA + n is page n
+BLOCK_LIMIT = 20
+
+
+@dataclass(frozen=True)
+class Op:
+    """One instruction: ``kind`` is add, load, store, branch, out, wait or off."""
+
+    kind: str
+    a: int = 0
+    b: int = 0
+
+
+class Toy:
+    """The machine. ``program`` lies at virtual address 0, four bytes an instruction; it wraps around.
+
+    Args:
+        program: at least 3 instructions, no two branches in a row, none last.
+        ambiguous: every block start address divisible by this is ambiguous (0: none).
+        seed: fills some memory.
+    """
+
+    big_endian = False
+    page_count = PAGES
+
+    def __init__(self, program: Sequence[Op], ambiguous: int = 0, seed: int = 0) -> None:
+        self.program = list(program)
+        self.ambiguous = ambiguous
+        self.inputs: InputSource = _NoInputs()
+        self.memory = bytearray(PAGES * PAGE_SIZE)
+        self.memory[5 * PAGE_SIZE] = seed & 0xFF
+        self.icount = 0
+        self.pc = 0
+        self.regs = [0] * 4
+        self.idle = False
+        self.off = False
+        self.ticks = 0
+        self.last_breakpoint_hit: ScanHit | None = None
+        self.last_watch_hit: ScanHit | None = None
+        self.runs = 0
+        self.instructions_run = 0
+        self._sink: OutputSink | None = None
+        self._page_hashes: dict[int, int] = {}
+        self._clear_touched()
+
+    @property
+    def now_ns(self) -> int:
+        return self.icount
+
+    def _clear_touched(self) -> None:
+        self._written: set[int] = set()
+        self._wv: set[int] = set()
+        self._rv: set[int] = set()
+        self._xv: set[int] = set()
+
+    # --- execution ---------------------------------------------------------------------------
+    def _op(self, pc: int) -> Op:
+        return self.program[pc // 4]
+
+    def _address(self, op: Op) -> int:
+        return (DATA << 12) + (self.regs[op.a % 4] * 4 + op.b) % (PAGES * PAGE_SIZE - 4)
+
+    def _execute(self, pc: int) -> None:
+        op = self._op(pc)
+        self._xv.add(pc >> 12)
+        r = self.regs
+        if op.kind == "add":
+            r[op.a % 4] = (r[op.a % 4] * 5 + op.b) & 0xFFFFFFFF
+        elif op.kind in ("load", "store"):
+            at = self._address(op)
+            offset = at - (DATA << 12)
+            pages = {offset // PAGE_SIZE, (offset + 3) // PAGE_SIZE}
+            if op.kind == "load":
+                r[(op.a + 1) % 4] ^= struct.unpack_from("<I", self.memory, offset)[0]
+                self._rv |= {DATA + page for page in pages}
+            else:
+                struct.pack_into("<I", self.memory, offset, r[(op.a + 1) % 4])
+                self._wv |= {DATA + page for page in pages}
+                self._changed(pages)
+        elif op.kind == "out":
+            self._out(struct.pack("<I", r[op.a % 4])[: 1 + op.b % 4])
+        elif op.kind == "wait":
+            self.idle = True
+        elif op.kind == "off":
+            self.off = True
+
+    def _changed(self, pages: set[int]) -> None:
+        self._written |= pages
+        for page in pages:
+            self._page_hashes.pop(page, None)
+
+    def _out(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink(self.icount, 0, data)
+
+    def _unit(self) -> int:
+        return 2 if self._op(self.pc).kind == "branch" else 1
+
+    def _run_unit(self) -> bool:
+        """Run an instruction, or a branch with its slot. True: a window was met (and its inputs have entered)."""
+        here, op = self.pc, self._op(self.pc)
+        taken = False
+        if op.kind == "branch":
+            taken = (self.regs[op.a % 4] >> 3) % 3 != 0
+            self._xv.add(here >> 12)
+            self._execute(here + 4)
+            self.pc = op.b * 4 if taken else here + 8
+            self.icount += 2
+            self.instructions_run += 2
+        else:
+            self._execute(here)
+            self.pc = here + 4
+            self.icount += 1
+            self.instructions_run += 1
+        if self.pc >= 4 * len(self.program):
+            self.pc, taken = 0, True
+        if taken:
+            self.ticks += self.icount % 3
+            self._take_inputs()
+        return taken
+
+    def _take_inputs(self) -> None:
+        due = self.inputs.next_icount()
+        if due is not None and due <= self.icount:
+            for event in self.inputs.take(self.icount):
+                self.regs[event.port % 4] ^= int.from_bytes(event.data[:4], "little") + event.value
+                self.idle = False
+
+    def _accesses(self) -> list[tuple[int, int, Access]]:
+        """Accesses that the next unit makes: first address, length, kind."""
+        pc = self.pc + 4 if self._op(self.pc).kind == "branch" else self.pc
+        op = self._op(pc)
+        if op.kind == "load":
+            return [(self._address(op), 4, Access.READ)]
+        if op.kind == "store":
+            return [(self._address(op), 4, Access.WRITE)]
+        return []
+
+    def watch_hit(self, watches: Sequence[Watch]) -> WatchHit | None:
+        """The watched access that the next unit makes."""
+        for address, length, kind in self._accesses():
+            for watch in watches:
+                first = max(address, watch.address)
+                if first < min(address + length, watch.address + watch.length) and watch.access in (kind, Access.ACCESS):
+                    return WatchHit(watch, first, kind)
+        return None
+
+    def run(self, request: RunRequest) -> RunStop:
+        self.runs += 1
+        self.last_breakpoint_hit = self.last_watch_hit = None
+        begin = self.icount
+        block, block_pc, length = self.icount, self.pc, 0
+        late: WatchHit | None = None
+        first = True
+        while True:
+            if self.off:
+                return RunStop(StopKind.SHUTDOWN, self.icount, self.pc, exit_code=3)
+            if self.idle:
+                self._take_inputs()
+                if self.idle:
+                    kind = StopKind.LIMIT if request.until == self.icount else StopKind.IDLE
+                    return RunStop(kind, self.icount, self.pc)
+            if length == 0 or length >= BLOCK_LIMIT:
+                if late is not None:
+                    return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
+                block, block_pc, length = self.icount, self.pc, 0
+            if request.until is not None and self.icount + self._unit() > request.until:
+                if late is not None:
+                    return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
+                return RunStop(StopKind.LIMIT, self.icount, self.pc)
+            if self.pc in request.breakpoints and not first:
+                if late is not None:
+                    return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
+                if not request.last_hit:
+                    return RunStop(StopKind.BREAKPOINT, self.icount, self.pc)
+                self.last_breakpoint_hit = ScanHit(self.icount, self.pc)
+            hit = self.watch_hit(request.watches) if request.watches else None
+            if hit is not None:
+                if request.last_hit:
+                    self.last_watch_hit = ScanHit(self.icount if request.exact else block, block_pc, hit.watch)
+                elif request.exact:
+                    return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, hit)
+                elif late is None:
+                    late = hit
+            first = False
+            window = self._run_unit()
+            length += 1
+            if window:
+                if late is not None:
+                    return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
+                if self.ambiguous and not request.exact and block_pc % self.ambiguous == 4:
+                    return RunStop(StopKind.AMBIGUOUS, block, block_pc, rerun_from=block)
+                length = 0
+                if request.slice is not None and self.icount - begin >= request.slice and not self.off:
+                    return RunStop(StopKind.PAUSED, self.icount, self.pc)
+
+    def kick(self) -> None: ...
+
+    def set_output(self, sink: OutputSink) -> None:
+        self._sink = sink
+
+    def apply(self, event: InputEvent) -> None:
+        if event.kind is InputKind.POKE_MEMORY:
+            self.memory[event.value : event.value + len(event.data)] = event.data
+            self._changed({event.value // PAGE_SIZE, (event.value + len(event.data) - 1) // PAGE_SIZE})
+        else:
+            self.regs[event.port] = event.value
+
+    # --- state -------------------------------------------------------------------------------
+    def save_state(self) -> MachineState:
+        cpu = struct.pack("<QI4I??", self.icount, self.pc, *self.regs, self.idle, self.off)
+        return MachineState(self.icount, cpu, struct.pack("<Q", self.ticks))
+
+    def load_state(self, state: MachineState) -> None:
+        self.icount, self.pc, *regs, self.idle, self.off = struct.unpack("<QI4I??", state.cpu)
+        self.regs = list(regs)
+        (self.ticks,) = struct.unpack("<Q", state.devices)
+
+    def take_touched(self) -> Touched:
+        touched = Touched(sorted(self._written), sorted(self._wv), sorted(self._rv), sorted(self._xv))
+        self._clear_touched()
+        return touched
+
+    def nonzero_pages(self) -> Sequence[int]:
+        return [page for page in range(PAGES) if any(self.read_page(page))]
+
+    def read_page(self, page: int) -> bytes:
+        return bytes(self.memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE])
+
+    def read_pages(self, pages: Sequence[int]) -> bytes:
+        return b"".join(self.read_page(page) for page in pages)
+
+    def write_pages(self, pages: Sequence[int], data: bytes) -> None:
+        for at, page in enumerate(pages):
+            self.memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]
+            self._page_hashes.pop(page, None)
+
+    def digest(self) -> bytes:
+        state = self.save_state()
+        for page in range(PAGES):
+            if page not in self._page_hashes:
+                self._page_hashes[page] = zlib.crc32(self.read_page(page))
+        pages = struct.pack(f"<{PAGES}I", *(self._page_hashes[page] for page in range(PAGES)))
+        return hashlib.blake2b(state.cpu + state.devices + pages, digest_size=16).digest()
+
+    # --- debugger's view ---------------------------------------------------------------------
+    def registers(self) -> Sequence[RegisterInfo]:
+        return []
+
+    def read_register(self, number: int) -> int:
+        return self.regs[number]
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        offset = address - (DATA << 12)
+        return bytes(self.memory[offset : offset + length])
+
+    def translate(self, address: int) -> int | None:
+        offset = address - (DATA << 12)
+        return offset if 0 <= offset < len(self.memory) else None
+
+    def memory_areas(self) -> Sequence[MemoryArea]:
+        return []
+
+
+class _NoInputs:
+    def next_icount(self) -> int | None:
+        return None
+
+    def take(self, icount: int) -> list[InputEvent]:
+        return []
