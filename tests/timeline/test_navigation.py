@@ -132,7 +132,20 @@ class Run:
         here = timeline.position
         action = draw(
             st.sampled_from(
-                ["goto", "step", "back", "run", "reverse", "reverse", "save", "load", "poke", "live", "break off", "last"]
+                [
+                    "goto",
+                    "step",
+                    "back",
+                    "run",
+                    "reverse",
+                    "reverse",
+                    "save",
+                    "load",
+                    "poke",
+                    "live",
+                    "break off",
+                    "last",
+                ]
             )
         )
         if action == "goto":
@@ -196,7 +209,9 @@ class Run:
         self.check()
 
 
-@settings(max_examples=25, phases=(Phase.explicit, Phase.generate), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, phases=(Phase.explicit, Phase.generate), deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.data())
 def test_any_navigation_agrees_with_what_happened(data: st.DataObject) -> None:
     run = Run(data, data.draw(programs()), data.draw(st.integers(50, 3000)))

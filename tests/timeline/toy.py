@@ -173,7 +173,10 @@ class Toy:
         for address, length, kind in self._accesses():
             for watch in watches:
                 first = max(address, watch.address)
-                if first < min(address + length, watch.address + watch.length) and watch.access in (kind, Access.ACCESS):
+                if first < min(address + length, watch.address + watch.length) and watch.access in (
+                    kind,
+                    Access.ACCESS,
+                ):
                     return WatchHit(watch, first, kind)
         return None
 
