@@ -73,9 +73,11 @@ def _lines(
     if header.initial_snapshot:
         yield "starts from", f"snapshot {header.initial_snapshot}, icount {header.start:,}"
     length = reader.covered - header.start
-    yield "length", f"{length:,} instructions, {seconds_text(length << machine.shift)} of virtual time"
-    if reader.end is not None:
-        yield "end", end_text(reader.end)
+    end = reader.end
+    yield "length", f"{length:,} instructions, {seconds_text(length << machine.shift)} of virtual time without idling"
+    if end is not None:
+        at = f", at {seconds_text(end.virtual_ns)} of virtual time" if end.virtual_ns else ""
+        yield "end", end_text(end) + at
     else:
         yield "end", f"none: the recorder was killed, or still runs; usable up to icount {reader.covered:,}"
     counts = Counter(record.kind for record in reader.records())

@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> str:
     ):
         new.writer.append(record)
         new.writer.flush()
-    new.writer.close(EndOfRun(1_000_000_000, EndReason.SHUTDOWN, 3))
+    new.writer.close(EndOfRun(1_000_000_000, EndReason.SHUTDOWN, 3, 9_500_000_000))
     new.store.save("here", MachineState(250, b"cpu", b""), [(0, b"b" * 4096)], virtual_ns=2000)
     new.store.close()
     return path
@@ -62,16 +62,14 @@ def test_dump(path: str) -> None:
     assert lines[1] == "# malta, 24Kf, big endian, 256 MiB RAM, shift 3 (8 ns per instruction)"
     body = [re.sub(" +", " ", line).strip() for line in lines if not line.startswith("#")]
     assert body == [
-        '0 100 0.000000800 s serial port 0: "say \\"\\e\\r\\xff"',
-        "1 200 0.000001600 s wake the idle clock moves on by 5000 ns",
-        "2 200 0.000001600 s reset by the user",
-        "3 300 0.000002400 s write-memory physical 0x00001000: 2 bytes: 01 02",
-        "4 300 0.000002400 s write-register register 37 = 0x80000000",
-        "5 400 0.000003200 s digest 000102030405060708090a0b0c0d0e0f",
-        "6 450 0.000003600 s kind-23 unknown to this rdbg: port 1, value 0x2, data "
-        + " ".join(["00"] * 64)
-        + "... (100 bytes)",
-        "7 1000000000 8.000000000 s end the guest powered off, exit code 3",
+        '0 100 serial port 0: "say \\"\\e\\r\\xff"',
+        "1 200 wake the CPU idled until 0.000005000 s of virtual time",
+        "2 200 reset by the user",
+        "3 300 write-memory physical 0x00001000: 2 bytes: 01 02",
+        "4 300 write-register register 37 = 0x80000000",
+        "5 400 digest 000102030405060708090a0b0c0d0e0f",
+        "6 450 kind-23 unknown to this rdbg: port 1, value 0x2, data " + " ".join(["00"] * 64) + "... (100 bytes)",
+        "7 1000000000 end the guest powered off, exit code 3",
     ]
 
 
@@ -97,8 +95,8 @@ def test_info(path: str) -> None:
         "append      console=ttyS0",
         "image       bios u-boot.bin, 4 bytes, digest ",
         "starts from snapshot init, icount 0",
-        "length      1,000,000,000 instructions, 8.000000000 s of virtual time",
-        "end         the guest powered off, exit code 3",
+        "length      1,000,000,000 instructions, 8.000000000 s of virtual time without idling",
+        "end         the guest powered off, exit code 3, at 9.500000000 s of virtual time",
         "inputs      5 (serial 1, wake 1, reset 1, write-memory 1, write-register 1)",
         "digests     1",
         "snapshots   2",

@@ -6,7 +6,7 @@ import os
 from typing import TextIO
 
 from rdbg.journal.reader import JournalReader
-from rdbg.journal.words import date_text, kind_name, machine_text, printable, record_text, seconds_text
+from rdbg.journal.words import date_text, kind_name, machine_text, printable, record_text
 
 
 def write_dump(path: str, out: TextIO) -> bool:
@@ -28,14 +28,12 @@ def write_dump(path: str, out: TextIO) -> bool:
     reader = JournalReader(path)
     try:
         header = reader.header
-        shift = header.machine.shift
         out.write(f"# {printable(path)}: recorded {date_text(header.created)} by rdbg {header.rdbg_version}\n")
         out.write(f"# {printable(machine_text(header.machine))}\n")
-        out.write("# record          icount            virtual time  kind            what\n")
+        out.write("# record          icount  kind            what\n")
         number = 0
         for record in reader.records():
-            when = seconds_text(record.icount << shift)
-            line = f"{number:8} {record.icount:15} {when:>23}  {kind_name(record.kind):14}  {record_text(record)}"
+            line = f"{number:8} {record.icount:15}  {kind_name(record.kind):14}  {record_text(record)}"
             out.write(line + "\n")
             number += 1
         if reader.damage is not None:

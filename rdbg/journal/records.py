@@ -26,7 +26,7 @@ class Record(NamedTuple):
         kind: a number of InputKind, KIND_DIGEST or KIND_END.
         port: of an input; for KIND_END the EndReason.
         value: of an input; for KIND_END the guest's exit code.
-        data: of an input; for KIND_DIGEST the 16 bytes of the digest.
+        data: of an input; for KIND_DIGEST the 16 bytes of the digest; for KIND_END the virtual time in nanoseconds.
     """
 
     icount: int
@@ -51,11 +51,13 @@ class EndOfRun:
         icount: last position of the run.
         reason: why it ended.
         exit_code: what the guest gave, for SHUTDOWN.
+        virtual_ns: virtual time there in nanoseconds, or 0 if it was not noted.
     """
 
     icount: int
     reason: EndReason
     exit_code: int = 0
+    virtual_ns: int = 0
 
 
 def record_of(event: InputEvent) -> Record:
@@ -70,9 +72,10 @@ def event_of(record: Record) -> InputEvent:
 
 def record_of_end(end: EndOfRun) -> Record:
     """The record of the end of the run."""
-    return Record(end.icount, KIND_END, int(end.reason), end.exit_code)
+    virtual_time = end.virtual_ns.to_bytes(8, "little") if end.virtual_ns else b""
+    return Record(end.icount, KIND_END, int(end.reason), end.exit_code, virtual_time)
 
 
 def end_of(record: Record) -> EndOfRun:
     """The end that a record tells of."""
-    return EndOfRun(record.icount, EndReason(record.port), record.value)
+    return EndOfRun(record.icount, EndReason(record.port), record.value, int.from_bytes(record.data, "little"))

@@ -35,7 +35,7 @@ def record_text(record: Record) -> str:
         case InputKind.SERIAL:
             return f"port {record.port}: {quoted(record.data)}"
         case InputKind.WAKE:
-            return f"the idle clock moves on by {record.value} ns"
+            return f"the CPU idled until {seconds_text(record.value)} of virtual time"
         case InputKind.RESET | InputKind.SHUTDOWN:
             return "by the user"
         case InputKind.POKE_MEMORY:
