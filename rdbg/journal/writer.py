@@ -14,7 +14,7 @@ from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import EndOfRun, Record, record_of_end
 
 #: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at
-#: a time (about a millisecond), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most
+#: a time (about 5 ms), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most
 #: this second.
 CHUNK_RECORDS = 512
 CHUNK_BYTES = 32 << 10

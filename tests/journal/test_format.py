@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdbg.emu.inputs import InputKind
@@ -129,3 +130,21 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         JournalReader(str(tmp_path / "none"))
     with pytest.raises(RdbgError, match="cannot read the journal: Is a directory"):
         JournalReader(str(tmp_path))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 12), u64, u64)
+def test_a_forged_chunk_is_refused(payload: bytes, count: int, first: int, last: int) -> None:
+    """Checksums that fit do not make sense of a payload that has none: its records, or one line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "j")
+        chunk = bytearray(fmt.build_chunk(0, first, last, 2, [payload]))
+        chunk[28:32] = count.to_bytes(4, "little")
+        chunk[44:48] = zlib.crc32(chunk[:44]).to_bytes(4, "little")
+        path.write_bytes(fmt.build_header(header()) + chunk)
+        reader = JournalReader(str(path))
+        try:
+            assert len(list(reader.records())) == reader.count
+        except RdbgError as error:
+            assert "malformed chunk at offset" in str(error)
+        reader.close()
