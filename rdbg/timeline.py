@@ -77,6 +77,7 @@ class Timeline:
         checkpoint_memory: bytes that checkpoints may use beyond the first.
         max_checkpoints: bound on their number.
         pace: how often to look up while running.
+        sleep: whether an idle live CPU waits for its timers in host time; False: idle time is skipped.
         wait: called with seconds when the live machine is idle; returns early when there is input.
     """
 
@@ -89,12 +90,14 @@ class Timeline:
         checkpoint_memory: int = DEFAULT_MEMORY,
         max_checkpoints: int = MAX_CHECKPOINTS,
         pace: Pace | None = None,
-        wait: Callable[[float], None] = time.sleep,
+        sleep: bool = True,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.machine = machine
         self.history = history
         self.places = Places()
         self._wait = wait
+        self._sleep = sleep
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._replayer = Replayer(machine, history, self._keeper, pace or Pace())
         self._replayer.checkpoint()
@@ -165,6 +168,7 @@ class Timeline:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)
         origin = self.position
+        waited = 0.0  # seconds that an idle CPU has waited in host time
         while True:
             if self._at_finished_end():
                 return self._stop(StopReason.HISTORY_END)
@@ -172,16 +176,19 @@ class Timeline:
                 self._skip_ahead(conditions)
                 if self.position > origin and self._at_breakpoint(conditions):
                     return self._stop(StopReason.BREAKPOINT)
-            finished_end = None if self.live else self.history.end
-            in_past = self.position < self.history.end
+            present = self.at_live_end
             stop = self._replayer.advance(
                 RunRequest(
-                    until=self.history.end if in_past else finished_end,
+                    until=None if present else self.history.end,
                     slice=self._replayer.slice,
                     breakpoints=conditions.breakpoints,
                     watches=conditions.watches,
+                    wait_idle=present and self._sleep,
+                    skip_ns=int(waited * 1e9) if present else 0,
                 )
             )
+            if stop.kind is not StopKind.IDLE:
+                waited = 0.0
             if stop.kind is StopKind.BREAKPOINT:
                 if conditions.condition is None or conditions.condition(stop.pc):
                     return self._stop(StopReason.BREAKPOINT)
@@ -189,8 +196,8 @@ class Timeline:
                 return self._stop(StopReason.WATCHPOINT, stop.watch)
             elif stop.kind is StopKind.SHUTDOWN:
                 return self._powered_off(stop)
-            elif stop.kind is StopKind.IDLE and self.at_live_end:
-                self._wait(_IDLE_WAIT)
+            elif stop.kind is StopKind.IDLE and present:
+                waited += self._wait_outside(stop.idle_ns, waited)
             elif stop.kind is StopKind.IDLE:
                 return self._stop(StopReason.HISTORY_END)
             elif stop.kind is StopKind.PAUSED:
@@ -202,6 +209,13 @@ class Timeline:
                 return self._stop(StopReason.BREAKPOINT)
             if interrupted():
                 return self._stop(StopReason.INTERRUPTED)
+
+    def _wait_outside(self, idle_ns: int | None, waited: float) -> float:
+        """The live CPU is idle: wait for input or its timer; gives the seconds that passed."""
+        left = _IDLE_WAIT if idle_ns is None else max(0.0, min(_IDLE_WAIT, idle_ns / 1e9 - waited))
+        began = time.monotonic()
+        self._wait(left)
+        return time.monotonic() - began
 
     def _skip_ahead(self, conditions: StopConditions) -> None:
         """Jump over history in which the index rules a stop out."""

@@ -364,6 +364,7 @@ cdef class Core:
         c.have_watch_hit = False
         c.stop_soon = False
         c.probe = c.bp_count != 0
+        c.python_event = 0                       # inputs may have come, or the history been wound
         c.attention = 0
 
     cdef finish(self, uc_err err):

@@ -186,8 +186,8 @@ class History:
 
         Args:
             icount: the position.
-            entered: how many of the inputs there have entered already (what `entered_at` gave when the state was
-                taken). None: all.
+            entered: how many of the inputs there have entered already (what `entered` gave when the state was taken).
+                None: all.
         """
         if entered is None:
             self._cursor = self._log.find(icount)
@@ -197,6 +197,15 @@ class History:
             ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
             if ordinal is not None:
                 self._cursor = ordinal + 1
+
+    def entered(self, icount: int) -> int:
+        """How many of the inputs that stand at ``icount`` are behind the cursor."""
+        count = 0
+        ordinal = self._log.next_of(self._log.find(icount - 1), INPUT_KINDS)
+        while ordinal is not None and ordinal < self._cursor and self._log.record(ordinal).icount == icount:
+            count += 1
+            ordinal = self._log.next_of(ordinal + 1, INPUT_KINDS)
+        return count
 
     @property
     def ahead(self) -> bool:

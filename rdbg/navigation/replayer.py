@@ -108,15 +108,13 @@ class Replayer:
     # --- states --------------------------------------------------------------------------------
     def capture(self) -> Checkpoint:
         """The state here, for the caller to keep."""
-        self.settle()
-        return self.keeper.capture(self.history.entered_at(self.machine.icount), self.output.mark)
+        return self.keeper.capture(self.history.entered(self.machine.icount), self.output.mark)
 
     def checkpoint(self) -> None:
         """Make a checkpoint here."""
-        self.settle()
         began = self._clock()
         position = self.machine.icount
-        self.keeper.take(self.history.entered_at(position), self.output.mark, max(self.history.end, position))
+        self.keeper.take(self.history.entered(position), self.output.mark, max(self.history.end, position))
         # Slow to rise, so that one hiccup of the host does not thin the future.
         self._checkpoint_cost += (self._clock() - began - self._checkpoint_cost) * 0.25
 
@@ -174,7 +172,7 @@ class Replayer:
             if bound is not None and bound > start and (until is None or bound < until):
                 until = bound
         began = self._clock()
-        stop = self.machine.run(replace(request, until=until))
+        stop = self._run(replace(request, until=until))
         self._measure(self.machine.icount - start, self._clock() - began)
         if stop.rerun_from is not None:
             stop = self._look_closely(replace(request, until=until), stop, hits)
@@ -210,8 +208,7 @@ class Replayer:
                 if rung == target:
                     return True
                 self.checkpoint_if_far(self.pace.rung)
-                # A checkpoint every half of the way would overtake the machine if it stood still before a slot.
-                rungs = here > position
+                rungs = here > position  # or else a slot is in the way
             elif stop.kind is StopKind.PAUSED:
                 self.checkpoint_regularly()
             else:  # idle or powered off: nothing comes after
@@ -221,25 +218,51 @@ class Replayer:
         return True
 
     def step(self) -> RunStop:
-        """Run one instruction, or a branch with its slot."""
+        """Run one instruction, or a branch with its slot, or take one exception."""
         self.settle()
         start = self.machine.icount
-        stop = self.advance(RunRequest(until=start + 1))
-        if stop.kind is StopKind.LIMIT and self.machine.icount == start:
-            stop = self.advance(RunRequest(until=start + 2))
+        stop = self.machine.step()
+        if stop.rerun_from is not None:
+            raise RdbgError(
+                f"the instruction at {stop.pc:#010x}, icount {start}, cannot be stepped: its fault is ambiguous"
+            )
+        self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
+        self.settle()
         return stop
 
     def settle(self) -> None:
-        """Let everything enter that the history has at this very position."""
-        while True:
-            position = self.machine.icount
-            for event in self.history.take_pokes(position):
+        """Let happen all that history has at this very position, so that the state is the position's own.
+
+        That is: recorded inputs enter, the debugger's writes are made, and an idle CPU's time passes. At the end of a
+        live run the outside world decides when these happen: there, nothing is done but what is recorded already.
+        """
+        position, history = self.machine.icount, self.history
+        while position < history.end or history.ahead:
+            entered = history.entered(position)
+            for event in history.take_pokes(position):
                 self.machine.apply(event)
-            if position > self.history.end or self.history.next_icount() != position or self._waiting_outside(position):
+            if position >= history.end and not history.ahead:
                 return
-            self.machine.run(RunRequest(until=position))
-            if self.history.next_icount() == position:
-                return  # it enters when the machine goes on
+            # While a write is still to be made here, idle time must not pass: it was made before that.
+            self.machine.run(RunRequest(until=position, wait_idle=history.next_poke() == position))
+            if history.next_poke() != position or history.entered(position) == entered:
+                return
+
+    def _run(self, request: RunRequest) -> RunStop:
+        """Run, but not into the idle time at the place of the debugger's next write."""
+        poke = self.history.next_poke()
+        if poke is None or poke != request.until:
+            return self.machine.run(request)
+        request = replace(request, wait_idle=True)
+        while True:
+            stop = self.machine.run(request)
+            if stop.kind is not StopKind.IDLE:
+                return stop
+            if stop.position == poke:
+                return replace(stop, kind=StopKind.LIMIT)
+            if stop.idle_ns is None:
+                return stop
+            request = replace(request, skip_ns=stop.idle_ns)
 
     def _look_closely(self, request: RunRequest, stop: RunStop, hits: LastHits | None) -> RunStop:
         """Find again what the machine ran past: go back to before it and take single steps."""

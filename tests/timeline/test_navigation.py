@@ -99,11 +99,14 @@ class Run:
 
     def look(self) -> None:
         """Write down what happened so far."""
+        self.known = self.history._log.count
         history = copy.copy(self.history)
         history._outside = None
         self.oracle = Oracle(self.program, self.seed, history, history.end)
 
     def check(self) -> None:
+        if self.known != self.history._log.count:
+            self.look()  # coming back to the live end, the idle machine took what waited outside
         moment = self.oracle.by_position[self.timeline.position]
         assert self.machine.pc == moment.pc
         assert tuple(self.machine.regs) == moment.regs

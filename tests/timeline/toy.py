@@ -229,6 +229,19 @@ class Toy:
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
                     return RunStop(StopKind.PAUSED, self.icount, self.pc)
 
+    def step(self) -> RunStop:
+        if self.off:
+            return RunStop(StopKind.SHUTDOWN, self.icount, self.pc, exit_code=3)
+        if self.idle:
+            self._take_inputs()
+            if self.idle:
+                return RunStop(StopKind.IDLE, self.icount, self.pc)
+        self._run_unit()
+        return RunStop(StopKind.LIMIT, self.icount, self.pc)
+
+    def serial_room(self, port: int) -> int:
+        return 16
+
     def kick(self) -> None: ...
 
     def set_output(self, sink: OutputSink) -> None:
