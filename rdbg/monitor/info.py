@@ -37,9 +37,7 @@ def _replay(session: Session, arguments: list[str]) -> str:
     if timeline.live and timeline.at_live_end:
         return f"Live execution: instruction count = {timeline.position}\n"
     doing = "Visiting the past of a live execution" if timeline.live else "Replaying execution"
-    return (
-        f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
-    )
+    return f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
 
 
 def _registers(session: Session, arguments: list[str]) -> str:

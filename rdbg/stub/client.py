@@ -81,9 +81,7 @@ class Client:
         self._words = {name: handler for feature in features for name, handler in feature.words.items()}
         self._longest = max(map(len, self._handlers))
         self._expedited = tuple(
-            number
-            for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc"))
-            if number is not None
+            number for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc")) if number is not None
         )
 
     def handle(self, packet: bytes) -> None:

@@ -52,9 +52,7 @@ def _jump(client: Client, rest: bytes) -> None:
 
 
 def _reverse_continue(client: Client, rest: bytes) -> bytes:
-    return _move(
-        client, lambda: client.timeline.reverse_run(client.points.stop_conditions(), client.interrupted)
-    )
+    return _move(client, lambda: client.timeline.reverse_run(client.points.stop_conditions(), client.interrupted))
 
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:

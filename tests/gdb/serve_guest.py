@@ -1,0 +1,43 @@
+"""Runs a guest for a while and serves its history to GDB: what the tests in this directory connect to.
+
+Prints ``listening PORT END`` when GDB may come, and guest output nowhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rdbg.emu.machine import Machine
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.gdbstub import GdbOptions, GdbServer
+from rdbg.journal.history import History
+from rdbg.timeline import StopConditions, Timeline
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("role", choices=("bios", "kernel"))
+    parser.add_argument("image", type=Path)
+    parser.add_argument("--big-endian", action="store_true")
+    parser.add_argument("--run", type=int, default=0, help="instructions to run before GDB may come")
+    parser.add_argument("--finish", action="store_true", help="end the history there, as a recording's")
+    options = parser.parse_args()
+
+    image = Image(options.role, str(options.image), options.image.read_bytes())
+    history = History.live_run()
+    machine = Machine(MachineSpec("malta", "24Kf", options.big_endian, 256 << 20, 0, (image,)), history)
+    timeline = Timeline(machine, history)
+    while timeline.position < options.run:
+        timeline.run(StopConditions(), lambda: timeline.position >= options.run)
+    if options.finish:
+        timeline.close()
+    server = GdbServer(timeline, GdbOptions(port=0, stopped=True))
+    server.listen()
+    print("listening", server.address[1], timeline.end, flush=True)
+    while not server.quit_wanted:
+        server.poll(0.5)
+
+
+if __name__ == "__main__":
+    main()

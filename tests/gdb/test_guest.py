@@ -1,0 +1,246 @@
+"""What a user of GDB sees, in both byte orders: breakpoints, watchpoints, both ends of history, monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rdbg
+from tests.gdb.driver import Gdb, Guest
+
+HERE = Path(__file__).parent / "guest"
+RUN = 6000
+START_WORDS = ("No more reverse-execution history", "Backward execution from here not possible")  # GDB 13, GDB 18
+END_WORDS = ("No more reverse-execution history", "Reached end of recorded history")
+
+
+def says(answer: object, words: tuple[str, ...]) -> bool:
+    return any(word in answer for word in words)  # type: ignore[operator]
+
+
+@pytest.fixture(params=["el", "eb"])
+def order(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def elf(order: str) -> Path:
+    return HERE / f"counter-{order}.elf"
+
+
+@pytest.fixture
+def guest(elf: Path, order: str) -> Iterator[Guest]:
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", str(RUN), "--finish", *endian) as guest:
+        yield guest
+
+
+@pytest.fixture
+def gdb(gdb_program: str, elf: Path, guest: Guest) -> Iterator[Gdb]:
+    with Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        yield gdb
+
+
+def test_without_a_file_gdb_knows_byte_order_and_architecture(gdb_program: str, guest: Guest, order: str) -> None:
+    with Gdb(gdb_program) as gdb:
+        gdb.connect(guest.port)
+        assert {"el": "little", "eb": "big"}[order] in gdb.run("show endian").text
+        assert "mips:isa32r2" in gdb.run("show architecture").text
+        assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
+
+
+def test_reverse_continue_stops_at_the_latest_of_many_hits(gdb: Gdb) -> None:
+    gdb.run("break note")
+    seen = []
+    while gdb.run("reverse-continue").stops[0].get("reason") == "breakpoint-hit":
+        seen.append(gdb.value("$a0"))
+    assert seen == list(range(93, 0, -10))
+
+
+def test_both_ends_of_history_are_said_and_survived(gdb: Gdb, guest: Guest) -> None:
+    for _ in range(2):
+        assert says(gdb.run("reverse-continue"), START_WORDS)
+        assert says(gdb.run("reverse-stepi"), START_WORDS)
+        assert gdb.value("$pc") == 0xBFC00000
+        assert says(gdb.run("continue"), END_WORDS)
+        assert says(gdb.run("stepi"), END_WORDS)
+        assert f"icount {guest.end}," in gdb.run("monitor when").text
+
+
+def test_a_watchpoint_shows_old_and_new_value_in_both_directions(gdb: Gdb) -> None:
+    gdb.run("watch last")
+    answer = gdb.run("reverse-continue")
+    assert "Old value = 93" in answer and "New value = 83" in answer
+    # It has gone back over the store, and stands before it.
+    assert "sw" in gdb.run("x/i $pc").text
+    writer = gdb.value("$pc")
+    answer = gdb.run("reverse-continue")
+    assert "Old value = 83" in answer and "New value = 73" in answer
+    answer = gdb.run("continue")
+    assert "Old value = 73" in answer and "New value = 83" in answer
+    assert gdb.value("$pc") in (writer + 4, gdb.value("$ra"))
+    gdb.run("delete")
+    assert says(gdb.run("continue"), END_WORDS)
+
+
+def test_read_and_access_watchpoints(gdb: Gdb) -> None:
+    gdb.run("rwatch last")
+    answer = gdb.run("reverse-continue")
+    assert "Hardware read watchpoint" in answer and "Value = 93" in answer
+    gdb.run("delete")
+    gdb.run("awatch last")
+    answer = gdb.run("reverse-continue")
+    assert "Hardware access (read/write) watchpoint" in answer
+
+
+def test_a_conditional_breakpoint_in_both_directions(gdb: Gdb) -> None:
+    gdb.run("break note if value == 43")
+    gdb.run("reverse-continue")
+    assert gdb.value("$a0") == 43
+    assert says(gdb.run("reverse-continue"), START_WORDS)
+    gdb.run("continue")
+    assert gdb.value("$a0") == 43
+    assert says(gdb.run("continue"), END_WORDS)
+
+
+def test_a_deleted_breakpoint_does_not_stop(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    gdb.run("delete")
+    assert says(gdb.run("reverse-continue"), START_WORDS)
+
+
+def test_reverse_continue_n_skips_hits(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    gdb.run("reverse-continue 3")  # the count is for the breakpoint that GDB stands at
+    assert gdb.value("$a0") == 63
+
+
+def test_a_breakpoint_here_does_not_hold_reverse_stepi(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    here = gdb.value("$pc")
+    gdb.run("reverse-stepi")
+    before = gdb.value("$pc")
+    assert before != here
+    gdb.run("stepi")
+    assert gdb.value("$pc") == here
+
+
+def test_reverse_finish_next_and_step_by_source_line(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    gdb.run("stepi")
+    gdb.run("delete")
+    gdb.run("reverse-finish")
+    assert "jal" in gdb.run("x/i $pc").text
+    gdb.run("reverse-next")
+    assert "work" in gdb.run("frame").text
+    gdb.run("reverse-step")
+    gdb.run("next")
+    assert "work" in gdb.run("frame").text
+
+
+def test_a_breakpoint_on_a_delay_slot_stops(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    call = gdb.value("$ra") - 8
+    gdb.run("delete")
+    gdb.run(f"break *{call + 4:#x}")  # GDB moves it to the branch
+    gdb.run("reverse-continue")
+    assert gdb.value("$pc") == call
+
+
+def test_memory_that_is_not_mapped(gdb: Gdb) -> None:
+    assert "Cannot access memory at address 0x0" in gdb.run("x/x 0")
+
+
+def test_the_past_cannot_be_written(gdb: Gdb) -> None:
+    gdb.run("reverse-stepi")
+    assert gdb.run("set var count = 1").errors
+    assert "this recording is finished" in gdb.run("set $v0 = 1")
+    assert gdb.value("$v0") != 1
+
+
+def test_snapshots_bring_registers_back(gdb: Gdb) -> None:
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    gdb.run("delete")
+    saved = gdb.registers()
+    assert "saved" in gdb.run("monitor savevm here")
+    listing = gdb.run("monitor info snapshots").text
+    assert "here" in listing and "ICOUNT" in listing
+    gdb.run("monitor goto start")
+    gdb.forget()
+    assert gdb.registers() != saved
+    answer = gdb.run("monitor loadvm here")
+    assert "flush register-cache" in answer
+    gdb.forget()
+    assert gdb.registers() == saved
+    gdb.run("monitor delvm here")
+    assert "There is no snapshot available" in gdb.run("monitor info snapshots")
+    assert "there is no snapshot 'here'" in gdb.run("monitor loadvm here")
+
+
+def test_the_script_makes_gdb_look_again(gdb: Gdb) -> None:
+    script = Path(rdbg.__file__).parent / "gdb" / "rdbg.gdb"
+    gdb.run(f"source {script}")
+    gdb.run("monitor savevm here")
+    saved = gdb.registers()
+    gdb.run("monitor goto 50%")
+    assert gdb.registers() != saved
+    gdb.run("monitor loadvm here")
+    assert gdb.registers() == saved
+
+
+def test_monitor_commands(gdb: Gdb) -> None:
+    assert "savevm NAME" in gdb.run("monitor help")
+    assert "goto start|end" in gdb.run("monitor help goto")
+    assert "unknown command: 'frobnicate'" in gdb.run("monitor frobnicate")
+    assert "did you mean goto" in gdb.run("monitor got")
+    assert "usage: savevm NAME" in gdb.run("monitor savevm")
+    assert "instruction count = " in gdb.run("monitor info replay")
+    assert "checkpoints in" in gdb.run("monitor info checkpoints")
+    assert "status" in gdb.run("monitor info registers")
+    assert "unknown topic" in gdb.run("monitor info weather")
+    for place in ("nowhere", "101%", "-x", "1z", "0xg"):
+        assert "at icount" not in gdb.run(f"monitor goto {place}").text
+    assert "at icount 100," in gdb.run("monitor goto 100").text
+    assert "at icount 90," in gdb.run("monitor goto -10").text
+
+
+def test_who_wrote_this_last(gdb: Gdb) -> None:
+    address = gdb.value("&last")
+    answer = gdb.run(f"monitor lastwrite {address:#x}").text
+    assert "wrote" in answer
+    position = answer.split("monitor goto ")[1].split("'")[0]
+    gdb.run(f"monitor goto {position}")
+    gdb.forget()
+    assert "sw" in gdb.run("x/i $pc").text
+
+
+def test_cp0_registers_are_a_group_of_their_own(gdb: Gdb) -> None:
+    shown = gdb.run("info registers system").text
+    for name in ("status", "cause", "epc", "entryhi", "count", "compare"):
+        assert name in shown
+
+
+def test_searching_and_comparing_memory_in_the_stub(gdb: Gdb, elf: Path) -> None:
+    # compare-sections asks for a CRC of what the guest has in memory.
+    answer = gdb.run("compare-sections .text")
+    assert "matched" in answer and "MIS-MATCHED" not in answer
+    text = elf.read_bytes()
+    assert text  # the pattern is the first instruction
+    assert "1 pattern found" in gdb.run("find /w1 0x80100000, 0x80100100, 0x3c1d8020")
+
+
+def test_a_client_may_leave_and_come_back(gdb: Gdb, gdb_program: str, guest: Guest, elf: Path) -> None:
+    gdb.run("monitor goto 1000")
+    gdb.run("disconnect")
+    with Gdb(gdb_program, elf) as other:
+        other.connect(guest.port)
+        assert "icount 1000" in other.run("monitor when").text or "icount 999" in other.run("monitor when").text
