@@ -233,6 +233,15 @@ class SnapshotStore:
         )
         return (pages - free) * unit
 
+    def copy_to(self, path: str) -> None:
+        """Write a compact copy of the store to a new file, also while it is in use.
+
+        Raises:
+            RdbgError: there is a file, or it cannot be written.
+        """
+        with guard(self.path, f"copy the snapshots to {path}"):
+            self._db.execute("VACUUM INTO ?", (path,))
+
     # --- images ------------------------------------------------------------------------------
     def put_image(self, data: bytes) -> bytes:
         """Keep an image that the machine starts from; returns its digest."""

@@ -77,6 +77,7 @@ def connect(path: str, recording_id: bytes | None) -> tuple[sqlite3.Connection, 
         try:
             _check(path, connection, recording_id)
             if writable:
+                connection.execute("PRAGMA journal_mode = WAL")  # a copy is not in this mode
                 connection.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
             connection.close()
