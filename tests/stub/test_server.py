@@ -1,0 +1,184 @@
+"""The server: who may come in, what happens to the guest when they come, leave and vanish, Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from rdbg.errors import RdbgError
+from rdbg.gdbstub import GdbOptions, GdbServer
+from rdbg.rsp.framing import encode
+from rdbg.timeline import Timeline
+from tests.stub.wire import RawClient, run_guest, serve
+
+
+@pytest.fixture
+def live() -> Timeline:
+    return run_guest(1000, finish=False)
+
+
+@pytest.fixture
+def server(live: Timeline) -> Iterator[GdbServer]:
+    server = serve(live)
+    yield server
+    server.close()
+
+
+def test_the_guest_runs_until_gdb_comes_and_again_after_it_detaches(server: GdbServer) -> None:
+    assert server.wants_run and not server.knocking()
+    client = RawClient(server)
+    assert server.attached and not server.wants_run
+    assert client.ask(b"?").startswith(b"T05thread:01;")
+    assert client.ask(b"D") == b"OK"
+    assert not server.attached and server.wants_run
+
+
+def test_a_client_knocks(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.close()
+    server.poll(0)
+    assert not server.attached
+
+
+@pytest.mark.parametrize("farewell", [b"", b"$k#6b", b"$m8", b"$vKill;1#6e"])
+def test_a_client_that_goes_without_detaching_leaves_the_guest_standing(server: GdbServer, farewell: bytes) -> None:
+    client = RawClient(server)
+    client.send(farewell)
+    client.receive()
+    client.close()
+    server.poll(1)
+    assert not server.attached and not server.wants_run
+    assert RawClient(server).ask(b"qC") == b"QC01"
+
+
+def test_a_new_client_finds_no_breakpoints_of_the_last(server: GdbServer) -> None:
+    first = RawClient(server)
+    assert first.ask(b"Z0,80100020,4") == b"OK"
+    first.close()
+    server.poll(1)
+    assert b"replaylog:begin" in RawClient(server).ask(b"bc")
+
+
+def test_a_second_client_is_refused_with_a_line_in_the_log(server: GdbServer, caplog: pytest.LogCaptureFixture) -> None:
+    first = RawClient(server)
+    with caplog.at_level(logging.WARNING, "rdbg.gdbstub"):
+        second = RawClient(server)
+    assert second.socket.recv(1) == b""
+    assert "refused" in caplog.text
+    assert first.ask(b"qC") == b"QC01"
+
+
+def test_a_port_in_use_is_said_in_one_line(server: GdbServer, live: Timeline) -> None:
+    with pytest.raises(RdbgError, match=r"cannot listen for GDB on 127\.0\.0\.1:\d+: .*in use") as caught:
+        GdbServer(live, GdbOptions(port=server.address[1])).listen()
+    assert "\n" not in str(caught.value)
+
+
+def test_only_loopback_unless_told_otherwise() -> None:
+    assert GdbOptions().host == "127.0.0.1"
+
+
+def test_an_interrupt_stops_a_live_run(server: GdbServer) -> None:
+    client = RawClient(server)
+    start = server.timeline.position
+    client.send(encode(b"vCont;c") + b"\x03")
+    assert client.ask(b"?").startswith(b"T05")
+    assert server.timeline.position > start
+
+
+def test_the_reply_to_an_interrupt_is_sigint(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.ask(b"QStartNoAckMode")
+    client.send(encode(b"c") + b"\x03")
+    assert client.ask(b"qC") == b"QC01"
+    client.send(encode(b"c"))
+    client.send(b"\x03")
+    replies = client.receive()
+    assert any(b"T02" in getattr(event, "data", b"") for event in replies)
+
+
+def test_ctrl_c_as_a_packet(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.send(encode(b"c") + encode(b"vCtrlC"))
+    assert client.ask(b"qC") == b"QC01"
+    assert client.ask(b"vCtrlC") == b"OK"
+
+
+def test_the_caller_can_end_a_movement(live: Timeline) -> None:
+    looks: list[int] = []
+
+    def stop_wanted() -> bool:
+        looks.append(1)
+        return len(looks) > 5
+
+    server = serve(live, stop_wanted)
+    client = RawClient(server)
+    assert client.ask(b"c").startswith(b"T02")
+    server.close()
+
+
+def test_a_client_that_vanishes_during_a_run_ends_it(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.send(encode(b"c"))
+    client.close()
+    server.poll(1)
+    server.poll(0)
+    assert not server.attached and not server.wants_run
+
+
+def test_monitor_quit_is_for_the_caller(server: GdbServer) -> None:
+    client = RawClient(server)
+    assert client.ask(b"qRcmd," + b"quit".hex().encode()) == b"OK"
+    assert server.quit_wanted and not server.wants_run
+
+
+def test_the_live_end_can_be_written_and_the_past_not(server: GdbServer) -> None:
+    client = RawClient(server)
+    assert client.ask(b"M80200000,4:01020304") == b"OK"
+    assert client.ask(b"m80200000,4") == b"01020304"
+    assert client.ask(b"X80200000,4:#$}*") == b"OK"
+    assert client.ask(b"x80200000,4") == b"b#$}*"
+    assert client.ask(b"P3=78563412") == b"OK"
+    assert client.ask(b"p3") == b"78563412"
+    everything = client.ask(b"g")
+    assert client.ask(b"G" + everything) == b"OK"
+    assert client.ask(b"g") == everything
+    client.ask(b"bs")
+    assert client.ask(b"P3=00000000").startswith(b"E.cannot change registers")
+    assert client.ask(b"M80200000,1:00").startswith(b"E")
+
+
+def test_registers_are_in_the_guests_byte_order(server: GdbServer) -> None:
+    client = RawClient(server)
+    pc = server.timeline.machine.pc
+    assert client.ask(b"p25") == pc.to_bytes(4, "little").hex().encode()
+    assert b"25:" + client.ask(b"p25") in client.ask(b"?")
+
+
+def test_features_are_those_that_there_are(server: GdbServer) -> None:
+    features = RawClient(server).ask(b"qSupported:swbreak+;hwbreak+").decode().split(";")
+    for feature in ("ReverseStep+", "ReverseContinue+", "QStartNoAckMode+", "swbreak+", "qXfer:features:read+"):
+        assert feature in features
+
+
+def test_a_damaged_packet_is_asked_for_again(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.send(b"$qC#00")
+    assert client.acknowledgements() == [False]
+
+
+def test_a_lost_reply_is_sent_again(server: GdbServer) -> None:
+    client = RawClient(server)
+    first = client.ask(b"qC")
+    client.send(b"-")
+    assert first in [getattr(event, "data", None) for event in client.receive()]
+
+
+def test_range_stepping(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.ask(b"bc")
+    pc = server.timeline.machine.pc
+    client.ask(b"vCont;r%x,%x:1" % (pc, pc + 0x10))
+    assert not pc <= server.timeline.machine.pc < pc + 0x10
