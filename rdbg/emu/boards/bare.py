@@ -163,8 +163,8 @@ def _boot(
 def _raw(image: Image, item: MemorySpec) -> bytes:
     if len(image.data) > item.size:
         raise RdbgError(
-            f"{image.role} image {image.path!r} has {len(image.data)} bytes, {item.kind} {item.name!r} has {item.size}: "
-            "give a smaller one"
+            f"{image.role} image {image.path!r} has {len(image.data)} bytes, {item.kind} {item.name!r} has "
+            f"{item.size}: give a smaller one"
         )
     return image.data
 

@@ -263,7 +263,8 @@ def _check_overlaps(spec: BareSpec, path: str) -> None:
     for (base, size, name), (next_base, _, next_name) in zip(windows, windows[1:], strict=False):
         if base + size > next_base:
             raise RdbgError(
-                f"board file {path!r}: {name} ({base:#x} to {base + size - 1:#x}) and {next_name} at {next_base:#x} overlap"
+                f"board file {path!r}: {name} ({base:#x} to {base + size - 1:#x}) and {next_name} at {next_base:#x} "
+                "overlap: move one of them"
             )
     names = [memory.name for memory in spec.memory] + [item.name for item in spec.uarts + spec.timers]
     for name in names:

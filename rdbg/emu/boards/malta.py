@@ -144,7 +144,8 @@ def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, t
     elf = parse_elf(kernel, spec.big_endian)
     if not KSEG0 <= elf.entry < KSEG2:
         raise RdbgError(
-            f"kernel image {kernel.path!r} starts at {elf.entry:#x}, outside kseg0 and kseg1: link it at 0x80000000 or up"
+            f"kernel image {kernel.path!r} starts at {elf.entry:#x}, outside kseg0 and kseg1: "
+            "link it at 0x80000000 or up"
         )
     what = f"kernel image {kernel.path!r}"
     pieces = tuple(

@@ -21,7 +21,6 @@ PM_TIMER_HZ = 3_579_545
 SECOND_NS = 1_000_000_000
 
 APM_CONTROL, APM_STATUS = 0, 1
-APM_ACPI_ON, APM_ACPI_OFF = 0xF1, 0xF0
 
 
 class AcpiPm(ByteDevice):
@@ -40,12 +39,14 @@ class AcpiPm(ByteDevice):
         self._system = system
         self._irq = irq
         self._timer = system.timer(f"{name}.overflow", self._update)
-        self.status = self.enable = self.control = 0
+        self.status = self.enable = 0
+        self.control = CONTROL_SCI_ENABLE  # ACPI is on from the start: there is no SMM firmware to switch it
         self.overflow = 0  #: tick at which the timer's top bit changes next
 
     def reset(self) -> None:
-        """No events, SCI off."""
-        self.status = self.enable = self.control = 0
+        """No events."""
+        self.status = self.enable = 0
+        self.control = CONTROL_SCI_ENABLE
         self.overflow = 0
         self._timer.disarm()
         self._irq(False)
@@ -116,10 +117,6 @@ class AcpiPm(ByteDevice):
             else:
                 self._system.log(f"guest asks for sleep type {sleep_type}: not modelled, it stays awake")
 
-    def set_sci_enable(self, on: bool) -> None:
-        """The APM port's way to switch ACPI on and off."""
-        self.control = self.control & ~CONTROL_SCI_ENABLE | (CONTROL_SCI_ENABLE if on else 0)
-
     def _update(self) -> None:
         status = self._current_status()
         self._irq(status & self.enable & SCI_EVENTS != 0)
@@ -142,9 +139,8 @@ class ApmPorts(ByteDevice):
 
     _FIELDS = ("control", "status")
 
-    def __init__(self, name: str, pm: AcpiPm) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._pm = pm
         self.control = self.status = 0
 
     def read_byte(self, offset: int) -> int:
@@ -152,13 +148,11 @@ class ApmPorts(ByteDevice):
         return self.control if offset == APM_CONTROL else self.status
 
     def write_byte(self, offset: int, value: int) -> None:
-        """Control 0xf1 and 0xf0 switch ACPI on and off."""
+        """Keep it: no system management code listens."""
         if offset == APM_STATUS:
             self.status = value
-            return
-        self.control = value
-        if value in (APM_ACPI_ON, APM_ACPI_OFF):
-            self._pm.set_sci_enable(value == APM_ACPI_ON)
+        else:
+            self.control = value
 
     def reset(self) -> None:
         """Both zero."""

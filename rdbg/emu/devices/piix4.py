@@ -141,7 +141,7 @@ class Piix4:
         self.rtc = Mc146818("rtc", system, line(IRQ_RTC), rtc_base)
         self.keyboard = I8042("i8042", system, line(IRQ_KEYBOARD), line(IRQ_MOUSE))
         self.pm = AcpiPm("piix4.pm", system, line(IRQ_SCI))
-        self.apm = ApmPorts("piix4.apm", self.pm)
+        self.apm = ApmPorts("piix4.apm")
         self.events = GeneralPurposeEvents("piix4.gpe")
         self.smbus = SmbusHost("piix4.smbus", eeproms)
         self.reset_control = ResetControl("piix4.reset", system)
@@ -206,7 +206,7 @@ def _pm_function() -> PciFunction:
     defaults = (
         (PM_BASE, b"\x01"),
         (0x5B, b"\x02"),  # SMM is taken as set up
-        (0x5F, b"\x10"),  # device resources: no parallel port, two serial ports
+        (0x5F, b"\x90"),  # device resources, as firmware finds them: parallel port, two serial ports
         (0x63, b"\x60"),
         (0x67, b"\x98"),
         (SMBUS_BASE, (SMBUS_DEFAULT_BASE | 1).to_bytes(2, "little")),

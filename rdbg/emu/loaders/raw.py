@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 
 SAMPLE_WORDS = 2048  #: non-zero words looked at
+CODE_SHARE = 0.85  #: of them must be instructions: programs have 0.99 in their order, 0.7 in the other; text has 0.5
+FIRST_WORDS = 16
 
 #: Major opcodes that a MIPS32 Release 2 core with FPU and without coprocessor 2 executes.
 _MAJOR = frozenset(range(0x12)) | {0x13, 0x14, 0x15, 0x16, 0x17, 0x1C, 0x1F} | frozenset(range(0x20, 0x27)) | {
@@ -19,6 +21,7 @@ _SPECIAL = frozenset(
 )  # fmt: skip
 _REGIMM = frozenset((0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0E, 0x10, 0x11, 0x12, 0x13, 0x1F))
 _SHIFT_FUNCTIONS = frozenset((0x00, 0x02, 0x03))
+_STARTS = frozenset((0x02, 0x04, 0x0F, 0x10))  #: major opcodes at a reset vector: j, b, lui, mtc0
 
 
 class WordOrder(Enum):
@@ -46,42 +49,43 @@ def _plausible(word: int) -> bool:
     return major in _MAJOR
 
 
-def word_order(data: bytes) -> WordOrder:
-    """The byte order in which an image's words are MIPS instructions.
-
-    Code is recognised by its first instructions, in either order, since one order of a real program is nearly all
-    valid instructions and the other is not.
-    """
-    scores = {"little": 0, "big": 0}
-    words = 0
+def _scores(data: bytes, limit: int) -> tuple[int, int, int]:
+    """Plausible words as little-endian, as big-endian, and how many non-zero words were looked at."""
+    little = big = words = 0
     for offset in range(0, len(data) & ~3, 4):
         word = data[offset : offset + 4]
         if word in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
             continue
         words += 1
-        for order in scores:
-            scores[order] += _plausible(int.from_bytes(word, "little" if order == "little" else "big"))
-        if words == SAMPLE_WORDS:
+        little += _plausible(int.from_bytes(word, "little"))
+        big += _plausible(int.from_bytes(word, "big"))
+        if words == limit:
             break
-    little, big = scores["little"], scores["big"]
-    if max(little, big) < words * 0.85 or words == 0:
-        return WordOrder.UNKNOWN
-    if little == big:  # too short to tell by counting: the reset instruction decides
-        return _reset_word_order(data)
-    return WordOrder.LITTLE if little > big else WordOrder.BIG
+    return little, big, words
+
+
+def word_order(data: bytes) -> WordOrder:
+    """The byte order in which an image's words are MIPS instructions.
+
+    Nearly all words of a real program are valid instructions in its own order, and many are not in the other. An image
+    that is mostly data is judged by its first words, which must all be code.
+    """
+    for limit, share in ((SAMPLE_WORDS, CODE_SHARE), (FIRST_WORDS, 1.0)):
+        little, big, words = _scores(data, limit)
+        if words and little != big and max(little, big) >= words * share:
+            return WordOrder.LITTLE if little > big else WordOrder.BIG
+    return _reset_word_order(data)
 
 
 def _reset_word_order(data: bytes) -> WordOrder:
-    """Judged by the first non-zero word: a jump, branch, lui or mtc0."""
-    for offset in range(0, len(data) & ~3, 4):
-        word = data[offset : offset + 4]
-        if any(word):
-            starts = (0x02, 0x04, 0x0F, 0x10)
-            if int.from_bytes(word, "big") >> 26 in starts:
-                return WordOrder.BIG
-            if int.from_bytes(word, "little") >> 26 in starts:
-                return WordOrder.LITTLE
-            break
+    """Judged by the first non-zero words: a jump, branch, lui or mtc0, and only code after it."""
+    little, big, words = _scores(data, FIRST_WORDS)
+    nonzero = (data[offset : offset + 4] for offset in range(0, len(data) & ~3, 4) if any(data[offset : offset + 4]))
+    first = next(nonzero, b"")
+    if words and big == words and int.from_bytes(first, "big") >> 26 in _STARTS:
+        return WordOrder.BIG
+    if words and little == words and int.from_bytes(first, "little") >> 26 in _STARTS:
+        return WordOrder.LITTLE
     return WordOrder.UNKNOWN
 
 
