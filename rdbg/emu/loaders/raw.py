@@ -6,7 +6,7 @@ from enum import Enum
 
 SAMPLE_WORDS = 2048  #: non-zero words looked at
 CODE_SHARE = 0.85  #: of them must be instructions: programs have 0.99 in their order, 0.7 in the other; text has 0.5
-FIRST_WORDS = 16
+FIRST_WORDS = 12
 
 #: Major opcodes that a MIPS32 Release 2 core with FPU and without coprocessor 2 executes.
 _MAJOR = frozenset(range(0x12)) | {0x13, 0x14, 0x15, 0x16, 0x17, 0x1C, 0x1F} | frozenset(range(0x20, 0x27)) | {
