@@ -37,7 +37,7 @@ def build_bare(spec: MachineSpec, system: System) -> Board:
     """
     text = spec.image("board")
     if text is None:
-        raise UsageError("machine bare needs a board file: give -M bare,board=FILE.toml (format in docs/machine.md)")
+        raise UsageError("machine bare needs a board file: give -M bare,file=FILE.toml (format in docs/machine.md)")
     bare = parse_bare(text)
     if bare.big_endian != spec.big_endian:
         names = ("little-endian", "big-endian")
