@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgpack
 import numpy
@@ -34,6 +34,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.registers import register_table
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import MachineSystem
+from rdbg.emu.tlb_report import tlb_report
 from rdbg.errors import RdbgError
 
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
@@ -509,3 +510,7 @@ class Machine:
     def memory_areas(self) -> Sequence[MemoryArea]:
         """RAM, ROM and flash as kernel-mode code sees them."""
         return memory_areas(self.board.memory_map)
+
+    def reports(self) -> Mapping[str, Callable[[], str]]:
+        """The TLB in words."""
+        return {"tlb": lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)}

@@ -6,7 +6,7 @@ architecture needs no change there. `rdbg.emu.machine.Machine` implements it for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -292,6 +292,9 @@ class MachineApi(Protocol):
         """Guest-physical address of a virtual one, privilege ignored; None if unmapped."""
 
     def memory_areas(self) -> Sequence[MemoryArea]: ...
+
+    def reports(self) -> Mapping[str, Callable[[], str]]:
+        """Tables of this architecture that a user may want to read, in words: name (``tlb``) -> maker."""
 
 
 class OutputSink(Protocol):

@@ -42,7 +42,8 @@ def _help(session: Session, arguments: list[str]) -> str:
         return _listing(COMMANDS) + "\n'monitor help info' lists what info can show.\n"
     name = arguments[0]
     if name == "info":
-        return _listing(INFO_TOPICS)
+        reports = session.timeline.machine.reports()
+        return _listing(INFO_TOPICS) + "".join(f"info {name}\n" for name in reports)
     command = COMMANDS.get(name)
     if command is None:
         raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")

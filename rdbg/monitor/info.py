@@ -10,9 +10,12 @@ _COLUMNS = 4
 
 
 def _info(session: Session, arguments: list[str]) -> str:
-    topics = ", ".join(INFO_TOPICS)
+    reports = session.timeline.machine.reports()
+    topics = ", ".join([*INFO_TOPICS, *reports])
     if not arguments:
         raise UsageError(f"usage: info TOPIC; topics: {topics}")
+    if arguments[0] in reports:
+        return reports[arguments[0]]()
     topic = INFO_TOPICS.get(arguments[0])
     if topic is None:
         raise UsageError(f"unknown topic: 'info {arguments[0]}'; topics: {topics}")

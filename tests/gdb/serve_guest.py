@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--big-endian", action="store_true")
     parser.add_argument("--run", type=int, default=0, help="instructions to run before GDB may come")
     parser.add_argument("--finish", action="store_true", help="end the history there, as a recording's")
+    parser.add_argument("--symbols", action="store_true", help="let GDB read the image")
     options = parser.parse_args()
 
     image = Image(options.role, str(options.image), options.image.read_bytes())
@@ -32,7 +33,8 @@ def main() -> None:
         timeline.run(StopConditions(), lambda: timeline.position >= options.run)
     if options.finish:
         timeline.close()
-    server = GdbServer(timeline, GdbOptions(port=0, stopped=True))
+    executable = image.data if options.symbols else None
+    server = GdbServer(timeline, GdbOptions(port=0, stopped=True, executable=executable))
     server.listen()
     print("listening", server.address[1], timeline.end, flush=True)
     while not server.quit_wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,33 @@ def test_without_a_file_gdb_knows_byte_order_and_architecture(gdb_program: str, 
         assert {"el": "little", "eb": "big"}[order] in gdb.run("show endian").text
         assert "mips:isa32r2" in gdb.run("show architecture").text
         assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
+
+
+def test_gdb_without_a_file_gets_the_symbols_from_the_guest(gdb_program: str, elf: Path, order: str) -> None:
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", str(RUN), "--symbols", *endian) as guest, Gdb(gdb_program) as gdb:
+        gdb.connect(guest.port)
+        assert "work" in gdb.run("info address work").text
+        gdb.run("break note")
+        assert "Breakpoint 1, note (value=93)" in gdb.run("reverse-continue")
+
+
+def test_ctrl_c_ends_a_live_run(gdb_program: str, elf: Path, order: str) -> None:
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", str(RUN), *endian) as guest, Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        start = gdb.run("monitor when").text
+        gdb.send("continue")
+        time.sleep(0.3)
+        gdb.interrupt()
+        assert "SIGINT" in gdb.wait(stop=True)
+        assert gdb.run("monitor when").text != start
+        # The live end can be changed, and what follows follows from that.
+        assert not gdb.run("set var last = 77").errors
+        assert not gdb.run("set $v0 = 5").errors
+        assert gdb.value("last") == 77 and gdb.value("$v0") == 5
+        gdb.run("stepi")
+        assert gdb.value("last") == 77
 
 
 def test_reverse_continue_stops_at_the_latest_of_many_hits(gdb: Gdb) -> None:
@@ -206,6 +234,8 @@ def test_monitor_commands(gdb: Gdb) -> None:
     assert "instruction count = " in gdb.run("monitor info replay")
     assert "checkpoints in" in gdb.run("monitor info checkpoints")
     assert "status" in gdb.run("monitor info registers")
+    assert "TLB entries" in gdb.run("monitor info tlb")
+    assert "info tlb" in gdb.run("monitor help info")
     assert "unknown topic" in gdb.run("monitor info weather")
     for place in ("nowhere", "101%", "-x", "1z", "0xg"):
         assert "at icount" not in gdb.run(f"monitor goto {place}").text

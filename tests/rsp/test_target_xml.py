@@ -1,0 +1,61 @@
+"""The XML that GDB reads."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdbg.emu.machine_api import MemoryArea, RegisterInfo
+from rdbg.rsp.target_xml import memory_map, target_description, threads
+
+
+def test_registers_stand_in_their_features() -> None:
+    text = target_description(
+        [
+            RegisterInfo(0, "r0", 32, "cpu"),
+            RegisterInfo(32, "status", 32, "cp0", group="system"),
+            RegisterInfo(33, "lo", 32, "cpu"),
+            RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float"),
+        ],
+        "mips:isa32r2",
+    )
+    tree = ElementTree.fromstring(text)
+    assert tree.findtext("architecture") == "mips:isa32r2"
+    assert {feature.get("name"): [reg.get("regnum") for reg in feature] for feature in tree.iter("feature")} == {
+        "cpu": ["0", "33"],
+        "cp0": ["32"],
+        "fpu": ["38"],
+    }
+
+
+@given(
+    st.lists(
+        st.builds(
+            MemoryArea,
+            kind=st.sampled_from(["ram", "rom", "flash"]),
+            start=st.integers(0, 0xFFFFF).map(lambda page: page << 12),
+            length=st.integers(1, 0x400).map(lambda pages: pages << 12),
+            block_size=st.just(0x10000),
+        ),
+        max_size=5,
+    )
+)
+def test_the_memory_map_covers_everything_once(areas: list[MemoryArea]) -> None:
+    reached = 0
+    for memory in ElementTree.fromstring(memory_map(areas)).iter("memory"):
+        assert int(memory.get("start", ""), 16) == reached
+        reached += int(memory.get("length", ""), 16)
+        assert (memory.find("property") is not None) == (memory.get("type") == "flash")
+    assert reached == 1 << 64
+
+
+def test_read_only_areas_stand_where_gdb_looks_for_them() -> None:
+    text = memory_map([MemoryArea("rom", 0xBFC00000, 0x400000), MemoryArea("ram", 0x80000000, 0x1000)])
+    assert 'type="rom" start="0xffffffffbfc00000" length="0x400000"' in text
+
+
+def test_there_is_one_thread() -> None:
+    (thread,) = ElementTree.fromstring(threads("CPU"))
+    assert thread.get("id") == "1"
