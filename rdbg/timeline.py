@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
+from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, MachineApi, OutputSink, RunRequest, RunStop, StopKind, Watch, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
@@ -16,7 +17,7 @@ from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.places import Places
 from rdbg.navigation.replayer import Pace, Replayer
 from rdbg.navigation.search import Found, Search, SearchInterrupted
-from rdbg.navigation.snapshots import Snapshot, Snapshots
+from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 
 __all__ = ["LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
@@ -73,12 +74,17 @@ class Timeline:
     Args:
         machine: stands at the start of ``history``.
         history: its inputs, finished or going on.
-        snapshots: where named states are kept; None: in memory only.
+        store: of the recording, where snapshots are kept; None: in memory only.
+        initial_snapshot: name of the snapshot that the recording starts from, or empty. A live run saves it, a replay
+            starts from it.
         checkpoint_memory: bytes that checkpoints may use beyond the first.
         max_checkpoints: bound on their number.
         pace: how often to look up while running.
         sleep: whether an idle live CPU waits for its timers in host time; False: idle time is skipped.
         wait: called with seconds when the live machine is idle; returns early when there is input.
+
+    Raises:
+        RdbgError: the initial snapshot cannot be made or loaded.
     """
 
     def __init__(
@@ -86,7 +92,8 @@ class Timeline:
         machine: MachineApi,
         history: History,
         *,
-        snapshots: Snapshots | None = None,
+        store: SnapshotStore | None = None,
+        initial_snapshot: str = "",
         checkpoint_memory: int = DEFAULT_MEMORY,
         max_checkpoints: int = MAX_CHECKPOINTS,
         pace: Pace | None = None,
@@ -98,10 +105,24 @@ class Timeline:
         self.places = Places()
         self._wait = wait
         self._sleep = sleep
+        if initial_snapshot and store is not None and not history.live:
+            load_initial(machine, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._replayer = Replayer(machine, history, self._keeper, pace or Pace())
         self._replayer.checkpoint()
-        self._snapshots = snapshots or Snapshots()
+        self._snapshots = Snapshots(self._keeper, store)
+        if initial_snapshot and store is not None and history.live:
+            self._save_initial(initial_snapshot)
+
+    def use_store(self, store: SnapshotStore | None) -> None:
+        """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""
+        self._snapshots.store = store
+
+    def _save_initial(self, name: str) -> None:
+        try:
+            self._snapshots.save(name, self._replayer.capture(), self.machine, initial=True)
+        except RdbgError as error:
+            raise RdbgError(f"Could not create snapshot for icount record: {error}") from error
 
     # --- where and what --------------------------------------------------------------------
     @property
@@ -401,7 +422,7 @@ class Timeline:
         Raises:
             RdbgError: the name cannot be used, or the disk is full.
         """
-        self._snapshots.save(name, self._replayer.capture(), self._keeper, self.machine)
+        self._snapshots.save(name, self._replayer.capture(), self.machine)
 
     def load_snapshot(self, name: str) -> Stop:
         """Roll execution back (or forward) to a named snapshot's moment.
@@ -431,7 +452,7 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name.
         """
-        self._snapshots.delete(name, self._keeper)
+        self._snapshots.delete(name)
 
     def snapshots(self) -> list[Snapshot]:
         """All named snapshots, by position."""

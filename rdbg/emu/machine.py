@@ -301,7 +301,8 @@ class Machine:
     def output(self, port: int, data: bytes) -> None:
         """Bytes leave by a serial port."""
         if self._output is not None:
-            self._output(self.core.icount, port, data)
+            # The last window's icount: that of the access itself depends on how blocks were cut.
+            self._output(self.core.window, port, data)
 
     def request_reset(self) -> None:
         """Reset at the next window."""

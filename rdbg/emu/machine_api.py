@@ -298,6 +298,6 @@ class MachineApi(Protocol):
 
 
 class OutputSink(Protocol):
-    """Takes what the guest sends."""
+    """Takes what the guest sends; ``icount`` is that of the last interrupt window."""
 
     def __call__(self, icount: int, port: int, data: bytes) -> None: ...

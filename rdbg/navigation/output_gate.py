@@ -9,8 +9,9 @@ from rdbg.emu.machine_api import OutputSink
 class OutputGate:
     """An OutputSink that lets bytes through the first time only.
 
-    Output is deterministic, so the bytes sent with one icount stamp are the same at every passage: counting them tells
-    which are new. ``mark`` says how far the machine has come; set it when a state is restored.
+    Bytes are stamped with the icount of the last interrupt window, which depends on the guest alone. So the bytes sent
+    with one stamp are the same at every passage, and counting them tells which are new. ``mark`` says how far the
+    machine has come; set it when a state is restored.
     """
 
     def __init__(self) -> None:

@@ -1,14 +1,24 @@
-"""Snapshots: named states, in memory and, where the run is recorded, on disk."""
+"""Snapshots: named states, in memory and, where the run is recorded, in the recording's store."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from rdbg.checkpoints.checkpoint import Checkpoint
+import numpy as np
+
+from rdbg.checkpoints.checkpoint import Checkpoint, OutputMark
 from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.checkpoints.page_store import Indices, PageStore, PageTable
+from rdbg.checkpoints.snapshot import SnapshotInfo, check_name
+from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineApi
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.navigation.replayer import Replayer
+
+#: Pages that are handed on at a time: 1 MB.
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -20,8 +30,9 @@ class Snapshot:
         position: icount.
         now_ns: virtual time in nanoseconds.
         entered: how many of the inputs that stand at this icount had entered.
-        bytes: what it takes beside page contents.
+        bytes: size of its state and pages, before any sharing.
         state: the state, if it is in memory.
+        stored: where it is in the store, if it is there.
     """
 
     name: str
@@ -30,23 +41,48 @@ class Snapshot:
     entered: int
     bytes: int = 0
     state: Checkpoint | None = None
+    stored: SnapshotInfo | None = None
 
 
 class Snapshots:
-    """Snapshots in memory only: they live as long as the session."""
+    """The snapshots of a run.
 
-    def __init__(self) -> None:
-        self._named: dict[str, Snapshot] = {}
+    Args:
+        keeper: of the machine; pages are shared with its checkpoints.
+        store: of the recording; None: snapshots live as long as the session.
+    """
 
-    def save(self, name: str, checkpoint: Checkpoint, keeper: CheckpointKeeper, machine: MachineApi) -> None:
-        """Keep a state that was captured where the machine stands; it belongs to this object from now on."""
-        if not name or not name.isprintable() or name != name.strip():
-            keeper.store.release(checkpoint.table)
-            raise RdbgError(f"snapshot name {name!r} cannot be used: take printable characters without spaces around")
-        if name in self._named:
-            self.delete(name, keeper)
-        self._named[name] = Snapshot(
-            name, checkpoint.position, machine.now_ns, checkpoint.entered, checkpoint.bytes_beside_pages, checkpoint
+    def __init__(self, keeper: CheckpointKeeper, store: SnapshotStore | None) -> None:
+        self.store = store
+        self._keeper = keeper
+        self._in_memory: dict[str, Snapshot] = {}
+
+    def save(self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool = False) -> None:
+        """Keep a state that was captured where the machine stands; it belongs to this object from now on.
+
+        Args:
+            name: replaces one of the same name.
+            captured: the state.
+            machine: for its virtual time and digest.
+            initial: the recording starts from it.
+
+        Raises:
+            UsageError: the name cannot be used.
+            RdbgError: the store cannot be written.
+        """
+        pages = self._keeper.store
+        try:
+            if not name:
+                raise RdbgError("a snapshot needs a name")
+            check_name(name)
+            stored = self._write(name, captured, machine, initial) if self.store is not None else None
+        except BaseException:
+            pages.release(captured.table)
+            raise
+        self._forget(name)
+        size = captured.bytes_beside_pages + PAGE_SIZE * int(np.count_nonzero(pages.versions(captured.table)))
+        self._in_memory[name] = Snapshot(
+            name, captured.position, machine.now_ns, captured.entered, size, captured, stored
         )
 
     def find(self, name: str) -> Snapshot:
@@ -55,28 +91,108 @@ class Snapshots:
         Raises:
             RdbgError: there is none.
         """
-        found = self._named.get(name)
-        if found is None:
-            known = ", ".join(sorted(self._named)) or "none"
-            raise RdbgError(f"there is no snapshot '{name}'; there are: {known}")
-        return found
-
-    def restore(self, snapshot: Snapshot, replayer: Replayer) -> None:
-        """Put the machine into a snapshot's state."""
-        if snapshot.state is not None:
-            replayer.restore(snapshot.state)
-
-    def delete(self, name: str, keeper: CheckpointKeeper) -> None:
-        """Forget one.
-
-        Raises:
-            RdbgError: there is none of that name.
-        """
-        gone = self.find(name)
-        if gone.state is not None:
-            keeper.store.release(gone.state.table)
-        del self._named[name]
+        for snapshot in self.list():
+            if snapshot.name == name:
+                return snapshot
+        known = ", ".join(sorted(snapshot.name for snapshot in self.list())) or "none"
+        raise RdbgError(f"there is no snapshot '{name}'; there are: {known}")
 
     def list(self) -> list[Snapshot]:
         """All, by position."""
-        return sorted(self._named.values(), key=lambda snapshot: (snapshot.position, snapshot.name))
+        found = dict(self._in_memory)
+        for info in self.store.list() if self.store is not None else ():
+            if info.name and info.name not in found:
+                found[info.name] = Snapshot(
+                    info.name, info.icount, info.virtual_ns, info.entered, info.size, None, info
+                )
+        return sorted(found.values(), key=lambda snapshot: (snapshot.position, snapshot.name))
+
+    def restore(self, snapshot: Snapshot, replayer: Replayer) -> None:
+        """Put the machine into a snapshot's state.
+
+        Raises:
+            RdbgError: it is damaged.
+        """
+        if snapshot.state is None:
+            snapshot = replace(snapshot, state=self._read(snapshot))
+            assert snapshot.state is not None
+            replayer.restore(snapshot.state)
+            if snapshot.stored is not None and snapshot.stored.digest not in (b"", replayer.machine.digest()):
+                self._keeper.store.release(snapshot.state.table)
+                raise RdbgError(
+                    f"snapshot '{snapshot.name}' is not the state that was saved: its digest differs; delete it"
+                )
+            self._in_memory[snapshot.name] = snapshot
+        elif snapshot.state is not None:
+            replayer.restore(snapshot.state)
+
+    def delete(self, name: str) -> None:
+        """Forget one.
+
+        Raises:
+            RdbgError: there is none of that name, or the recording starts from it.
+        """
+        snapshot = self.find(name)
+        if snapshot.stored is not None and self.store is not None:
+            self.store.delete(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        gone = self._in_memory.pop(name, None)
+        if gone is not None and gone.state is not None:
+            self._keeper.store.release(gone.state.table)
+
+    def _write(self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool) -> SnapshotInfo:
+        assert self.store is not None
+        pages = self._keeper.store
+        # Pages that a stored snapshot has already need not be read, hashed and looked up again.
+        base = next((each for each in reversed(self._in_memory.values()) if each.stored and each.state), None)
+        empty = pages.zero_table() if base is None or base.state is None else base.state.table
+        return self.store.save(
+            name,
+            captured.state,
+            _contents(pages, captured.table, pages.changed(empty, captured.table)),
+            virtual_ns=machine.now_ns,
+            entered=captured.entered,
+            digest=machine.digest(),
+            base=None if base is None else base.stored,
+            initial=initial,
+        )
+
+    def _read(self, snapshot: Snapshot) -> Checkpoint:
+        assert self.store is not None and snapshot.stored is not None
+        loaded = self.store.load(snapshot.stored)
+        numbers = loaded.page_numbers
+        if len(numbers) and int(numbers[-1]) >= self._keeper.store.page_count:
+            raise RdbgError(f"snapshot '{snapshot.name}' is of a machine with more memory; it is not of this run")
+        data = b"".join(content for _, content in loaded.pages(numbers))
+        table = self._keeper.store.derive(self._keeper.store.zero_table(), numbers, data)
+        return Checkpoint(loaded.state, table, snapshot.entered, OutputMark(snapshot.position))
+
+
+def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
+    """Put a machine into the state that its recording starts from.
+
+    Raises:
+        RdbgError: there is no such snapshot, or it is damaged.
+    """
+    try:
+        loaded = store.load(name)
+        nonzero = [int(page) for page in machine.nonzero_pages()]
+        numbers = sorted({*nonzero, *(int(page) for page in loaded.page_numbers)})
+        for at in range(0, len(numbers), _BATCH):
+            batch = numbers[at : at + _BATCH]
+            machine.write_pages(batch, b"".join(content for _, content in loaded.pages(batch)))
+        machine.load_state(loaded.state)
+        if loaded.info.digest not in (b"", machine.digest()):
+            raise RdbgError(f"snapshot '{name}' is not the state that was saved: its digest differs")
+    except RdbgError as error:
+        raise RdbgError(f"Could not load snapshot for icount replay: {error}") from error
+
+
+def _contents(pages: PageStore, table: PageTable, numbers: Indices) -> Iterator[tuple[int, bytes]]:
+    for at in range(0, len(numbers), _BATCH):
+        batch = numbers[at : at + _BATCH]
+        data = pages.read(table, batch)
+        for index, number in enumerate(batch.tolist()):
+            yield number, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE]
