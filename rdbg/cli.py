@@ -1,17 +1,289 @@
-"""The command line."""
+"""The command line: one function for each command, a table of them, and the way errors end."""
 
 from __future__ import annotations
 
+import logging
+import os
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from rdbg import __version__
+from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError, UsageError
+from rdbg.images import is_elf
+from rdbg.option_values import hint
+from rdbg.options import IcountOptions, ImageFile, RecordMode, RunOptions
+from rdbg.qemu_options import help_text, parse_line
+
+#: Name of the snapshot that `rdbg record` starts from.
+INITIAL_SNAPSHOT = "init"
+
+#: What may be said about a run that is already recorded.
+_REPLAY_OPTIONS = ("serial", "gdb", "s", "S", "d", "checkpoint-memory", "nographic", "monitor", "display", "vga")
+
+_RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
+_DEBUG_OWN = {
+    "gdb-program": "PROGRAM",
+    "symbols": "FILE",
+    "at": "PLACE",
+    "ex": "COMMAND",
+    "script": "FILE",
+    "batch": "",
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of rdbg.
+
+    Args:
+        usage: what comes after its name.
+        summary: one line.
+        help: the rest of its help.
+        run: does it; gives the exit code.
+    """
+
+    usage: str
+    summary: str
+    help: Callable[[], str]
+    run: Callable[[Sequence[str]], int]
+
+
+def _run(words: Sequence[str]) -> int:
+    return _drive(parse_line(words).options, ("rdbg", "run", *words))
+
+
+def _record(words: Sequence[str]) -> int:
+    line = parse_line(words, own=_RECORD_OWN)
+    output = line.last("o") or line.last("output")
+    if output is None:
+        raise UsageError("record: names no file to record to; add -o FILE")
+    if line.options.icount.mode is not RecordMode.NONE:
+        raise UsageError("record: -icount rr= says the same again; drop it, or use rdbg run")
+    icount = replace(
+        line.options.icount,
+        mode=RecordMode.RECORD,
+        journal=Path(output),
+        snapshot=line.last("snapshot", INITIAL_SNAPSHOT),
+    )
+    return _drive(replace(line.options, icount=icount), ("rdbg", "record", *words))
+
+
+def _replay(words: Sequence[str]) -> int:
+    line = parse_line(words, operands=True, allowed=_REPLAY_OPTIONS)
+    return _drive(_replaying(line.options, _one_file("replay", line.operands)), ("rdbg", "replay", *words))
+
+
+def _replaying(options: RunOptions, path: str) -> RunOptions:
+    return replace(options, icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(path)))
+
+
+def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
+    from rdbg.session import Session, Surroundings  # the emulator loads only when something is to run
+
+    _set_up_traces(options.traces)
+    session = Session(options, Surroundings(command_line=command_line))
+    try:
+        return session.run()
+    finally:
+        session.close()
+
+
+def _debug(words: Sequence[str]) -> int:
+    from rdbg.debugger import find_gdb, gdb_arguments, start_gdb
+    from rdbg.session import Session, Surroundings
+
+    line = parse_line(words, own=_DEBUG_OWN, operands=True)
+    options = line.options
+    recording = None
+    if line.operands or not options.images:
+        path = _one_file("debug", line.operands)
+        head = _head_of(path)
+        if is_elf(head):
+            options = replace(options, images=(*options.images, ImageFile("kernel", path)))
+        elif _is_recording(path):
+            recording = path
+            options = _replaying(options, path)
+        else:
+            options = replace(options, images=(*options.images, ImageFile("bios", path)))
+    program = find_gdb(line.last("gdb-program"))
+    _set_up_traces(options.traces)
+    gdb: subprocess.Popen[bytes] | None = None
+    options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
+    commands = [f"monitor goto {place}" for place in line.own.get("at", [])]
+    commands += line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
+    around = Surroundings(
+        command_line=("rdbg", "debug", *words),
+        terminal_input=False,
+        ended=lambda: gdb is not None and gdb.poll() is not None,
+    )
+    with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
+        session = Session(options, around)
+        try:
+            assert session.server is not None
+            symbols = line.last("symbols") or session.write_symbols(Path(folder))
+            arguments = gdb_arguments(session.server.address, symbols, commands)
+            gdb = start_gdb(program, (["-batch"] if "batch" in line.own else []) + arguments)
+            session.run()
+            return gdb.wait() if recording is None or gdb.poll() is not None else 0
+        finally:
+            if gdb is not None and gdb.poll() is None:
+                gdb.terminate()
+                gdb.wait()
+            session.close()
+
+
+def _dump(words: Sequence[str]) -> int:
+    from rdbg.journal.dump import write_dump
+
+    return 0 if write_dump(_one_file("dump", words), sys.stdout) else 1
+
+
+def _info(words: Sequence[str]) -> int:
+    from rdbg.info import write_info
+
+    return 0 if write_info(_one_file("info", words), sys.stdout) else 1
+
+
+def _pack(words: Sequence[str]) -> int:
+    from rdbg.pack import pack
+
+    pack(*_two_files("pack", words))
+    return 0
+
+
+def _unpack(words: Sequence[str]) -> int:
+    from rdbg.pack import unpack
+
+    unpack(*_two_files("unpack", words))
+    return 0
+
+
+def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
+    if len(operands) != 2 or any(operand.startswith("-") for operand in operands):
+        raise UsageError(f"{command}: give two files; see rdbg {command} --help")
+    return operands[0], operands[1]
+
+
+def _one_file(command: str, operands: Sequence[str]) -> str:
+    if len(operands) != 1 or operands[0].startswith("-"):
+        raise UsageError(f"{command}: give one file; see rdbg {command} --help")
+    return operands[0]
+
+
+def _head_of(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise RdbgError(f"{path}: cannot read it: {error.strerror}") from error
+
+
+def _is_recording(path: str) -> bool:
+    from rdbg.journal.format import MAGIC
+
+    return _head_of(path).startswith(MAGIC)
+
+
+def _set_up_traces(subjects: Sequence[str]) -> None:
+    """Let loggers speak on standard error: warnings always, the subjects of -d in full."""
+    logging.basicConfig(format="rdbg: %(name)s: %(message)s", stream=sys.stderr, level=logging.WARNING)
+    for subject in subjects:
+        logging.getLogger(f"rdbg.{subject}").setLevel(logging.DEBUG)
+
+
+COMMANDS = {
+    "run": Command(
+        "[QEMU's options]",
+        "run a machine, as qemu-system-mips and qemu-system-mipsel do",
+        lambda: help_text() + "\n\nWith -s a run can be reversed at once: its history is kept in memory.",
+        _run,
+    ),
+    "record": Command(
+        "-o FILE [--snapshot NAME] [-- QEMU's options]",
+        "the same, and write down everything that is not deterministic",
+        lambda: (
+            "  -o, --output FILE           the recording; FILE.snapshots belongs to it\n"
+            f"  --snapshot NAME             name of the snapshot made at the start (default {INITIAL_SNAPSHOT})\n\n"
+            "Ctrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the recording.\n"
+            "The options of rdbg run:\n" + help_text()
+        ),
+        _record,
+    ),
+    "replay": Command(
+        "FILE [options]",
+        "run a recording again; with -s or -S, for GDB",
+        lambda: help_text(_REPLAY_OPTIONS) + "\n\nEverything else stands in the recording.",
+        _replay,
+    ),
+    "debug": Command(
+        "RECORDING|IMAGE [options]",
+        "start GDB on a recording, or on an image that starts now",
+        lambda: (
+            "  --gdb-program PROGRAM       the GDB (default: this environment's, gdb-multiarch, gdb)\n"
+            "  --symbols FILE              an ELF file for GDB (default: the image itself, if it is one)\n"
+            "  --at PLACE                  where to stand first: start, end, an icount, N%\n"
+            "  --ex COMMAND                a GDB command to begin with (may be repeated)\n"
+            "  --script FILE               a file of GDB commands to go on with\n"
+            "  --batch                     leave GDB after that\n\n"
+            "An ELF image is started as with -kernel, any other as with -bios. The options of rdbg run:\n" + help_text()
+        ),
+        _debug,
+    ),
+    "dump": Command("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
+    "info": Command("FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info),
+    "pack": Command("FILE ARCHIVE", "put a recording into one file", lambda: "Journal, snapshots and images.", _pack),
+    "unpack": Command("ARCHIVE FILE", "take a recording out of it again", lambda: "The reverse of rdbg pack.", _unpack),
+}
+
+_OVERVIEW = "rdbg: a reverse debugger backend for GDB, for whole MIPS machines"
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [_OVERVIEW, "", "usage: rdbg COMMAND ...", ""]
+    lines += [f"  {name:<{width}}{command.summary}" for name, command in COMMANDS.items()]
+    lines += ["", "rdbg COMMAND --help says more; rdbg --version says which rdbg this is."]
+    return "\n".join(lines)
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    if not words:
+        print(_overview(), file=sys.stderr)
+        return 2
+    name, rest = words[0], words[1:]
+    if name in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if name == "--version":
+        print(f"rdbg {__version__}")
+        return 0
+    command = COMMANDS.get(name)
+    if command is None:
+        cure = "for QEMU's options write rdbg run ..." if name.startswith("-") else "see rdbg --help"
+        raise UsageError(f"{name}: no such command{hint(name, COMMANDS)}; {cure}")
+    if any(word in ("-h", "--help", "-help") for word in rest):
+        print(f"usage: rdbg {name} {command.usage}\n\n{command.summary}\n\n{command.help()}")
+        return 0
+    return command.run(rest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give the exit code: 0, 1 for a failed run, 2 for wrong usage."""
     try:
-        raise UsageError("no command is available yet")
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
     except RdbgError as error:
         print(f"rdbg: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+

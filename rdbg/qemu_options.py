@@ -6,7 +6,8 @@ like (``-append -v``), spells long options with one dash or two, and has ``-s`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -227,46 +228,94 @@ OPTIONS = (
 _BY_NAME = {name: option for option in OPTIONS for name in option.names}
 
 
-def parse_run(words: Sequence[str], start: RunOptions | None = None) -> RunOptions:
-    """Understand the words after ``rdbg run``.
+@dataclass(frozen=True)
+class ParsedLine:
+    """A command line, understood.
 
     Args:
-        words: the command line.
+        options: what the run is to be.
+        own: values of the options that only this command has, by name, in order.
+        operands: words that are not options.
+    """
+
+    options: RunOptions
+    own: dict[str, list[str]]
+    operands: tuple[str, ...]
+
+    def last(self, name: str, default: str | None = None) -> str | None:
+        """The latest value of one of the command's own options."""
+        return self.own[name][-1] if name in self.own else default
+
+
+def parse_line(
+    words: Sequence[str],
+    start: RunOptions | None = None,
+    own: Mapping[str, str] | None = None,
+    operands: bool = False,
+    allowed: Collection[str] | None = None,
+) -> ParsedLine:
+    """Understand the words after a command.
+
+    Args:
+        words: the command line. A lone ``--`` is skipped: it may set QEMU's options apart for the eye.
         start: what holds before the first word.
+        own: the command's own options: name without dashes -> name of its value.
+        operands: whether words without a dash are operands (False: a mistake).
+        allowed: which of OPTIONS the command takes, by name; None: all.
 
     Raises:
         UsageError: an unknown option, a missing value, or a value that makes no sense.
     """
     options = start or RunOptions()
+    own = own or {}
+    found_own: dict[str, list[str]] = {}
+    found_operands: list[str] = []
     rest = iter(words)
     for word in rest:
         name = word.removeprefix("--") if word.startswith("--") else word.removeprefix("-")
+        if word == "--":
+            continue
         if name == word or not name:
-            raise UsageError(f"{word!r}: not an option; an image is named with -bios or -kernel")
+            if not operands:
+                raise UsageError(f"{word!r}: not an option; an image is named with -bios or -kernel")
+            found_operands.append(word)
+            continue
         option = _BY_NAME.get(name)
-        if option is None:
-            known = [f"-{known}" for known in _BY_NAME]
-            raise UsageError(f"{word}: no such option{hint(f'-{name}', known)}; see rdbg run --help")
-        value = ""
-        if option.value:
-            found = next(rest, None)
-            if found is None:
-                raise UsageError(f"{word}: its value is missing; write {word} {option.value}")
-            value = found
-        options = option.apply(options, value)
-    return options
+        if name not in own and (option is None or (allowed is not None and name not in allowed)):
+            if option is not None:
+                raise UsageError(f"{word}: the recording says this itself; drop it")
+            known = [f"-{known}" for known in (*_BY_NAME, *own)]
+            raise UsageError(f"{word}: no such option{hint(f'-{name}', known)}; see --help")
+        placeholder = own[name] if name in own else option.value if option is not None else ""
+        value = next(rest, None) if placeholder else ""
+        if value is None:
+            raise UsageError(f"{word}: its value is missing; write {word} {placeholder}")
+        if name in own:
+            found_own.setdefault(name, []).append(value)
+        elif option is not None:
+            options = option.apply(options, value)
+    return ParsedLine(options, found_own, tuple(found_operands))
 
 
-def help_text() -> str:
-    """The options of ``rdbg run``, for ``--help``."""
+def help_text(allowed: Collection[str] | None = None) -> str:
+    """The options, for ``--help``.
+
+    Args:
+        allowed: which, by name; None: all, and those without effect.
+    """
     lines = []
     for option in (option for option in OPTIONS if option.help):
+        if allowed is not None and not set(option.names) & set(allowed):
+            continue
         names = ", ".join(f"--{name}" if "-" in name else f"-{name}" for name in option.names)
         head = f"  {names} {option.value}".rstrip()
         if len(head) <= 28:
             lines.append(f"{head:<30}{option.help}")
         else:
-            lines += [head, f"{'':30}{option.help}"]
+            lines += [head, *textwrap.wrap(option.help, 110, initial_indent=" " * 30, subsequent_indent=" " * 30)]
+    if allowed is not None:
+        return "\n".join(lines)
     silent = [f"-{name}" for option in OPTIONS if not option.help for name in option.names]
-    lines += ["", "Accepted for the sake of QEMU's command lines, without effect:", "  " + " ".join(silent)]
+    lines += ["", "Accepted for the sake of QEMU's command lines, without effect:"]
+    lines += textwrap.wrap(" ".join(silent), 110, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)

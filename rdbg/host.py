@@ -1,0 +1,108 @@
+"""The outside world of a run: serial ports, signals, the wish to end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from rdbg.journal.live import LiveQueue
+from rdbg.serial.ports import SerialPorts
+
+_log = logging.getLogger("rdbg.session")
+
+#: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.
+_READ_AHEAD_BYTES = 4096
+
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Host:
+    """Moves bytes between the host's ends of the serial ports and the run, between its slices.
+
+    Args:
+        ports: the host's ends.
+        queue: where received bytes wait for the guest; None: a replay, which has its input already.
+        ended: another reason to end, asked often.
+    """
+
+    def __init__(
+        self, ports: SerialPorts, queue: LiveQueue | None, ended: Callable[[], bool] | None = None
+    ) -> None:
+        self._ports = ports
+        self._queue = queue
+        self._ended = ended
+        self._signal: int | None = None
+        self._previous: dict[int, object] = {}
+        self.others: Callable[[], Sequence[int]] = lambda: ()  #: further file descriptors that end a wait
+
+    def catch_signals(self, interrupt_ends: bool = True) -> None:
+        """End the run on SIGINT, SIGTERM and SIGHUP, in good order.
+
+        Args:
+            interrupt_ends: False: SIGINT is somebody else's (the debugger's, on the same terminal).
+        """
+        for number in _ENDING_SIGNALS:
+            ends = interrupt_ends or number != signal.SIGINT
+            self._previous[number] = signal.signal(number, self._note_signal if ends else _ignore)
+
+    def release_signals(self) -> None:
+        """Let signals do what they did before."""
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)  # type: ignore[arg-type]  # what signal.signal gave us
+        self._previous.clear()
+
+    @property
+    def quit_requested(self) -> bool:
+        """Whether the user wants the run to end."""
+        if self._signal is not None or self._ports.quit_requested:
+            return True
+        return self._ended is not None and self._ended()
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that asked for the end."""
+        return self._signal
+
+    @property
+    def ready(self) -> bool:
+        """Whether all serial ports that were told to wait for a client have one."""
+        return self._ports.ready
+
+    def attend(self) -> bool:
+        """Look at the outside world without waiting; whether the run should end.
+
+        While a reader of the guest's output is slow, this waits for it, and so the guest does.
+        """
+        self._ports.poll(self._receive, self._wants)
+        while self._ports.congested and not self.quit_requested:
+            self._ports.poll(self._receive, self._wants, timeout=0.05)
+        return self.quit_requested
+
+    def wait(self, seconds: float) -> None:
+        """Wait for something to happen outside."""
+        self._ports.poll(self._receive, self._wants, timeout=seconds, others=self.others())
+
+    def send(self, icount: int, port: int, data: bytes) -> None:
+        """What the guest sent: an OutputSink."""
+        self._ports.send(port, data)
+
+    def close(self) -> None:
+        """Give back terminal, sockets and signals."""
+        self._ports.close()
+        self.release_signals()
+
+    def _wants(self, port: int) -> bool:
+        return self._queue is None or self._queue.waiting(port) < _READ_AHEAD_BYTES
+
+    def _receive(self, port: int, data: bytes) -> None:
+        if self._queue is not None:
+            self._queue.send(port, data)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """A handler, since SIG_IGN would be inherited by child processes."""

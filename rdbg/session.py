@@ -1,0 +1,245 @@
+"""A run from beginning to end: machine, history, timeline, GDB server, and the loop that drives them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdbg.emu.machine import Machine
+from rdbg.emu.spec import MachineSpec
+from rdbg.errors import RdbgError
+from rdbg.gdbstub import GdbOptions, GdbServer
+from rdbg.host import Host
+from rdbg.images import is_elf, machine_spec, read_image
+from rdbg.journal.header import image_digest
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.options import RecordMode, RunOptions
+from rdbg.recording import NewRecording, OpenRecording
+from rdbg.serial.ports import SerialPorts
+from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.timeline import StopConditions, StopReason, Timeline
+
+_log = logging.getLogger("rdbg.session")
+
+#: How long to wait for GDB or a terminal when the guest does not run, in seconds.
+_IDLE_SECONDS = 0.05
+
+_DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a session has around it that no option says.
+
+    Args:
+        command_line: the words typed, for the journal.
+        terminal_input: whether standard input is the guest's.
+        ended: asked often; True ends the session.
+    """
+
+    command_line: tuple[str, ...] = ()
+    terminal_input: bool = True
+    ended: Callable[[], bool] | None = None
+
+
+class Session:
+    """A run that is set up and can be driven. Close it on every path.
+
+    Args:
+        options: what to run.
+        around: see there.
+
+    Raises:
+        RdbgError: anything that cannot be opened, read, built or listened on.
+    """
+
+    def __init__(self, options: RunOptions, around: Surroundings | None = None) -> None:
+        self._around = around or Surroundings()
+        self._options = options
+        self._recording: NewRecording | None = None
+        self._replayed: OpenRecording | None = None
+        self._host: Host | None = None
+        self.server: GdbServer | None = None
+        try:
+            self._set_up()
+        except BaseException:
+            self._release()
+            raise
+
+    def run(self) -> int:
+        """Drive the run to its end; gives the exit code of the command.
+
+        Raises:
+            RdbgError: the replay diverged, or the journal cannot be written.
+        """
+        host, server, timeline = self._host, self.server, self.timeline
+        assert host is not None
+        told = False
+        while not host.attend() and not (server is not None and server.quit_wanted):
+            standing = not host.ready
+            if not standing and (server is None or server.wants_run):
+                stop = timeline.run(StopConditions(), self._interrupted)
+                standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
+                if standing and server is None:
+                    break
+                if standing and not told and self._around.terminal_input:
+                    told = True
+                    self._tell_end(stop.reason)
+            if server is not None:
+                idle = standing or not server.wants_run
+                server.poll(_IDLE_SECONDS if idle else 0.0)
+            elif standing:
+                host.wait(_IDLE_SECONDS)
+        return 0
+
+    def close(self) -> None:
+        """End the run: close its journal, give the terminal back. May be called twice.
+
+        Raises:
+            RdbgError: the journal cannot be written.
+        """
+        signal = self._host.signal if self._host is not None else None
+        try:
+            if self._recording is not None:
+                self.timeline.close()
+        finally:
+            recording, self._recording = self._recording, None
+            self._release()
+        if signal is not None:
+            _say(f"terminating on signal {signal}")
+        if recording is not None:
+            recording.store.close()
+            _say(f"recorded {self.timeline.end} instructions to {recording.path}")
+
+    def write_symbols(self, folder: Path) -> str | None:
+        """Put the guest's ELF image where GDB can read it.
+
+        Args:
+            folder: where to.
+
+        Returns:
+            the file's name, or None: the guest was not started from an ELF image.
+        """
+        data = _executable(self._spec)
+        if data is None:
+            return None
+        path = folder / "guest.elf"
+        path.write_bytes(data)
+        return str(path)
+
+    # --- setting up ----------------------------------------------------------------------------
+    def _set_up(self) -> None:
+        options = self._options
+        icount = options.icount
+        if icount.mode is RecordMode.REPLAY:
+            spec = self._open_recording(str(icount.journal))
+        else:
+            spec = machine_spec(options)
+        self._spec = spec
+        machine = Machine(spec)
+        queue = LiveQueue(machine.serial_room) if icount.mode is not RecordMode.REPLAY else None
+        ports = SerialPorts(options.serials or (_DEFAULT_SERIAL,), self._around.terminal_input)
+        host = self._host = Host(ports, queue, self._around.ended)
+        host.catch_signals(interrupt_ends=self._around.terminal_input)
+        history = self._history(spec, queue)
+        recording = self._recording or self._replayed
+        self.timeline = Timeline(
+            machine,
+            history,
+            store=recording.store if recording is not None else None,
+            initial_snapshot=self._initial_snapshot(),
+            checkpoint_memory=options.checkpoint_bytes,
+            sleep=spec.sleep,
+            wait=host.wait,
+        )
+        self.timeline.set_output(host.send)
+        if options.gdb is not None:
+            self.server = GdbServer(
+                self.timeline,
+                GdbOptions(
+                    host=options.gdb.host,
+                    port=options.gdb.port,
+                    stopped=options.stopped,
+                    executable=_executable(spec),
+                    stop_wanted=host.attend,
+                ),
+            )
+            self.server.listen()
+        if self._recording is not None:
+            self._recording.publish()
+            self.timeline.use_store(self._recording.store)
+
+    def _history(self, spec: MachineSpec, queue: LiveQueue | None) -> History:
+        icount = self._options.icount
+        if self._replayed is not None:
+            history = History.replay(self._replayed.reader)
+            if history.notice:
+                _say(history.notice)
+            return history
+        if icount.mode is RecordMode.RECORD:
+            self._recording = NewRecording(
+                str(icount.journal), spec, self._around.command_line, icount.snapshot or ""
+            )
+            return History.recording(self._recording.writer, queue)
+        return History.live_run(queue)
+
+    def _initial_snapshot(self) -> str:
+        """Name of the snapshot that the run starts from, or empty."""
+        if self._replayed is not None:
+            return self._options.icount.snapshot or self._replayed.header.initial_snapshot
+        return self._options.icount.snapshot or "" if self._recording is not None else ""
+
+    def _open_recording(self, path: str) -> MachineSpec:
+        self._replayed = OpenRecording(path)
+        recorded = {reference.role: reference for reference in self._replayed.header.images}
+        for file in self._options.images:
+            image = read_image(file)
+            reference = recorded.get(file.role)
+            if reference is None or reference.digest != image_digest(image.data):
+                raise RdbgError(
+                    f"{file.path}: not the {file.role} image that {path} was recorded with; drop it, "
+                    "the recording has its own"
+                )
+        return self._replayed.spec()
+
+    # --- running -------------------------------------------------------------------------------
+    def _interrupted(self) -> bool:
+        assert self._host is not None
+        return self._host.attend() or (self.server is not None and self.server.knocking())
+
+    def _tell_end(self, reason: StopReason) -> None:
+        assert self.server is not None
+        what = "the guest has powered off" if reason is StopReason.SHUTDOWN else "the recording is at its end"
+        host, port = self.server.address
+        _say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
+
+    def _release(self) -> None:
+        if self._host is not None:
+            self._host.close()
+            self._host = None
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+        if self._recording is not None:
+            self._recording.discard()
+            self._recording = None
+        if self._replayed is not None:
+            self._replayed.close()
+            self._replayed = None
+
+
+def _executable(spec: MachineSpec) -> bytes | None:
+    """The guest's ELF image, if it was started from one."""
+    for role in ("kernel", "bios"):
+        image = spec.image(role)
+        if image is not None and is_elf(image.data):
+            return image.data
+    return None
+
+
+def _say(text: str) -> None:
+    print(f"rdbg: {text}", file=sys.stderr, flush=True)
