@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rdbg.emu.machine import Machine
-
-from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.emu.spec import Image, MachineSpec
+from rdbg.journal.history import History
+from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.differential.layout import SLOT_BYTES, Built
 
 #: More than any batch needs: it stands somewhere in a loop if it is not done by then.
@@ -18,7 +18,8 @@ def run_on_rdbg(built: Built, big_endian: bool) -> bytes:
     machine = Machine(
         MachineSpec(board="malta", cpu="24Kf", big_endian=big_endian, ram_bytes=128 << 20, shift=3, images=(kernel,))
     )
-    stop = machine.run(RunRequest(until=_LIMIT, breakpoints=frozenset({built.finish})))
-    if stop.kind is not StopKind.BREAKPOINT:
+    timeline = Timeline(machine, History.live_run())
+    stop = timeline.run(StopConditions(breakpoints=frozenset({built.finish})), lambda: timeline.position > _LIMIT)
+    if stop.reason is not StopReason.BREAKPOINT:
         raise RuntimeError(f"the batch did not come to its end: {stop}")
     return machine.read_memory(built.slots, SLOT_BYTES * built.count)
