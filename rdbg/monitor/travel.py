@@ -6,7 +6,7 @@ import re
 
 from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session, arrival, one_argument, whole_number
-from rdbg.timeline import Timeline
+from rdbg.timeline import Stop, Timeline
 
 _GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT"
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
@@ -24,14 +24,22 @@ def _when(session: Session, arguments: list[str]) -> str:
 
 
 def _goto(session: Session, arguments: list[str]) -> str:
-    place = one_argument(arguments, _GOTO_USAGE)
+    return arrival(travel(session, one_argument(arguments, _GOTO_USAGE)))
+
+
+def travel(session: Session, place: str) -> Stop:
+    """Go to a place as users name them: ``start``, ``end``, an icount, ``+N``, ``-N``, ``N%`` or a snapshot.
+
+    Raises:
+        RdbgError: there is no such place.
+    """
     timeline = session.timeline
     position = _position(timeline, place)
     here = timeline.position
     stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, session.interrupted)
     if position is not None and stop.position != here:
         timeline.places.leave(here)
-    return arrival(stop)
+    return stop
 
 
 def _position(timeline: Timeline, place: str) -> int | None:

@@ -77,6 +77,7 @@ class Client:
         self.points = PointTable(self._condition_holds)
         self.supports: frozenset[str] = frozenset()
         self.detached = False
+        self.extended = False  #: ``target extended-remote``: the connection outlives a kill
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
         self._words = {name: handler for feature in features for name, handler in feature.words.items()}
         self._longest = max(map(len, self._handlers))

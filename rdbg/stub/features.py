@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdbg.stub.client import Feature
+from rdbg.stub.extended_packets import EXTENDED
 from rdbg.stub.file_packets import FILES
 from rdbg.stub.handshake import HANDSHAKE, THREADS
 from rdbg.stub.memory_packets import MEMORY
@@ -22,5 +23,6 @@ FEATURES: tuple[Feature, ...] = (
     REVERSE,
     TRANSFER,
     FILES,
+    EXTENDED,
     MONITOR,
 )

@@ -57,6 +57,9 @@ def _kill(client: Client, rest: bytes) -> bytes | None:
 
 
 def _kill_process(client: Client, rest: bytes) -> bytes | None:
+    """``vKill``. An extended client stays: it says this before each ``vRun``."""
+    if client.extended:
+        return replies.OK
     client.connection.send(replies.OK)
     client.connection.close()
     return None

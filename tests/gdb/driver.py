@@ -13,7 +13,7 @@ from types import TracebackType
 from pygdbmi.gdbcontroller import GdbController
 
 SERVE = Path(__file__).with_name("serve_guest.py")
-_STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next|finish|until)\b")
+_STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next|finish|until|run|starti)\b")
 
 
 class Guest:

@@ -253,6 +253,23 @@ def test_who_wrote_this_last(gdb: Gdb) -> None:
     assert "sw" in gdb.run("x/i $pc").text
 
 
+def test_run_goes_to_the_start_or_to_a_place_with_all_of_gdbs_state(gdb_program: str, elf: Path, guest: Guest) -> None:
+    with Gdb(gdb_program, elf) as gdb:
+        gdb.run(f"target extended-remote 127.0.0.1:{guest.port}")
+        gdb.run("break note")
+        gdb.run("reverse-continue")
+        gdb.run("monitor savevm here")
+        saved = gdb.registers()
+        gdb.run("delete")
+        gdb.run("starti")
+        gdb.run("set args @here")
+        gdb.run("starti")
+        assert gdb.registers() == saved
+        gdb.run("break note")
+        gdb.run("set args")
+        assert "note (value=3)" in gdb.run("run")
+
+
 def test_cp0_registers_are_a_group_of_their_own(gdb: Gdb) -> None:
     shown = gdb.run("info registers system").text
     for name in ("status", "cause", "epc", "entryhi", "count", "compare"):
