@@ -165,12 +165,15 @@ class Search:
             begin = max(self._machine.icount, low)
             self._replayer.checkpoint_if_far(self._replayer.pace.rung)
             passing: int | None = None
+            hit = self._machine.pc in self._breakpoints
             while (position := self._machine.icount) < high:
-                if position >= low and self._machine.pc in self._breakpoints and self._ask():
+                if hit and position >= low and self._ask():
                     passing = position
                 stop = self._replayer.advance(
                     RunRequest(until=high, slice=self._replayer.slice, breakpoints=self._breakpoints)
                 )
+                # A hit may be of a breakpoint in the delay slot of the branch at PC.
+                hit = stop.kind is StopKind.BREAKPOINT or self._machine.pc in self._breakpoints
                 self._poll()
                 if stop.kind not in (StopKind.BREAKPOINT, StopKind.PAUSED):
                     break

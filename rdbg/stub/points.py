@@ -95,7 +95,10 @@ class PointTable:
 
     def _stops_at(self, address: int) -> bool:
         """GDB's rule: without conditions always; else when any one holds. One that fails to evaluate stops too."""
-        for point in self._breakpoints.get(address, {}).values():
+        here = self._breakpoints.get(address)
+        if here is None:
+            return True  # the breakpoint is in the delay slot of the branch here
+        for point in here.values():
             if not point.conditions or any(self._holds(condition) for condition in point.conditions):
                 return True
         return False

@@ -80,6 +80,19 @@ def test_ctrl_c_ends_a_live_run(gdb_program: str, elf: Path, order: str) -> None
         assert gdb.value("last") == 77
 
 
+def test_ctrl_c_ends_a_reverse_search_where_it_began(gdb_program: str, elf: Path, order: str) -> None:
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", "3000000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        gdb.run("break *$pc if count == 123456789")  # hot, and never true
+        start = gdb.run("monitor when").text
+        gdb.send("reverse-continue")
+        time.sleep(0.5)
+        gdb.interrupt()
+        assert "SIGINT" in gdb.wait(stop=True)
+        assert gdb.run("monitor when").text == start
+
+
 def test_reverse_continue_stops_at_the_latest_of_many_hits(gdb: Gdb) -> None:
     gdb.run("break note")
     seen = []

@@ -176,6 +176,14 @@ def test_a_lost_reply_is_sent_again(server: GdbServer) -> None:
     assert first in [getattr(event, "data", None) for event in client.receive()]
 
 
+def test_a_breakpoint_in_a_delay_slot_stops_at_the_branch(server: GdbServer) -> None:
+    client = RawClient(server)
+    assert client.ask(b"Z0,80100100,4") == b"OK"  # the slot of begin's call of work
+    assert client.ask(b"Z0,80100020,4;X3,220027") == b"OK"  # a condition elsewhere does not hide it
+    assert client.ask(b"bc").startswith(b"T05thread")
+    assert server.timeline.machine.pc == 0x801000FC
+
+
 def test_range_stepping(server: GdbServer) -> None:
     client = RawClient(server)
     client.ask(b"bc")
