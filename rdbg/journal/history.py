@@ -68,7 +68,7 @@ class History:
         self._finished = finished
         self._start = start
         self._end = end
-        self._open_from = end  # live inputs enter at this icount or later
+        self._open_from = end + 1  # live inputs enter at this icount or later
         self._cursor = 0
         self._trouble: RdbgError | None = None
         self.notice: str | None = None

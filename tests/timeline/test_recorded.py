@@ -1,0 +1,204 @@
+"""A timeline on a recording: the first passage verifies and prints, snapshots persist, the end is the end."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.errors import RdbgError
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.navigation.replayer import Pace
+from rdbg.navigation.stops import StopConditions, StopReason
+from rdbg.recording import NewRecording, OpenRecording
+from rdbg.timeline import Timeline
+from tests.timeline.test_digest_property import busy_spec
+
+LENGTH = 200_000
+PACE = Pace(slice=5_000, spacing=20_000, digest_instructions=30_000)
+
+
+class Replay:
+    """A recording opened anew."""
+
+    def __init__(self, path: Path, initial: str = "") -> None:
+        self.opened = OpenRecording(str(path))
+        self.machine = Machine(self.opened.spec())
+        self.history = History.replay(self.opened.reader)
+        self.output = bytearray()
+        self.timeline = Timeline(
+            self.machine, self.history, store=self.opened.store, initial_snapshot=initial, pace=PACE
+        )
+        self.timeline.set_output(lambda icount, port, data: self.output.extend(data))
+
+    def run(self) -> StopReason:
+        return self.timeline.run(StopConditions(), lambda: False).reason
+
+
+def record(path: Path, initial: str = "") -> tuple[bytes, bytes]:
+    """Record a run with typed bytes and a write of the debugger; gives its output and its last digest."""
+    recording = NewRecording(str(path), busy_spec(), initial_snapshot=initial)
+    machine = Machine(busy_spec())
+    queue = LiveQueue(machine.serial_room)
+    history = History.recording(recording.writer, queue)
+    timeline = Timeline(machine, history, store=recording.store, initial_snapshot=initial, pace=PACE, sleep=False)
+    recording.publish()
+    timeline.use_store(recording.store)
+    output = bytearray()
+    timeline.set_output(lambda icount, port, data: output.extend(data))
+    for part in range(4):
+        queue.send(0, b"typed")
+        timeline.run(StopConditions(), lambda goal=(part + 1) * LENGTH // 4: timeline.position >= goal)  # type: ignore[misc]
+        timeline.write_memory(0x80300100, b"poked")
+        timeline.write_register(17, part)
+        timeline.reverse_step()
+    timeline.save_snapshot("recorded")
+    timeline.goto(timeline.end)
+    timeline.close()
+    recording.store.close()
+    return bytes(output), machine.digest()
+
+
+@pytest.mark.parametrize("initial", ["", "start"])
+def test_replay_gives_the_same_bytes_and_state(tmp_path: Path, initial: str) -> None:
+    output, digest = record(tmp_path / "rec", initial)
+    for _ in range(2):
+        replay = Replay(tmp_path / "rec", initial)
+        assert replay.history.next_digest(0) is not None
+        assert replay.run() is StopReason.HISTORY_END
+        assert replay.machine.digest() == digest and bytes(replay.output) == output
+        assert replay.timeline.goto(0).reason is StopReason.STEP
+        assert replay.run() is StopReason.HISTORY_END
+        assert replay.machine.digest() == digest and bytes(replay.output) == output  # not printed twice
+        replay.opened.close()
+
+
+def test_a_snapshot_of_a_replay_is_found_by_the_next(tmp_path: Path) -> None:
+    record(tmp_path / "rec")
+    first = Replay(tmp_path / "rec")
+    first.timeline.goto(77_777)
+    kept, pc = first.machine.digest(), first.machine.pc
+    first.timeline.save_snapshot("here")
+    first.opened.close()
+    second = Replay(tmp_path / "rec")
+    assert [snapshot.name for snapshot in second.timeline.snapshots()] == ["here", "recorded"]
+    stop = second.timeline.load_snapshot("here")
+    assert (second.machine.digest(), stop.pc) == (kept, pc)
+    second.timeline.step()
+    second.timeline.reverse_step()
+    assert second.machine.digest() == kept
+    second.timeline.delete_snapshot("here")
+    with pytest.raises(RdbgError, match="no snapshot 'here'"):
+        second.timeline.load_snapshot("here")
+    assert second.run() is StopReason.HISTORY_END
+    second.opened.close()
+
+
+def test_a_lost_initial_snapshot_is_an_error_in_qemus_words(tmp_path: Path) -> None:
+    record(tmp_path / "rec")
+    with pytest.raises(RdbgError, match="Could not load snapshot for icount replay"):
+        Replay(tmp_path / "rec", "start")
+
+
+def test_divergence_is_found_between_two_icounts(tmp_path: Path) -> None:
+    record(tmp_path / "rec")
+    replay = Replay(tmp_path / "rec")
+    replay.timeline.goto(100_000)
+    replay.machine.write_register(18, 123456)  # behind the timeline's back
+    with pytest.raises(RdbgError, match="diverged from the recording between icount [0-9]+ and icount [0-9]+"):
+        replay.run()
+    replay.opened.close()
+
+
+def test_a_finished_recording_cannot_be_written(tmp_path: Path) -> None:
+    record(tmp_path / "rec")
+    replay = Replay(tmp_path / "rec")
+    with pytest.raises(RdbgError, match="finished"):
+        replay.timeline.write_register(2, 1)
+    replay.run()
+    assert replay.timeline.step().reason is StopReason.HISTORY_END
+    assert replay.timeline.goto(10**12).reason is StopReason.HISTORY_END
+    assert replay.timeline.goto(-1).reason is StopReason.HISTORY_START
+    assert replay.timeline.reverse_step().reason is StopReason.HISTORY_START
+    replay.opened.close()
+
+
+def live_timeline() -> Timeline:
+    machine = Machine(busy_spec())
+    timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), pace=PACE, sleep=False)
+    timeline.run(StopConditions(), lambda: timeline.position >= LENGTH)
+    return timeline
+
+
+def test_the_live_end_can_be_written_and_the_past_cannot() -> None:
+    timeline = live_timeline()
+    end = timeline.position
+    timeline.write_register(2, 99)
+    assert timeline.machine.read_register(2) == 99
+    timeline.reverse_step()
+    with pytest.raises(RdbgError, match=f"live end is at icount {end}"):
+        timeline.write_memory(0x80300000, b"no")
+    timeline.goto(0)
+    timeline.goto(end)
+    assert timeline.machine.read_register(2) == 99
+    with pytest.raises(RdbgError, match="not mapped"):
+        timeline.write_memory(0xC0000000, b"no")
+
+
+def test_a_snapshot_before_a_write_shows_what_was_before() -> None:
+    timeline = live_timeline()
+    before = timeline.machine.read_register(2)
+    timeline.save_snapshot("before")
+    timeline.write_register(2, before ^ 1)
+    timeline.step()
+    timeline.load_snapshot("before")
+    assert timeline.machine.read_register(2) == before
+    timeline.goto(timeline.end)
+    timeline.reverse_step()
+    assert timeline.machine.read_register(2) == before ^ 1
+
+
+def test_interrupting_a_search_leads_back_to_where_it_began() -> None:
+    timeline = live_timeline()
+    digest, origin = timeline.machine.digest(), timeline.position
+    watch = Watch(0x80002000, 4, Access.READ)
+    timeline.reverse_step()
+    timeline.goto(origin)
+    for patience in range(6):
+        asked = iter([False] * patience)
+        stop = timeline.reverse_run(
+            StopConditions(frozenset({0x80100000}), (watch,), lambda pc: False), lambda asked=asked: next(asked, True)
+        )
+        if stop.reason is StopReason.INTERRUPTED:
+            assert (timeline.position, timeline.machine.digest()) == (origin, digest)
+        timeline.goto(origin)
+
+
+def test_who_wrote_this_last() -> None:
+    timeline = live_timeline()
+    machine = timeline.machine
+    origin, counter = timeline.position, 0x80002000
+    here: int | None = None
+    for _ in range(5):
+        value = machine.read_memory(counter, 4) if here is None else value_before
+        found = timeline.last_write(counter, 4, before=here)
+        assert found is not None and found.new == value and timeline.position == origin
+        value_before, here = found.old, found.position
+        assert int.from_bytes(found.new, "little") == int.from_bytes(found.old, "little") + 1
+    assert timeline.last_write(0x80001F00, 4) is None
+    last = timeline.last_executed(0x80000180)
+    assert last is not None and last < origin
+
+
+def test_the_history_of_a_live_run_is_replayed_when_the_machine_is_new() -> None:
+    timeline = live_timeline()
+    digest, end = timeline.machine.digest(), timeline.position
+    history = copy.copy(timeline.history)
+    machine = Machine(busy_spec())
+    again = Timeline(machine, history, pace=PACE)
+    again.goto(end)
+    assert machine.digest() == digest
