@@ -72,6 +72,7 @@ class Machine:
         self._registers = register_table(self.core)
         self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)
         self._page_sum = numpy.zeros(2, dtype=numpy.uint64)
+        self._loading = False
         self._reset_wanted = False
         self._shutdown_code: int | None = None
         self._wait_idle = False
@@ -317,6 +318,8 @@ class Machine:
 
     def mapping_changed(self) -> None:
         """The address space shows something else."""
+        if self._loading:
+            return  # load_state compares the whole layout in the end: most often nothing has moved
         self.bus.mapping_changed()
         self.core.forget_mappings()
 
@@ -391,8 +394,12 @@ class Machine:
         lines = self.core.lines
         layout = self.bus.layout()
         self._woken_by = []
-        for device, saved in zip(self.board.devices, devices, strict=True):
-            device.load(saved)
+        self._loading = True
+        try:
+            for device, saved in zip(self.board.devices, devices, strict=True):
+                device.load(saved)
+        finally:
+            self._loading = False
         for timer, deadline_ns in zip(self._system.timers.values(), timers, strict=True):
             timer.restore(deadline_ns)
         self.core.set_lines(lines)

@@ -183,6 +183,7 @@ def test_who_wrote_this_last() -> None:
     machine = timeline.machine
     origin, counter = timeline.position, 0x80002000
     here: int | None = None
+    value_before = b""
     for _ in range(5):
         value = machine.read_memory(counter, 4) if here is None else value_before
         found = timeline.last_write(counter, 4, before=here)
