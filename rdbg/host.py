@@ -27,9 +27,7 @@ class Host:
         ended: another reason to end, asked often.
     """
 
-    def __init__(
-        self, ports: SerialPorts, queue: LiveQueue | None, ended: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, ports: SerialPorts, queue: LiveQueue | None, ended: Callable[[], bool] | None = None) -> None:
         self._ports = ports
         self._queue = queue
         self._ended = ended

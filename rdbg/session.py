@@ -181,9 +181,7 @@ class Session:
                 _say(history.notice)
             return history
         if icount.mode is RecordMode.RECORD:
-            self._recording = NewRecording(
-                str(icount.journal), spec, self._around.command_line, icount.snapshot or ""
-            )
+            self._recording = NewRecording(str(icount.journal), spec, self._around.command_line, icount.snapshot or "")
             return History.recording(self._recording.writer, queue)
         return History.live_run(queue)
 

@@ -54,6 +54,7 @@ cdef void plan_attention(Cpu *c) noexcept nogil:
 cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
     """Let timers and inputs that are due at this window happen."""
     cdef Core core = <Core>c.owner
+    c.io_epoch += 1
     try:
         c.python_event = core.ask_events(icount)
     except BaseException as error:
@@ -66,6 +67,7 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     """The CPU waits: let time pass up to the next event. False: nothing to wait for."""
     cdef Core core = <Core>c.owner
     cdef uint64_t compare_ns = FOREVER
+    c.io_epoch += 1
     if not c.s.cp0.cause & CAUSE_DC:
         compare_ns = c.s.compare_tick * c.count_period_ns
     try:

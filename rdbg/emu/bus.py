@@ -131,6 +131,16 @@ class Bus:
         first, second = self.read(paddr, half), self.read(paddr + half, half)
         return first << (8 * half) | second if self._big_endian else second << (8 * half) | first
 
+    def is_stable(self, paddr: int, size: int) -> bool:
+        """Whether a load there can be repeated without asking the device; see Device.is_stable."""
+        windows = self._windows.get(paddr >> PAGE_SHIFT)
+        if windows is None:
+            windows = self._page_windows(paddr >> PAGE_SHIFT)
+        for start, stop, device, shift, _ in windows:
+            if start <= paddr < stop:
+                return device is not None and paddr + size <= stop and device.is_stable(paddr + shift, size)
+        return False
+
     def write(self, paddr: int, size: int, value: int) -> None:
         """A store of 1, 2, 4 or 8 bytes that does not go to a backing directly.
 

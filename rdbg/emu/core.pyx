@@ -54,7 +54,8 @@ cdef class Core:
         shift: virtual nanoseconds per instruction = 1 << shift.
         count_period_ns: nanoseconds per tick of Count.
         timer_line: hardware interrupt line (0 to 5) of the Compare timer.
-        host: object with ``classify(page)``, ``io_read(address, size)``, ``io_write(address, size, value)``,
+        host: object with ``classify(page)``, ``io_read(address, size)``, ``io_stable(address, size)``,
+            ``io_write(address, size, value)``,
             ``events(icount) -> next icount`` and ``idle(icount, compare_ns) -> bool``.
 
     Raises:
@@ -220,6 +221,7 @@ cdef class Core:
         cdef uint64_t before = c.base + ((pc - c.start) >> 2)
         cdef uint64_t value
         cdef bint slot
+        c.io_epoch += 1
         if form == 2:
             rt = ((w >> 11) & 31) if store else ((w >> 6) & 31)
         translate(c, va, STORE if store else LOAD, kernel_mode(c), &pa)
@@ -366,6 +368,7 @@ cdef class Core:
         c.probe = c.bp_count != 0
         c.python_event = 0                       # inputs may have come, or the history been wound
         c.attention = 0
+        c.io_epoch += 1                          # whoever called may have changed a device
 
     cdef finish(self, uc_err err):
         cdef Cpu *c = self.c

@@ -80,6 +80,11 @@ class Device(ABC):
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store of ``size`` (1, 2, 4 or 8) bytes at byte ``offset``."""
 
+    def is_stable(self, offset: int, size: int) -> bool:
+        """Whether a load here, now, has no side effect and gives the same value until a store to any device, a load
+        with a side effect, a timer or an input changes something. Then a guest that polls it is not slowed down."""
+        return False
+
     @abstractmethod
     def reset(self) -> None:
         """Power-on or reset state. Timers are disarmed, interrupt lines low."""

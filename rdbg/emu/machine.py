@@ -65,9 +65,7 @@ class Machine:
         self._memory = mmap.mmap(-1, self.page_count * PAGE_SIZE)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
-        self.core = cpu.Core(
-            self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self
-        )
+        self.core = cpu.Core(self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self)
         self._system.powered = True
         self._registers = register_table(self.core)
         self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)
@@ -135,10 +133,7 @@ class Machine:
             self._watches = watches
             self.core.arm_stops(
                 breakpoints,
-                [
-                    (w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access])
-                    for w in watches
-                ],
+                [(w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access]) for w in watches],
             )
 
     def _run_exact(self, request: RunRequest) -> RunStop:
@@ -207,6 +202,10 @@ class Machine:
     def io_read(self, address: int, size: int) -> int:
         """A guest load from a device."""
         return self.bus.read(address, size)
+
+    def io_stable(self, address: int, size: int) -> bool:
+        """Whether a guest load from a device, made now, may be repeated without asking."""
+        return self.bus.is_stable(address, size)
 
     def io_write(self, address: int, size: int, value: int) -> None:
         """A guest store to a device."""

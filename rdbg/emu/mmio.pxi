@@ -1,16 +1,36 @@
 # Loads and stores that reach devices, and those that reach watched pages.
 
-cdef uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept with gil:
+cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
+    cdef uint64_t value
+    cdef bint stable
     try:
-        return core.ask_read(pa, size)
+        stable = core.host.io_stable(pa, size)
+        value = core.ask_read(pa, size)
     except BaseException as error:
         core.keep_error(error)
         return 0
+    if stable:
+        slot.address = pa
+        slot.size = size
+        slot.value = value
+        slot.epoch = c.io_epoch
+    else:
+        c.io_epoch += 1
+    return value
+
+
+cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept nogil:
+    """A load from a device. One that has no side effect is not asked again before something can have changed."""
+    cdef StableLoad *slot = &c.loads[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
+    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size:
+        return slot.value
+    return ask_device(c, pa, size, slot)
 
 
 cdef void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept with gil:
     cdef Core core = <Core>c.owner
+    c.io_epoch += 1
     try:
         core.ask_write(pa, size, value)
     except BaseException as error:

@@ -5,6 +5,7 @@ cdef enum:
     PAGE_BYTES = 4096
     TLB_ENTRIES = 16
     FETCH_CACHE = 1024
+    STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
     MIXED_AFTER = 8              # code/data alternations after which a page keeps both
 
@@ -174,6 +175,13 @@ cdef struct FetchEntry:
     uint8_t *host
 
 
+cdef struct StableLoad:
+    uint32_t address
+    uint32_t size
+    uint64_t epoch
+    uint64_t value
+
+
 cdef struct PageList:
     uint32_t *items
     size_t count
@@ -264,6 +272,8 @@ cdef struct Cpu:
     size_t io_slots
     uint32_t generation          # of Unicorn's TLB
     FetchEntry fetch[FETCH_CACHE]
+    StableLoad loads[STABLE_LOADS]   # what polled device registers hold
+    uint64_t io_epoch            # advanced whenever a device's state may have changed
     PageList dirty
     PageList stale
     PageList written_virtual

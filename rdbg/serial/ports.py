@@ -59,8 +59,13 @@ class SerialPorts:
         if port < len(self._backends):
             self._backends[port].send(data)
 
-    def poll(self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0,
-             others: Sequence[int] = ()) -> None:
+    def poll(
+        self,
+        receive: Callable[[int, bytes], None],
+        wants: Callable[[int], bool],
+        timeout: float = 0.0,
+        others: Sequence[int] = (),
+    ) -> None:
         """Move bytes in both directions.
 
         Args:

@@ -75,8 +75,9 @@ def parse_serial(text: str) -> SerialSpec:
     if name in _ELSEWHERE:
         raise UsageError(f"-serial {text}: {name} is not supported; {_ELSEWHERE[name]}")
     kinds = ("stdio", "mon:stdio", "null", "file:PATH", "tcp:HOST:PORT[,server][,nowait]")
-    raise UsageError(f"-serial {text}: unknown back end{hint(name, ['stdio', 'null', 'file', 'tcp'])}; "
-                     f"there are {', '.join(kinds)}")
+    raise UsageError(
+        f"-serial {text}: unknown back end{hint(name, ['stdio', 'null', 'file', 'tcp'])}; there are {', '.join(kinds)}"
+    )
 
 
 def _parse_tcp(text: str) -> SerialSpec:

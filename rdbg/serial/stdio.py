@@ -13,12 +13,7 @@ ESCAPE = 0x01  # Ctrl-A, as in QEMU
 #: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
 _ATOMIC_BYTES = 512
 
-_HELP = (
-    b"\r\n"
-    b"Ctrl-A h    print this help\r\n"
-    b"Ctrl-A x    end the run\r\n"
-    b"Ctrl-A Ctrl-A or Ctrl-A a    send Ctrl-A\r\n"
-)
+_HELP = b"\r\nCtrl-A h    print this help\r\nCtrl-A x    end the run\r\nCtrl-A Ctrl-A or Ctrl-A a    send Ctrl-A\r\n"
 _NO_MONITOR = b"\r\nrdbg: there is no monitor here; connect GDB and use its monitor command\r\n"
 
 

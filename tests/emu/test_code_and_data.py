@@ -118,3 +118,29 @@ def test_a_jump_to_an_odd_address_is_an_address_error_there(wrong: int) -> None:
     for _ in range(200):
         machine.apply(InputEvent(0, InputKind.POKE_REGISTER, PC, CODE))
         machine.run(RunRequest(until=machine.icount + 20))
+
+
+def test_a_polled_line_status_is_seen_to_change() -> None:
+    """Loads of the line status register are not asked of the device again before something happened to it."""
+    line_status = 0x3FD
+    words = [lui(16, 0xB800), i_type(0x24, 16, 9, line_status), i_type(0x0C, 9, 10, 1), beq(10, 0, -3), addiu(11, 11, 1),
+             i_type(0x24, 16, 12, 0x3F8), LOOP, NOP]  # fmt: skip
+    machine = machine_with(words)
+    arrival = OneInput(InputEvent(50_000, InputKind.SERIAL, 0, 0, b"Z"))
+    machine.inputs = arrival
+    machine.run(RunRequest(breakpoints=frozenset({CODE + 24})))
+    assert machine.read_register(12) == ord("Z")
+    assert 50_000 <= machine.icount < 50_020
+
+
+class OneInput:
+    """A single byte that arrives at a given position."""
+
+    def __init__(self, event: InputEvent) -> None:
+        self.events = [event]
+
+    def next_icount(self) -> int | None:
+        return self.events[0].icount if self.events else None
+
+    def take(self, icount: int) -> list[InputEvent]:
+        return [self.events.pop()]

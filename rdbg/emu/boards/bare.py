@@ -51,9 +51,7 @@ def build_bare(spec: MachineSpec, system: System) -> Board:
         for memory in bare.memory
         if memory.kind == "flash"
     }
-    memory = tuple(
-        MemoryRegion(item.base, item.size, item.name, device=flashes.get(item.name)) for item in bare.memory
-    )
+    memory = tuple(MemoryRegion(item.base, item.size, item.name, device=flashes.get(item.name)) for item in bare.memory)
     io: list[IoRegion] = []
     ports: dict[int, SerialDevice] = {}
     devices: list[Device] = list(flashes.values())
@@ -153,7 +151,7 @@ def _boot(
         elif not any(item.image == role for item in bare.memory):
             raise RdbgError(
                 f"{role} image {image.path!r} has no place: give a [[rom]] or [[flash]] of the board file "
-                f"the key image = \"{role}\""
+                f'the key image = "{role}"'
             )
     if not contents and not pieces:
         raise UsageError("nothing to run: give -kernel FILE.elf, or -bios FILE with a [[rom]] in the board file")

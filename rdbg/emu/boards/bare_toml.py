@@ -114,10 +114,10 @@ class _Table:
         if isinstance(value, str):
             digits, unit = value.strip()[:-1], value.strip()[-1:].upper()
             if unit not in UNITS or not digits.isdigit():
-                raise self.fail(key, f"must be a number of bytes or a text like \"64M\", not {value!r}")
+                raise self.fail(key, f'must be a number of bytes or a text like "64M", not {value!r}')
             return int(digits) * UNITS[unit]
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, f"must be a number of bytes or a text like \"64M\", not {value!r}")
+            raise self.fail(key, f'must be a number of bytes or a text like "64M", not {value!r}')
         return value
 
     def text(self, key: str, default: str | None = None) -> str:

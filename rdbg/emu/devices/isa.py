@@ -62,6 +62,11 @@ class IsaBus(Device):
         half = size // 2
         return self.read(offset, half) | self.read(offset + half, half) << (8 * half)
 
+    def is_stable(self, offset: int, size: int) -> bool:
+        """As the device at that port says."""
+        found = self._find(offset)
+        return size == 1 and found is not None and found[0].is_stable(offset - found[1], size)
+
     def write(self, offset: int, size: int, value: int) -> None:
         """A store to port ``offset``; it splits where it leaves a device."""
         found = self._find(offset)

@@ -35,9 +35,7 @@ class ParallelFlash(Device):
 
     _FIELDS = ("command", "cycle", "status", "counter", "direct_reads")
 
-    def __init__(
-        self, name: str, system: System, backing: str, size: int, block_size: int, big_endian: bool
-    ) -> None:
+    def __init__(self, name: str, system: System, backing: str, size: int, block_size: int, big_endian: bool) -> None:
         super().__init__(name)
         self._system = system
         self._backing = backing

@@ -95,6 +95,13 @@ class Uart16550(SerialDevice):
             return self.read_register(offset >> self._shift & 7)
         return sum(self.read_register(offset + index & 7) << (8 * index) for index in range(size))
 
+    def is_stable(self, offset: int, size: int) -> bool:
+        """The line status while it holds no error, and registers that only stores change."""
+        if not self._shift and size != 1:
+            return False
+        register = offset >> self._shift & 7
+        return register == LSR and not self.lsr & (LSR_BI | LSR_OE) or register in (LCR, MCR, SCR)
+
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store."""
         if self._shift or size == 1:
@@ -277,9 +284,7 @@ class Uart16550(SerialDevice):
         elif self.ier & IER_RDA and self.timeout_pending:
             cause = IIR_TIMEOUT
         elif (
-            self.ier & IER_RDA
-            and self.lsr & LSR_DR
-            and (not self.fcr & FCR_ENABLE or len(self._fifo) >= self.trigger)
+            self.ier & IER_RDA and self.lsr & LSR_DR and (not self.fcr & FCR_ENABLE or len(self._fifo) >= self.trigger)
         ):
             cause = IIR_RDA
         elif self.ier & IER_THRE and self.thre_pending:

@@ -78,7 +78,7 @@ def test_flash_takes_commands() -> None:
 
 
 def test_two_devices_share_a_line() -> None:
-    uart = "[[uart]]\nname = \"u{0}\"\nbase = {1}\nirq = 3\nport = {0}\n"
+    uart = '[[uart]]\nname = "u{0}"\nbase = {1}\nirq = 3\nport = {0}\n'
     machine = BenchMachine(spec(BASE + uart.format(0, 0x1000_0000) + uart.format(1, 0x1000_0100), KERNEL))
     for base, port in ((0x1000_0000, 0), (0x1000_0100, 1)):
         machine.write(base + 1, 1, 1)
