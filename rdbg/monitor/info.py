@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rdbg.emu.machine_api import RegisterInfo
 from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session
 
 _COLUMNS = 4
+_NEAR = 10  #: checkpoints shown on either side
 
 
 def _info(session: Session, arguments: list[str]) -> str:
@@ -63,7 +66,12 @@ def _checkpoints(session: Session, arguments: list[str]) -> str:
         f"{len(positions)} checkpoints in {_size(summary.memory)} of {_size(summary.limit)}; "
         f"index of {summary.intervals} intervals in {_size(summary.index_memory)}"
     ]
-    lines += ["".join(f"{position:>16}" for position in positions[at : at + 5]) for at in range(0, len(positions), 5)]
+    here = bisect_right(positions, session.timeline.position)
+    first, last = max(0, here - _NEAR), min(len(positions), here + _NEAR)
+    lines.append(f"around here ({first} earlier, {len(positions) - last} later not shown):")
+    lines += [
+        "".join(f"{position:>16}" for position in positions[at : min(at + 5, last)]) for at in range(first, last, 5)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,144 @@
+"""The whole way: U-Boot recorded at its prompt by the command line, replayed, and reversed from a stock GDB."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import UBOOT_BIOS
+from tests.gdb.driver import Gdb
+from tests.gdb.test_guest import END_WORDS, START_WORDS, says
+
+pytestmark = [pytest.mark.real("u-boot-qemu"), pytest.mark.timeout(900)]
+
+RDBG = [sys.executable, "-c", "import sys; from rdbg.cli import main; sys.exit(main())"]
+COMMANDS = ("version", "bdinfo", "md bfc00000 8", "printenv")
+STEPS = 1000
+
+
+def _read_until(process: subprocess.Popen[bytes], words: bytes) -> bytes:
+    assert process.stdout is not None
+    seen = b""
+    while not seen.endswith(words):
+        byte = process.stdout.read(1)
+        assert byte, seen.decode("latin-1")
+        seen += byte
+    return seen
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """U-Boot with commands typed at its prompt."""
+    path = tmp_path_factory.mktemp("recording") / "uboot.rr"
+    line = ["-M", "malta", "-m", "256", "-bios", str(UBOOT_BIOS), "-nographic"]
+    process = subprocess.Popen(
+        [*RDBG, "record", "-o", str(path), "--", *line],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    seen = _read_until(process, b"maltael # ")
+    for command in COMMANDS:
+        process.stdin.write(command.encode() + b"\r")
+        process.stdin.flush()
+        seen += _read_until(process, b"maltael # ")
+    process.stdin.write(b"\x01x")
+    process.stdin.flush()
+    assert process.wait(timeout=30) == 0
+    assert b"bfc00010: 00000420" in seen and b"baudrate=115200" in seen
+    return path
+
+
+@contextmanager
+def replaying(recording: Path) -> Iterator[int]:
+    """`rdbg replay`, waiting for GDB; gives the port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen(
+        [*RDBG, "replay", str(recording), "-gdb", f"tcp::{port}", "-S", "-serial", "null"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        time.sleep(0.2)  # the probe's connection is closed by now, and the server has seen it
+        yield port
+    finally:
+        process.terminate()
+        assert "Traceback" not in process.communicate(timeout=30)[1]
+
+
+@pytest.fixture
+def gdb(gdb_program: str, recording: Path) -> Iterator[Gdb]:
+    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+        gdb.run("set heuristic-fence-post 64")
+        gdb.connect(port)
+        yield gdb
+
+
+def _position(gdb: Gdb) -> int:
+    return int(gdb.run("monitor when").text.split()[1].rstrip(","))
+
+
+def test_back_through_what_was_typed(gdb: Gdb) -> None:
+    assert gdb.value("$pc") == 0xBFC00000
+    assert says(gdb.run("continue", timeout=300), END_WORDS)
+    end = _position(gdb)
+
+    passed = [gdb.registers()]
+    for _ in range(STEPS):
+        gdb.run("reverse-stepi")
+        passed.append(gdb.registers())
+    for expected in reversed(passed[:-1]):
+        gdb.run("stepi")
+        assert gdb.registers() == expected
+    assert _position(gdb) == end
+
+    gdb.run("break *$pc")
+    gdb.run("reverse-continue")
+    latest = _position(gdb)
+    assert latest < end
+    gdb.run("reverse-continue")
+    assert _position(gdb) < latest
+    gdb.run("continue")
+    assert _position(gdb) == latest
+    gdb.run("delete")
+
+    gdb.run("monitor savevm here")
+    saved = gdb.registers()
+    assert says(gdb.run("reverse-continue", timeout=300), START_WORDS)
+    assert gdb.registers() != saved
+    gdb.run("monitor loadvm here")
+    gdb.forget()
+    assert gdb.registers() == saved
+
+
+def test_a_snapshot_made_in_one_replay_is_found_by_the_next(gdb_program: str, recording: Path) -> None:
+    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+        gdb.connect(port)
+        gdb.run("monitor goto 30%", timeout=300)
+        gdb.forget()
+        saved = gdb.registers()
+        gdb.run("monitor savevm kept")
+    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+        gdb.connect(port)
+        assert "kept" in gdb.run("monitor info snapshots")
+        gdb.run("monitor loadvm kept")
+        gdb.forget()
+        assert gdb.registers() == saved
