@@ -66,6 +66,6 @@ def register_table(core: Core) -> tuple[Register, ...]:
     for i, (name, register, select) in enumerate(EXTRA_CP0):
         write: Callable[[int], None] | None = None
         if name not in READ_ONLY:
-            write = lambda value, r=register, s=select: core.write_cp0(r, s, value)  # type: ignore[misc]  # noqa: E731
+            write = lambda value, r=register, s=select: core.write_cp0(r, s, value)  # noqa: E731
         add(EXTRA + i, name, SYSTEM, lambda r=register, s=select: core.read_cp0(r, s), write, group="system")  # type: ignore[misc]
     return tuple(rows)
