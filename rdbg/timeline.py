@@ -9,41 +9,23 @@ from dataclasses import dataclass
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import Access, MachineApi, OutputSink, RunRequest, RunStop, StopKind, Watch, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.places import Places
+from rdbg.navigation.questions import LastWrite, last_executed, last_write
 from rdbg.navigation.replayer import Pace, Replayer
-from rdbg.navigation.search import Found, Search, SearchInterrupted
+from rdbg.navigation.search import Search, SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
+from rdbg.navigation.traveller import Traveller
 
-__all__ = ["LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
+__all__ = ["CheckpointSummary", "LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
 
 #: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
 _IDLE_WAIT = 0.02
-
-
-@dataclass(frozen=True)
-class LastWrite:
-    """A write found in the past.
-
-    Args:
-        position: icount before the writing instruction.
-        after: icount after it.
-        pc: address of the instruction (of the branch, if it sits in a delay slot).
-        address: first byte written that was asked for.
-        old, new: the bytes asked for, before and after.
-    """
-
-    position: int
-    after: int
-    pc: int
-    address: int
-    old: bytes
-    new: bytes
 
 
 @dataclass(frozen=True)
@@ -110,6 +92,7 @@ class Timeline:
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._replayer = Replayer(machine, history, self._keeper, pace or Pace())
         self._replayer.checkpoint()
+        self._traveller = Traveller(self._replayer)
         self._snapshots = Snapshots(self._keeper, store)
         if initial_snapshot and store is not None and history.live:
             self._save_initial(initial_snapshot)
@@ -273,21 +256,9 @@ class Timeline:
             position, reason = self.start, StopReason.HISTORY_START
         elif position > self.end:
             position, reason = self.end, StopReason.HISTORY_END
-        if not self._travel(position, interrupted or never):
+        if not self._traveller.go(position, interrupted or never):
             reason = StopReason.INTERRUPTED
         return self._stop(reason)
-
-    def _travel(self, position: int, interrupted: Interrupted) -> bool:
-        here = self.position
-        if position != here and here >= self.history.end:
-            # Coming back to the present should not take a replay.
-            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-        checkpoint = self._replayer.latest(position)
-        if position < here or checkpoint.position > here:
-            self._replayer.restore(checkpoint)
-        arrived = self._replayer.run_to(position, interrupted)
-        self._replayer.settle()
-        return arrived
 
     # --- backward --------------------------------------------------------------------------
     def reverse_step(self) -> Stop:
@@ -303,26 +274,16 @@ class Timeline:
         with HISTORY_START. If interrupted, stands where it began.
         """
         try:
-            found = self._find(conditions, interrupted)
+            found = self._traveller.find(conditions, interrupted)
         except SearchInterrupted:
             return self._stop(StopReason.INTERRUPTED)
         if found is None:
-            self._travel(self.start, never)
+            self._traveller.go(self.start)
             return self._stop(StopReason.HISTORY_START)
-        self._travel(found.position, never)
+        self._traveller.go(found.position)
         if found.watch is None:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
-
-    def _find(self, conditions: StopConditions, interrupted: Interrupted) -> Found | None:
-        """Search before here. The machine stands anywhere afterwards, but here if the search did not end well."""
-        origin = self.position
-        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-        try:
-            return Search(self._replayer, conditions, interrupted).latest_before(origin, self.start)
-        except BaseException:
-            self._travel(origin, never)
-            raise
 
     # --- questions about the past ----------------------------------------------------------
     def last_write(
@@ -339,35 +300,12 @@ class Timeline:
         Returns:
             the write, or None if there was none since the start, or the search was interrupted.
         """
-        origin = self.position
-        try:
-            if before is not None:
-                self._travel(min(before, self.end), interrupted)
-            watch = Watch(address, length, Access.WRITE)
-            found = self._find(StopConditions(watches=(watch,)), interrupted)
-            if found is None:
-                return None
-            self._travel(found.position, never)
-            new = self.machine.read_memory(address, length)
-            self._travel(found.before, never)
-            old = self.machine.read_memory(address, length)
-            hit = found.watch.address if found.watch is not None else address
-            return LastWrite(found.before, found.position, self.machine.pc, hit, old, new)
-        except SearchInterrupted:
-            return None
-        finally:
-            self._travel(origin, never)
+        latest = self.position if before is None else min(before, self.end)
+        return last_write(self._traveller, address, length, latest, interrupted)
 
     def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
         """Position at which the instruction at ``address`` was about to run last, before now; None: never."""
-        origin = self.position
-        try:
-            found = self._find(StopConditions(breakpoints=frozenset({address})), interrupted)
-            return None if found is None else found.position
-        except SearchInterrupted:
-            return None
-        finally:
-            self._travel(origin, never)
+        return last_executed(self._traveller, address, interrupted)
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
@@ -441,7 +379,7 @@ class Timeline:
         try:
             self._snapshots.restore(snapshot, self._replayer)
         except RdbgError:
-            self._travel(here, never)
+            self._traveller.go(here)
             raise
         self.places.leave(here)
         return self._stop(StopReason.STEP)
@@ -467,6 +405,8 @@ class Timeline:
         """
         if self.live:
             if self.at_live_end:
+                # A replay lets the time of an idle CPU pass when it comes here: the digest is of the state after that.
+                self.machine.run(RunRequest(until=self.position))
                 self.history.note_digest(self.position, self.machine.digest())
             self.history.close(EndOfRun(self.end, EndReason.STOPPED))
 

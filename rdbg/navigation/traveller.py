@@ -1,0 +1,60 @@
+"""Going to positions and searching the past, from wherever the machine stands."""
+
+from __future__ import annotations
+
+from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.search import Found, Search
+from rdbg.navigation.stops import Interrupted, StopConditions, never
+
+
+class Traveller:
+    """A machine that can be anywhere in its history.
+
+    Args:
+        replayer: the machine on its history.
+    """
+
+    def __init__(self, replayer: Replayer) -> None:
+        self._replayer = replayer
+        self.machine = replayer.machine
+        self.history = replayer.history
+
+    @property
+    def position(self) -> int:
+        """Where the machine stands."""
+        return self.machine.icount
+
+    def go(self, position: int, interrupted: Interrupted = never) -> bool:
+        """Stand at the last position <= ``position``, which lies in the history.
+
+        Replays from the nearest checkpoint before, or from here if that is nearer.
+
+        Returns:
+            False if it was interrupted: the machine stands somewhere on the way.
+        """
+        here = self.position
+        if position != here and here >= self.history.end:
+            # Coming back to the present should not take a replay.
+            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        checkpoint = self._replayer.latest(position)
+        if position < here or checkpoint.position > here:
+            self._replayer.restore(checkpoint)
+        arrived = self._replayer.run_to(position, interrupted)
+        self._replayer.settle()
+        return arrived
+
+    def find(self, conditions: StopConditions, interrupted: Interrupted) -> Found | None:
+        """Search backward from here.
+
+        The machine stands anywhere afterwards; if the search did not end well, here.
+
+        Raises:
+            SearchInterrupted: the user asked to stop.
+        """
+        origin = self.position
+        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        try:
+            return Search(self._replayer, conditions, interrupted).latest_before(origin, self.history.start)
+        except BaseException:
+            self.go(origin)
+            raise
