@@ -1,0 +1,105 @@
+"""Page versions, tables and sets against plain models."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages, Wanted
+from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.checkpoints.page_store import PageStore
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.emu.memory_map import PAGE_SIZE
+
+PAGES = 200
+
+
+def content(value: int) -> bytes:
+    return value.to_bytes(8, "little") * (PAGE_SIZE // 8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_tables_hold_what_was_put_and_nothing_leaks(data: st.DataObject) -> None:
+    store = PageStore(PAGES)
+    empty = store.bytes_used
+    tables = [(store.zero_table(), dict[int, int]())]
+    value = 0
+    for _ in range(data.draw(st.integers(1, 25))):
+        if len(tables) > 1 and data.draw(st.integers(0, 2)) == 0:
+            table, _ = tables.pop(data.draw(st.integers(1, len(tables) - 1)))
+            store.release(table)
+            continue
+        table, model = data.draw(st.sampled_from(tables))
+        pages = sorted(data.draw(st.sets(st.integers(0, PAGES - 1), max_size=30)))
+        values = {page: value + at + 1 for at, page in enumerate(pages)}
+        value += len(pages)
+        derived = store.derive(table, pages, b"".join(content(values[page]) for page in pages))
+        tables.append((derived, model | values))
+        for table, model in tables:
+            known = sorted(model)
+            assert store.read(table, known) == b"".join(content(model[page]) for page in known)
+        (one, first), (other, second) = tables[-1], data.draw(st.sampled_from(tables))
+        differing = [page for page in range(PAGES) if first.get(page) != second.get(page)]
+        assert store.changed(one, other).tolist() == differing
+    for table, _ in tables[1:]:
+        store.release(table)
+    assert store.bytes_used == empty
+
+
+numbers = st.sets(st.integers(0, 120))
+
+
+@given(numbers, numbers, st.integers(0, 125), st.integers(0, 10))
+def test_page_sets_are_sets(one: set[int], other: set[int], first: int, more: int) -> None:
+    mine, theirs = PageSet.of(sorted(one)), PageSet.of(sorted(other))
+    assert mine.pages() == sorted(one)
+    assert mine.union(theirs).pages() == sorted(one | other)
+    assert mine.meets(first, first + more) == any(first <= page <= first + more for page in one)
+
+
+def touched(written: set[int]) -> TouchedPages:
+    return TouchedPages(PageSet.of(sorted(written)), EMPTY, EMPTY)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_the_index_never_rules_out_what_happened(data: st.DataObject) -> None:
+    length = 60
+    happened = data.draw(st.lists(st.integers(0, 5), min_size=length, max_size=length))
+    index = IntervalIndex()
+    covered: set[int] = set()
+    for _ in range(data.draw(st.integers(1, 20))):
+        start, end = sorted((data.draw(st.integers(0, length)), data.draw(st.integers(0, length))))
+        if data.draw(st.integers(0, 3)) == 0:
+            index.merge_at(start)
+        else:
+            index.record(start, end, touched(set(happened[start:end])), cut=data.draw(st.booleans()))
+            covered |= set(range(start, end))
+        intervals = list(index)
+        assert all(one.end <= other.start for one, other in zip(intervals, intervals[1:], strict=False))
+        assert {at for one in intervals for at in range(one.start, one.end)} == covered
+        assert all(set(happened[one.start : one.end]) <= set(one.pages.written.pages()) for one in intervals)
+        page = data.draw(st.integers(0, 5))
+        wanted = Wanted(watches=(Watch(page << 12, 4, Access.WRITE),))
+        low, high = sorted((data.draw(st.integers(0, length)), data.draw(st.integers(0, length))))
+        possible = [at for at in range(low, high) if happened[at] == page or at not in covered]
+        latest, earliest = index.latest_possible(low, high, wanted), index.earliest_possible(low, high, wanted)
+        if possible:
+            assert latest is not None and possible[-1] < latest <= high
+            assert low <= earliest <= possible[0]
+
+
+def test_known_intervals_without_the_page_are_skipped() -> None:
+    index = IntervalIndex()
+    index.record(0, 10, touched({1}))
+    index.record(10, 20, touched({2}))
+    index.record(20, 30, touched({3}))
+    wanted = Wanted(watches=(Watch(0x1FFE, 4, Access.WRITE),))
+    assert index.latest_possible(0, 30, wanted) == 20
+    assert index.latest_possible(20, 30, wanted) is None
+    assert index.earliest_possible(20, 30, wanted) == 30
+    index.merge_at(10)
+    assert [(one.start, one.end) for one in index] == [(0, 20), (20, 30)]
+    index.forget_after(15)
+    assert list(index) == [Interval(0, 15, next(iter(index)).pages)]
