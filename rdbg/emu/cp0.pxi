@@ -119,7 +119,8 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
     cdef uint32_t old
     if sel == 0:
         if reg == 0:
-            r.index = (r.index & 0x80000000U) | (value & 0xF)
+            if (value & 0x7FFFFFFF) < TLB_ENTRIES:      # others are undefined; QEMU leaves Index alone
+                r.index = (r.index & 0x80000000U) | (value & 0xF)
         elif reg == 2:
             r.entrylo0 = value & 0x03FFFFFF
         elif reg == 3:
@@ -127,7 +128,10 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
         elif reg == 4:
             r.context = (r.context & 0x007FFFFF) | (value & <uint32_t>0xFF800000U)
         elif reg == 5:
-            r.pagemask = value & 0x1FFFE000
+            value = (value >> 13) & 0xFFFF
+            if value & (value + 1) or not (value + 1) & 0x15555:
+                value = 0                             # no page size that there is: 4 KiB, as in QEMU
+            r.pagemask = value << 13
         elif reg == 6:
             r.wired = value % TLB_ENTRIES
         elif reg == 7:
@@ -199,12 +203,14 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
 
 cdef void write_tlb(Cpu *c, uint32_t index) noexcept nogil:
     cdef TlbEntry *e = &c.s.tlb[index]
+    # Frame bits below the page size are not stored.
+    cdef uint32_t kept = ~((c.s.cp0.pagemask >> 13) << 6) & ~<uint32_t>1
     e.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
     e.mask = c.s.cp0.pagemask
     e.asid = c.s.cp0.entryhi & 0xFF
     e.is_global = c.s.cp0.entrylo0 & c.s.cp0.entrylo1 & 1
-    e.lo0 = c.s.cp0.entrylo0 & ~<uint32_t>1
-    e.lo1 = c.s.cp0.entrylo1 & ~<uint32_t>1
+    e.lo0 = c.s.cp0.entrylo0 & kept
+    e.lo1 = c.s.cp0.entrylo1 & kept
     flush_tlb(c)
 
 
@@ -269,6 +275,7 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     elif function == 8:
         probe_tlb(c)
     elif function == 0x18:                       # eret
+        c.s.cp0.lladdr = 0                       # as QEMU does
         if c.s.cp0.status & STATUS_ERL:
             c.next_pc = c.s.cp0.errorepc
             set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_ERL)

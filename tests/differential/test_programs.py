@@ -9,8 +9,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("rdbg.emu.machine")
-
 from tests.differential.compare import make_small, mismatches
 from tests.differential.programs import KINDS, make_program
 
