@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.options import ImageFile, RunOptions
@@ -126,7 +127,8 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         if options.board != "bare":
             raise UsageError("there is nothing to run; name a firmware with -bios or an ELF file with -kernel")
     images = tuple(read_image(file) for file in options.images)
-    found = guest_big_endian(images)
+    board = next((image for image in images if image.role == "board"), None)
+    found = guest_big_endian(images) if board is None else parse_bare(board).big_endian
     big_endian = options.big_endian if options.big_endian is not None else found
     if big_endian is None:
         named = next((image.path for image in images if image.role in _DECIDING_ROLES), None)

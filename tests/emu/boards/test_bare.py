@@ -53,6 +53,15 @@ def test_the_example() -> None:
     assert "0x1f002000" in machine.system.lines[-1]
 
 
+def test_the_documentation_s_example() -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "machine.md").read_text()
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    machine = BenchMachine(spec(text, KERNEL))
+    assert machine.read(0x1E00_0000, 4) == 0xFFFF_FFFF
+    assert machine.read(0x1F80_0FFC, 4) == 0
+    assert sorted(machine.board.serial_ports) == [0]
+
+
 def test_rom_from_a_raw_image() -> None:
     text = "reset_pc = 0xbfc00000\n" + BASE + "[[rom]]\nbase = 0x1fc00000\nsize = 4096\n"
     machine = BenchMachine(spec(text, Image("bios", "rom.bin", code(False))))
