@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from rdbg.emu.device import Device, System
+from rdbg.emu.device import Bridge, Device, System
 from rdbg.emu.memory_map import PAGE_SIZE, Endian, IoRegion, MemoryMap, MemoryRegion
 
 PAGE_SHIFT = PAGE_SIZE.bit_length() - 1
@@ -63,6 +63,14 @@ class _Window(NamedTuple):
     swap: bool
 
 
+class _Route(NamedTuple):
+    """Who answers an access of one size at one address: what most accesses need, found in one step."""
+
+    device: Device
+    offset: int
+    swap: bool
+
+
 class Bus:
     """Device dispatch over a memory map.
 
@@ -78,6 +86,7 @@ class Bus:
         self._system = system
         self._windows: dict[int, tuple[_Window, ...]] = {}
         self._mappings: dict[int, PageMapping] = {}
+        self._routes: dict[int, _Route] = {}  # by address << 4 | size
         self._moving: tuple[IoRegion, ...] = memory_map.moving() if memory_map.moving else ()
         self._writable = {backing.name: backing.writable for backing in memory_map.backings}
         self._first_page: dict[str, int] = {}
@@ -91,6 +100,7 @@ class Bus:
         """Forget what was worked out: a window moved, or a device's ``direct_reads`` changed."""
         self._windows.clear()
         self._mappings.clear()
+        self._routes.clear()
         if self._map.moving:
             self._moving = self._map.moving()
 
@@ -112,18 +122,18 @@ class Bus:
         Raises:
             BusError: nothing answers there.
         """
-        windows = self._windows.get(paddr >> PAGE_SHIFT)
-        if windows is None:
-            windows = self._page_windows(paddr >> PAGE_SHIFT)
-        end = paddr + size
-        for start, stop, device, shift, swap in windows:
-            if start <= paddr < stop:
-                if end > stop:
-                    break
-                if device is None:
-                    return self._map.ignored_value & ((1 << (8 * size)) - 1)
-                value = device.read(paddr + shift, size)
-                return _swap(value, size) if swap else value
+        route = self._routes.get(paddr << 4 | size)
+        if route is not None:
+            device, offset, swap = route
+            value = device.read(offset, size)
+            return _swap(value, size) if swap else value
+        window = self._window(paddr, size)
+        if window is not None:
+            route = self._route(window, paddr, size)
+            if route is None:
+                return self._map.ignored_value & ((1 << (8 * size)) - 1)
+            value = route.device.read(route.offset, size)
+            return _swap(value, size) if route.swap else value
         if size == 1:
             raise self._error(paddr, size, False)
         # The access crosses from one window into another: halves, as a narrower bus would do it.
@@ -147,17 +157,16 @@ class Bus:
         Raises:
             BusError: nothing answers there.
         """
-        windows = self._windows.get(paddr >> PAGE_SHIFT)
-        if windows is None:
-            windows = self._page_windows(paddr >> PAGE_SHIFT)
-        end = paddr + size
-        for start, stop, device, shift, swap in windows:
-            if start <= paddr < stop:
-                if end > stop:
-                    break
-                if device is not None:
-                    device.write(paddr + shift, size, _swap(value, size) if swap else value)
-                return
+        route = self._routes.get(paddr << 4 | size)
+        if route is None:
+            window = self._window(paddr, size)
+            if window is not None:
+                route = self._route(window, paddr, size)
+                if route is None:
+                    return  # ignored
+        if route is not None:
+            route.device.write(route.offset, size, _swap(value, size) if route.swap else value)
+            return
         if size == 1:
             raise self._error(paddr, size, True)
         half = size // 2
@@ -165,6 +174,28 @@ class Bus:
         first, second = (high, low) if self._big_endian else (low, high)
         self.write(paddr, half, first)
         self.write(paddr + half, half, second)
+
+    def _window(self, paddr: int, size: int) -> _Window | None:
+        """The window that an access lies in as a whole."""
+        page = paddr >> PAGE_SHIFT
+        for window in self._windows.get(page) or self._page_windows(page):
+            if window.start <= paddr and paddr + size <= window.end:
+                return window
+        return None
+
+    def _route(self, window: _Window, paddr: int, size: int) -> _Route | None:
+        """Who answers, remembered where that cannot change; None: the access is ignored."""
+        if window.device is None:
+            return None
+        swap = window.swap and size > 1
+        route = _Route(window.device, paddr + window.shift, swap)
+        if isinstance(window.device, Bridge):
+            target = window.device.route(route.offset, size)
+            if target is None:
+                return route
+            route = _Route(target[0], target[1], swap)
+        self._routes[paddr << 4 | size] = route
+        return route
 
     def classify(self, address: int) -> PageMapping:
         """What the page that holds a guest-physical address shows now."""

@@ -99,6 +99,15 @@ class Device(ABC):
         levels are saved by whoever drives the next line (i8259, CPU)."""
 
 
+class Bridge(Device):
+    """A device that passes accesses on to others."""
+
+    @abstractmethod
+    def route(self, offset: int, size: int) -> tuple[Device, int] | None:
+        """Who answers an access, and the offset that it sees. The bus asks once and goes there directly until
+        ``System.mapping_changed``; None: ask the bridge each time."""
+
+
 class SerialDevice(Device):
     """A device that takes bytes from outside."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rdbg.emu.device import Device, State
+from rdbg.emu.device import Bridge, Device, State
 
 PORT_COUNT = 0x10000
 
@@ -20,7 +20,7 @@ class MovablePorts(Protocol):
         """Who answers, with offsets from the first port."""
 
 
-class IsaBus(Device):
+class IsaBus(Bridge):
     """Port dispatch. Has no state: what moves is saved by the function that moves it.
 
     Args:
@@ -51,6 +51,13 @@ class IsaBus(Device):
                 if place is not None and place[0] <= port < place[0] + place[1]:
                     return ports.port_device, place[0]
         return found
+
+    def route(self, offset: int, size: int) -> tuple[Device, int] | None:
+        """The device of fixed ports that the access lies in as a whole."""
+        found = self._fixed.get(offset)
+        if found is None or found != self._fixed.get(offset + size - 1):
+            return None
+        return found[0], offset - found[1]
 
     def read(self, offset: int, size: int) -> int:
         """A load from port ``offset``; it splits where it leaves a device."""

@@ -112,6 +112,12 @@ class Uart16550(SerialDevice):
 
     def read_register(self, register: int) -> int:
         """Load register 0..7."""
+        if register == LSR:  # first: this is what guests poll
+            value = self.lsr
+            if value & (LSR_BI | LSR_OE):
+                self.lsr &= ~(LSR_BI | LSR_OE)
+                self._update_irq()
+            return value
         if register == RBR_THR:
             return self.divisor & 0xFF if self.lcr & LCR_DLAB else self._read_data()
         if register == IER:
@@ -126,12 +132,6 @@ class Uart16550(SerialDevice):
             return self.lcr
         if register == MCR:
             return self.mcr
-        if register == LSR:
-            value = self.lsr
-            if value & (LSR_BI | LSR_OE):
-                self.lsr &= ~(LSR_BI | LSR_OE)
-                self._update_irq()
-            return value
         if register == MSR:
             return self._read_modem_status()
         return self.scr
