@@ -134,7 +134,7 @@ class Bus:
                 return self._map.ignored_value & ((1 << (8 * size)) - 1)
             value = route.device.read(route.offset, size)
             return _swap(value, size) if route.swap else value
-        if size == 1:
+        if not self._is_claimed(paddr, size):
             raise self._error(paddr, size, False)
         # The access crosses from one window into another: halves, as a narrower bus would do it.
         half = size // 2
@@ -167,7 +167,7 @@ class Bus:
         if route is not None:
             route.device.write(route.offset, size, _swap(value, size) if route.swap else value)
             return
-        if size == 1:
+        if not self._is_claimed(paddr, size):
             raise self._error(paddr, size, True)
         half = size // 2
         high, low = value >> (8 * half), value & ((1 << (8 * half)) - 1)
@@ -182,6 +182,14 @@ class Bus:
             if window.start <= paddr and paddr + size <= window.end:
                 return window
         return None
+
+    def _is_claimed(self, paddr: int, size: int) -> bool:
+        """Whether anything answers any byte of an access."""
+        return any(
+            window.start < paddr + size and paddr < window.end
+            for page in {paddr >> PAGE_SHIFT, (paddr + size - 1) >> PAGE_SHIFT}
+            for window in self._page_windows(page)
+        )
 
     def _route(self, window: _Window, paddr: int, size: int) -> _Route | None:
         """Who answers, remembered where that cannot change; None: the access is ignored."""

@@ -196,8 +196,8 @@ class Machine:
         if mapping.backing_page is not None:
             flags = (cpu.MAPPING_READ if mapping.readable else 0) | (cpu.MAPPING_WRITE if mapping.writable else 0)
             return cpu.MAPPING_MEMORY | flags, mapping.backing_page
-        kinds = {Claim.NONE: cpu.MAPPING_NONE, Claim.PART: cpu.MAPPING_PARTIAL, Claim.WHOLE: cpu.MAPPING_IO}
-        return kinds[mapping.claim], 0
+        # Where nothing answers the bus is asked all the same: it logs the address of each access.
+        return cpu.MAPPING_IO if mapping.claim is Claim.WHOLE else cpu.MAPPING_PARTIAL, 0
 
     def io_read(self, address: int, size: int) -> int:
         """A guest load from a device."""

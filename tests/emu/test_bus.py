@@ -59,7 +59,7 @@ def test_nothing_there_is_a_bus_error_with_a_line() -> None:
     bus, _, system = one_device(Endian.NATIVE, False)
     with pytest.raises(BusError) as info:
         bus.read(0x2000_0000, 4)
-    assert (info.value.address, info.value.size, info.value.write) == (0x2000_0000, 1, False)
+    assert (info.value.address, info.value.size, info.value.write) == (0x2000_0000, 4, False)
     with pytest.raises(BusError):
         bus.write(0x1000_0030, 2, 1)
     assert len(system.lines) == 2
