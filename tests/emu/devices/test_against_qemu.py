@@ -27,7 +27,7 @@ RTC_BASE = calendar.timegm((2021, 3, 4, 5, 6, 7))
 Operation = tuple[str, int, int, int]
 #: Each example starts a QEMU, so there are few, and failures are shown as they are rather than shrunk for minutes.
 some = settings(
-    max_examples=12,
+    max_examples=5,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
