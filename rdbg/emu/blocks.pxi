@@ -306,13 +306,3 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     c.base = icount
     c.start = pc
     c.size = size
-    if pc & 3:
-        misaligned_fetch(c, pc)
-
-
-cdef void misaligned_fetch(Cpu *c, uint32_t pc) noexcept nogil:
-    """A jump to an address that is no multiple of 4: address error at the target."""
-    c.base += 1
-    c.size = 0
-    note_bad_address(c, EXC_ADEL, pc)
-    raise_at(c, EXC_ADEL, 0x180, pc, False)

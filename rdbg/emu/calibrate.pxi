@@ -114,6 +114,13 @@ cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
     c.at_badvaddr = find_word(c.ctx_bytes, size, 0x6BCD0F11, &n)
     if n != 1:
         return "BadVAddr"
+    c.at_error = c.at_hflags - 4
+    n = <int>(<uint32_t*>(c.ctx_bytes + c.at_error))[0]
+    words[0] = 0xC8000000U                       # lwc2: coprocessor 2 unusable, and the error code says 2
+    run_words(c, scratch, words, 1)
+    uc_context_save(c.uc, c.ctx)
+    if n != 0 or (<uint32_t*>(c.ctx_bytes + c.at_error))[0] != 2:
+        return "error_code"
     value = 0x01800003
     if uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value) != UC_ERR_OK:
         return "FCSR"

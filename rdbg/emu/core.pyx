@@ -78,9 +78,6 @@ cdef class Core:
 
     def __init__(self, memory, bint big_endian, uint32_t shift, uint32_t count_period_ns, int timer_line, host):
         cdef Cpu *c = self.c
-        cdef const char *trouble
-        cdef uc_hook handle
-        cdef int mode = UC_MODE_MIPS32 | (UC_MODE_BIG_ENDIAN if big_endian else UC_MODE_LITTLE_ENDIAN)
         self.host = host
         self.buffer = memory
         self.view = memory
@@ -95,6 +92,16 @@ cdef class Core:
         c.count_period_ns = count_period_ns
         c.timer_line = timer_line
         self.allocate()
+        self.open_engine()
+        c.limit = FOREVER
+        c.pause_at = FOREVER
+        c.attention = 0
+
+    cdef open_engine(self):
+        cdef Cpu *c = self.c
+        cdef const char *trouble
+        cdef uc_hook handle
+        cdef int mode = UC_MODE_MIPS32 | (UC_MODE_BIG_ENDIAN if c.big_endian else UC_MODE_LITTLE_ENDIAN)
         self.check(uc_open(UC_ARCH_MIPS, mode, &c.uc), "open")
         self.check(uc_ctl_set_cpu_model(c.uc, UC_CPU_MIPS32_24KF), "CPU model 24Kf")
         self.check(uc_ctl_exits_enable(c.uc), "exits")
@@ -117,9 +124,27 @@ cdef class Core:
                 f"the installed Unicorn ({self.unicorn_version()}) keeps {trouble.decode()} where it is not looked "
                 "for: install unicorn 2.1.4")
         self.check(uc_hook_add(c.uc, &handle, UC_HOOK_BLOCK, <void*>on_block, c, 1, 0), "block hook")
-        c.limit = FOREVER
-        c.pause_at = FOREVER
-        c.attention = 0
+
+    cdef rebuild(self):
+        """Go on with a new engine: a fetch from a misaligned address leaves Unicorn's translator in pieces.
+
+        The exception unwinds it in the middle of a block, and the next block it translates crashes.
+        """
+        cdef Cpu *c = self.c
+        cdef Held h
+        cdef uint32_t i
+        self.hold(&h)
+        uc_context_free(c.ctx)
+        c.ctx = NULL
+        uc_close(c.uc)
+        c.uc = NULL
+        self.open_engine()
+        memset(c.hooked_pages, 0, (1 << 20) // 8)
+        for i in range(c.page_count):
+            c.page_state[i] &= PAGE_DIRTY | PAGE_STALE
+        self.give(&h)
+        flush_tlb(c)
+        c.broken = False
 
     cdef allocate(self):
         cdef Cpu *c = self.c
@@ -370,6 +395,17 @@ cdef class Core:
         c.attention = 0
         c.io_epoch += 1                          # whoever called may have changed a device
 
+    cdef uc_err go(self) except *:
+        cdef uc_err err
+        cdef Cpu *c = self.c
+        while True:
+            if c.broken:
+                self.rebuild()
+            with nogil:
+                err = execute(c)
+            if c.why != WHY_REBUILD:
+                return err
+
     cdef finish(self, uc_err err):
         cdef Cpu *c = self.c
         c.limit = FOREVER
@@ -395,8 +431,7 @@ cdef class Core:
         cdef Cpu *c = self.c
         cdef uc_err err
         self.begin(until, pause_at, last_hit)
-        with nogil:
-            err = execute(c)
+        err = self.go()
         self.finish(err)
         return WHY_NAMES[c.why]
 
@@ -410,8 +445,7 @@ cdef class Core:
         length = step_length(c, c.next_pc)
         c.limit = c.start_icount + length
         c.stepping = True
-        with nogil:
-            err = execute(c)
+        err = self.go()
         c.stepping = False
         self.finish(err)
         return WHY_NAMES[c.why]
@@ -586,27 +620,11 @@ cdef class Core:
         h.lladdr = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
         h.llval = (<uint32_t*>(c.ctx_bytes + c.at_llval))[0]
 
-    def save(self):
-        """(icount, bytes): all of the CPU's state. The bytes depend on that state alone."""
-        cdef Held h
-        self.hold(&h)
-        return position(self.c), (<uint8_t*>&self.c.s)[:sizeof(Owned)] + (<uint8_t*>&h)[:sizeof(Held)]
-
-    def load(self, uint64_t icount, bytes state):
-        """Take back what save() gave.
-
-        Raises:
-            RdbgError: the bytes are not of this version.
-        """
+    cdef void give(self, const Held *h):
+        """Put registers into Unicorn; the rest of it follows what is owned here."""
         cdef Cpu *c = self.c
-        cdef const uint8_t *raw = state
-        cdef const Held *h = <const Held*>(raw + sizeof(Owned))
         cdef uint32_t fcsr_now
         cdef int i
-        if len(state) != sizeof(Owned) + sizeof(Held):
-            raise RdbgError(f"the CPU state of the snapshot at icount {icount} has {len(state)} bytes, not "
-                            f"{sizeof(Owned) + sizeof(Held)}: it was made by another version of rdbg; record again")
-        memcpy(&c.s, raw, sizeof(Owned))
         for i in range(32):
             if i:
                 uc_reg_write(c.uc, UC_MIPS_REG_0 + i, &h.gpr[i])
@@ -624,6 +642,27 @@ cdef class Core:
         (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] = h.llval
         (<uint32_t*>(c.ctx_bytes + c.at_hflags))[0] &= ~<uint32_t>HFLAGS_BMASK
         uc_context_restore(c.uc, c.ctx)
+
+    def save(self):
+        """(icount, bytes): all of the CPU's state. The bytes depend on that state alone."""
+        cdef Held h
+        self.hold(&h)
+        return position(self.c), (<uint8_t*>&self.c.s)[:sizeof(Owned)] + (<uint8_t*>&h)[:sizeof(Held)]
+
+    def load(self, uint64_t icount, bytes state):
+        """Take back what save() gave.
+
+        Raises:
+            RdbgError: the bytes are not of this version.
+        """
+        cdef Cpu *c = self.c
+        cdef const uint8_t *raw = state
+        cdef const Held *h = <const Held*>(raw + sizeof(Owned))
+        if len(state) != sizeof(Owned) + sizeof(Held):
+            raise RdbgError(f"the CPU state of the snapshot at icount {icount} has {len(state)} bytes, not "
+                            f"{sizeof(Owned) + sizeof(Held)}: it was made by another version of rdbg; record again")
+        memcpy(&c.s, raw, sizeof(Owned))
+        self.give(h)
         c.why_soon = WHY_NONE
         c.was_reset = False
         stand_at(c, h.pc, icount)

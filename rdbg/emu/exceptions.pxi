@@ -138,6 +138,10 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
 
 cdef inline void go_to(Cpu *c, uint32_t pc, bint window) noexcept nogil:
     """Go on at ``pc``; ``window``: it is a control transfer whatever stands before."""
+    if pc & 3:
+        c.base += 1
+        note_bad_address(c, EXC_ADEL, pc)
+        pc = enter_exception(c, EXC_ADEL, 0x180, pc, False)
     c.next_pc = pc
     c.start = NO_BLOCK if window else pc
     c.size = 0

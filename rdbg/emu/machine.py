@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgpack
 import numpy
-import unicorn as _unicorn  # noqa: F401  (loads the library that the compiled core is linked against)
 
 from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
@@ -373,6 +372,7 @@ class Machine:
                 [timer.deadline_ns for timer in self._system.timers.values()],
                 self._reset_wanted,
                 self._shutdown_code,
+                [(event.kind.value, event.port, event.value, event.data) for event in self._woken_by],
             ]
         )
         return MachineState(icount, registers, devices)
@@ -384,7 +384,7 @@ class Machine:
             RdbgError: it was saved by another version or from another board.
         """
         try:
-            devices, timers, reset_wanted, shutdown_code = msgpack.unpackb(state.devices)
+            devices, timers, reset_wanted, shutdown_code, waking = msgpack.unpackb(state.devices)
         except ValueError as error:
             raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged: {error}") from None
         if len(devices) != len(self.board.devices) or len(timers) != len(self._system.timers):
@@ -392,7 +392,7 @@ class Machine:
         self.core.load(state.icount, state.cpu)
         lines = self.core.lines
         layout = self.bus.layout()
-        self._woken_by = []
+        self._woken_by = [InputEvent(state.icount, InputKind(e[0]), *e[1:]) for e in waking]
         self._loading = True
         try:
             for device, saved in zip(self.board.devices, devices, strict=True):

@@ -277,6 +277,8 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         return True
     access = FETCH if kind == UC_MEM_FETCH else STORE if kind == UC_MEM_WRITE else LOAD
     uc_reg_read(uc, UC_MIPS_REG_PC, &pc)
+    if access == FETCH and pc & 3:
+        return refuse(c, WHY_EXCEPTION, EXC_ADEL, False, True, va, pc, access)
     result = translate(c, va, access, kernel_mode(c), &pa)
     if result != TRANSLATED:
         if result == NOT_DIRTY:

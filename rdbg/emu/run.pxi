@@ -91,7 +91,11 @@ cdef uc_err execute(Cpu *c) noexcept nogil:
     cdef uint8_t *host
     while True:
         c.why = WHY_NONE
-        err = uc_emu_start(c.uc, c.next_pc, 0, 0, 0)
+        err = UC_ERR_OK
+        if c.next_pc & 3:
+            refuse(c, WHY_EXCEPTION, EXC_ADEL, False, True, 0, c.next_pc, FETCH)
+        else:
+            err = uc_emu_start(c.uc, c.next_pc, 0, 0, 0)
         was_armed = c.armed
         if was_armed:
             disarm(c)
@@ -107,6 +111,11 @@ cdef uc_err execute(Cpu *c) noexcept nogil:
             err = UC_ERR_OK
             if c.why == WHY_RESTART:
                 c.why = WHY_NONE
+        if c.broken:
+            c.dirty_exit = False
+            if c.why == WHY_NONE or c.why == WHY_RESTART:
+                c.why = WHY_REBUILD
+            return UC_ERR_OK
         if was_armed and c.dirty_exit:
             c.dirty_exit = False
             host = fetch_host(c, c.arm_at)

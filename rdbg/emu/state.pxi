@@ -79,6 +79,7 @@ cdef enum:
     CAUSE_WRITABLE = 0x08C00300
 
     HFLAGS_BMASK = 0x87F800      # all that says 'a branch is pending'
+    ERROR_IN_FETCH = 2           # EXCP_INST_NOTAVAIL
 
     # Why a run ended or was interrupted
     WHY_NONE = 0
@@ -94,6 +95,7 @@ cdef enum:
     WHY_ACCESS = 10              # a load or store to be done by hand
     WHY_ERROR = 11               # a Python callback raised
     WHY_RESTART = 12             # go on at next_pc
+    WHY_REBUILD = 13             # the engine must be made anew
 
 cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
 cdef uint32_t NO_BLOCK = 1       # no block starts at an odd address: what follows is a window
@@ -220,6 +222,7 @@ cdef struct Cpu:
     bint last_hit
     bint stepping                # one instruction: an exception ends it
     bint stop_soon               # stop before the next block
+    bint broken                  # the engine must not translate another block
     bint was_reset               # Python reset the CPU; next_pc says where it starts
     volatile int kicked
 
@@ -294,6 +297,7 @@ cdef struct Cpu:
 
     # calibrated offsets in a uc_context
     size_t at_hflags
+    size_t at_error
     size_t at_btarget
     size_t at_bcond
     size_t at_lladdr

@@ -65,6 +65,14 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     cdef int code = EXC_RI
     cdef int done = RESERVED
     cdef bint slot
+    if number == UC_EXCP_ADEL:
+        uc_context_save(c.uc, c.ctx)
+        if (<uint32_t*>(c.ctx_bytes + c.at_error))[0] & ERROR_IN_FETCH:
+            # A jump to an address that is no multiple of 4: the block hook has not seen it.
+            c.broken = True
+            refuse(c, WHY_EXCEPTION, EXC_ADEL, False, True, 0, (<uint32_t*>(c.ctx_bytes + c.at_badvaddr))[0], FETCH)
+            uc_emu_stop(c.uc)
+            return
     if number == UC_EXCP_RI:
         if scan_for_trap(c, number, &target):
             pc = target
@@ -143,7 +151,7 @@ cdef void on_interrupt(uc_engine *uc, uint32_t number, void *user) noexcept nogi
     if c.armed:
         c.dirty_exit = True
     take_trap(c, <int>number)
-    if c.armed:
+    if c.armed and not c.why:
         # The exit set for the interrupted stretch must not be met in the handler.
         c.why = WHY_RESTART
         uc_emu_stop(uc)

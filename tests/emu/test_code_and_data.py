@@ -123,12 +123,13 @@ def test_a_jump_to_an_odd_address_is_an_address_error_there(wrong: int) -> None:
 def test_a_polled_line_status_is_seen_to_change() -> None:
     """Loads of the line status register are not asked of the device again before something happened to it."""
     line_status = 0x3FD
-    words = [lui(16, 0xB800), i_type(0x24, 16, 9, line_status), i_type(0x0C, 9, 10, 1), beq(10, 0, -3), addiu(11, 11, 1),
-             i_type(0x24, 16, 12, 0x3F8), LOOP, NOP]  # fmt: skip
+    port_window = 0xB000  # where PCI I/O is before firmware moves it
+    words = [lui(16, port_window), i_type(0x24, 16, 9, line_status), i_type(0x0C, 9, 10, 1), beq(10, 0, -3),
+             addiu(11, 11, 1), i_type(0x24, 16, 12, 0x3F8), LOOP, NOP]  # fmt: skip
     machine = machine_with(words)
     arrival = OneInput(InputEvent(50_000, InputKind.SERIAL, 0, 0, b"Z"))
     machine.inputs = arrival
-    machine.run(RunRequest(breakpoints=frozenset({CODE + 24})))
+    machine.run(RunRequest(until=200_000, breakpoints=frozenset({CODE + 24})))
     assert machine.read_register(12) == ord("Z")
     assert 50_000 <= machine.icount < 50_020
 
