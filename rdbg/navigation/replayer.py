@@ -87,6 +87,8 @@ class Replayer:
         self.output = OutputGate()
         self._clock = clock
         self._speed = 2e7  # instructions a second, until measured
+        self._measured_instructions = 0
+        self._measured_seconds = 0.0
         self._checkpoint_cost = 0.0
         self._digest_cost = 0.0
         self._verified = machine.icount
@@ -292,8 +294,12 @@ class Replayer:
         return self.history.live and position == self.history.end
 
     def _measure(self, instructions: int, seconds: float) -> None:
-        if seconds > 0.0005 and instructions > 0:
-            self._speed += (instructions / seconds - self._speed) * 0.3
+        self._measured_instructions += instructions
+        self._measured_seconds += seconds
+        if self._measured_seconds > 0.002 and self._measured_instructions > 0:
+            speed = self._measured_instructions / self._measured_seconds
+            self._speed += (speed - self._speed) * 0.3
+            self._measured_instructions, self._measured_seconds = 0, 0.0
 
     # --- digests -------------------------------------------------------------------------------
     def note_digest(self) -> None:
