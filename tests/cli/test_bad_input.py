@@ -1,0 +1,164 @@
+"""Every kind of bad input gives one clear line and the right exit code."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["run"], ["nothing to run", "-bios", "-kernel"]),
+        (["run", "-kernel"], ["-kernel", "missing"]),
+        (["run", "-kernal", "x"], ["-kernal", "did you mean -kernel?"]),
+        (["run", "stray"], ["'stray'", "-kernel"]),
+        (["run", "-M", "maltta", "-kernel", TANK], ["maltta", "did you mean malta?"]),
+        (["run", "-M", "bare"], ["-M bare", "file=BOARD.toml"]),
+        (["run", "-cpu", "P5600", "-kernel", TANK], ["P5600", "24Kf"]),
+        (["run", "-m", "lots", "-kernel", TANK], ["-m lots", "256M"]),
+        (["run", "-m", "0", "-kernel", TANK], ["-m 0"]),
+        (["run", "-icount", "speed=3", "-kernel", TANK], ["-icount", "speed", "shift"]),
+        (["run", "-icount", "shift=11", "-kernel", TANK], ["shift", "11", "0 to 10"]),
+        (["run", "-icount", "shift=fast", "-kernel", TANK], ["shift", "fast"]),
+        (["run", "-icount", "shift=1,shift=2", "-kernel", TANK], ["shift", "twice"]),
+        (["run", "-icount", "rr=record", "-kernel", TANK], ["rrfile"]),
+        (["run", "-icount", "rr=rewind,rrfile=f", "-kernel", TANK], ["rewind", "replay"]),
+        (["run", "-icount", "rrfile=f", "-kernel", TANK], ["rr=record"]),
+        (["run", "-serial", "pty", "-kernel", TANK], ["pty", "tcp"]),
+        (["run", "-serial", "stdoi", "-kernel", TANK], ["stdoi", "did you mean stdio?"]),
+        (["run", "-serial", "tcp:localhost", "-kernel", TANK], ["localhost", "HOST:PORT"]),
+        (["run", "-serial", "stdio", "-serial", "stdio", "-kernel", TANK], ["two serial ports"]),
+        (["run", "-gdb", "unix:x", "-kernel", TANK], ["-gdb unix:x", "tcp"]),
+        (["run", "-gdb", "tcp::99999", "-kernel", TANK], ["99999"]),
+        (["run", "-EB", "-kernel", TANK], ["tank.elf", "little", "big", "-EB"]),
+        (["run", "-kernel", TANK, "-kernel", TANK], ["second kernel"]),
+        (["run", "-drive", "file=x,format=raw", "-kernel", TANK], ["if=pflash"]),
+        (["run", "-smp", "2", "-kernel", TANK], ["one CPU"]),
+        (["run", "-d", "everything", "-kernel", TANK], ["everything", "rsp"]),
+        (["run", "--checkpoint-memory", "1K", "-kernel", TANK], ["1K"]),
+        (["record", "-kernel", TANK], ["-o FILE"]),
+        (["replay"], ["one file"]),
+        (["replay", "a", "b"], ["one file"]),
+        (["replay", "-m", "256", "a"], ["-m", "recording"]),
+        (["dump"], ["one file"]),
+        (["recrod"], ["recrod", "did you mean record?"]),
+        (["-kernel", "x"], ["rdbg run"]),
+    ],
+)
+def test_wrong_usage(words: list[str | Path], parts: list[str]) -> None:
+    assert_one_line(rdbg(*words), 2, *parts)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "tank"
+    assert rdbg("record", "-o", path, "-kernel", TANK, "-serial", "null").returncode == 0
+    return path
+
+
+class TestFiles:
+    def test_missing(self, tmp_path: Path) -> None:
+        for option in ("-kernel", "-bios", "-pflash"):
+            assert_one_line(rdbg("run", option, tmp_path / "none"), 1, "none", "No such file")
+
+    def test_directory(self, tmp_path: Path) -> None:
+        assert_one_line(rdbg("run", "-kernel", tmp_path), 1, str(tmp_path), "directory")
+
+    def test_empty(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").touch()
+        assert_one_line(rdbg("run", "-bios", tmp_path / "empty"), 1, "empty")
+
+    def test_raw_image_that_is_no_code(self, tmp_path: Path) -> None:
+        (tmp_path / "text").write_bytes(b"The quick brown fox jumps over the lazy dog. " * 2000)
+        assert_one_line(rdbg("run", "-bios", tmp_path / "text"), 2, "text", "-EL", "-EB")
+
+    def test_elf_of_another_machine(self, tmp_path: Path) -> None:
+        data = bytearray(TANK.read_bytes())
+        data[18:20] = (62).to_bytes(2, "little")  # EM_X86_64
+        (tmp_path / "x86.elf").write_bytes(data)
+        assert_one_line(rdbg("run", "-kernel", tmp_path / "x86.elf"), 1, "x86.elf", "62", "MIPS")
+
+    @pytest.mark.parametrize("length", [5, 18, 40, 60, 1000])
+    def test_elf_cut_short(self, tmp_path: Path, length: int) -> None:
+        (tmp_path / "short.elf").write_bytes(TANK.read_bytes()[:length])
+        assert_one_line(rdbg("run", "-kernel", tmp_path / "short.elf"), 1, "short.elf")
+
+    def test_serial_file_that_cannot_be_written(self, tmp_path: Path) -> None:
+        assert_one_line(rdbg("run", "-kernel", TANK, "-serial", f"file:{tmp_path}"), 1, str(tmp_path))
+
+    def test_board_that_is_missing(self, tmp_path: Path) -> None:
+        assert_one_line(rdbg("run", "-M", f"bare,file={tmp_path / 'no.toml'}", "-kernel", TANK), 1, "no.toml")
+
+
+class TestRecordings:
+    def test_missing(self, tmp_path: Path) -> None:
+        for words in (["replay"], ["dump"], ["info"], ["debug"]):
+            assert_one_line(rdbg(*words, tmp_path / "none"), 1, "none")
+        missing = f"rr=replay,rrfile={tmp_path / 'none'}"
+        assert_one_line(rdbg("run", "-icount", missing, "-kernel", TANK), 1, "none")
+
+    def test_foreign_file(self) -> None:
+        for words in (["replay"], ["dump"], ["info"]):
+            assert_one_line(rdbg(*words, TANK), 1, "tank.elf")
+
+    def test_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").touch()
+        assert_one_line(rdbg("replay", tmp_path / "empty"), 1, "empty")
+
+    def test_another_image(self, recording: Path, tmp_path: Path) -> None:
+        other = tmp_path / "other.elf"
+        other.write_bytes(TANK.read_bytes() + b"\0")
+        done = rdbg("run", "-icount", f"rr=replay,rrfile={recording}", "-kernel", other, "-serial", "null")
+        assert_one_line(done, 1, "other.elf", "kernel", "recorded")
+
+    def test_unknown_snapshot(self, recording: Path) -> None:
+        done = rdbg("run", "-icount", f"rr=replay,rrfile={recording},rrsnapshot=nowhere", "-serial", "null")
+        assert_one_line(done, 1, "Could not load snapshot for icount replay", "nowhere")
+
+    def test_store_gone(self, recording: Path, tmp_path: Path) -> None:
+        shutil.copy(recording, tmp_path / "alone")
+        assert_one_line(rdbg("replay", tmp_path / "alone"), 1, "alone.snapshots")
+
+    def test_cannot_record_there(self, tmp_path: Path) -> None:
+        assert_one_line(rdbg("record", "-o", tmp_path / "no" / "such", "-kernel", TANK), 1, "such")
+
+    def test_does_not_overwrite_what_is_no_recording(self, tmp_path: Path) -> None:
+        precious = tmp_path / "thesis.txt"
+        precious.write_text("years of work")
+        done = rdbg("record", "-o", precious, "-kernel", TANK, "-serial", "null")
+        assert done.returncode in (1, 2)
+        assert precious.read_text() == "years of work"
+
+    def test_failed_start_keeps_the_earlier_recording(self, recording: Path) -> None:
+        before = recording.read_bytes()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            place = f"tcp:127.0.0.1:{taken.getsockname()[1]}"
+            done = rdbg("record", "-o", recording, "-kernel", TANK, "-serial", "null", "-gdb", place)
+        assert done.returncode == 1
+        assert recording.read_bytes() == before
+        assert not list(recording.parent.glob("*.new*"))
+
+
+def test_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = rdbg("run", "-kernel", TANK, "-serial", "null", "-gdb", f"tcp:127.0.0.1:{port}")
+        assert_one_line(done, 1, str(port), "in use")
+        done = rdbg("run", "-kernel", TANK, "-serial", f"tcp:127.0.0.1:{port},server,nowait")
+        assert_one_line(done, 1, str(port), "in use")
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert_one_line(rdbg("run", "-kernel", TANK, "-serial", f"tcp:127.0.0.1:{port}"), 1, str(port), "refused")
+
+
+def test_project_has_the_example() -> None:
+    assert (PROJECT / "examples" / "tank.gdb").is_file()
