@@ -1,0 +1,60 @@
+"""The benchmarks' guest programs, each made as long as is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+FOLDER = Path(__file__).with_name("guest")
+
+#: Instructions of one turn of each guest's hot loop, and the rounds that every run has.
+TURN = {"alu": 15, "walk": 8, "calls": 22}
+ROUNDS = 1000
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest program of a certain length.
+
+    Args:
+        kind: ``alu``, ``walk`` or ``calls``.
+        instructions: how many it runs, about.
+        elf: the file.
+        symbols: name -> address.
+        after_print: ``FILE:LINE`` of the statement after a call that prints a line.
+    """
+
+    kind: str
+    instructions: int
+    elf: Path
+    symbols: dict[str, int]
+    after_print: str
+
+
+def make_guest(kind: str, instructions: int, folder: Path) -> Guest:
+    """Write a guest's ELF file with the length of its run in it.
+
+    Args:
+        kind: see Guest.
+        instructions: about how many it shall run.
+        folder: where to.
+    """
+    source = FOLDER / f"{kind}.elf"
+    data = bytearray(source.read_bytes())
+    with source.open("rb") as file:
+        elf = ELFFile(file)
+        table = elf.get_section_by_name(".symtab")
+        symbols = {s.name: s["st_value"] & 0xFFFFFFFF for s in table.iter_symbols() if s.name}
+        spins = symbols["spins"]
+        for segment in elf.iter_segments("PT_LOAD"):
+            first = segment["p_vaddr"] & 0xFFFFFFFF
+            if first <= spins < first + segment["p_filesz"]:
+                at = segment["p_offset"] + spins - first
+                data[at : at + 4] = (instructions // ROUNDS // TURN[kind]).to_bytes(4, "little")
+    target = folder / f"{kind}-{instructions:.3g}.elf"
+    target.write_bytes(data)
+    lines = (FOLDER / "main.c").read_text().splitlines()
+    after = next(number for number, line in enumerate(lines, 1) if "AFTER PRINT" in line)
+    return Guest(kind, instructions, target, symbols, f"main.c:{after}")

@@ -1,0 +1,186 @@
+"""rdbg and QEMU as the benchmarks run them: a recording made, and replayed for a GDB."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks.guests import Guest
+from benchmarks.qcow2 import write_empty
+
+REPOSITORY = Path(__file__).parents[1]
+MEMORY_MB = 128
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run from the command line to its end.
+
+    Args:
+        seconds: wall time.
+        cpu_seconds: of the process, user and system.
+        output: what it printed.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    output: str
+
+
+def run(command: list[str], timeout: float) -> Run:
+    """Run a command to its end.
+
+    Raises:
+        TimeoutError: it took longer.
+        RuntimeError: it failed.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY
+    )
+    assert process.stdout is not None
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        if time.monotonic() - began > timeout:
+            process.kill()
+            process.wait()
+            raise TimeoutError(f"{command[0]} ... did not end within {timeout:.0f} s")
+        time.sleep(0.002)
+    seconds = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    output = process.stdout.read()
+    process.stdout.close()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit code {process.returncode}: {output[-500:]}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, output)
+
+
+class Served:
+    """A server process that a GDB can connect to. A context manager: it ends with the block."""
+
+    def __init__(self, command: list[str], port: int) -> None:
+        self.port = port
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY
+        )
+        deadline = time.monotonic() + 60
+        while not _listening(port):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)}: ended with exit code {self.process.returncode}")
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise TimeoutError(f"{' '.join(command)}: does not listen on port {port}")
+            time.sleep(0.005)
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Rdbg:
+    """This project.
+
+    Args:
+        folder: for recordings.
+        shift: of ``-icount``.
+    """
+
+    name = "rdbg"
+
+    def __init__(self, folder: Path, shift: int = 7) -> None:
+        self._folder = folder
+        self._shift = shift
+
+    def record(self, guest: Guest, timeout: float = 600) -> Run:
+        """Record a guest's whole run."""
+        machine = ["-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(guest.elf), "-icount", f"shift={self._shift}"]
+        return run([*_RDBG, "record", "-o", str(self.journal(guest)), "--", *machine, "-serial", "null"], timeout)
+
+    def replay(self, guest: Guest, timeout: float = 600) -> Run:
+        """Replay it to its end."""
+        return run([*_RDBG, "replay", str(self.journal(guest)), "-serial", "null"], timeout)
+
+    def serve(self, guest: Guest) -> Served:
+        """Replay it for GDB; it stands at the start."""
+        port = free_port()
+        gdb = f"tcp:127.0.0.1:{port}"
+        return Served([*_RDBG, "replay", str(self.journal(guest)), "-serial", "null", "-S", "-gdb", gdb], port)
+
+    def journal(self, guest: Guest) -> Path:
+        """The recording's file."""
+        return self._folder / f"{guest.elf.stem}-{self._shift}.rdbg"
+
+
+class Qemu:
+    """QEMU's record and replay. It needs a disk for the snapshot that it makes when GDB comes.
+
+    Args:
+        folder: for recordings.
+        shift: of ``-icount``.
+    """
+
+    name = "QEMU"
+
+    def __init__(self, folder: Path, shift: int = 7) -> None:
+        self._folder = folder
+        self._shift = shift
+
+    def record(self, guest: Guest, timeout: float = 600) -> Run:
+        """Record a guest's whole run."""
+        write_empty(self._disk(guest), 1 << 30)
+        return run(self._command(guest, "record"), timeout)
+
+    def replay(self, guest: Guest, timeout: float = 600) -> Run:
+        """Replay it to its end."""
+        return run(self._command(guest, "replay"), timeout)
+
+    def serve(self, guest: Guest) -> Served:
+        """Replay it for GDB; it stands at the start."""
+        port = free_port()
+        write_empty(self._disk(guest), 1 << 30)
+        return Served([*self._command(guest, "replay"), "-S", "-gdb", f"tcp:127.0.0.1:{port}"], port)
+
+    def journal(self, guest: Guest) -> Path:
+        """The recording's file."""
+        return self._folder / f"{guest.elf.stem}-{self._shift}.rr"
+
+    def _disk(self, guest: Guest) -> Path:
+        return self._folder / f"{guest.elf.stem}-{self._shift}.qcow2"
+
+    def _command(self, guest: Guest, mode: str) -> list[str]:
+        return [
+            "qemu-system-mipsel", "-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(guest.elf), "-net", "none",
+            "-vga", "none", "-display", "none", "-monitor", "none", "-serial", "null", "-no-reboot",
+            "-drive", f"file={self._disk(guest)},if=none,id=rr",
+            "-icount", f"shift={self._shift},rr={mode},rrfile={self.journal(guest)}",
+        ]  # fmt: skip
+
+
+_RDBG = [sys.executable, "-m", "rdbg"]
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listening(port: int) -> bool:
+    """Whether somebody listens, without connecting: a connection would be taken for GDB's."""
+    wanted = f"0100007F:{port:04X}"
+    with open("/proc/net/tcp") as file:
+        return any(words[1] == wanted and words[3] == "0A" for words in map(str.split, file))
