@@ -1,4 +1,4 @@
-"""Which pages were touched between two positions of a run: what lets a search skip most of the past."""
+"""Which pages and code were touched between two positions of a run: what lets a search skip most of the past."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.machine_api import Access, Touched, Watch
 
 _PAGE_BITS = 12
+_PAGE_WORDS = 1024
+#: Runs of code that an interval may have, 8 bytes each. Beyond, the narrowest gaps between them are filled.
+_MOST_RUNS = 512
 _LAST_ADDRESS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class TouchedPages:
-    """Virtual pages that an interval touched, or a superset of them."""
+    """What an interval touched, or a superset of it.
+
+    Args:
+        written, read: virtual page numbers.
+        executed: instructions, as virtual address >> 2: a hot loop must not stand for all of its page.
+    """
 
     written: PageSet
     read: PageSet
@@ -24,14 +34,23 @@ class TouchedPages:
     @classmethod
     def of(cls, touched: Touched) -> TouchedPages:
         """From what the machine reports."""
+        if touched.executed_blocks is None:
+            first = np.asarray(touched.executed_virtual, np.int64) * _PAGE_WORDS
+            executed = PageSet.of_runs(first, first + _PAGE_WORDS)
+        else:
+            # A block may end in the middle of a word only by a jump to a misaligned address, which executes nothing.
+            first = touched.executed_blocks[:, 0].astype(np.int64)
+            executed = PageSet.of_runs(first >> 2, (first + touched.executed_blocks[:, 1] + 3) >> 2)
         return cls(
-            PageSet.of(touched.written_virtual), PageSet.of(touched.read_virtual), PageSet.of(touched.executed_virtual)
+            PageSet.of(touched.written_virtual), PageSet.of(touched.read_virtual), executed.coarsened(_MOST_RUNS)
         )
 
     def union(self, other: TouchedPages) -> TouchedPages:
         """What both touched together."""
         return TouchedPages(
-            self.written.union(other.written), self.read.union(other.read), self.executed.union(other.executed)
+            self.written.union(other.written),
+            self.read.union(other.read),
+            self.executed.union(other.executed).coarsened(_MOST_RUNS),
         )
 
     @property
@@ -40,7 +59,7 @@ class TouchedPages:
 
 
 class Wanted:
-    """The pages that a search is about.
+    """What a search is about, in the index's terms.
 
     Args:
         breakpoints: virtual addresses whose execution matters.
@@ -48,7 +67,11 @@ class Wanted:
     """
 
     def __init__(self, breakpoints: frozenset[int] = frozenset(), watches: tuple[Watch, ...] = ()) -> None:
-        self._executed = sorted({address >> _PAGE_BITS for address in breakpoints})
+        # At the start of a page the breakpoint may sit on a delay slot whose branch, where it stops, ends the page
+        # before, perhaps in the interval before.
+        self._executed = sorted(
+            ((address >> 2) - (address % (1 << _PAGE_BITS) == 0), address >> 2) for address in breakpoints
+        )
         self._watches = []
         for watch in watches:
             last = min(watch.address + watch.length - 1, _LAST_ADDRESS)
@@ -59,7 +82,7 @@ class Wanted:
 
     def possible_in(self, pages: TouchedPages) -> bool:
         """Whether an interval that touched ``pages`` can hold a hit."""
-        if any(pages.executed.meets(page, page) for page in self._executed):
+        if any(pages.executed.meets(max(first, 0), last) for first, last in self._executed):
             return True
         for access, first, last in self._watches:
             if access is not Access.READ and pages.written.meets(first, last):

@@ -1,4 +1,4 @@
-"""A compact set of page numbers: sorted runs."""
+"""A compact set of numbers, of pages or of instructions: sorted runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class PageSet:
-    """An immutable set of page numbers, kept as run boundaries: start, end, start, end, ... (ends exclusive).
+    """An immutable set of numbers, kept as run boundaries: start, end, start, end, ... (ends exclusive).
 
     A walk over 8,000 pages is 16 bytes, 200 scattered pages are 1.6 KB.
 
@@ -34,6 +34,27 @@ class PageSet:
         bounds[1:-1:2], bounds[2:-1:2] = numbers[breaks] + 1, numbers[breaks + 1]
         return cls(bounds)
 
+    @classmethod
+    def of_runs(cls, first: NDArray[np.int64], end: NDArray[np.int64]) -> PageSet:
+        """The set of all numbers from each ``first`` up to its ``end`` (exclusive); they may overlap."""
+        if len(first) == 0:
+            return EMPTY
+        order = np.argsort(first, kind="stable")
+        first, reach = first[order], np.maximum.accumulate(end[order])
+        # A run begins a new one where nothing before reaches it (touching runs join).
+        begins = np.flatnonzero(np.concatenate([[True], first[1:] > reach[:-1]]))
+        ends = np.concatenate([begins[1:] - 1, [len(first) - 1]])
+        return cls(np.stack([first[begins], reach[ends]], axis=1).ravel())
+
+    def coarsened(self, most: int) -> PageSet:
+        """A superset of at most ``most`` runs: the narrowest gaps are filled."""
+        gaps = self.bounds[2::2] - self.bounds[1:-1:2]
+        if len(gaps) < most:
+            return self
+        kept = np.sort(np.argsort(gaps)[len(gaps) - most + 1 :])
+        inner = np.stack([self.bounds[2 * kept + 1], self.bounds[2 * kept + 2]], axis=1).ravel()
+        return PageSet(np.concatenate([self.bounds[:1], inner, self.bounds[-1:]]))
+
     @property
     def nbytes(self) -> int:
         return self.bounds.nbytes
@@ -56,12 +77,7 @@ class PageSet:
             return self
         mine, theirs = self.bounds.reshape(-1, 2), other.bounds.reshape(-1, 2)
         runs = np.concatenate([mine, theirs]).astype(np.int64)
-        runs = runs[np.argsort(runs[:, 0], kind="stable")]
-        reach = np.maximum.accumulate(runs[:, 1])
-        # A run begins a new one where nothing before reaches it (touching runs join).
-        begins = np.flatnonzero(np.concatenate([[True], runs[1:, 0] > reach[:-1]]))
-        ends = np.concatenate([begins[1:] - 1, [len(runs) - 1]])
-        return PageSet(np.stack([runs[begins, 0], reach[ends]], axis=1).ravel())
+        return PageSet.of_runs(runs[:, 0], runs[:, 1])
 
 
 EMPTY = PageSet(np.zeros(0, np.uint32))

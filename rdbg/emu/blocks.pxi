@@ -283,6 +283,23 @@ cdef inline uint32_t fcsr(Cpu *c) noexcept nogil:
     return value
 
 
+cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """A block runs that is not among those seen lately."""
+    cdef BlockSet *blocks = &c.blocks
+    cdef uint64_t block = <uint64_t>pc << 32 | size
+    cdef uint32_t at = <uint32_t>((block * 0x9E3779B97F4A7C15ULL) >> 47) & (2 * MOST_BLOCKS - 1)
+    blocks.recent[(pc >> 2) & (BLOCK_CACHE - 1)] = block
+    if blocks.count == MOST_BLOCKS:
+        return
+    while blocks.slots[at]:
+        if blocks.slots[at] == block:
+            return
+        at = (at + 1) & (2 * MOST_BLOCKS - 1)
+    blocks.slots[at] = block
+    blocks.used[blocks.count] = at
+    blocks.count += 1
+
+
 cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
     """Unicorn enters a block of ``size`` bytes."""
     cdef Cpu *c = <Cpu*>user
@@ -301,6 +318,8 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     if icount + (size >> 2) >= c.limit or c.probe:
         if look_closer(c, pc, size >> 2, icount):
             return
+    if c.blocks.recent[(pc >> 2) & (BLOCK_CACHE - 1)] != (address << 32 | size):
+        note_block(c, pc, size)
     c.prev_start = c.start
     c.prev_size = before
     c.base = icount

@@ -157,10 +157,14 @@ cdef class Core:
         c.seen_written = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_read = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_executed = <uint64_t*>calloc((1 << 20) // 64, 8)
+        c.blocks.recent = <uint64_t*>calloc(BLOCK_CACHE, 8)
+        c.blocks.slots = <uint64_t*>calloc(2 * MOST_BLOCKS, 8)
+        c.blocks.used = <uint32_t*>calloc(MOST_BLOCKS, 4)
         c.hooked_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
         if (c.page_state == NULL or c.alternations == NULL or c.phys_map == NULL or c.io_page == NULL
                 or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
-                or c.seen_executed == NULL or c.hooked_pages == NULL):
+                or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.recent == NULL
+                or c.blocks.slots == NULL or c.blocks.used == NULL):
             raise MemoryError
 
     def __dealloc__(self):
@@ -182,6 +186,9 @@ cdef class Core:
         free(c.seen_written)
         free(c.seen_read)
         free(c.seen_executed)
+        free(c.blocks.recent)
+        free(c.blocks.slots)
+        free(c.blocks.used)
         free(c.hooked_pages)
         free(c.dirty.items)
         free(c.stale.items)
@@ -680,11 +687,12 @@ cdef class Core:
         flush_tlb(self.c)
 
     def take_touched(self):
-        """(written pages, virtual pages written, read, executed) since the last call: sorted numpy arrays."""
+        """(written pages, virtual pages written, read, executed) since the last call: sorted numpy arrays; then the
+        blocks executed, or None if they were too many."""
         cdef Cpu *c = self.c
         cdef size_t i
         result = (take_list(&c.dirty), take_list(&c.written_virtual), take_list(&c.read_virtual),
-                  take_list(&c.executed_virtual))
+                  take_list(&c.executed_virtual), take_blocks(&c.blocks))
         for i in range(c.dirty.count):
             c.page_state[c.dirty.items[i]] &= ~PAGE_DIRTY
         forget_list(&c.written_virtual, c.seen_written)
@@ -843,6 +851,27 @@ cdef class Core:
         if translate(self.c, va, LOAD, True, &pa) != TRANSLATED:
             return None
         return pa
+
+
+cdef take_blocks(BlockSet *blocks):
+    """The blocks, as rows of (address, bytes), and forget them."""
+    cdef uint32_t i, at
+    cdef uint32_t[:, ::1] rows
+    result = None
+    if blocks.count < MOST_BLOCKS:
+        result = numpy.empty((blocks.count, 2), dtype=numpy.uint32)
+        rows = result
+        for i in range(blocks.count):
+            rows[i, 0] = <uint32_t>(blocks.slots[blocks.used[i]] >> 32)
+            rows[i, 1] = <uint32_t>blocks.slots[blocks.used[i]]
+    for i in range(blocks.count):
+        at = blocks.used[i]
+        blocks.recent[<uint32_t>(blocks.slots[at] >> 34) & (BLOCK_CACHE - 1)] = 0
+        blocks.slots[at] = 0
+    if result is None:
+        memset(blocks.recent, 0, BLOCK_CACHE * 8)
+    blocks.count = 0
+    return result
 
 
 cdef take_list(PageList *pages):

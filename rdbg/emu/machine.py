@@ -433,8 +433,7 @@ class Machine:
 
     def take_touched(self) -> Touched:
         """Pages touched since the last call."""
-        written, written_virtual, read_virtual, executed_virtual = self.core.take_touched()
-        return Touched(written, written_virtual, read_virtual, executed_virtual)  # type: ignore[arg-type]
+        return Touched(*self.core.take_touched())  # type: ignore[arg-type]
 
     def nonzero_pages(self) -> Sequence[int]:
         """Pages that hold anything but zeros."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rdbg.emu.inputs import InputEvent, InputSource
 
 
@@ -161,12 +164,15 @@ class Touched:
     Args:
         written: page numbers (index in the machine's page space) written by guest or device.
         written_virtual, read_virtual, executed_virtual: virtual page numbers (address >> 12).
+        executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
+            (virtual address, bytes), in no order; None: no more is known than their pages.
     """
 
     written: Sequence[int]
     written_virtual: Sequence[int]
     read_virtual: Sequence[int]
     executed_virtual: Sequence[int]
+    executed_blocks: NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ cdef enum:
     PAGE_BYTES = 4096
     TLB_ENTRIES = 16
     FETCH_CACHE = 1024
+    BLOCK_CACHE = 4096           # of blocks seen lately, by (address >> 2)
+    MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
     MIXED_AFTER = 8              # code/data alternations after which a page keeps both
@@ -184,6 +186,13 @@ cdef struct StableLoad:
     uint64_t value
 
 
+cdef struct BlockSet:
+    uint64_t *recent             # BLOCK_CACHE blocks (address << 32 | bytes) that are in the set
+    uint64_t *slots              # open addressing, 2 * MOST_BLOCKS; 0: free
+    uint32_t *used               # which slots are
+    uint32_t count               # MOST_BLOCKS: too many to be told apart
+
+
 cdef struct PageList:
     uint32_t *items
     size_t count
@@ -282,6 +291,7 @@ cdef struct Cpu:
     PageList written_virtual
     PageList read_virtual
     PageList executed_virtual
+    BlockSet blocks              # executed since take_touched
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
     uint64_t *seen_read
     uint64_t *seen_executed

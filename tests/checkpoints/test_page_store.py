@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,17 @@ def test_page_sets_are_sets(one: set[int], other: set[int], first: int, more: in
     assert mine.pages() == sorted(one)
     assert mine.union(theirs).pages() == sorted(one | other)
     assert mine.meets(first, first + more) == any(first <= page <= first + more for page in one)
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 9)), max_size=40), st.integers(1, 12))
+def test_runs_and_coarser_sets(runs: list[tuple[int, int]], most: int) -> None:
+    first = np.array([start for start, _ in runs], np.int64)
+    exact = PageSet.of_runs(first, first + np.array([length for _, length in runs], np.int64))
+    assert set(exact.pages()) == {n for start, length in runs for n in range(start, start + length)}
+    coarse = exact.coarsened(most)
+    assert set(coarse.pages()) >= set(exact.pages())
+    assert len(coarse.bounds) == min(len(exact.bounds), 2 * most)
+    assert coarse.pages()[:1] == exact.pages()[:1] and coarse.pages()[-1:] == exact.pages()[-1:]
 
 
 def touched(written: set[int]) -> TouchedPages:

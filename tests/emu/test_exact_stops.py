@@ -98,6 +98,21 @@ def test_every_position_is_the_same_however_reached(words: list[int], big_endian
     assert (leaping.icount, leaping.digest()) == (expected, digests[expected])
 
 
+@settings(max_examples=40, deadline=None)
+@given(programs, st.integers(1, RUN - 1))
+def test_what_was_executed_is_told(words: list[int], cut: int) -> None:
+    stepped, straight = load(words, False), load(words, False)
+    straight.take_touched()
+    for low, high in ((0, cut), (cut, RUN)):
+        advance(straight, high)
+        blocks = straight.take_touched().executed_blocks
+        assert blocks is not None
+        covered = {int(pc) + at for pc, size in blocks for at in range(0, int(size), 4)}
+        while stepped.icount < straight.icount:
+            assert stepped.pc in covered, (low, high)
+            stepped.step()
+
+
 def test_a_nullified_slot_does_not_count() -> None:
     machine = machine_with([addiu(8, 0, 1), beql(8, 0, 4), addiu(9, 0, 5), addiu(10, 0, 7), LOOP, NOP])
     machine.run(RunRequest(until=3))
