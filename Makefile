@@ -33,7 +33,7 @@ demo-uboot: $(READY)
 	$(BIN)/python examples/demo_uboot.py
 
 lint: $(READY)
-	$(BIN)/ruff check rdbg tests examples setup.py
+	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 check: $(READY)
@@ -47,10 +47,9 @@ real-deps:
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
 	  u-boot-qemu qemu-system-mips gdb-multiarch gcc-mipsel-linux-gnu gcc-mips-linux-gnu
 
-# Builds the example and test guests again from source (their ELF files are committed).
+# Builds the example guest again from source (its ELF file is committed).
 guests:
 	$(MAKE) -C examples/guest
-	$(MAKE) -C tests/guests
 
 clean:
 	rm -rf $(VENV) build rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -100,7 +100,8 @@ def test_serial_tcp_server_waits_for_its_client() -> None:
 
 
 def test_demo() -> None:
-    done = subprocess.run([sys.executable, "examples/demo.py"], cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "examples/demo.py"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Found: record_sample()" in done.stdout
 
@@ -136,6 +137,14 @@ class Terminal:
         os.close(self.master)
         os.close(self.slave)
         return code
+
+
+@pytest.mark.real("u-boot-qemu")
+def test_uboot_demo() -> None:
+    command = [sys.executable, "examples/demo_uboot.py"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Found: the store" in done.stdout
 
 
 @pytest.mark.real("u-boot-qemu")
