@@ -37,6 +37,11 @@ _LEVEL = 1
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
 
+#: More than any state, page table (64 MB: 64 GB of memory) or image can have.
+_MOST_STATE = 64 << 20
+_MOST_IMAGE = 1 << 30
+_LAST_ROW = 0xFFFFFFFF
+
 _COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered"
 
 
@@ -58,7 +63,7 @@ class SnapshotStore:
         self._db = connection
         self._budget = periodic_budget
         self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-        self._decompress = zstandard.ZstdDecompressor().decompress
+        self._decompressor = zstandard.ZstdDecompressor()
 
     @classmethod
     def create(cls, path: str, recording_id: bytes, periodic_budget: int = PERIODIC_BUDGET) -> SnapshotStore:
@@ -164,7 +169,7 @@ class SnapshotStore:
                 if row is None:
                     missing.append(number)
                 else:
-                    table[number] = row[0]
+                    table[number] = self._row_number(row[0])
             table = self._store_pages(table, _fetched(missing, fetch))
             return self._insert(name, state, table, virtual_ns, entered, digest, False)
 
@@ -184,12 +189,11 @@ class SnapshotStore:
         cpu, devices, table, check_sum = row[-4:]
         if _check_sum(row[1:-1]) != check_sum:
             raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} is damaged; delete it")
-        return StoredSnapshot(
-            info,
-            MachineState(info.icount, self._decompress(cpu), self._decompress(devices)),
-            np.frombuffer(self._decompress(table), "<u4").astype(np.uint32),
-            self._fetch_rows,
-        )
+        registers, device_state, rows = (self._unpack(part, _MOST_STATE) for part in (cpu, devices, table))
+        if registers is None or device_state is None or rows is None or len(rows) % 4:
+            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} cannot be unpacked; delete it")
+        state = MachineState(info.icount, registers, device_state)
+        return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._fetch_rows)
 
     def find(self, name: str) -> SnapshotInfo | None:
         """The snapshot of that name, or None."""
@@ -256,7 +260,7 @@ class SnapshotStore:
             row = self._db.execute("SELECT data FROM images WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             return None
-        data: bytes | None = self._unpack(row[0])
+        data = self._unpack(row[0], _MOST_IMAGE)
         if data is None or image_digest(data) != digest:
             raise RdbgError(f"{self.path}: the image {digest.hex()[:16]} is damaged; take a good copy")
         return data
@@ -329,7 +333,7 @@ class SnapshotStore:
                 row = execute("INSERT INTO pages (digest, data) VALUES (?, ?)", (digest, self._compress(content)))
                 changed[number] = row.lastrowid or 0
             else:
-                changed[number] = found[0]
+                changed[number] = self._row_number(found[0])
         length = max(max(changed, default=-1) + 1, len(table))
         grown = np.zeros(length, np.uint32)
         grown[: len(table)] = table
@@ -342,7 +346,7 @@ class SnapshotStore:
             marks = ",".join("?" * len(rows))
             found = self._db.execute(f"SELECT id, digest, data FROM pages WHERE id IN ({marks})", list(rows)).fetchall()
         for row, digest, data in found:
-            content = self._unpack(data)
+            content = self._unpack(data, PAGE_SIZE)
             if content is None or page_digest(content) != digest:
                 raise RdbgError(f"{self.path}: stored page {row} is damaged; take a good copy of the recording")
             contents[row] = content
@@ -351,17 +355,33 @@ class SnapshotStore:
             raise RdbgError(f"{self.path}: stored page {lost} is missing; take a good copy of the recording")
         return contents
 
-    def _unpack(self, data: bytes) -> bytes | None:
+    def _unpack(self, data: object, most: int) -> bytes | None:
+        """Decompressed bytes; None: damaged, or more than ``most`` bytes."""
+        if not isinstance(data, bytes):
+            return None  # SQLite's columns hold any type
         try:
-            return bytes(self._decompress(data))
-        except zstandard.ZstdError:
+            # A damaged size must not make us ask for all the memory there is.
+            if not 0 <= zstandard.frame_content_size(data) <= most:
+                return None
+            return bytes(self._decompressor.decompress(data))
+        except (zstandard.ZstdError, MemoryError):
             return None
 
+    def _row_number(self, value: object) -> int:
+        """A row of the pages, as SQLite gave it."""
+        if not isinstance(value, int) or not 0 < value <= _LAST_ROW:
+            raise RdbgError(f"{self.path}: the list of stored pages is damaged; take a good copy of the recording")
+        return value
+
     def _table(self, number: int) -> Table:
+        """The rows of a snapshot's pages."""
         row = self._db.execute("SELECT page_table FROM snapshots WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise RdbgError(f"{self.path}: the snapshot to build on is gone; save all pages")
-        return np.frombuffer(self._decompress(row[0]), "<u4").astype(np.uint32)
+        rows = self._unpack(row[0], _MOST_STATE)
+        if rows is None or len(rows) % 4:
+            raise RdbgError(f"{self.path}: the page table of snapshot number {number} is damaged; take a good copy")
+        return np.frombuffer(rows, "<u4").astype(np.uint32)
 
     def _remove(self, numbers: Sequence[int]) -> None:
         self._db.executemany("DELETE FROM snapshots WHERE id = ?", [(number,) for number in numbers])
@@ -369,7 +389,8 @@ class SnapshotStore:
 
     def _sweep(self) -> None:
         """Delete the pages that no snapshot uses."""
-        stored = np.array([row[0] for row in self._db.execute("SELECT id FROM pages")], np.uint32)
+        found = self._db.execute("SELECT id FROM pages").fetchall()
+        stored = np.array([self._row_number(row[0]) for row in found], np.uint32)
         used = [self._table(row[0]) for row in self._db.execute("SELECT id FROM snapshots").fetchall()]
         unused = np.setdiff1d(stored, np.concatenate(used) if used else np.zeros(0, np.uint32))
         self._db.executemany("DELETE FROM pages WHERE id = ?", [(int(row),) for row in unused])
@@ -378,8 +399,9 @@ class SnapshotStore:
         """Delete periodic snapshots until what they add fits the budget."""
         if self.size <= self._budget:
             return
-        sizes = np.zeros(int(self._db.execute("SELECT max(id) FROM pages").fetchone()[0] or 0) + 1, np.int64)
-        for row, size in self._db.execute("SELECT id, length(data) FROM pages"):
+        found = self._db.execute("SELECT id, length(data) FROM pages").fetchall()
+        sizes = np.zeros(max((self._row_number(row) for row, _ in found), default=0) + 1, np.int64)
+        for row, size in found:
             sizes[row] = size
         named = np.zeros(len(sizes), np.bool_)
         periodic = []
