@@ -1,4 +1,4 @@
-"""8042 keyboard controller with no keyboard or mouse plugged in: enough for probes, self test and the reset pulse."""
+"""8042 keyboard controller between the bus and a PS/2 keyboard and mouse."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 from rdbg.emu.device import State, System
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
+from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.ps2 import Ps2Keyboard, Ps2Mouse
 
 DATA, COMMAND_STATUS = 0, 4  #: offsets from port 0x60
 
-STATUS_OUTPUT_FULL, STATUS_SELF_TEST, STATUS_COMMAND, STATUS_UNLOCKED = 0x01, 0x04, 0x08, 0x10
+STATUS_OUTPUT_FULL, STATUS_SELF_TEST, STATUS_COMMAND, STATUS_UNLOCKED, STATUS_MOUSE_DATA = 0x01, 0x04, 0x08, 0x10, 0x20
 MODE_KEYBOARD_IRQ, MODE_MOUSE_IRQ, MODE_DISABLE_KEYBOARD, MODE_DISABLE_MOUSE = 0x01, 0x02, 0x10, 0x20
 OUTPUT_PORT_RESET_VALUE = 0xCF
-OUTPUT_PORT_FULL = 0x10
+OUTPUT_PORT_FULL, OUTPUT_PORT_MOUSE_FULL = 0x10, 0x20
 
 READ_MODE, WRITE_MODE, MOUSE_OFF, MOUSE_ON, TEST_MOUSE, SELF_TEST, TEST_KEYBOARD = (
     0x20, 0x60, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB,
@@ -21,8 +22,11 @@ READ_MODE, WRITE_MODE, MOUSE_OFF, MOUSE_ON, TEST_MOUSE, SELF_TEST, TEST_KEYBOARD
 KEYBOARD_OFF, KEYBOARD_ON, READ_INPUT_PORT, READ_OUTPUT_PORT, WRITE_OUTPUT_PORT = 0xAD, 0xAE, 0xC0, 0xD0, 0xD1
 WRITE_KEYBOARD_BUFFER, WRITE_MOUSE_BUFFER, WRITE_MOUSE = 0xD2, 0xD3, 0xD4
 PULSE = 0xF0  #: command & 0xf0; bit 0 clear pulses the reset line
+TAKES_DATA = (WRITE_MODE, WRITE_OUTPUT_PORT, WRITE_KEYBOARD_BUFFER, WRITE_MOUSE_BUFFER, WRITE_MOUSE)
 
 SELF_TEST_PASSED, PORT_TEST_PASSED, INPUT_PORT_VALUE = 0x55, 0x00, 0x80
+
+NOBODY, CONTROLLER, CONTROLLER_AS_MOUSE, KEYBOARD, MOUSE = range(5)  #: whose byte stands in the output buffer
 
 
 class I8042(ByteDevice):
@@ -31,11 +35,11 @@ class I8042(ByteDevice):
     Args:
         name: unique in the machine.
         system: reset.
-        keyboard_irq: driven while keyboard data wait and the interrupt is on.
-        mouse_irq: never driven: no mouse.
+        keyboard_irq: driven while keyboard or controller data wait and the interrupt is on.
+        mouse_irq: the same for mouse data.
     """
 
-    _FIELDS = ("status", "mode", "output_port", "expects", "last_data")
+    _FIELDS = ("status", "mode", "output_port", "expects", "last_data", "source", "reply", "mouse_reply")
 
     def __init__(
         self, name: str, system: System, keyboard_irq: Callable[[bool], None], mouse_irq: Callable[[bool], None]
@@ -44,6 +48,8 @@ class I8042(ByteDevice):
         self._system = system
         self._keyboard_irq = keyboard_irq
         self._mouse_irq = mouse_irq
+        self.keyboard = Ps2Keyboard(f"{name}.keyboard", self._update)
+        self.mouse = Ps2Mouse(f"{name}.mouse", self._update)
         self._set_reset_state()
 
     def _set_reset_state(self) -> None:
@@ -52,7 +58,9 @@ class I8042(ByteDevice):
         self.output_port = OUTPUT_PORT_RESET_VALUE
         self.expects = 0  #: command whose data byte comes next
         self.last_data = 0
-        self._queue = bytearray()
+        self.source = NOBODY
+        self.reply: int | None = None  #: the controller's own answer; a second one overwrites the first
+        self.mouse_reply: int | None = None
 
     def reset(self) -> None:
         """Interrupts on, nothing queued."""
@@ -64,9 +72,19 @@ class I8042(ByteDevice):
         """Data or status."""
         if offset == COMMAND_STATUS:
             return self.status
-        if self._queue:
-            self.last_data = self._queue.pop(0)
-            self._update()
+        source, self.source = self.source, NOBODY
+        if source == KEYBOARD and self.keyboard.waiting:
+            self.last_data = self.keyboard.take()
+        elif source == MOUSE and self.mouse.waiting:
+            self.last_data = self.mouse.take()
+        elif source == CONTROLLER and self.reply is not None:
+            self.last_data, self.reply = self.reply, None
+        elif source == CONTROLLER_AS_MOUSE and self.mouse_reply is not None:
+            self.last_data, self.mouse_reply = self.mouse_reply, None
+        if source != NOBODY:
+            self._keyboard_irq(False)
+            self._mouse_irq(False)
+        self._update()
         return self.last_data
 
     def write_byte(self, offset: int, value: int) -> None:
@@ -75,11 +93,20 @@ class I8042(ByteDevice):
             self._command(value)
             return
         command, self.expects = self.expects, 0
-        if command == WRITE_MODE:
+        if command == 0:
+            self.mode &= ~MODE_DISABLE_KEYBOARD  # talking to the keyboard turns its line on again
+            self.keyboard.send(value)
+        elif command == WRITE_MOUSE:
+            self.mode &= ~MODE_DISABLE_MOUSE
+            self.mouse.send(value)
+        elif command == WRITE_MODE:
             self.mode = value
             self._update()
-        elif command in (WRITE_KEYBOARD_BUFFER, WRITE_MOUSE_BUFFER):
+        elif command == WRITE_KEYBOARD_BUFFER:
             self._put(value)
+        elif command == WRITE_MOUSE_BUFFER:
+            self.mouse_reply = value
+            self._update()
         elif command == WRITE_OUTPUT_PORT:
             self.output_port = value
             if not value & 1:
@@ -91,12 +118,13 @@ class I8042(ByteDevice):
                 self._system.request_reset()
         elif value == READ_MODE:
             self._put(self.mode)
-        elif value in (WRITE_MODE, WRITE_OUTPUT_PORT, WRITE_KEYBOARD_BUFFER, WRITE_MOUSE_BUFFER, WRITE_MOUSE):
+        elif value in TAKES_DATA:
             self.expects = value
         elif value == MOUSE_OFF:
             self.mode |= MODE_DISABLE_MOUSE
         elif value == MOUSE_ON:
             self.mode &= ~MODE_DISABLE_MOUSE
+            self._update()
         elif value == SELF_TEST:
             self.status |= STATUS_SELF_TEST
             self._put(SELF_TEST_PASSED)
@@ -114,21 +142,40 @@ class I8042(ByteDevice):
             self._put(self.output_port)
 
     def _put(self, value: int) -> None:
-        # The chip has one byte of output buffer; a second reply overwrites the first.
-        self._queue[:] = bytes((value,))
+        self.reply = value
         self._update()
 
+    def _choose(self) -> int:
+        """Whose byte comes next."""
+        if self.reply is not None:
+            return CONTROLLER
+        if self.mouse_reply is not None:
+            return CONTROLLER_AS_MOUSE
+        if self.keyboard.waiting and not self.mode & MODE_DISABLE_KEYBOARD:
+            return KEYBOARD
+        if self.mouse.waiting and not self.mode & MODE_DISABLE_MOUSE:
+            return MOUSE
+        return NOBODY
+
     def _update(self) -> None:
-        full = bool(self._queue)
-        self.status = self.status & ~STATUS_OUTPUT_FULL | (STATUS_OUTPUT_FULL if full else 0)
-        self.output_port = self.output_port & ~OUTPUT_PORT_FULL | (OUTPUT_PORT_FULL if full else 0)
-        self._keyboard_irq(full and self.mode & (MODE_KEYBOARD_IRQ | MODE_DISABLE_KEYBOARD) == MODE_KEYBOARD_IRQ)
+        """Fill the output buffer if it is empty; status, output port and interrupts follow it."""
+        if self.source == NOBODY:
+            self.source = self._choose()
+        full = self.source != NOBODY
+        of_mouse = self.source in (CONTROLLER_AS_MOUSE, MOUSE)
+        self.status &= ~(STATUS_OUTPUT_FULL | STATUS_MOUSE_DATA)
+        self.output_port &= ~(OUTPUT_PORT_FULL | OUTPUT_PORT_MOUSE_FULL)
+        if full:
+            self.status |= STATUS_OUTPUT_FULL | (STATUS_MOUSE_DATA if of_mouse else 0)
+            self.output_port |= OUTPUT_PORT_MOUSE_FULL if of_mouse else OUTPUT_PORT_FULL
+        keyboard_on = self.mode & (MODE_KEYBOARD_IRQ | MODE_DISABLE_KEYBOARD) == MODE_KEYBOARD_IRQ
+        self._keyboard_irq(full and not of_mouse and keyboard_on)
+        self._mouse_irq(of_mouse and bool(self.mode & MODE_MOUSE_IRQ))
 
     def save(self) -> State:
-        """All registers."""
-        return save_fields(self, self._FIELDS) | {"queue": bytes(self._queue)}
+        """All registers; the keyboard and the mouse save theirs."""
+        return save_fields(self, self._FIELDS)
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
-        self._queue = bytearray(load_bytes(self, "queue", state))

@@ -1,6 +1,6 @@
 """Intel 82371AB (PIIX4) south bridge: its four PCI functions and the chips of a PC behind it.
 
-IDE has no drives, USB no devices on its ports: their functions exist in configuration space, so that firmware and
+IDE has no drives, USB no devices on its ports, keyboard and mouse are never touched: they are there so that firmware and
 kernels find what they find on QEMU's board.
 """
 
@@ -20,6 +20,8 @@ from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.mc146818 import Mc146818
 from rdbg.emu.devices.pci import BAR0, COMMAND, COMMAND_IO, PciBus, PciFunction, PciIdentity
 from rdbg.emu.devices.smbus import SmbusHost
+from rdbg.emu.devices.uhci import PORT_COUNT as USB_PORTS
+from rdbg.emu.devices.uhci import Uhci
 
 INTEL = 0x8086
 SLOT = 10
@@ -147,13 +149,14 @@ class Piix4:
         self.reset_control = ResetControl("piix4.reset", system)
         self._drives = NoDrives("piix4.ide.channels")
         self._bus_master = NoDrives("piix4.ide.dma")
+        self._usb = Uhci("piix4.uhci", system)
         self.functions = (_isa_function(), _ide_function(), _usb_function(), _pm_function())
         self._attach(isa)
         for index, function in enumerate(self.functions):
             pci.attach(SLOT, index, function)
         self.devices: tuple[Device, ...] = (
             self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc, self.keyboard,
-            self.pm, self.apm, self.events, self.smbus, self.reset_control, self._drives, self._bus_master,
+            self.keyboard.keyboard, self.keyboard.mouse, self._usb, self.pm, self.apm, self.events, self.smbus, self.reset_control, self._drives, self._bus_master,
             *self.functions,
         )  # fmt: skip
 
@@ -170,10 +173,11 @@ class Piix4:
         isa.attach(RESET_PORT, 1, self.reset_control)
         for base, count in IDE_PORTS:
             isa.attach(base, count, self._drives)
-        _, ide, _, pm = self.functions
+        _, ide, usb, pm = self.functions
         isa.attach_movable(ConfiguredPorts(pm, self.pm, PM_PORTS, PM_BASE, (PM_ENABLE, 1)))
         isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))
         isa.attach_movable(ConfiguredPorts(ide, self._bus_master, 16, BAR0 + 16, (COMMAND, COMMAND_IO)))
+        isa.attach_movable(ConfiguredPorts(usb, self._usb, USB_PORTS, BAR0 + 16, (COMMAND, COMMAND_IO)))
 
 
 def _isa_function() -> PciFunction:

@@ -395,3 +395,74 @@ def test_ports_that_nobody_answers(big_endian: bool, size: int) -> None:
 def test_the_rest_of_the_map(big_endian: bool) -> None:
     places = [0x1001_0000, 0x1200_0000, 0x1400_1000, 0x1C00_0000, 0x1E40_0000, 0x1F00_0940, 0x1F10_0000, 0x1FC0_0010]
     compare(reads(places, 4) + reads([0x1FFF_FFF0], 4), big_endian)
+
+
+def keyboard(*bytes_: int) -> list[Operation]:
+    """Each byte to the keyboard, and its answers."""
+    return [item for value in bytes_ for item in [*writes(PORTS, [(0x60, value)]), *reads(KEYBOARD * 5)]]
+
+
+def mouse(*bytes_: int) -> list[Operation]:
+    return [
+        item
+        for value in bytes_
+        for item in [*writes(PORTS, [(0x64, 0xD4), (0x60, value)]), *reads(KEYBOARD * 5)]
+    ]
+
+
+KEYBOARD = [PORTS + 0x64, PORTS + 0x60]
+COMMANDS = [0x20, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB, 0xAD, 0xAE, 0xC0]
+
+
+@some
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(COMMANDS).map(lambda value: [*writes(PORTS, [(0x64, value)]), *reads(KEYBOARD * 2)]),
+            st.tuples(st.sampled_from([0xD2, 0xD3]), st.integers(0, 255)).map(
+                lambda pair: [*writes(PORTS, [(0x64, pair[0]), (0x60, pair[1])]), *reads(KEYBOARD * 2)]
+            ),
+            st.sampled_from([0x00, 0x03, 0x43, 0x30, 0x31, 0x22]).map(
+                lambda mode: [*writes(PORTS, [(0x64, 0x60), (0x60, mode & ~0x40)]), *reads(KEYBOARD)]
+            ),
+            st.sampled_from([0xED, 0xF3, 0xF0]).map(lambda command: keyboard(command, 2, 0xF2)),
+            st.sampled_from([0x00, 0xEE, 0xF2, 0xF4, 0xF5, 0xF6, 0xFF]).map(keyboard),
+            st.sampled_from([0xE6, 0xE7, 0xE9, 0xEA, 0xEB, 0xF0, 0xF2, 0xF4, 0xF5, 0xF6, 0xFF]).map(mouse),
+            st.sampled_from([(200, 100, 80), (200, 200, 80), (10, 20, 40)]).map(
+                lambda rates: mouse(*(value for rate in rates for value in (0xF3, rate)), 0xF2, 0xE9, 0xEB)
+            ),
+            st.just(reads(PIC[:3:2])),
+        ),
+        min_size=20,
+        max_size=40,
+    )
+)
+def test_keyboard_and_mouse(groups: list[list[Operation]]) -> None:
+    compare([item for group in groups for item in group])
+
+
+@some
+@given(
+    lists(
+        st.one_of(
+            st.sampled_from(
+                reads([PORTS + 0x2000 + offset for offset in (0, 2, 4, 6, 0x10, 0x12)], 2)
+                + reads([PORTS + 0x2008], 4)
+                + reads([PORTS + 0x200C])
+            ),
+            st.tuples(
+                st.just("write"),
+                st.sampled_from([PORTS + 0x2000 + offset for offset in (2, 4, 6, 0x10, 0x12)]),
+                st.just(2),
+                st.integers(0, 0xFFFF),
+            ),
+            st.tuples(st.just("write"), st.just(PORTS + 0x2000), st.just(2), st.sampled_from([0, 2, 4, 0x80, 0xC0])),
+            st.tuples(st.just("write"), st.just(PORTS + 0x2008), st.just(4), st.integers(0, 0xFFFF_FFFF)),
+            st.tuples(st.just("write"), st.just(PORTS + 0x200C), st.just(1), st.integers(0, 255)),
+        )
+    )
+)
+def test_usb_controller(operations: list[Operation]) -> None:
+    place = writes(GT, [(0xCF8, 0x8000_0000 | 82 << 8 | 0x20), (0xCFC, 0x2000)], 4)
+    place += writes(GT, [(0xCF8, 0x8000_0000 | 82 << 8 | 0x04), (0xCFC, 1)], 4)
+    compare(place + operations)
