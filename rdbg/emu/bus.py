@@ -141,15 +141,25 @@ class Bus:
         first, second = self.read(paddr, half), self.read(paddr + half, half)
         return first << (8 * half) | second if self._big_endian else second << (8 * half) | first
 
-    def is_stable(self, paddr: int, size: int) -> bool:
-        """Whether a load there can be repeated without asking the device; see Device.is_stable."""
+    def stable_until(self, paddr: int, size: int) -> int:
+        """How long a load there can be repeated without asking the device; see Device.stable_until."""
+        found = self._whole(paddr, size)
+        return 0 if found is None else found[0].stable_until(found[1], size)
+
+    def is_idle_store(self, paddr: int, size: int, value: int) -> bool:
+        """Whether a store there changes nothing; see Device.is_idle_store."""
+        found = self._whole(paddr, size)
+        return size == 1 and found is not None and found[0].is_idle_store(found[1], size, value)
+
+    def _whole(self, paddr: int, size: int) -> tuple[Device, int] | None:
+        """The device that answers all of an access, and the offset it sees."""
         windows = self._windows.get(paddr >> PAGE_SHIFT)
         if windows is None:
             windows = self._page_windows(paddr >> PAGE_SHIFT)
         for start, stop, device, shift, _ in windows:
             if start <= paddr < stop:
-                return device is not None and paddr + size <= stop and device.is_stable(paddr + shift, size)
-        return False
+                return (device, paddr + shift) if device is not None and paddr + size <= stop else None
+        return None
 
     def write(self, paddr: int, size: int, value: int) -> None:
         """A store of 1, 2, 4 or 8 bytes that does not go to a backing directly.

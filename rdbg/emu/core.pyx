@@ -55,6 +55,7 @@ cdef class Core:
         count_period_ns: nanoseconds per tick of Count.
         timer_line: hardware interrupt line (0 to 5) of the Compare timer.
         host: object with ``classify(page)``, ``io_read(address, size)``, ``io_stable(address, size)``,
+            ``io_idle_store(address, size, value)``,
             ``io_write(address, size, value)``,
             ``events(icount) -> next icount`` and ``idle(icount, compare_ns) -> bool``.
 

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
+#: A virtual time that never comes.
+FOREVER = (1 << 62) - 1
+
 StateValue = int | bytes | str | bool | None | list["StateValue"] | dict[str, "StateValue"]
 State = dict[str, StateValue]
 
@@ -80,9 +83,14 @@ class Device(ABC):
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store of ``size`` (1, 2, 4 or 8) bytes at byte ``offset``."""
 
-    def is_stable(self, offset: int, size: int) -> bool:
-        """Whether a load here, now, has no side effect and gives the same value until a store to any device, a load
-        with a side effect, a timer or an input changes something. Then a guest that polls it is not slowed down."""
+    def stable_until(self, offset: int, size: int) -> int:
+        """Virtual time in nanoseconds before which a load made here has no side effect and gives the same value,
+        unless a store to any device, a load with a side effect, a timer or an input changes something; 0: none,
+        FOREVER: no end. A guest that polls such a register is not slowed down."""
+        return 0
+
+    def is_idle_store(self, offset: int, size: int, value: int) -> bool:
+        """Whether a store of ``value`` here, now, changes nothing at all, and so again until something else changes."""
         return False
 
     @abstractmethod

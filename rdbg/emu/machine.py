@@ -202,9 +202,15 @@ class Machine:
         """A guest load from a device."""
         return self.bus.read(address, size)
 
-    def io_stable(self, address: int, size: int) -> bool:
-        """Whether a guest load from a device, made now, may be repeated without asking."""
-        return self.bus.is_stable(address, size)
+    def io_stable(self, address: int, size: int) -> int:
+        """The icount of the first window at which a guest load from a device, made now, may not be repeated without
+        asking; 0: none may."""
+        until_ns = self.bus.stable_until(address, size)
+        return self._icount_of(until_ns) if until_ns else 0
+
+    def io_idle_store(self, address: int, size: int, value: int) -> bool:
+        """Whether a guest store to a device would change nothing."""
+        return self.bus.is_idle_store(address, size, value)
 
     def io_write(self, address: int, size: int, value: int) -> None:
         """A guest store to a device."""

@@ -3,17 +3,18 @@
 cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
     cdef uint64_t value
-    cdef bint stable
+    cdef uint64_t until
     try:
-        stable = core.host.io_stable(pa, size)
+        until = core.host.io_stable(pa, size)
         value = core.ask_read(pa, size)
     except BaseException as error:
         core.keep_error(error)
         return 0
-    if stable:
+    if until:
         slot.address = pa
         slot.size = size
         slot.value = value
+        slot.until = until
         slot.epoch = c.io_epoch
     else:
         c.io_epoch += 1
@@ -23,18 +24,31 @@ cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) n
 cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept nogil:
     """A load from a device. One that has no side effect is not asked again before something can have changed."""
     cdef StableLoad *slot = &c.loads[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
-    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size:
+    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and c.s.window < slot.until:
         return slot.value
     return ask_device(c, pa, size, slot)
 
 
-cdef void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept with gil:
+cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleStore *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
-    c.io_epoch += 1
     try:
+        if core.host.io_idle_store(pa, size, value):
+            slot.address = pa
+            slot.size = size
+            slot.value = value
+            slot.epoch = c.io_epoch
+            return
+        c.io_epoch += 1
         core.ask_write(pa, size, value)
     except BaseException as error:
         core.keep_error(error)
+
+
+cdef inline void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept nogil:
+    """A store to a device; one that is known to change nothing does not reach it."""
+    cdef IdleStore *slot = &c.stores[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
+    if slot.epoch != c.io_epoch or slot.address != pa or slot.size != size or slot.value != value:
+        tell_device(c, pa, size, value, slot)
 
 
 cdef uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:

@@ -184,6 +184,14 @@ cdef struct StableLoad:
     uint32_t size
     uint64_t epoch
     uint64_t value
+    uint64_t until               # icount of the first window at which it may differ
+
+
+cdef struct IdleStore:
+    uint32_t address
+    uint32_t size
+    uint64_t epoch
+    uint64_t value
 
 
 cdef struct BlockSet:
@@ -285,6 +293,7 @@ cdef struct Cpu:
     uint32_t generation          # of Unicorn's TLB
     FetchEntry fetch[FETCH_CACHE]
     StableLoad loads[STABLE_LOADS]   # what polled device registers hold
+    IdleStore stores[STABLE_LOADS]   # stores that would change nothing
     uint64_t io_epoch            # advanced whenever a device's state may have changed
     PageList dirty
     PageList stale

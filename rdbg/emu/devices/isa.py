@@ -69,10 +69,15 @@ class IsaBus(Bridge):
         half = size // 2
         return self.read(offset, half) | self.read(offset + half, half) << (8 * half)
 
-    def is_stable(self, offset: int, size: int) -> bool:
+    def stable_until(self, offset: int, size: int) -> int:
         """As the device at that port says."""
         found = self._find(offset)
-        return size == 1 and found is not None and found[0].is_stable(offset - found[1], size)
+        return found[0].stable_until(offset - found[1], size) if size == 1 and found is not None else 0
+
+    def is_idle_store(self, offset: int, size: int, value: int) -> bool:
+        """As the device at that port says."""
+        found = self._find(offset)
+        return size == 1 and found is not None and found[0].is_idle_store(offset - found[1], size, value)
 
     def write(self, offset: int, size: int, value: int) -> None:
         """A store to port ``offset``; it splits where it leaves a device."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdbg.emu.device import State, System
+from rdbg.emu.device import FOREVER, State, System
 from rdbg.emu.devices.byte_device import ByteDevice
 from rdbg.emu.devices.calendar import DAY_S, CivilTime, from_epoch, to_epoch
 from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
@@ -91,6 +91,22 @@ class Mc146818(ByteDevice):
                 self._arm_update()
             return value
         return self.cmos[index]
+
+    def stable_until(self, offset: int, size: int) -> int:
+        """Register A up to the next update, which kernels poll for to measure time, and memory."""
+        if size != 1 or offset & 1 == 0 or self.index in (*TIME_REGISTERS, CENTURY_PS2, REG_C):
+            return 0
+        if self.index != REG_A or not self._running():
+            return FOREVER
+        now = self._system.now_ns
+        update = now + SECOND_NS - self._clock_ns() % SECOND_NS
+        if self._update.deadline_ns is not None:
+            update = min(update, self._update.deadline_ns)
+        return update - UPDATE_NS if now < update - UPDATE_NS else 0
+
+    def is_idle_store(self, offset: int, size: int, value: int) -> bool:
+        """The index that is set already."""
+        return size == 1 and offset & 1 == 0 and self.index == value & 0x7F
 
     def write_byte(self, offset: int, value: int) -> None:
         """Set the index, or the register that it names."""

@@ -1,7 +1,7 @@
 """Intel 82371AB (PIIX4) south bridge: its four PCI functions and the chips of a PC behind it.
 
-IDE has no drives, USB no devices on its ports, keyboard and mouse are never touched: they are there so that firmware and
-kernels find what they find on QEMU's board.
+IDE has no drives, USB no devices on its ports, keyboard and mouse are never touched: they are there so that
+firmware and kernels find what they find on QEMU's board.
 """
 
 from __future__ import annotations
@@ -155,8 +155,9 @@ class Piix4:
         for index, function in enumerate(self.functions):
             pci.attach(SLOT, index, function)
         self.devices: tuple[Device, ...] = (
-            self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc, self.keyboard,
-            self.keyboard.keyboard, self.keyboard.mouse, self._usb, self.pm, self.apm, self.events, self.smbus, self.reset_control, self._drives, self._bus_master,
+            self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc,
+            self.keyboard, self.keyboard.keyboard, self.keyboard.mouse, self._usb, self.pm, self.apm, self.events,
+            self.smbus, self.reset_control, self._drives, self._bus_master,
             *self.functions,
         )  # fmt: skip
 

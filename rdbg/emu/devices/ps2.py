@@ -21,7 +21,7 @@ STATUS_REMOTE, STATUS_ENABLED, STATUS_SCALE = 0x40, 0x20, 0x10
 DEFAULT_RATE, DEFAULT_RESOLUTION = 100, 2
 PLAIN_MOUSE, WHEEL_MOUSE, FIVE_BUTTON_MOUSE = 0, 3, 4
 #: Sample rates that a driver sets one after another to find out, or to choose, what kind of mouse it is.
-KNOCKS = {(200, 100, 80): WHEEL_MOUSE, (200, 200, 80): FIVE_BUTTON_MOUSE}
+KNOCKS = {bytes((200, 100, 80)): WHEEL_MOUSE, bytes((200, 200, 80)): FIVE_BUTTON_MOUSE}
 NO_MOVEMENT = 0x08  #: first byte of a packet: always set bit
 
 
@@ -204,5 +204,5 @@ class Ps2Mouse(Ps2Device):
         else:
             self.rate = value
             self.rates = (self.rates + bytes((value,)))[-3:]
-            self.kind = KNOCKS.get(tuple(self.rates), self.kind)  # type: ignore[call-overload]
+            self.kind = KNOCKS.get(self.rates, self.kind)
         self._reply(ACKNOWLEDGE)

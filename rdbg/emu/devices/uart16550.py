@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdbg.emu.device import SerialDevice, State, System
+from rdbg.emu.device import FOREVER, SerialDevice, State, System
 from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
 
 # Registers. 0 and 1 are the divisor latch while LCR.DLAB is set; 2 is IIR when read, FCR when written.
@@ -95,12 +95,13 @@ class Uart16550(SerialDevice):
             return self.read_register(offset >> self._shift & 7)
         return sum(self.read_register(offset + index & 7) << (8 * index) for index in range(size))
 
-    def is_stable(self, offset: int, size: int) -> bool:
+    def stable_until(self, offset: int, size: int) -> int:
         """The line status while it holds no error, and registers that only stores change."""
         if not self._shift and size != 1:
-            return False
+            return 0
         register = offset >> self._shift & 7
-        return register == LSR and not self.lsr & (LSR_BI | LSR_OE) or register in (LCR, MCR, SCR)
+        stable = register == LSR and not self.lsr & (LSR_BI | LSR_OE) or register in (LCR, MCR, SCR)
+        return FOREVER if stable else 0
 
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store."""

@@ -12,7 +12,6 @@ PORT_COUNT = 32  #: bytes of I/O ports
 COMMAND, STATUS, INTERRUPT_ENABLE, FRAME, FRAME_BASE, SOF, PORTS = 0x00, 0x02, 0x04, 0x06, 0x08, 0x0C, 0x10
 RUN, HOST_RESET, GLOBAL_RESET = 0x01, 0x02, 0x04
 HALTED = 0x20
-STATUS_CLEARABLE = 0x1F
 FRAME_NS = 1_000_000
 FRAME_MASK = 0x7FF
 SOF_DEFAULT = 64
@@ -81,11 +80,11 @@ class Uhci(Device):
         elif offset == COMMAND:
             self._set_command(value)
         elif offset == STATUS:
-            self.status &= ~(value & STATUS_CLEARABLE)
+            self.status &= ~value  # the halted bit too, as drivers find it on QEMU's board
         elif offset == INTERRUPT_ENABLE:
-            self.enable = value & 0xF
+            self.enable = value & 0xFFFF
         elif offset == FRAME:
-            if not self.command & RUN:
+            if self.status & HALTED:
                 self.frame_at_start = value & FRAME_MASK
         elif offset == SOF:
             self.sof = value & 0xFF
@@ -102,7 +101,9 @@ class Uhci(Device):
 
     def _set_command(self, value: int) -> None:
         if value & (HOST_RESET | GLOBAL_RESET):
+            frame = self._frame()
             self.reset()
+            self.frame_at_start = frame
             return
         frame = self._frame()
         self.command = value & 0xFFFF

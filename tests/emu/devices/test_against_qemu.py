@@ -403,11 +403,7 @@ def keyboard(*bytes_: int) -> list[Operation]:
 
 
 def mouse(*bytes_: int) -> list[Operation]:
-    return [
-        item
-        for value in bytes_
-        for item in [*writes(PORTS, [(0x64, 0xD4), (0x60, value)]), *reads(KEYBOARD * 5)]
-    ]
+    return [item for value in bytes_ for item in [*writes(PORTS, [(0x64, 0xD4), (0x60, value)]), *reads(KEYBOARD * 5)]]
 
 
 KEYBOARD = [PORTS + 0x64, PORTS + 0x60]
