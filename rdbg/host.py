@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 
 from rdbg.journal.live import LiveQueue
 from rdbg.serial.ports import SerialPorts
-
-_log = logging.getLogger("rdbg.session")
 
 #: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.
 _READ_AHEAD_BYTES = 4096
@@ -33,7 +30,6 @@ class Host:
         self._ended = ended
         self._signal: int | None = None
         self._previous: dict[int, object] = {}
-        self.others: Callable[[], Sequence[int]] = lambda: ()  #: further file descriptors that end a wait
 
     def catch_signals(self, interrupt_ends: bool = True) -> None:
         """End the run on SIGINT, SIGTERM and SIGHUP, in good order.
@@ -80,7 +76,7 @@ class Host:
 
     def wait(self, seconds: float) -> None:
         """Wait for something to happen outside."""
-        self._ports.poll(self._receive, self._wants, timeout=seconds, others=self.others())
+        self._ports.poll(self._receive, self._wants, timeout=seconds)
 
     def send(self, icount: int, port: int, data: bytes) -> None:
         """What the guest sent: an OutputSink."""

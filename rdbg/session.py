@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ from rdbg.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.timeline import StopConditions, StopReason, Timeline
-
-_log = logging.getLogger("rdbg.session")
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05

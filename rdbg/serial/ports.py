@@ -60,11 +60,7 @@ class SerialPorts:
             self._backends[port].send(data)
 
     def poll(
-        self,
-        receive: Callable[[int, bytes], None],
-        wants: Callable[[int], bool],
-        timeout: float = 0.0,
-        others: Sequence[int] = (),
+        self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0
     ) -> None:
         """Move bytes in both directions.
 
@@ -72,7 +68,6 @@ class SerialPorts:
             receive: gets a port's number and the bytes that came for it.
             wants: whether a port should be read now (its guest has room).
             timeout: how long to wait for something to happen, in seconds.
-            others: further file descriptors that end the wait.
         """
         readers = {
             handle: port
@@ -81,9 +76,9 @@ class SerialPorts:
             for handle in backend.read_handles()
         }
         writers = [handle for backend in self._backends for handle in backend.write_handles()]
-        if not readers and not writers and not (timeout or others):
+        if not readers and not writers and not timeout:
             return
-        readable, writable, _ = select.select([*readers, *others], writers, [], timeout)
+        readable, writable, _ = select.select(list(readers), writers, [], timeout)
         for handle in readable:
             port = readers.get(handle)
             if port is not None:
