@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from rdbg.stub.registers import RegisterBytes
 from rdbg.timeline import Stop, StopReason, Timeline
 
 _log = logging.getLogger("rdbg.rsp")
+
+#: Seconds after which a client that waits for an answer is told that it will come. GDB gives up after 2.
+_PATIENCE = 0.5
 
 Handler = Callable[["Client", bytes], bytes | None]
 
@@ -76,6 +80,7 @@ class Client:
         self._agent_context = AgentContext(self._register_value, self._memory_value)
         self.points = PointTable(self._condition_holds)
         self.supports: frozenset[str] = frozenset()
+        self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
         self.detached = False
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
@@ -87,12 +92,18 @@ class Client:
 
     def handle(self, packet: bytes) -> None:
         """Obey a packet and send the reply."""
+        self._waiting_since = time.monotonic()
         reply = self._reply(packet)
+        self._waiting_since = None
         if reply is not None:
             self.connection.send(reply)
 
     def interrupted(self) -> bool:
         """Whether the movement in progress is to end: Ctrl-C, the client is gone, or something outside."""
+        now = time.monotonic()
+        if self._waiting_since is not None and now - self._waiting_since > _PATIENCE:
+            self._waiting_since = now
+            self.connection.keep_alive()
         self.connection.pump()
         return self.connection.closed or self.connection.take_interrupt() or self.surroundings.stop_wanted()
 

@@ -87,6 +87,15 @@ class Connection:
         self._last_sent = framing.encode(data)
         self._write(self._last_sent)
 
+    def keep_alive(self) -> None:
+        """Send something that no client takes for an answer, so that it does not give up waiting for one.
+
+        A client that waits for the ``$`` of a packet skips all before it, and its clock begins anew. An acknowledgement
+        is the one thing that may also come too late: an ``O`` packet that a client no longer waits for (the user has
+        pressed Ctrl-C) would be taken for the answer to its next request, and so on for ever.
+        """
+        self._write(b"+")
+
     def close(self) -> None:
         """Send what can be sent at once and close."""
         if not self.closed:

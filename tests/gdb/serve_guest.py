@@ -6,6 +6,7 @@ Prints ``listening PORT END`` when GDB may come, and guest output nowhere.
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from rdbg.emu.machine import Machine
@@ -15,6 +16,14 @@ from rdbg.journal.history import History
 from rdbg.timeline import StopConditions, Timeline
 
 
+def make_long(timeline: Timeline, seconds: float) -> None:
+    """Run for so long, and then go to the start and forget what would make going back to the end quick."""
+    deadline = time.monotonic() + seconds
+    timeline.run(StopConditions(), lambda: time.monotonic() > deadline)
+    timeline.goto(timeline.start)
+    timeline._replayer.keeper.forget_after(timeline.start)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("bios", "kernel"))
@@ -22,6 +31,7 @@ def main() -> None:
     parser.add_argument("--big-endian", action="store_true")
     parser.add_argument("--run", type=int, default=0, help="instructions to run before GDB may come")
     parser.add_argument("--finish", action="store_true", help="end the history there, as a recording's")
+    parser.add_argument("--slow", type=float, default=0, help="seconds that going forward to the end shall take")
     parser.add_argument("--symbols", action="store_true", help="let GDB read the image")
     options = parser.parse_args()
 
@@ -31,6 +41,8 @@ def main() -> None:
     timeline = Timeline(machine, history)
     while timeline.position < options.run:
         timeline.run(StopConditions(), lambda: timeline.position >= options.run)
+    if options.slow:
+        make_long(timeline, options.slow)
     if options.finish:
         timeline.close()
     executable = image.data if options.symbols else None

@@ -304,3 +304,13 @@ def test_a_client_may_leave_and_come_back(gdb: Gdb, gdb_program: str, guest: Gue
     with Gdb(gdb_program, elf) as other:
         other.connect(guest.port)
         assert "icount 1000" in other.run("monitor when").text or "icount 999" in other.run("monitor when").text
+
+
+def test_a_long_monitor_command_does_not_wear_out_gdbs_patience(gdb_program: str, tmp_path: Path) -> None:
+    # Far more instructions than can be run within GDB's two seconds.
+    with Guest("kernel", str(HERE / "counter-el.elf"), "--slow", "3.5") as guest, Gdb(gdb_program) as gdb:
+        gdb.connect(guest.port)
+        answer = gdb.run("monitor goto end")
+        assert "at icount" in answer and "packet error" not in answer.text
+        assert "at icount 0," in gdb.run("monitor goto start").text
+        assert gdb.value("$pc") == 0xBFC00000
