@@ -186,6 +186,7 @@ class Timeline:
                     until=None if present else self.history.end,
                     slice=self._replayer.slice,
                     breakpoints=conditions.breakpoints,
+                    conditions=conditions.conditions,
                     watches=conditions.watches,
                     wait_idle=present and self._sleep,
                     skip_ns=int(waited * 1e9) if present else 0,
@@ -194,8 +195,7 @@ class Timeline:
             if stop.kind is not StopKind.IDLE:
                 waited = 0.0
             if stop.kind is StopKind.BREAKPOINT:
-                if conditions.condition is None or conditions.condition(stop.pc):
-                    return self._stop(StopReason.BREAKPOINT)
+                return self._stop(StopReason.BREAKPOINT)
             elif stop.kind is StopKind.WATCHPOINT:
                 return self._stop(StopReason.WATCHPOINT, stop.watch)
             elif stop.kind is StopKind.SHUTDOWN:
@@ -231,8 +231,7 @@ class Timeline:
             self._replayer.restore(checkpoint)
 
     def _at_breakpoint(self, conditions: StopConditions) -> bool:
-        pc = self.machine.pc
-        return pc in conditions.breakpoints and (conditions.condition is None or conditions.condition(pc))
+        return bool(conditions.breakpoints) and self.machine.stops_here(conditions.breakpoints, conditions.conditions)
 
     def _at_finished_end(self) -> bool:
         return not self.live and self.position >= self.history.end

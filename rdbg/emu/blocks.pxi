@@ -158,7 +158,8 @@ cdef bint filter_has_any(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
     return False
 
 
-cdef bint is_breakpoint(Cpu *c, uint32_t pc) noexcept nogil:
+cdef int64_t find_breakpoint(Cpu *c, uint32_t pc) noexcept nogil:
+    """Which breakpoint is at ``pc``; -1: none."""
     cdef size_t low = 0
     cdef size_t high = c.bp_count
     cdef size_t middle
@@ -168,16 +169,23 @@ cdef bint is_breakpoint(Cpu *c, uint32_t pc) noexcept nogil:
             low = middle + 1
         else:
             high = middle
-    return low < c.bp_count and c.bps[low] == pc
+    return <int64_t>low if low < c.bp_count and c.bps[low] == pc else -1
 
 
 cdef bint breakpoint_at(Cpu *c, uint32_t pc, uint32_t i) noexcept nogil:
     """Whether the ``i``-th instruction of the block at ``pc`` is a place to stop for a breakpoint: on it, or on its
-    delay slot, where nothing can stop."""
+    delay slot, where nothing can stop. One with a condition is asked when its instruction is reached (on_condition)."""
     cdef uint32_t at = pc + 4 * i
-    if filter_has(c, at) and is_breakpoint(c, at):
+    cdef int64_t k = find_breakpoint(c, at) if filter_has(c, at) else -1
+    if k >= 0 and c.conditions[k].count == 0:
         return not (i > 0 and is_branch(code_word(c, at - 4)))
-    return filter_has(c, at + 4) and is_breakpoint(c, at + 4) and is_branch(code_word(c, at))
+    return filter_has(c, at + 4) and find_breakpoint(c, at + 4) >= 0 and is_branch(code_word(c, at))
+
+
+cdef bint stops_here(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """Whether a breakpoint stops before the instruction at ``pc``, where the CPU stands."""
+    cdef int64_t k = find_breakpoint(c, pc)
+    return breakpoint_at(c, pc, 0) or k >= 0 and condition_holds(c, &c.conditions[k], pc, icount)
 
 
 cdef void note_hit(Cpu *c, uint64_t icount, uint32_t pc) noexcept nogil:
@@ -202,6 +210,8 @@ cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
     while i > 0:
         i -= 1
         if breakpoint_at(c, c.start, i):
+            if c.have_bp_hit and c.bp_hit_icount > c.base + i:
+                return
             c.have_bp_hit = True
             c.bp_hit_icount = c.base + i
             c.bp_hit_pc = c.start + 4 * i

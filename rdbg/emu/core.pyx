@@ -2,16 +2,17 @@
 # cython: embedsignature=True
 """The CPU: Unicorn running the guest deprivileged, with everything privileged done here.
 
-One class, `Core`; what it is made of is in the .pxi files: state, decode, mmu, exceptions, cp0, traps, blocks, mmio,
+One class, `Core`; what it is made of is in the .pxi files: state, decode, mmu, exceptions, cp0, traps, blocks, agent, mmio,
 run, calibrate. docs/cpu.md explains the design.
 """
 
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 import numpy
 
+from rdbg.emu.agent_code import decode
 from rdbg.emu.bus import BusError
 from rdbg.errors import RdbgError
 
@@ -23,6 +24,7 @@ include "exceptions.pxi"
 include "cp0.pxi"
 include "traps.pxi"
 include "blocks.pxi"
+include "agent.pxi"
 include "mmio.pxi"
 include "run.pxi"
 include "calibrate.pxi"
@@ -71,6 +73,7 @@ cdef class Core:
     cdef uint8_t *scratch
     cdef object scratch_buffer
     cdef uint8_t[::1] scratch_view
+    cdef set code_hooks                  # addresses that have had a breakpoint with a condition
 
     def __cinit__(self):
         self.c = <Cpu*>calloc(1, sizeof(Cpu))
@@ -80,6 +83,7 @@ cdef class Core:
     def __init__(self, memory, bint big_endian, uint32_t shift, uint32_t count_period_ns, int timer_line, host):
         cdef Cpu *c = self.c
         self.host = host
+        self.code_hooks = set()
         self.buffer = memory
         self.view = memory
         self.scratch_buffer = numpy.zeros(2 * PAGE_BYTES, dtype=numpy.uint8)
@@ -146,6 +150,10 @@ cdef class Core:
         self.give(&h)
         flush_tlb(c)
         c.broken = False
+        self.code_hooks = set()
+        for i in range(<uint32_t>c.bp_count):
+            if c.conditions[i].count:
+                self.hook_code(c.bps[i])
 
     cdef allocate(self):
         cdef Cpu *c = self.c
@@ -182,6 +190,9 @@ cdef class Core:
         free(c.io_page)
         free(c.bp_filter)
         free(c.bps)
+        free(c.conditions)
+        free(c.agent_code)
+        free(c.expressions)
         free(c.watches)
         free(c.watched_pages)
         free(c.seen_written)
@@ -344,11 +355,12 @@ cdef class Core:
 
     # --- running --------------------------------------------------------------------------------
 
-    def arm_stops(self, breakpoints, watches):
+    def arm_stops(self, breakpoints, conditions, watches):
         """Set what the next runs look for.
 
         Args:
             breakpoints: virtual addresses.
+            conditions: address -> agent expressions, for those that stop only if one of them is not zero.
             watches: (first, last, kinds) with kinds 1 read, 2 write, 3 both.
         """
         cdef Cpu *c = self.c
@@ -364,12 +376,14 @@ cdef class Core:
         c.bps = <uint32_t*>malloc(4 * len(addresses) + 4)
         if c.bps == NULL:
             raise MemoryError
+        self.take_conditions([conditions.get(address, ()) for address in addresses])
         for address in addresses:
             c.bps[c.bp_count] = address
             c.bp_count += 1
             n = (<uint32_t>address >> 2) & (BREAKPOINT_BITS - 1)
             c.bp_filter[n >> 6] |= (<uint64_t>1) << (n & 63)
         c.probe = c.bp_count != 0
+        self.hook_conditions()
         if not watches and not c.watch_count:
             return
         for i in range(c.watch_count):
@@ -387,6 +401,58 @@ cdef class Core:
                 bit_test_and_set(c.watched_pages, n)
         c.watch_slots = 0
         flush_tlb(c)
+
+    cdef take_conditions(self, conditions):
+        """Keep the conditions of all breakpoints, in their order: a tuple of expressions each."""
+        cdef Cpu *c = self.c
+        cdef size_t i = 0
+        cdef size_t at = 0
+        cdef size_t expression = 0
+        decoded = [[decode(code) for code in each] for each in conditions]
+        lengths = [len(code) for each in decoded for code in each]
+        free(c.conditions)
+        free(c.agent_code)
+        free(c.expressions)
+        c.conditions = <Condition*>calloc(len(decoded) + 1, sizeof(Condition))
+        c.agent_code = <AgentStep*>calloc(sum(lengths) + 1, sizeof(AgentStep))
+        c.expressions = <uint32_t*>calloc(len(lengths) + 1, sizeof(uint32_t))
+        if c.conditions == NULL or c.agent_code == NULL or c.expressions == NULL:
+            raise MemoryError
+        for i in range(<size_t>len(decoded)):
+            c.conditions[i] = Condition(<uint32_t>expression, <uint32_t>len(decoded[i]))
+            for code in decoded[i]:
+                c.expressions[expression] = <uint32_t>at
+                expression += 1
+                for step in code:
+                    c.agent_code[at] = AgentStep(step.op, step.operand)
+                    at += 1
+        c.expressions[expression] = <uint32_t>at
+
+    cdef hook_conditions(self):
+        """Have Unicorn call on_condition wherever a breakpoint has a condition. Hooks stay: they cost next to nothing,
+        and GDB takes breakpoints out and puts them back whenever the guest stops."""
+        cdef Cpu *c = self.c
+        cdef size_t i
+        new = [c.bps[i] for i in range(c.bp_count) if c.conditions[i].count and c.bps[i] not in self.code_hooks]
+        if len(self.code_hooks) + len(new) > MOST_CODE_HOOKS and self.code_hooks:
+            self.rebuild()
+            return
+        for address in new:
+            self.hook_code(address)
+
+    cdef hook_code(self, uint32_t address):
+        """Call on_condition before the instruction at ``address``, in code that is translated already too."""
+        cdef Cpu *c = self.c
+        cdef uc_hook handle
+        cdef uint8_t *host
+        self.check(uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>on_condition, c, address, address), "condition hook")
+        self.code_hooks.add(address)
+        if 0x80000000U <= address < 0xC0000000U:
+            host = fetch_host(c, address)
+            if host != NULL:
+                purge_code(c, <uint32_t>((host - c.memory) >> PAGE_BITS))
+        else:
+            uc_ctl_flush_tb(c.uc)                # other pages may stand at that address at other times
 
     cdef begin(self, until, pause_at, bint last_hit):
         cdef Cpu *c = self.c
@@ -457,6 +523,30 @@ cdef class Core:
         c.stepping = False
         self.finish(err)
         return WHY_NAMES[c.why]
+
+    def stops_here(self):
+        """Whether a breakpoint stops before the next instruction."""
+        return bool(stops_here(self.c, self.c.next_pc, position(self.c)))
+
+    def value_of(self, code):
+        """The value of an agent expression here, unsigned 64 bits; None: it cannot be evaluated."""
+        cdef Cpu *c = self.c
+        cdef uint64_t value = 0
+        cdef uint32_t i
+        cdef AgentStep *steps
+        decoded = decode(code)
+        steps = <AgentStep*>calloc(len(decoded) + 1, sizeof(AgentStep))
+        if steps == NULL:
+            raise MemoryError
+        for i in range(<uint32_t>len(decoded)):
+            steps[i] = AgentStep(decoded[i].op, decoded[i].operand)
+        known = agent_value(c, steps, <uint32_t>len(decoded), c.next_pc, position(c), &value)
+        free(steps)
+        return value if known else None
+
+    def name_cp0(self, uint32_t number, uint32_t register, uint32_t select):
+        """Give a CP0 register its number in agent expressions."""
+        self.c.cp0_of[number] = <uint16_t>((register << 3 | select) + 1)
 
     def next_length(self):
         """Instructions that the next step would retire if nothing goes wrong: 2 for a branch with its slot."""

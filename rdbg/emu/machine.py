@@ -16,6 +16,7 @@ from rdbg.emu.bus import Bus, Claim
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
+    Conditions,
     MachineState,
     MemoryArea,
     OutputSink,
@@ -77,7 +78,7 @@ class Machine:
         self._idle_ns: int | None = None
         self._woken_by: list[InputEvent] = []
         self._watches: tuple[Watch, ...] = ()
-        self._armed: tuple[frozenset[int], tuple[Watch, ...]] = (frozenset(), ())
+        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] = (frozenset(), {}, ())
         self._load_backings()
         self._reset()
         self.core.settle()
@@ -112,7 +113,7 @@ class Machine:
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward; see RunRequest."""
-        self._arm(request.breakpoints, request.watches)
+        self._arm(request.breakpoints, request.conditions, request.watches)
         self._wait_idle = request.wait_idle
         self._skip_ns = request.skip_ns
         if request.exact:
@@ -122,16 +123,22 @@ class Machine:
 
     def step(self) -> RunStop:
         """Retire one instruction (a branch with its slot), or take one exception."""
-        self._arm(frozenset(), ())
+        self._arm(frozenset(), {}, ())
         self._wait_idle = False
         return self._stop(self.core.step())
 
-    def _arm(self, breakpoints: frozenset[int], watches: tuple[Watch, ...]) -> None:
-        if self._armed != (breakpoints, watches):
-            self._armed = (breakpoints, watches)
+    def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
+        """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
+        self._arm(breakpoints, conditions, self._watches)
+        return self.core.stops_here()
+
+    def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
+        if self._armed != (breakpoints, conditions, watches):
+            self._armed = (breakpoints, conditions, watches)
             self._watches = watches
             self.core.arm_stops(
                 breakpoints,
+                conditions,
                 [(w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access]) for w in watches],
             )
 
@@ -139,7 +146,7 @@ class Machine:
         start = self.core.icount
         while True:
             here = self.core.icount
-            if here != start and self.core.pc in request.breakpoints:
+            if here != start and self.core.stops_here():
                 return RunStop(StopKind.BREAKPOINT, here, self.core.pc)
             if request.until is not None and here + self.core.next_length() > request.until:
                 return RunStop(StopKind.LIMIT, here, self.core.pc)

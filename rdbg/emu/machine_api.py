@@ -7,7 +7,7 @@ architecture needs no change there. `rdbg.emu.machine.Machine` implements it for
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -15,6 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.inputs import InputEvent, InputSource
+
+#: Conditions of breakpoints: address -> agent expressions (the bytecode of `rdbg.emu.agent_code`). The breakpoint stops
+#: only if one of them is not zero, or cannot be evaluated.
+Conditions = Mapping[int, tuple[bytes, ...]]
 
 
 class Access(Enum):
@@ -106,6 +110,7 @@ class RunRequest:
             look at the outside world. None: do not pause.
         breakpoints: virtual addresses to stop before. One at the start position does not stop
             the run there.
+        conditions: of breakpoints; the machine evaluates them where it stands.
         watches: watched ranges.
         last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
             hits at positions < until in ``Machine.last_breakpoint_hit`` / ``last_watch_hit``.
@@ -119,6 +124,7 @@ class RunRequest:
     until: int | None = None
     slice: int | None = None
     breakpoints: frozenset[int] = frozenset()
+    conditions: Conditions = field(default_factory=dict)
     watches: tuple[Watch, ...] = ()
     last_hit: bool = False
     exact: bool = False
@@ -246,6 +252,9 @@ class MachineApi(Protocol):
 
         Stops with LIMIT, or with IDLE, SHUTDOWN or AMBIGUOUS.
         """
+
+    def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
+        """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
 
     def serial_room(self, port: int) -> int:
         """Bytes that serial port ``port`` can take now without loss."""

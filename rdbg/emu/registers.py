@@ -68,4 +68,7 @@ def register_table(core: Core) -> tuple[Register, ...]:
         if name not in READ_ONLY:
             write = lambda value, r=register, s=select: core.write_cp0(r, s, value)  # noqa: E731
         add(EXTRA + i, name, SYSTEM, lambda r=register, s=select: core.read_cp0(r, s), write, group="system")  # type: ignore[misc]
+        core.name_cp0(EXTRA + i, register, select)
+    for number, register in ((STATUS, 12), (BADVADDR, 8), (CAUSE, 13)):
+        core.name_cp0(number, register, 0)
     return tuple(rows)

@@ -9,6 +9,7 @@ cdef enum:
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
+    CP0_NUMBERS = 128            # register numbers of the debugger that may be CP0 registers
     MIXED_AFTER = 8              # code/data alternations after which a page keeps both
 
     # Unicorn's physical address space is ours to lay out: backings from 0, then windows of one page
@@ -179,6 +180,16 @@ cdef struct FetchEntry:
     uint8_t *host
 
 
+cdef struct AgentStep:
+    uint32_t op
+    uint64_t operand
+
+
+cdef struct Condition:
+    uint32_t first               # its expressions in Cpu.expressions
+    uint32_t count               # 0: none, the breakpoint always stops
+
+
 cdef struct StableLoad:
     uint32_t address
     uint32_t size
@@ -262,6 +273,10 @@ cdef struct Cpu:
     uint64_t *bp_filter
     uint32_t *bps
     size_t bp_count
+    Condition *conditions        # of each breakpoint
+    AgentStep *agent_code
+    uint32_t *expressions        # where each begins in agent_code, and where the last ends
+    uint16_t cp0_of[CP0_NUMBERS] # debugger's number -> CP0 register << 3 | select, + 1
     bint have_bp_hit
     uint64_t bp_hit_icount
     uint32_t bp_hit_pc

@@ -44,7 +44,7 @@ class Search:
         self._machine = replayer.machine
         self._breakpoints = conditions.breakpoints
         self._watches = conditions.watches
-        self._condition = conditions.condition
+        self._conditions = conditions.conditions
         self._wanted = self.wanted(conditions)
         self._interrupted = interrupted
 
@@ -81,17 +81,14 @@ class Search:
         breakpoint_at, block = self._scan(high, self._breakpoints, self._watches)
         if breakpoint_at is not None and (block is None or block + EXACT_SPAN <= breakpoint_at):
             # No block that ends so much earlier can hold a later hit.
-            if self._condition is None or self._passes(breakpoint_at):
-                return Found(breakpoint_at, breakpoint_at)
+            return Found(breakpoint_at, breakpoint_at)
         access = self._latest_access(checkpoint, block, high)
         if breakpoint_at is None:
             return access
         # At the same place the breakpoint counts: GDB steps back from an access, and would never see the breakpoint.
-        floor = access.position if access is not None else checkpoint.position
-        if self._condition is None:
-            return Found(breakpoint_at, breakpoint_at) if breakpoint_at >= floor else access
-        passing = self._latest_passing(floor, breakpoint_at + 1)
-        return Found(passing, passing) if passing is not None else access
+        if access is not None and access.position > breakpoint_at:
+            return access
+        return Found(breakpoint_at, breakpoint_at)
 
     def _scan(
         self, high: int, breakpoints: frozenset[int], watches: tuple[Watch, ...]
@@ -100,11 +97,18 @@ class Search:
         breakpoint_at: int | None = None
         block: int | None = None
         while (position := self._machine.icount) < high:
-            if self._machine.pc in breakpoints:  # a run does not report the place it starts from
+            if breakpoints and self._machine.stops_here(
+                breakpoints, self._conditions
+            ):  # a run does not report the place it starts from
                 breakpoint_at = position
             hits = LastHits()
             request = RunRequest(
-                until=high, slice=self._replayer.slice, breakpoints=breakpoints, watches=watches, last_hit=True
+                until=high,
+                slice=self._replayer.slice,
+                breakpoints=breakpoints,
+                conditions=self._conditions if breakpoints else {},
+                watches=watches,
+                last_hit=True,
             )
             stop = self._replayer.advance(request, hits)
             if hits.breakpoint is not None and hits.breakpoint.position < high:
@@ -147,43 +151,6 @@ class Search:
             last = Found(after, before, stop.watch)
             self._poll()
         return last
-
-    def _passes(self, position: int) -> bool:
-        """Whether the condition holds at a breakpoint hit."""
-        self._goto(position)
-        return self._condition is None or self._condition(self._machine.pc)
-
-    def _latest_passing(self, low: int, high: int) -> int | None:
-        """The latest breakpoint hit of [low, high) whose condition holds.
-
-        Each hit must be asked, with the machine standing there. So the later parts come first, in growing pieces: in
-        each the machine runs forward from hit to hit and remembers the last that passed.
-        """
-        piece = max((high - low) // 64, 2000)
-        while high > low:
-            self._goto(max(low, high - piece))
-            begin = max(self._machine.icount, low)
-            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-            passing: int | None = None
-            hit = self._machine.pc in self._breakpoints
-            while (position := self._machine.icount) < high:
-                if hit and position >= low and self._ask():
-                    passing = position
-                stop = self._replayer.advance(
-                    RunRequest(until=high, slice=self._replayer.slice, breakpoints=self._breakpoints)
-                )
-                # A hit may be of a breakpoint in the delay slot of the branch at PC.
-                hit = stop.kind is StopKind.BREAKPOINT or self._machine.pc in self._breakpoints
-                self._poll()
-                if stop.kind not in (StopKind.BREAKPOINT, StopKind.PAUSED):
-                    break
-            if passing is not None:
-                return passing
-            high, piece = begin, piece * 2
-        return None
-
-    def _ask(self) -> bool:
-        return self._condition is None or self._condition(self._machine.pc)
 
     def _goto(self, position: int) -> None:
         self._replayer.restore(self._replayer.latest(position))

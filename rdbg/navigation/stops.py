@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from rdbg.emu.machine_api import Watch, WatchHit
+from rdbg.emu.machine_api import Conditions, Watch, WatchHit
 
 #: Asked during movements; True: the user wants to stop.
 Interrupted = Callable[[], bool]
@@ -51,13 +51,12 @@ class StopConditions:
     Args:
         breakpoints: virtual addresses.
         watches: watched ranges.
-        condition: asked with the machine standing at a breakpoint hit (its address given); False: not a stop. None:
-            always.
+        conditions: of breakpoints that stop only if they hold.
     """
 
     breakpoints: frozenset[int] = frozenset()
     watches: tuple[Watch, ...] = ()
-    condition: Callable[[int], bool] | None = None
+    conditions: Conditions = field(default_factory=dict)
 
 
 def never() -> bool:

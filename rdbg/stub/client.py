@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from rdbg.errors import RdbgError
 from rdbg.rsp import replies
-from rdbg.rsp.agent import AgentContext, AgentError, AgentExpression
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
 from rdbg.stub.points import PointTable
@@ -77,8 +76,7 @@ class Client:
         self.timeline = surroundings.timeline
         self.features = features
         self.registers = RegisterBytes(self.timeline.machine)
-        self._agent_context = AgentContext(self._register_value, self._memory_value)
-        self.points = PointTable(self._condition_holds)
+        self.points = PointTable()
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
         self.detached = False
@@ -120,24 +118,6 @@ class Client:
             if stop.reason is StopReason.INTERRUPTED:
                 signal = replies.SIGINT
         return replies.stopped(signal, reason, {number: self.registers.read(number) for number in self._expedited})
-
-    def _condition_holds(self, condition: AgentExpression) -> bool:
-        """Whether a breakpoint's condition holds here. One that cannot be evaluated stops, so that GDB can say why."""
-        try:
-            return condition.evaluate(self._agent_context) != 0
-        except AgentError as error:
-            _log.info("condition of a breakpoint: %s", error)
-            return True
-
-    def _register_value(self, number: int) -> int:
-        if not self.registers.has(number):
-            raise AgentError(f"there is no register {number}")
-        return self.timeline.machine.read_register(number)
-
-    def _memory_value(self, address: int, size: int) -> int | None:
-        machine = self.timeline.machine
-        data = machine.read_memory(address, size)
-        return int.from_bytes(data, "big" if machine.big_endian else "little") if len(data) == size else None
 
     def _stop_reason(self, stop: Stop) -> str:
         if stop.reason is StopReason.HISTORY_START:

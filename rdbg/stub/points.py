@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from rdbg.emu.machine_api import Access, Watch
+from rdbg.emu.agent_code import AgentError, decode
+from rdbg.emu.machine_api import Access, Conditions, Watch
 from rdbg.rsp import replies
-from rdbg.rsp.agent import AgentError, AgentExpression
 from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import PointSpec
 from rdbg.timeline import Stop, StopConditions, StopReason
@@ -17,24 +16,17 @@ SOFTWARE, HARDWARE, WRITE, READ, ACCESS = range(5)
 _ACCESS = {WRITE: Access.WRITE, READ: Access.READ, ACCESS: Access.ACCESS}
 _WATCH_NAME = {Access.WRITE: "watch", Access.READ: "rwatch", Access.ACCESS: "awatch"}
 
-Evaluator = Callable[[AgentExpression], bool]
-
 
 @dataclass(frozen=True)
 class _Breakpoint:
     kind: int
-    conditions: tuple[AgentExpression, ...]
+    conditions: tuple[bytes, ...]
 
 
 class PointTable:
-    """What ``Z`` and ``z`` keep. Inserting and removing is cheap: GDB does both at each step on MIPS.
+    """What ``Z`` and ``z`` keep. Inserting and removing is cheap: GDB does both at each step on MIPS."""
 
-    Args:
-        holds: evaluates a condition where the machine stands.
-    """
-
-    def __init__(self, holds: Evaluator) -> None:
-        self._holds = holds
+    def __init__(self) -> None:
         self._breakpoints: dict[int, dict[int, _Breakpoint]] = {}  # address -> kind -> breakpoint
         self._watches: dict[Watch, None] = {}  # in order of insertion
         self._conditions: StopConditions | None = None
@@ -47,7 +39,7 @@ class PointTable:
         """
         self._conditions = None
         if spec.kind in (SOFTWARE, HARDWARE):
-            inserted = _Breakpoint(spec.kind, _compiled(spec.conditions))
+            inserted = _Breakpoint(spec.kind, _checked(spec.conditions))
             self._breakpoints.setdefault(spec.address, {})[spec.kind] = inserted
         else:
             self._watches[_watch(spec)] = None
@@ -66,17 +58,12 @@ class PointTable:
     def stop_conditions(self) -> StopConditions:
         """What a movement stops at."""
         if self._conditions is None:
-            conditional = any(point.conditions for here in self._breakpoints.values() for point in here.values())
             self._conditions = StopConditions(
                 breakpoints=frozenset(self._breakpoints),
                 watches=tuple(self._watches),
-                condition=self._stops_at if conditional else None,
+                conditions=self._conditions_by_address(),
             )
         return self._conditions
-
-    def at(self, address: int) -> bool:
-        """Whether a breakpoint that stops here and now is at the address."""
-        return address in self._breakpoints and self._stops_at(address)
 
     def reason(self, stop: Stop, known: frozenset[str]) -> str:
         """The reason in a stop reply for a stop at one of these points.
@@ -93,22 +80,22 @@ class PointTable:
                 return f"{name}:"
         return ""
 
-    def _stops_at(self, address: int) -> bool:
-        """GDB's rule: without conditions always; else when any one holds. One that fails to evaluate stops too."""
-        here = self._breakpoints.get(address)
-        if here is None:
-            return True  # the breakpoint is in the delay slot of the branch here
-        for point in here.values():
-            if not point.conditions or any(self._holds(condition) for condition in point.conditions):
-                return True
-        return False
+    def _conditions_by_address(self) -> Conditions:
+        """GDB's rule: a breakpoint without conditions always stops; one with some, if any of them holds."""
+        conditions: dict[int, tuple[bytes, ...]] = {}
+        for address, here in self._breakpoints.items():
+            if all(point.conditions for point in here.values()):
+                conditions[address] = tuple(code for point in here.values() for code in point.conditions)
+        return conditions
 
 
-def _compiled(conditions: tuple[bytes, ...]) -> tuple[AgentExpression, ...]:
+def _checked(conditions: tuple[bytes, ...]) -> tuple[bytes, ...]:
     try:
-        return tuple(map(AgentExpression, conditions))
+        for code in conditions:
+            decode(code)
     except AgentError as error:
         raise PacketError(f"condition of a breakpoint: {error}") from error
+    return conditions
 
 
 def _watch(spec: PointSpec) -> Watch:

@@ -84,11 +84,13 @@ def _run(client: Client) -> Stop:
 def _step_range(client: Client, start: int, end: int) -> Stop:
     """Step while PC stays in the range; at least once."""
     steps = 0
+    machine = client.timeline.machine
     while True:
         stop = client.timeline.step()
         if stop.reason is not StopReason.STEP or not start <= stop.pc < end:
             return stop
-        if client.points.at(stop.pc):
+        conditions = client.points.stop_conditions()
+        if machine.stops_here(conditions.breakpoints, conditions.conditions):
             return Stop(StopReason.BREAKPOINT, stop.position, stop.pc)
         steps += 1
         if steps % _STEPS_PER_LOOK == 0 and client.interrupted():

@@ -82,7 +82,7 @@ def test_ctrl_c_ends_a_live_run(gdb_program: str, elf: Path, order: str) -> None
 
 def test_ctrl_c_ends_a_reverse_search_where_it_began(gdb_program: str, elf: Path, order: str) -> None:
     endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", "3000000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
+    with Guest("kernel", str(elf), "--run", "300000000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
         gdb.connect(guest.port)
         gdb.run("break *$pc if count == 123456789")  # hot, and never true
         start = gdb.run("monitor when").text

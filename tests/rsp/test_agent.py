@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.rsp.agent import AgentContext, AgentError, AgentExpression
+from rdbg.emu.agent_code import AgentError
+from tests.rsp.agent_oracle import AgentContext, AgentExpression
 
 MEMORY = bytes(range(16))
 

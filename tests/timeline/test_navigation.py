@@ -127,7 +127,7 @@ class Run:
             return StopConditions(breakpoints, tuple(watches)), None
         modulus = draw(st.sampled_from([2, 5, 64]))
         passing = {m.position for m in self.oracle.moments if sum(m.regs) % modulus == 0}
-        asked = StopConditions(breakpoints, tuple(watches), lambda pc: sum(self.machine.regs) % modulus == 0)
+        asked = StopConditions(breakpoints, tuple(watches), {pc: (bytes([modulus]),) for pc in breakpoints})
         return asked, passing
 
     def act(self) -> None:

@@ -171,7 +171,8 @@ def test_interrupting_a_search_leads_back_to_where_it_began() -> None:
     for patience in range(6):
         asked = iter([False] * patience)
         stop = timeline.reverse_run(
-            StopConditions(frozenset({0x80100000}), (watch,), lambda pc: False), lambda asked=asked: next(asked, True)
+            StopConditions(frozenset({0x80100000}), (watch,), {0x80100000: (b"\x22\x00\x27",)}),
+            lambda asked=asked: next(asked, True),
         )
         if stop.reason is StopReason.INTERRUPTED:
             assert (timeline.position, timeline.machine.digest()) == (origin, digest)

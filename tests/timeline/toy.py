@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource
 from rdbg.emu.machine_api import (
     Access,
+    Conditions,
     MachineState,
     MemoryArea,
     OutputSink,
@@ -203,7 +204,7 @@ class Toy:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 return RunStop(StopKind.LIMIT, self.icount, self.pc)
-            if self.pc in request.breakpoints and not first:
+            if self.stops_here(request.breakpoints, request.conditions) and not first:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 if not request.last_hit:
@@ -228,6 +229,11 @@ class Toy:
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
                     return RunStop(StopKind.PAUSED, self.icount, self.pc)
+
+    def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
+        """A condition is one byte here: the sum of the registers is a multiple of it."""
+        codes = conditions.get(self.pc)
+        return self.pc in breakpoints and (codes is None or any(sum(self.regs) % code[0] == 0 for code in codes))
 
     def step(self) -> RunStop:
         if self.off:

@@ -1,81 +1,16 @@
-"""GDB's agent expressions: the bytecode in which a client sends a breakpoint's condition.
-
-Source: GDB manual, appendix "The GDB Agent Expression Mechanism". The operations that only tracepoints use (trace,
-printf, trace state variables) and floating point (which GDB never emits) are refused.
-"""
+"""Agent expressions evaluated in Python, operation by operation: what the core's evaluator is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
+
+from rdbg.emu.agent_code import AgentError, Op, Step, decode
 
 _MASK = (1 << 64) - 1
 _SIGN = 1 << 63
-#: Conditions are a few dozen operations; a loop in one must not hang the server.
 _MOST_OPERATIONS = 100_000
 _MOST_STACK = 1000
-
-
-class AgentError(Exception):
-    """An expression that cannot be evaluated."""
-
-
-class Op(IntEnum):
-    """Operation codes."""
-
-    ADD = 0x02
-    SUB = 0x03
-    MUL = 0x04
-    DIV_SIGNED = 0x05
-    DIV_UNSIGNED = 0x06
-    REM_SIGNED = 0x07
-    REM_UNSIGNED = 0x08
-    LSH = 0x09
-    RSH_SIGNED = 0x0A
-    RSH_UNSIGNED = 0x0B
-    LOG_NOT = 0x0E
-    BIT_AND = 0x0F
-    BIT_OR = 0x10
-    BIT_XOR = 0x11
-    BIT_NOT = 0x12
-    EQUAL = 0x13
-    LESS_SIGNED = 0x14
-    LESS_UNSIGNED = 0x15
-    EXT = 0x16
-    REF8 = 0x17
-    REF16 = 0x18
-    REF32 = 0x19
-    REF64 = 0x1A
-    IF_GOTO = 0x20
-    GOTO = 0x21
-    CONST8 = 0x22
-    CONST16 = 0x23
-    CONST32 = 0x24
-    CONST64 = 0x25
-    REG = 0x26
-    END = 0x27
-    DUP = 0x28
-    POP = 0x29
-    ZERO_EXT = 0x2A
-    SWAP = 0x2B
-    PICK = 0x32
-    ROT = 0x33
-
-
-#: Bytes of the operand that follows in the code, big-endian.
-_OPERAND = {
-    Op.EXT: 1,
-    Op.IF_GOTO: 2,
-    Op.GOTO: 2,
-    Op.CONST8: 1,
-    Op.CONST16: 2,
-    Op.CONST32: 4,
-    Op.CONST64: 8,
-    Op.REG: 2,
-    Op.ZERO_EXT: 1,
-    Op.PICK: 1,
-}
 _REF_SIZE = {Op.REF8: 1, Op.REF16: 2, Op.REF32: 4, Op.REF64: 8}
 
 
@@ -128,14 +63,6 @@ class AgentContext:
     read_memory: Callable[[int, int], int | None]
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One decoded operation; ``operand`` of a jump is the index of a step."""
-
-    op: Op
-    operand: int = 0
-
-
 class AgentExpression:
     """An expression, decoded and checked once, to be evaluated many times.
 
@@ -147,7 +74,7 @@ class AgentExpression:
     """
 
     def __init__(self, code: bytes) -> None:
-        self._steps = _decode(code)
+        self._steps = decode(code)
 
     def evaluate(self, context: AgentContext) -> int:
         """The value on top of the stack at the end, unsigned 64 bits.
@@ -174,30 +101,7 @@ class AgentExpression:
         raise AgentError(f"more than {_MOST_OPERATIONS} operations")
 
 
-def _decode(code: bytes) -> list[_Step]:
-    steps: list[_Step] = []
-    index_of: dict[int, int] = {}
-    at = 0
-    while at < len(code):
-        index_of[at] = len(steps)
-        try:
-            op = Op(code[at])
-        except ValueError:
-            raise AgentError(f"operation {code[at]:#04x} at offset {at} is not supported") from None
-        size = _OPERAND.get(op, 0)
-        if at + 1 + size > len(code):
-            raise AgentError(f"operation at offset {at} is cut short")
-        steps.append(_Step(op, int.from_bytes(code[at + 1 : at + 1 + size], "big")))
-        at += 1 + size
-    for index, step in enumerate(steps):
-        if step.op in (Op.GOTO, Op.IF_GOTO):
-            if step.operand not in index_of:
-                raise AgentError(f"jump to offset {step.operand}, where no operation begins")
-            steps[index] = _Step(step.op, index_of[step.operand])
-    return steps
-
-
-def _operate(step: _Step, stack: list[int], context: AgentContext) -> None:
+def _operate(step: Step, stack: list[int], context: AgentContext) -> None:
     op, operand = step.op, step.operand
     binary = _BINARY.get(op)
     if binary is not None:
@@ -229,7 +133,7 @@ def _operate(step: _Step, stack: list[int], context: AgentContext) -> None:
     elif op is Op.SWAP:
         stack[-1], stack[-2] = stack[-2], stack[-1]
     elif op is Op.PICK:
-        stack.append(stack[-1 - operand])
+        stack.append(stack[len(stack) - 1 - operand] if operand < len(stack) else stack[len(stack)])
     elif op is Op.ROT:
         stack[-3], stack[-2], stack[-1] = stack[-1], stack[-3], stack[-2]
     else:
