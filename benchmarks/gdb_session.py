@@ -49,10 +49,14 @@ class Timing:
         seconds: each single time.
         cpu: CPU seconds of the server for each go.
         trouble: why it is not as it should be, or empty.
+        output: what GDB printed last.
+        memory_kb: of the server (VmRSS), the last time.
     """
 
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    output: str = ""
+    memory_kb: int = 0
     trouble: str = ""
 
 
@@ -104,6 +108,7 @@ def _session(
     with tempfile.TemporaryDirectory() as folder, serve(guest) as server:
         result = Path(folder) / "result"
         result.touch()
+        log = Path(folder) / "log"
         plan = Path(folder) / "plan"
         plan.write_text(
             json.dumps(
@@ -113,13 +118,13 @@ def _session(
                     "pid": server.process.pid,
                     "end": guest.symbols["bench_end"],
                     "result": str(result),
+                    "log": str(log),
                     "repeats": repeats,
                     "budget": budget,
                     "tasks": [asdict(task) for task in tasks],
                 }
             )
         )
-        log = Path(folder) / "log"
         with log.open("w") as output:
             gdb = subprocess.Popen(
                 [gdb_program(), "--nx", "--quiet", "--batch", "-x", str(Path(__file__).with_name("in_gdb.py"))],
@@ -157,6 +162,7 @@ def _note(task: Task, line: dict[str, object], timing: Timing) -> None:
     assert isinstance(seconds, list)
     timing.seconds += seconds
     timing.cpu.append(float(str(line["cpu"])))
+    timing.output, timing.memory_kb = output, int(str(line["memory_kb"]))
     if task.expect and task.expect not in output:
         timing.trouble = f"GDB printed {output.strip()[-120:]!r}"
     elif task.expect_pc is not None and line["pc"] != task.expect_pc:

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 FOLDER = Path(__file__).with_name("guest")
 
 #: Instructions of one turn of each guest's hot loop, and the rounds that every run has.
 TURN = {"alu": 15, "walk": 8, "calls": 22}
 ROUNDS = 1000
+
+MALTA_UART = 0xB80003F8
+MIPSSIM_UART = 0xBFD003F8
 
 
 @dataclass(frozen=True)
@@ -33,27 +37,31 @@ class Guest:
     after_print: str
 
 
-def make_guest(kind: str, instructions: int, folder: Path) -> Guest:
+def make_guest(kind: str, instructions: int, folder: Path, uart: int = MALTA_UART) -> Guest:
     """Write a guest's ELF file with the length of its run in it.
 
     Args:
         kind: see Guest.
         instructions: about how many it shall run.
         folder: where to.
+        uart: virtual address of the serial port: says which machine it is for.
     """
     source = FOLDER / f"{kind}.elf"
     data = bytearray(source.read_bytes())
     with source.open("rb") as file:
         elf = ELFFile(file)
         table = elf.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)
         symbols = {s.name: s["st_value"] & 0xFFFFFFFF for s in table.iter_symbols() if s.name}
-        spins = symbols["spins"]
+        values = {symbols["spins"]: instructions // ROUNDS // TURN[kind], symbols["uart"]: uart}
         for segment in elf.iter_segments("PT_LOAD"):
             first = segment["p_vaddr"] & 0xFFFFFFFF
-            if first <= spins < first + segment["p_filesz"]:
-                at = segment["p_offset"] + spins - first
-                data[at : at + 4] = (instructions // ROUNDS // TURN[kind]).to_bytes(4, "little")
-    target = folder / f"{kind}-{instructions:.3g}.elf"
+            for address, value in values.items():
+                if first <= address < first + segment["p_filesz"]:
+                    at = segment["p_offset"] + address - first
+                    data[at : at + 4] = value.to_bytes(4, "little")
+    machine = "malta" if uart == MALTA_UART else "mipssim"
+    target = folder / f"{kind}-{instructions:.3g}-{machine}.elf"
     target.write_bytes(data)
     lines = (FOLDER / "main.c").read_text().splitlines()
     after = next(number for number, line in enumerate(lines, 1) if "AFTER PRINT" in line)

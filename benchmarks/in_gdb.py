@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import time
+from typing import Any, TextIO
 
 import gdb  # type: ignore[import-not-found]
 
@@ -24,6 +25,12 @@ def server_cpu(pid: int) -> float:
         except OSError:
             pass
     return total / 1e9
+
+
+def memory_kb(pid: int) -> int:
+    """The server's resident memory."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
 def say(command: str) -> str:
@@ -46,7 +53,7 @@ def to_end(end: int) -> None:
         raise gdb.GdbError(f"stands at {pc():#x} instead of the end")
 
 
-def measure(plan: dict[str, object], task: dict[str, object], result: object) -> float:
+def measure(plan: dict[str, Any], task: dict[str, Any], result: TextIO) -> float:
     """Do a task once; gives the seconds it took in all."""
     began = time.perf_counter()
     pid = plan["pid"]
@@ -55,13 +62,20 @@ def measure(plan: dict[str, object], task: dict[str, object], result: object) ->
     for command in task["prepare"]:
         say(command)
     seconds, output = [], ""
+    gdb.flush()
+    printed = os.path.getsize(plan["log"])
     cpu = server_cpu(pid)
     for _ in range(task["times"]):
         start = time.perf_counter()
         output = say(task["timed"])
         seconds.append(time.perf_counter() - start)
     cpu = server_cpu(pid) - cpu
-    record = {"task": task["name"], "seconds": seconds, "cpu": cpu, "pc": pc(), "output": output[-400:]}
+    gdb.flush()
+    with open(plan["log"], errors="replace") as log:  # GDB announces stops there, not in what say() gives
+        log.seek(printed)
+        output += log.read()
+    record = {"task": task["name"], "seconds": seconds, "cpu": cpu, "pc": pc(), "output": output[:800]}
+    record["memory_kb"] = memory_kb(pid)
     for command in task["finish"]:
         say(command)
     result.write(json.dumps(record) + "\n")

@@ -60,7 +60,7 @@ def step_tasks(guest: Guest, single: int, many: int) -> list[Task]:
             "reverse-next over a call that prints",
             "reverse-next",
             (f"break {guest.after_print}", "reverse-continue", "delete"),
-            expect="print_line",
+            expect=f"{int(guest.after_print.split(':')[1]) - 1}\t",
         ),
     ]
 

@@ -1,0 +1,106 @@
+"""RESULTS.md and its plot."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.gdb_session import gdb_program
+from benchmarks.measure import Curve, Row
+
+_NOTES = Path(__file__).with_name("NOTES.md")
+
+
+def write_report(path: Path, rows: Sequence[Row], curves: Sequence[Curve], seconds: float, mode: str) -> None:
+    """Write the table, and beside it the plot.
+
+    Args:
+        path: of the table.
+        rows: the table's.
+        curves: the plot's.
+        seconds: that the whole took.
+        mode: quick or full.
+    """
+    plot = path.with_suffix(".svg")
+    date = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    machine = f"{_cpu()}, {os.cpu_count()} logical CPUs, Linux {platform.release()}"
+    lines = [
+        "# Benchmarks: rdbg and QEMU side by side",
+        "",
+        f"Written by `make bench` ({mode} mode, {seconds / 60:.0f} minutes) on {date} UTC.",
+        f"Machine: {machine}, load average {os.getloadavg()[1]:.1f}.",
+        f"{_version('qemu-system-mipsel')}; {_version(gdb_program())}; Python {platform.python_version()}.",
+        "",
+        "All times are wall times, medians; those of going back are taken inside GDB, from the command to its end. The",
+        "guests are in `guest/`: 1.15e9 instructions unless said. The same code runs on both; QEMU 7.2 cannot go back",
+        "on its machine `malta` (it hangs after loading a snapshot), so there it is measured on its `mipssim`, which",
+        "has the same CPU.",
+        "",
+        "| measure | QEMU | rdbg | QEMU / rdbg | to reach | reached | notes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
+        reached = "" if row.reached is None else "yes" if row.reached else "**no**"
+        texts = (row.measure, row.qemu, row.rdbg, ratio, row.target, reached, row.note)
+        lines.append("| " + " | ".join(text.replace("|", "/").replace("\n", " ") for text in texts) + " |")
+    if curves and _draw(plot, curves):
+        lines += ["", f"![cost against the length of the run]({plot.name})"]
+    if curves:
+        lines += ["", "| ms | " + " | ".join(f"{length:.0e}" for length, _ in _longest(curves)) + " |"]
+        lines.append("|---" * (len(_longest(curves)) + 1) + "|")
+        for curve in curves:
+            known = dict(curve.points)
+            cells = [f"{known[n] * 1000:.3g}" if n in known else "-" for n, _ in _longest(curves)]
+            lines.append(f"| {curve.label} | " + " | ".join(cells) + " |")
+    text = "\n".join(lines) + "\n"
+    if _NOTES.exists():
+        text += "\n" + _NOTES.read_text()
+    path.write_text(text)
+
+
+def _longest(curves: Sequence[Curve]) -> list[tuple[int, float]]:
+    return max((curve.points for curve in curves), key=len)
+
+
+def _draw(path: Path, curves: Sequence[Curve]) -> bool:
+    try:
+        import matplotlib
+    except ImportError:
+        return False  # only the bench extra has it
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "rdbg"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for curve in curves:
+        style = "o--" if curve.label.startswith("QEMU") else "s-"
+        axes.plot([n for n, _ in curve.points], [s * 1000 for _, s in curve.points], style, label=curve.label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("instructions in the run")
+    axes.set_ylabel("milliseconds, through GDB")
+    axes.grid(True, which="major", alpha=0.4)
+    axes.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    return True
+
+
+def _cpu() -> str:
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def _version(program: str) -> str:
+    if shutil.which(program) is None:
+        return f"no {program}"
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
