@@ -41,7 +41,7 @@ class CheckpointKeeper:
         machine.take_touched()
         pages = machine.nonzero_pages()
         zero = self.store.zero_table()
-        self._current = self.store.derive(zero, pages, machine.read_pages(pages))
+        self._current = self.store.derive(zero, pages, machine.copy_pages)
         self._base_bytes = self.store.bytes_used
         self._tracked_from = machine.icount
 
@@ -59,7 +59,7 @@ class CheckpointKeeper:
         written = self._account(cut)
         if len(written):
             old = self._current
-            self._current = self.store.derive(old, written, self.machine.read_pages(written))
+            self._current = self.store.derive(old, written, self.machine.copy_pages)
             self.store.release(old)
         return self._current
 
@@ -93,7 +93,7 @@ class CheckpointKeeper:
         changed = self.store.changed(self._current, table)
         stale = np.union1d(changed, np.asarray(written, np.uint32))
         if len(stale):
-            self.machine.write_pages(stale.tolist(), self.store.read(table, stale))
+            self.store.write_to(self.machine.put_pages, table, stale)
         self.machine.load_state(state)
         self.store.retain(table)
         self.store.release(self._current)

@@ -7,11 +7,12 @@ leaves of 256 bytes, and one array of leaf numbers. Both versions and leaves are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.emu.host_memory import large_memory
 from rdbg.emu.memory_map import PAGE_SIZE
 
 #: Small enough that a scattered write copies little, large enough that 128 MB needs only 512 leaves.
@@ -20,8 +21,14 @@ _LEAF_BITS = 6
 #: Contents grow by 4 MB at a time: large copies stay few, a small guest stays small.
 _CHUNK_PAGES = 1024
 _CHUNK_BITS = 10
+_IN_CHUNK = np.uint32(_CHUNK_PAGES - 1)
 
 Indices = NDArray[np.uint32]
+
+#: Copies between pages of a machine and an array's rows: page numbers, the array, the row of each page.
+Copier = Callable[[Indices, NDArray[np.uint8], Indices], None]
+
+_ZEROS: NDArray[np.uint8] = np.zeros((1, PAGE_SIZE), np.uint8)
 
 
 class _Slots:
@@ -45,7 +52,7 @@ class _Slots:
         if self._free_count < count:
             self._grow(max(count - self._free_count, self.capacity, _CHUNK_PAGES))
         self._free_count -= count
-        taken: Indices = self._free[self._free_count : self._free_count + count].copy()
+        taken: Indices = self._free[self._free_count : self._free_count + count][::-1].copy()
         return taken
 
     def _grow(self, by: int) -> None:
@@ -120,14 +127,25 @@ class PageStore:
         if len(gone):
             self._versions.release(self._leaves[gone].ravel())
 
-    def derive(self, table: PageTable, pages: Sequence[int] | Indices, data: bytes) -> PageTable:
-        """A new table: ``table`` with ``pages`` (sorted, each once) changed to ``data``, their bytes in that order."""
+    def derive(self, table: PageTable, pages: Sequence[int] | Indices, data: bytes | Copier) -> PageTable:
+        """A new table: ``table`` with ``pages`` changed.
+
+        Args:
+            table: the table to start from.
+            pages: sorted, each once.
+            data: their bytes in that order, or a function that copies them to where they are kept: copying once
+                instead of three times is what makes a checkpoint of many pages cheap.
+        """
         numbers = np.asarray(pages, np.uint32)
         top = table.leaves.copy()
         if len(numbers) == 0:
             return self.retain(PageTable(top))
         versions = self._versions.allocate(len(numbers))
-        self._put(versions, np.frombuffer(data, np.uint8).reshape(-1, PAGE_SIZE))
+        if isinstance(data, bytes):
+            contents = np.frombuffer(data, np.uint8).reshape(-1, PAGE_SIZE)
+            self._put(versions, lambda places, chunk, rows: chunk.__setitem__(rows, contents[places]), None)
+        else:
+            self._put(versions, data, numbers)
         places = np.unique(numbers >> _LEAF_BITS)
         fresh = self._leaf_slots.allocate(len(places))
         if self._leaf_slots.capacity > len(self._leaves):
@@ -165,10 +183,32 @@ class PageStore:
             out[rows] = self._chunks[chunk][versions[rows] & (_CHUNK_PAGES - 1)]
         return out.tobytes()
 
-    def _put(self, versions: Indices, rows: NDArray[np.uint8]) -> None:
-        while len(self._chunks) * _CHUNK_PAGES < self._versions.capacity:
-            self._chunks.append(np.empty((_CHUNK_PAGES, PAGE_SIZE), np.uint8))
+    def write_to(self, put: Copier, table: PageTable, pages: Indices) -> None:
+        """Hand out the contents that ``pages`` have in ``table``.
+
+        Args:
+            put: given some of the pages, an array, and the row in it of each of them.
+            table: a table of this store.
+            pages: each once.
+        """
+        versions: Indices = self._leaves[table.leaves[pages >> _LEAF_BITS], pages & (LEAF_ENTRIES - 1)]
+        zeros = pages[versions == 0]
+        if len(zeros):
+            put(zeros, _ZEROS, np.zeros(len(zeros), np.uint32))
         chunk_of = versions >> _CHUNK_BITS
+        for chunk in np.unique(chunk_of[versions != 0]):
+            mine = np.flatnonzero((chunk_of == chunk) & (versions != 0))
+            rows: Indices = versions[mine] & _IN_CHUNK
+            put(pages[mine], self._chunks[chunk], rows)
+
+    def _put(self, versions: Indices, copy: Copier, pages: Indices | None) -> None:
+        """Fill versions. ``copy`` is given numbers in ``pages`` or, without these, places in ``versions``."""
+        chunk_of = versions >> _CHUNK_BITS
+        while len(self._chunks) <= int(chunk_of.max()):
+            memory = large_memory(_CHUNK_PAGES * PAGE_SIZE)
+            self._chunks.append(np.frombuffer(memory, np.uint8).reshape(_CHUNK_PAGES, PAGE_SIZE))
         for chunk in np.unique(chunk_of):
             mine = np.flatnonzero(chunk_of == chunk)
-            self._chunks[chunk][versions[mine] & (_CHUNK_PAGES - 1)] = rows[mine]
+            numbers = mine.astype(np.uint32) if pages is None else pages[mine]
+            rows: Indices = versions[mine] & _IN_CHUNK
+            copy(numbers, self._chunks[chunk], rows)

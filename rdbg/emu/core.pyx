@@ -146,7 +146,7 @@ cdef class Core:
         self.open_engine()
         memset(c.hooked_pages, 0, (1 << 20) // 8)
         for i in range(c.page_count):
-            c.page_state[i] &= PAGE_DIRTY | PAGE_STALE
+            c.page_state[i] &= PAGE_DIRTY | PAGE_STALE | PAGE_USED
         self.give(&h)
         flush_tlb(c)
         c.broken = False
@@ -827,26 +827,44 @@ cdef class Core:
 
     def write_pages(self, pages, data):
         """Put pages back: not a guest's write."""
-        cdef Cpu *c = self.c
         cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
         cdef const uint8_t[::1] raw = data
         cdef size_t i
-        cdef uint32_t page
-        cdef uint8_t *host
         if <size_t>raw.shape[0] != <size_t>numbers.shape[0] << PAGE_BITS:
             raise ValueError("write_pages: data and pages differ in length")
         for i in range(<size_t>numbers.shape[0]):
-            page = numbers[i]
-            host = c.memory + (<size_t>page << PAGE_BITS)
-            if memcmp(host, &raw[i << PAGE_BITS], PAGE_BYTES) == 0:
-                continue
-            if c.page_state[page] & (PAGE_CODE | PAGE_MIXED):
-                purge_code(c, page)
-                c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
-            memcpy(host, &raw[i << PAGE_BITS], PAGE_BYTES)
-            if not c.page_state[page] & PAGE_STALE:
-                c.page_state[page] |= PAGE_STALE
-                list_add(&c.stale, page)
+            put_page(self.c, numbers[i], &raw[i << PAGE_BITS])
+
+    def copy_pages(self, pages, uint8_t[:, ::1] out, rows):
+        """Copy each page to a row of ``out``."""
+        cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
+        cdef uint32_t[::1] to = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
+        cdef size_t i
+        check_rows(out.shape[0], out.shape[1], numbers, to)
+        for i in range(<size_t>numbers.shape[0]):
+            memcpy(&out[to[i], 0], self.c.memory + (<size_t>numbers[i] << PAGE_BITS), PAGE_BYTES)
+
+    def put_pages(self, pages, const uint8_t[:, ::1] source, rows):
+        """Put each page back from a row of ``source``: not a guest's write."""
+        cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
+        cdef uint32_t[::1] at = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
+        cdef size_t i
+        check_rows(source.shape[0], source.shape[1], numbers, at)
+        for i in range(<size_t>numbers.shape[0]):
+            put_page(self.c, numbers[i], &source[at[i], 0])
+
+    def nonzero_pages(self, uint32_t count):
+        """The first ``count`` pages that hold anything but zeros: a sorted numpy array."""
+        cdef Cpu *c = self.c
+        cdef uint32_t page
+        cdef uint8_t *host
+        cdef list found = []
+        for page in range(count):
+            if c.page_state[page] & PAGE_USED:
+                host = c.memory + (<size_t>page << PAGE_BITS)
+                if host[0] or memcmp(host, host + 1, PAGE_BYTES - 1):
+                    found.append(page)
+        return numpy.array(found, dtype=numpy.uint32)
 
     # --- registers --------------------------------------------------------------------------------
 
@@ -942,6 +960,29 @@ cdef class Core:
         if translate(self.c, va, LOAD, True, &pa) != TRANSLATED:
             return None
         return pa
+
+
+cdef check_rows(Py_ssize_t count, Py_ssize_t length, uint32_t[::1] pages, uint32_t[::1] rows):
+    cdef Py_ssize_t i
+    if length != PAGE_BYTES or pages.shape[0] != rows.shape[0]:
+        raise ValueError("pages, their rows and the array do not fit together")
+    for i in range(rows.shape[0]):
+        if rows[i] >= count:
+            raise ValueError("a row is outside the array")
+
+
+cdef void put_page(Cpu *c, uint32_t page, const uint8_t *data) noexcept nogil:
+    cdef uint8_t *host = c.memory + (<size_t>page << PAGE_BITS)
+    if memcmp(host, data, PAGE_BYTES) == 0:
+        return
+    if c.page_state[page] & (PAGE_CODE | PAGE_MIXED):
+        purge_code(c, page)
+        c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
+    memcpy(host, data, PAGE_BYTES)
+    c.page_state[page] |= PAGE_USED
+    if not c.page_state[page] & PAGE_STALE:
+        c.page_state[page] |= PAGE_STALE
+        list_add(&c.stale, page)
 
 
 cdef take_blocks(BlockSet *blocks):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Callable, Mapping, Sequence
 
 import msgpack
@@ -13,13 +12,16 @@ from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, Claim
+from rdbg.emu.host_memory import large_memory
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
     Conditions,
     MachineState,
     MemoryArea,
+    Numbers,
     OutputSink,
+    PageRows,
     RegisterInfo,
     RunRequest,
     RunStop,
@@ -62,7 +64,7 @@ class Machine:
         self.board: Board = build_board(spec, self._system)
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
         self.page_count = self.bus.page_count
-        self._memory = mmap.mmap(-1, self.page_count * PAGE_SIZE)
+        self._memory = large_memory(self.page_count * PAGE_SIZE)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         self.core = cpu.Core(self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self)
@@ -450,9 +452,7 @@ class Machine:
 
     def nonzero_pages(self) -> Sequence[int]:
         """Pages that hold anything but zeros."""
-        words = numpy.frombuffer(self._memory, dtype=numpy.uint64).reshape(self.page_count, PAGE_SIZE // 8)
-        pages: Sequence[int] = numpy.flatnonzero(words.any(axis=1)).astype(numpy.uint32)  # type: ignore[assignment]
-        return pages
+        return self.core.nonzero_pages(self.page_count)  # type: ignore[return-value]
 
     def read_page(self, page: int) -> bytes:
         """The bytes of a page."""
@@ -465,6 +465,14 @@ class Machine:
     def write_pages(self, pages: Sequence[int], data: bytes) -> None:
         """Put pages back."""
         self.core.write_pages(pages, data)
+
+    def copy_pages(self, pages: Numbers, out: PageRows, rows: Numbers) -> None:
+        """Copy each page to a row of ``out``."""
+        self.core.copy_pages(pages, out, rows)
+
+    def put_pages(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
+        """Put each page back from a row of ``source``."""
+        self.core.put_pages(pages, source, rows)
 
     def digest(self) -> bytes:
         """16 bytes over all state. Only pages written since the last call are read again."""

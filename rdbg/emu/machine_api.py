@@ -19,6 +19,10 @@ from rdbg.emu.inputs import InputEvent, InputSource
 #: Conditions of breakpoints: address -> agent expressions (the bytecode of `rdbg.emu.agent_code`). The breakpoint stops
 #: only if one of them is not zero, or cannot be evaluated.
 Conditions = Mapping[int, tuple[bytes, ...]]
+#: Page numbers, or numbers of rows.
+Numbers = NDArray[np.uint32]
+#: Contents of pages, one in each row of 4096 bytes.
+PageRows = NDArray[np.uint8]
 
 
 class Access(Enum):
@@ -288,6 +292,12 @@ class MachineApi(Protocol):
 
     def write_pages(self, pages: Sequence[int], data: bytes) -> None:
         """Put pages back (not a guest write: does not count as touched); stale translated code goes."""
+
+    def copy_pages(self, pages: Numbers, out: PageRows, rows: Numbers) -> None:
+        """Like ``read_pages``, but copies each page to a row of ``out``, 4096 bytes long."""
+
+    def put_pages(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
+        """Like ``write_pages``, with each page's bytes in a row of ``source``."""
 
     def digest(self) -> bytes:
         """16 bytes over registers, CP0, TLB, RAM, flash and devices; equal iff the state is equal."""

@@ -84,7 +84,7 @@ cdef inline void list_add(PageList *pages, uint32_t n) noexcept nogil:
 cdef inline void mark_written(Cpu *c, uint32_t page) noexcept nogil:
     """A backing page's bytes change, or may from now on."""
     if not c.page_state[page] & PAGE_DIRTY:
-        c.page_state[page] |= PAGE_DIRTY
+        c.page_state[page] |= PAGE_DIRTY | PAGE_USED
         list_add(&c.dirty, page)
     if not c.page_state[page] & PAGE_STALE:
         c.page_state[page] |= PAGE_STALE

@@ -36,6 +36,7 @@ cdef enum:
     PAGE_MIXED = 4               # both, on the slow path
     PAGE_DIRTY = 8               # written since take_touched
     PAGE_STALE = 16              # written since the last digest
+    PAGE_USED = 64               # written ever; all others are zeros
 
     # Cause.ExcCode (MIPS32 PRA vol. III, table 9.28)
     EXC_INT = 0

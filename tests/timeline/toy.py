@@ -12,13 +12,17 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource
 from rdbg.emu.machine_api import (
     Access,
     Conditions,
     MachineState,
     MemoryArea,
+    Numbers,
     OutputSink,
+    PageRows,
     RegisterInfo,
     RunRequest,
     RunStop,
@@ -288,6 +292,14 @@ class Toy:
         for at, page in enumerate(pages):
             self.memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]
             self._page_hashes.pop(page, None)
+
+    def copy_pages(self, pages: Numbers, out: PageRows, rows: Numbers) -> None:
+        for page, row in zip(pages.tolist(), rows.tolist(), strict=True):
+            out[row] = np.frombuffer(self.read_page(page), np.uint8)
+
+    def put_pages(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
+        for page, row in zip(pages.tolist(), rows.tolist(), strict=True):
+            self.write_pages([page], source[row].tobytes())
 
     def digest(self) -> bytes:
         state = self.save_state()
