@@ -126,7 +126,7 @@ def _debug(words: Sequence[str]) -> int:
         try:
             assert session.server is not None
             symbols = line.last("symbols") or session.write_symbols(Path(folder))
-            arguments = gdb_arguments(session.server.address, symbols, commands)
+            arguments = gdb_arguments(session.server.address, symbols, session.image_folder(), commands)
             gdb = start_gdb(program, (["-batch"] if "batch" in line.own else []) + arguments)
             session.run()
             return gdb.wait() if recording is None or gdb.poll() is not None else 0

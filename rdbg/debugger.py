@@ -40,16 +40,21 @@ def find_gdb(program: str | None = None) -> str:
     raise UsageError("there is no GDB; install one with: pip install 'rdbg[gdb]', or name one with --gdb-program")
 
 
-def gdb_arguments(address: tuple[str, int], symbols: str | None, commands: Sequence[str]) -> list[str]:
+def gdb_arguments(
+    address: tuple[str, int], symbols: str | None, sources: Path | None, commands: Sequence[str]
+) -> list[str]:
     """GDB's command line: rdbg's script, the connection, what the user wants.
 
     Args:
         address: host and port of the server.
         symbols: an ELF file, or None.
+        sources: folder where the image was, and where its sources may be; or None.
         commands: GDB commands to begin with.
     """
     script = files("rdbg") / "gdb" / "rdbg.gdb"
     words = ["-q", *([symbols] if symbols is not None else []), "-x", str(script)]
+    if sources is not None:
+        words += ["-ex", f"directory {sources}"]
     words += ["-ex", f"target remote {address[0]}:{address[1]}"]
     for command in commands:
         words += ["-ex", command]

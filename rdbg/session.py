@@ -128,6 +128,12 @@ class Session:
         path.write_bytes(data)
         return str(path)
 
+    def image_folder(self) -> Path | None:
+        """The folder that the guest's ELF image came from, if this host has it: sources tend to lie there."""
+        image = self._spec.image("kernel") or self._spec.image("bios")
+        folder = Path(image.path).resolve().parent if image is not None else None
+        return folder if folder is not None and folder.is_dir() else None
+
     # --- setting up ----------------------------------------------------------------------------
     def _set_up(self) -> None:
         options = self._options

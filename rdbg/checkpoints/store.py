@@ -191,7 +191,9 @@ class SnapshotStore:
             raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} is damaged; delete it")
         registers, device_state, rows = (self._unpack(part, _MOST_STATE) for part in (cpu, devices, table))
         if registers is None or device_state is None or rows is None or len(rows) % 4:
-            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} cannot be unpacked; delete it")
+            raise RdbgError(
+                f"{self.path}: snapshot {info.name!r} at icount {info.icount} cannot be unpacked; delete it"
+            )
         state = MachineState(info.icount, registers, device_state)
         return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._fetch_rows)
 
