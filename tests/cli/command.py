@@ -18,7 +18,7 @@ def start(*words: str | Path, **options: object) -> subprocess.Popen[bytes]:
     """Start rdbg with its three streams on pipes."""
     streams: dict[str, object] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, "-m", "rdbg", *map(str, words)]
-    return subprocess.Popen(command, cwd=PROJECT, **(streams | options))  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, **({"cwd": PROJECT} | streams | options))  # type: ignore[call-overload, no-any-return]
 
 
 def rdbg(*words: str | Path, typed: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
