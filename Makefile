@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: all setup demo demo-uboot test lint check guests real-deps clean
+.PHONY: all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -31,6 +31,11 @@ demo: $(READY)
 # The same on Debian's U-Boot (make real-deps installs it).
 demo-uboot: $(READY)
 	$(BIN)/python examples/demo_uboot.py
+
+# Measures rdbg and QEMU (make real-deps) side by side and writes benchmarks/RESULTS.md; BENCH=--quick takes minutes.
+bench: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,bench]'
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
@@ -20,6 +21,7 @@ def main() -> int:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about three minutes: few repeats, 1e10 left out")
+    parser.add_argument("--repeats", type=int, metavar="N", help="of each measurement (default: 2 quick, 5 else)")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="the table (default: %(default)s)")
     parser.add_argument("--no-qemu", action="store_true", help="rdbg alone")
     options = parser.parse_args()
@@ -27,6 +29,8 @@ def main() -> int:
     if not with_qemu and not options.no_qemu:
         print("benchmarks: no qemu-system-mipsel found (make real-deps): QEMU's column stays empty", file=sys.stderr)
     effort = Effort.quick() if options.quick else Effort.full()
+    if options.repeats:
+        effort = replace(effort, repeats=options.repeats)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rdbg-bench-") as folder:
 
@@ -36,7 +40,8 @@ def main() -> int:
         measurements = Measurements(Path(folder), guest, effort, with_qemu)
         rows = measurements.rows()
         curves = measurements.curves()
-    write_report(options.output, rows, curves, time.monotonic() - began, effort.name)
+    mode = f"{effort.name}, medians of {effort.repeats} runs"
+    write_report(options.output, rows, curves, time.monotonic() - began, mode)
     print(options.output.read_text())
     return 0
 

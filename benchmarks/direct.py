@@ -56,21 +56,22 @@ def speeds(server: Rdbg | Qemu, guest: Guest, folder: Path, repeats: int) -> tup
     return speed("record"), speed("replay")
 
 
-def checkpoint_cost(folder: Path, pages: int, repeats: int) -> list[float]:
-    """Seconds for one checkpoint of a machine in which ``pages`` pages were written since the last."""
+def checkpoint_cost(folder: Path, pages: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds, and CPU seconds, for a checkpoint of a machine that wrote ``pages`` pages since the last one."""
     guest = make_guest("walk", 10_000_000_000, folder)
     image = Image("kernel", str(guest.elf), guest.elf.read_bytes())
     machine = Machine(MachineSpec("malta", "24Kf", False, MEMORY_MB << 20, 7, (image,)))
     keeper = CheckpointKeeper(machine)
     machine.run(RunRequest(until=70_000_000))  # all of the 32 MB has been written once
     keeper.take(0, OutputMark(), machine.icount)
-    seconds = []
+    seconds, cpu = [], []
     for _ in range(repeats):
         machine.run(RunRequest(until=machine.icount + pages * 1024 * 8))
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         keeper.take(0, OutputMark(), machine.icount)
+        cpu.append(time.process_time() - cpu_began)
         seconds.append(time.perf_counter() - began)
-    return seconds
+    return seconds, cpu
 
 
 def opening(server: Rdbg, guest: Guest, place: str) -> float:

@@ -88,7 +88,7 @@ def time_tasks(
             for task in left:
                 timings[task.name].trouble = timings[task.name].trouble or f"no session: {given_up}"
             break
-        if not timings[given_up].seconds:
+        if not timings[given_up].seconds and not timings[given_up].trouble:
             timings[given_up].trouble = f"did not finish within {timeout:.0f} s"
         at = next(number for number, task in enumerate(left) if task.name == given_up)
         left = [task for number, task in enumerate(left) if number > at and not timings[task.name].seconds]
@@ -150,10 +150,10 @@ def _session(
             begun = line.get("begin", begun)
             if line.get("task") in by_name:
                 _note(by_name[line["task"]], line, timings[line["task"]])
-        if gdb.returncode == 0 and "Error" not in log.read_text():
+        if lines and "done" in lines[-1]:
             return None
         if gdb.returncode != -9 and begun in timings:
-            timings[begun].trouble = log.read_text()[-300:]
+            timings[begun].trouble = " ".join(log.read_text().split())[-200:]
         return begun if begun in by_name else log.read_text()[-300:]
 
 

@@ -12,7 +12,7 @@ import os
 import time
 from typing import Any, TextIO
 
-import gdb  # type: ignore[import-not-found]
+import gdb  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 
 def server_cpu(pid: int) -> float:
@@ -105,6 +105,7 @@ def main() -> None:
                     result.write(json.dumps({"begin": name}) + "\n")
                     result.flush()
                     spent[name] = spent.get(name, 0.0) + measure(plan, task, result)
+        result.write(json.dumps({"done": True}) + "\n")
 
 
 main()

@@ -24,7 +24,7 @@ def write_report(path: Path, rows: Sequence[Row], curves: Sequence[Curve], secon
         rows: the table's.
         curves: the plot's.
         seconds: that the whole took.
-        mode: quick or full.
+        mode: quick or full, and how many runs.
     """
     plot = path.with_suffix(".svg")
     date = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
@@ -32,7 +32,7 @@ def write_report(path: Path, rows: Sequence[Row], curves: Sequence[Curve], secon
     lines = [
         "# Benchmarks: rdbg and QEMU side by side",
         "",
-        f"Written by `make bench` ({mode} mode, {seconds / 60:.0f} minutes) on {date} UTC.",
+        f"Written by `make bench` ({mode}, {seconds / 60:.0f} minutes) on {date} UTC.",
         f"Machine: {machine}, load average {os.getloadavg()[1]:.1f}.",
         f"{_version('qemu-system-mipsel')}; {_version(gdb_program())}; Python {platform.python_version()}.",
         "",

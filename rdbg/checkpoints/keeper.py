@@ -8,7 +8,7 @@ import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
 from rdbg.checkpoints.interval_index import IntervalIndex, TouchedPages
-from rdbg.checkpoints.page_store import PageStore, PageTable
+from rdbg.checkpoints.page_store import PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
 
 DEFAULT_MEMORY = 256 << 20
@@ -91,7 +91,7 @@ class CheckpointKeeper:
         """Put the machine into a state; only pages that differ are written."""
         written = self._account(cut=False)
         changed = self.store.changed(self._current, table)
-        stale = np.union1d(changed, np.asarray(written, np.uint32))
+        stale = distinct(np.concatenate([changed, np.asarray(written, np.uint32)]))
         if len(stale):
             self.store.write_to(self.machine.put_pages, table, stale)
         self.machine.load_state(state)

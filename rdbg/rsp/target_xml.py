@@ -6,14 +6,18 @@ Source: GDB manual, "Target Descriptions" (with "MIPS Features"), "Memory Map Fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape  # xml.sax has the same, and loads an HTTP client with it
 from itertools import groupby
-from xml.sax.saxutils import quoteattr
 
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
 from rdbg.rsp.address import sign_extended
 
 _HEADER = '<?xml version="1.0"?>\n'
 _ADDRESS_SPACE = 1 << 64
+
+
+def _quoted(text: str) -> str:
+    return f'"{escape(text)}"'
 
 
 def target_description(registers: Sequence[RegisterInfo], architecture: str) -> str:
@@ -31,7 +35,7 @@ def target_description(registers: Sequence[RegisterInfo], architecture: str) -> 
         first[register.feature] = min(register.number, first.get(register.feature, register.number))
     ordered = sorted(registers, key=lambda register: (first[register.feature], register.number))
     for feature, members in groupby(ordered, key=lambda register: register.feature):
-        lines.append(f"  <feature name={quoteattr(feature)}>")
+        lines.append(f"  <feature name={_quoted(feature)}>")
         lines.extend(_register(register) for register in members)
         lines.append("  </feature>")
     lines.append("</target>\n")
@@ -39,11 +43,11 @@ def target_description(registers: Sequence[RegisterInfo], architecture: str) -> 
 
 
 def _register(register: RegisterInfo) -> str:
-    kind = f" type={quoteattr(register.type)}" if register.type else ""
+    kind = f" type={_quoted(register.type)}" if register.type else ""
     # GDB sorts registers into 'general' and 'float' by itself; it must be told of others.
-    group = f" group={quoteattr(register.group)}" if register.group not in ("", "general") else ""
+    group = f" group={_quoted(register.group)}" if register.group not in ("", "general") else ""
     place = f'bitsize="{register.bits}" regnum="{register.number}"'
-    return f"    <reg name={quoteattr(register.name)} {place}{kind}{group}/>"
+    return f"    <reg name={_quoted(register.name)} {place}{kind}{group}/>"
 
 
 def memory_map(areas: Iterable[MemoryArea]) -> str:
@@ -74,7 +78,7 @@ def memory_map(areas: Iterable[MemoryArea]) -> str:
 
 
 def _memory(kind: str, start: int, end: int, block_size: int = 0) -> str:
-    head = f'  <memory type={quoteattr(kind)} start="{start:#x}" length="{end - start:#x}"'
+    head = f'  <memory type={_quoted(kind)} start="{start:#x}" length="{end - start:#x}"'
     if kind != "flash":
         return head + "/>"
     return f'{head}>\n    <property name="blocksize">{block_size:#x}</property>\n  </memory>'
@@ -82,4 +86,4 @@ def _memory(kind: str, start: int, end: int, block_size: int = 0) -> str:
 
 def threads(name: str) -> str:
     """The one thread that a machine with one CPU has."""
-    return f'{_HEADER}<threads>\n  <thread id="1" core="0" name={quoteattr(name)}/>\n</threads>\n'
+    return f'{_HEADER}<threads>\n  <thread id="1" core="0" name={_quoted(name)}/>\n</threads>\n'
