@@ -23,7 +23,19 @@ from rdbg.qemu_options import help_text, parse_line
 INITIAL_SNAPSHOT = "init"
 
 #: What may be said about a run that is already recorded.
-_REPLAY_OPTIONS = ("serial", "gdb", "s", "S", "d", "checkpoint-memory", "nographic", "monitor", "display", "vga")
+_REPLAY_OPTIONS = (
+    "serial",
+    "gdb",
+    "s",
+    "S",
+    "d",
+    "checkpoint-memory",
+    "snapshot-budget",
+    "nographic",
+    "monitor",
+    "display",
+    "vga",
+)
 
 _RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
 _DEBUG_OWN = {

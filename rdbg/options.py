@@ -15,6 +15,7 @@ DEFAULT_SHIFT = 3
 
 DEFAULT_RAM_BYTES = 128 << 20
 DEFAULT_CHECKPOINT_BYTES = 512 << 20
+DEFAULT_SNAPSHOT_BYTES = 256 << 20
 DEFAULT_GDB_PORT = 1234
 
 
@@ -76,6 +77,7 @@ class RunOptions:
         stopped: do not start the guest before GDB says so.
         traces: subjects to trace on standard error.
         checkpoint_bytes: bound of the memory for checkpoints.
+        snapshot_bytes: bound of what periodic snapshots take in a recording's store; 0: none are made.
     """
 
     board: str = "malta"
@@ -91,3 +93,4 @@ class RunOptions:
     stopped: bool = False
     traces: tuple[str, ...] = ()
     checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES
+    snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES

@@ -186,6 +186,10 @@ def _checkpoint_memory(options: RunOptions, value: str) -> RunOptions:
     return replace(options, checkpoint_bytes=size)
 
 
+def _snapshot_budget(options: RunOptions, value: str) -> RunOptions:
+    return replace(options, snapshot_bytes=parse_size(value, "--snapshot-budget"))
+
+
 def _no_effect(options: RunOptions, value: str) -> RunOptions:
     return options
 
@@ -221,6 +225,12 @@ OPTIONS = (
     Option(("S",), "", _stopped, "wait for GDB before the first instruction"),
     Option(("d",), "SUBJECT,...", _traces, f"trace to standard error: {', '.join(TRACES)}"),
     Option(("checkpoint-memory",), "SIZE", _checkpoint_memory, "memory for going back quickly (default 512M)"),
+    Option(
+        ("snapshot-budget",),
+        "SIZE",
+        _snapshot_budget,
+        "disk space for going quickly to any moment of a recording in later sessions (default 256M; 0: none)",
+    ),
     Option(("smp",), "1", _processors),
     Option(("nographic", "no-reboot", "nodefaults", "no-user-config", "no-shutdown"), "", _no_effect),
     Option(("monitor", "display", "vga", "vnc", "net", "nic", "parallel", "accel", "name", "boot"), "X", _no_effect),

@@ -101,7 +101,7 @@ class Session:
         """
         signal = self._host.signal if self._host is not None else None
         try:
-            if self._recording is not None:
+            if self._recording is not None or self._replayed is not None:
                 self.timeline.close()
         finally:
             recording, self._recording = self._recording, None
@@ -156,6 +156,7 @@ class Session:
             store=recording.store if recording is not None else None,
             initial_snapshot=self._initial_snapshot(),
             checkpoint_memory=options.checkpoint_bytes,
+            snapshot_budget=options.snapshot_bytes,
             sleep=spec.sleep,
             wait=host.wait,
         )

@@ -14,12 +14,14 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.journal.records import EndOfRun, EndReason
+from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
 from rdbg.navigation.questions import LastWrite, last_executed, last_write
 from rdbg.navigation.replayer import Pace, Replayer
 from rdbg.navigation.search import Search, SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
+from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.traveller import Traveller
 
 __all__ = ["CheckpointSummary", "LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
@@ -61,6 +63,7 @@ class Timeline:
             starts from it.
         checkpoint_memory: bytes that checkpoints may use beyond the first.
         max_checkpoints: bound on their number.
+        snapshot_budget: bytes that periodic snapshots may take in the store, for the next session; 0: none are made.
         pace: how often to look up while running.
         sleep: whether an idle live CPU waits for its timers in host time; False: idle time is skipped.
         wait: called with seconds when the live machine is idle; returns early when there is input.
@@ -78,6 +81,7 @@ class Timeline:
         initial_snapshot: str = "",
         checkpoint_memory: int = DEFAULT_MEMORY,
         max_checkpoints: int = MAX_CHECKPOINTS,
+        snapshot_budget: int = 0,
         pace: Pace | None = None,
         sleep: bool = True,
         wait: Callable[[float], object] = time.sleep,
@@ -90,16 +94,34 @@ class Timeline:
         if initial_snapshot and store is not None and not history.live:
             load_initial(machine, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
-        self._replayer = Replayer(machine, history, self._keeper, pace or Pace())
+        self._stored = StoredStates(self._keeper, history, store)
+        self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace())
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
-        self._snapshots = Snapshots(self._keeper, store)
+        self._snapshots = Snapshots(self._keeper, self._stored)
+        self._initial = initial_snapshot
+        self._budget = snapshot_budget
+        self._periodic: PeriodicSnapshots | None = None
         if initial_snapshot and store is not None and history.live:
             self._save_initial(initial_snapshot)
+        elif store is not None and not history.live:
+            self._stored.load_index()
+            self.use_store(store)
 
     def use_store(self, store: SnapshotStore | None) -> None:
         """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""
-        self._snapshots.store = store
+        self._stored.store = store
+        if store is None:
+            return
+        info = store.find(self._initial)
+        first = self._keeper.checkpoints.latest(self.start)
+        base = None if info is None or first is None else (info, first.table)
+        if base is not None:
+            self._stored.know(*base)
+        self._stored.update(store.list())
+        if self._budget and store.writable:
+            self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base)
+            self._replayer.saver = self._periodic
 
     def _save_initial(self, name: str) -> None:
         try:
@@ -222,13 +244,19 @@ class Timeline:
         return time.monotonic() - began
 
     def _skip_ahead(self, conditions: StopConditions) -> None:
-        """Jump over history in which the index rules a stop out."""
+        """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""
         here = self.position
         index = self._keeper.index
         possible = index.earliest_possible(here, self.history.end, Search.wanted(conditions))
         checkpoint = self._replayer.latest(possible)
+        while checkpoint.position > here + self._replayer.slice:
+            if not self._replayer.output.new_before(checkpoint.output):
+                break
+            checkpoint = self._replayer.latest((here + checkpoint.position) // 2)
         if checkpoint.position > here + self._replayer.slice:
             self._replayer.restore(checkpoint)
+            if self.position < here:  # a damaged state on disk
+                self._traveller.go(here)
 
     def _at_breakpoint(self, conditions: StopConditions) -> bool:
         return bool(conditions.breakpoints) and self.machine.stops_here(conditions.breakpoints, conditions.conditions)
@@ -399,15 +427,22 @@ class Timeline:
     def close(self) -> None:
         """End the run: a live one's history is closed where it has come to. Nothing can be done afterwards but look.
 
+        What makes the next session on the recording quick is kept: the state at the end, and the index.
+
         Raises:
             RdbgError: the journal could not be written.
         """
-        if self.live:
-            if self.at_live_end:
-                # A replay lets the time of an idle CPU pass when it comes here: the digest is of the state after that.
-                self.machine.run(RunRequest(until=self.position))
-                self.history.note_digest(self.position, self.machine.digest())
-            self.history.close(EndOfRun(self.end, EndReason.STOPPED))
+        try:
+            if self.live:
+                if self.at_live_end:
+                    # A replay lets the time of an idle CPU pass when it comes here: the digest is of the state after.
+                    self.machine.run(RunRequest(until=self.position))
+                    self.history.note_digest(self.position, self.machine.digest())
+                self.history.close(EndOfRun(self.end, EndReason.STOPPED))
+        finally:
+            periodic, self._periodic, self._replayer.saver = self._periodic, None, None
+            if periodic is not None:
+                periodic.close()
 
     def _stop(self, reason: StopReason, watch: WatchHit | None = None) -> Stop:
         exit_code = 0

@@ -81,7 +81,15 @@ class CheckpointKeeper:
             output: see Checkpoint.
             end: latest position known, for thinning.
         """
-        checkpoint = self.capture(entered, output)
+        self.adopt(self.capture(entered, output), end)
+
+    def adopt(self, checkpoint: Checkpoint, end: int) -> None:
+        """Keep a state of this run as a checkpoint. Its table belongs to the keeper from now on.
+
+        Args:
+            checkpoint: the state. It may be gone at once, if memory is short.
+            end: latest position known, for thinning.
+        """
         replaced = self.checkpoints.put(checkpoint)
         if replaced is not None:
             self.store.release(replaced.table)

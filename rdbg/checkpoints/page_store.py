@@ -7,7 +7,7 @@ leaves of 256 bytes, and one array of leaf numbers. Both versions and leaves are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +23,9 @@ _LEAF_BITS = 6
 _CHUNK_PAGES = 1024
 _CHUNK_BITS = 10
 _IN_CHUNK = np.uint32(_CHUNK_PAGES - 1)
+
+#: Pages that are handed on at a time: 1 MB.
+_BATCH = 256
 
 Indices = NDArray[np.uint32]
 Number = TypeVar("Number", bound=np.generic)
@@ -211,6 +214,14 @@ class PageStore:
             mine = np.flatnonzero((chunk_of == chunk) & (versions != 0))
             rows: Indices = versions[mine] & _IN_CHUNK
             put(pages[mine], self._chunks[chunk], rows)
+
+    def contents(self, table: PageTable, pages: Indices) -> Iterator[tuple[int, bytes]]:
+        """(number, bytes) of ``pages`` in ``table``. For a retained table also in another thread."""
+        for at in range(0, len(pages), _BATCH):
+            batch = pages[at : at + _BATCH]
+            data = self.read(table, batch)
+            for index, number in enumerate(batch.tolist()):
+                yield number, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE]
 
     def _put(self, versions: Indices, copy: Copier, pages: Indices | None) -> None:
         """Fill versions. ``copy`` is given numbers in ``pages`` or, without these, places in ``versions``."""

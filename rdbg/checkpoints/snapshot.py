@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import UsageError
@@ -17,6 +18,7 @@ PAGE_DIGEST_SIZE = 16
 #: Pages read and looked up at a time.
 BATCH = 256
 ZERO_PAGE = bytes(PAGE_SIZE)
+NO_OUTPUT = OutputMark()
 
 Table = NDArray[np.uint32]  # index: page of the machine; value: row of the store's pages, 0 for the page of zeros
 
@@ -35,6 +37,7 @@ class SnapshotInfo:
         size: bytes of state and page contents before compression and sharing.
         initial: the one that the recording starts from; it cannot be deleted.
         entered: how many of the inputs at ``icount`` are in it.
+        output: how far the guest's output had come.
     """
 
     id: int
@@ -46,6 +49,12 @@ class SnapshotInfo:
     size: int
     initial: bool
     entered: int = 0
+    output: OutputMark = NO_OUTPUT
+
+    @property
+    def position(self) -> int:
+        """The moment, as a checkpoint says it."""
+        return self.icount
 
     @property
     def periodic(self) -> bool:
@@ -59,7 +68,7 @@ class StoredSnapshot:
     Args:
         info: which one.
         state: the machine's state but for its pages.
-        table: the rows of its pages.
+        table: the rows of its pages. A row's number is never used for another content.
         fetch: gives the contents of rows.
     """
 
@@ -68,13 +77,13 @@ class StoredSnapshot:
     ) -> None:
         self.info = info
         self.state = state
-        self._table = table
+        self.table = table
         self._fetch = fetch
 
     @property
     def page_numbers(self) -> NDArray[np.uint32]:
         """Numbers of the pages that are not zero, ascending."""
-        return np.flatnonzero(self._table).astype(np.uint32)
+        return np.flatnonzero(self.table).astype(np.uint32)
 
     def pages(self, numbers: Sequence[int] | NDArray[np.uint32] | None = None) -> Iterator[tuple[int, bytes]]:
         """(number, 4096 bytes) of these pages, in the order given; by default of all that are not zero.
@@ -85,7 +94,7 @@ class StoredSnapshot:
         wanted = [int(number) for number in (self.page_numbers if numbers is None else numbers)]
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
-            rows = [int(self._table[number]) if number < len(self._table) else 0 for number in batch]
+            rows = [int(self.table[number]) if number < len(self.table) else 0 for number in batch]
             contents = self._fetch([row for row in rows if row])
             for number, row in zip(batch, rows, strict=True):
                 yield number, contents[row] if row else ZERO_PAGE

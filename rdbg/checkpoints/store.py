@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import zstandard
 
+from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.snapshot import (
     BATCH,
+    NO_OUTPUT,
     PAGE_DIGEST_SIZE,
     ZERO_PAGE,
     SnapshotInfo,
@@ -26,6 +28,7 @@ from rdbg.checkpoints.snapshot import (
     page_digest,
 )
 from rdbg.checkpoints.store_file import Transaction, connect, create, guard
+from rdbg.checkpoints.store_notes import StoreNotes
 from rdbg.checkpoints.thinning import Candidate, choose_victims
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
@@ -42,7 +45,7 @@ _MOST_STATE = 64 << 20
 _MOST_IMAGE = 1 << 30
 _LAST_ROW = 0xFFFFFFFF
 
-_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered"
+_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count"
 
 
 class SnapshotStore:
@@ -109,6 +112,7 @@ class SnapshotStore:
         *,
         virtual_ns: int = 0,
         entered: int = 0,
+        output: OutputMark = NO_OUTPUT,
         digest: bytes = b"",
         base: SnapshotInfo | None = None,
         initial: bool = False,
@@ -123,6 +127,7 @@ class SnapshotStore:
                 may differ from ``base``'s (zeros too).
             virtual_ns: virtual time.
             entered: how many of the inputs at the state's icount are in it.
+            output: see SnapshotInfo.
             digest: the machine's digest, kept for a check when it is loaded.
             base: a snapshot of this store whose pages this one shares.
             initial: the recording starts from it.
@@ -132,8 +137,9 @@ class SnapshotStore:
             RdbgError: the store cannot be written.
         """
         with self._change(f"save snapshot {name!r}"):
-            table = self._table(base.id) if base is not None else np.zeros(0, np.uint32)
-            return self._insert(name, state, self._store_pages(table, pages), virtual_ns, entered, digest, initial)
+            table = self.load(base).table if base is not None else np.zeros(0, np.uint32)
+            table = self._store_pages(table, pages)
+            return self._insert(name, state, table, virtual_ns, entered, output, digest, initial)
 
     def save_by_digest(
         self,
@@ -171,7 +177,7 @@ class SnapshotStore:
                 else:
                     table[number] = self._row_number(row[0])
             table = self._store_pages(table, _fetched(missing, fetch))
-            return self._insert(name, state, table, virtual_ns, entered, digest, False)
+            return self._insert(name, state, table, virtual_ns, entered, NO_OUTPUT, digest, False)
 
     def load(self, snapshot: str | SnapshotInfo) -> StoredSnapshot:
         """A snapshot by name or from the list.
@@ -233,10 +239,11 @@ class SnapshotStore:
     @property
     def size(self) -> int:
         """Bytes in use in the file."""
-        pages, free, unit = (
-            int(self._db.execute(f"PRAGMA {what}").fetchone()[0])
-            for what in ("page_count", "freelist_count", "page_size")
-        )
+        with guard(self.path, "measure the snapshot store"):
+            pages, free, unit = (
+                int(self._db.execute(f"PRAGMA {what}").fetchone()[0])
+                for what in ("page_count", "freelist_count", "page_size")
+            )
         return (pages - free) * unit
 
     def copy_to(self, path: str) -> None:
@@ -247,6 +254,11 @@ class SnapshotStore:
         """
         with guard(self.path, f"copy the snapshots to {path}"):
             self._db.execute("VACUUM INTO ?", (path,))
+
+    @property
+    def notes(self) -> StoreNotes:
+        """What is kept beside the snapshots."""
+        return StoreNotes(self.path, self._db, self.writable)
 
     # --- images ------------------------------------------------------------------------------
     def put_image(self, data: bytes) -> bytes:
@@ -274,15 +286,34 @@ class SnapshotStore:
     def _select(self, clause: str, *values: str) -> Iterator[SnapshotInfo]:
         with guard(self.path, "list the snapshots"):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values).fetchall()
-        for number, name, icount, virtual_ns, created, digest, size, initial, entered in rows:
-            numbers = (icount, virtual_ns, created, size, initial, entered)
+        for number, name, icount, virtual_ns, created, digest, size, initial, entered, stamp, sent in rows:
+            numbers = (icount, virtual_ns, created, size, initial, entered, stamp, sent)
             right = all(isinstance(each, int) for each in numbers) and isinstance(digest, bytes)
             if not right or not isinstance(name, str | None):
                 raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
-            yield SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered)
+            yield SnapshotInfo(
+                number,
+                name or "",
+                icount,
+                virtual_ns,
+                created,
+                digest,
+                size,
+                bool(initial),
+                entered,
+                OutputMark(stamp, sent),
+            )
 
     def _insert(
-        self, name: str, state: MachineState, table: Table, virtual_ns: int, entered: int, digest: bytes, initial: bool
+        self,
+        name: str,
+        state: MachineState,
+        table: Table,
+        virtual_ns: int,
+        entered: int,
+        output: OutputMark,
+        digest: bytes,
+        initial: bool,
     ) -> SnapshotInfo:
         check_name(name)
         replaced = self.find(name)
@@ -303,13 +334,15 @@ class SnapshotStore:
             size,
             int(initial),
             entered,
+            output.stamp,
+            output.count,
             cpu,
             devices,
             packed,
         )
         number = self._db.execute(
-            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, entered, cpu, devices, "
-            "page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, "
+            "output_count, cpu, devices, page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, _check_sum(row)),
         ).lastrowid
         assert number is not None
@@ -317,7 +350,7 @@ class SnapshotStore:
             self._sweep()
         if not name:
             self._thin(state.icount)
-        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered)
+        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered, output)
 
     def _store_pages(self, table: Table, pages: Iterable[tuple[int, bytes]]) -> Table:
         """The table with these pages changed, their contents stored where they are new."""
@@ -401,20 +434,24 @@ class SnapshotStore:
         """Delete periodic snapshots until what they add fits the budget."""
         if self.size <= self._budget:
             return
-        found = self._db.execute("SELECT id, length(data) FROM pages").fetchall()
-        sizes = np.zeros(max((self._row_number(row) for row, _ in found), default=0) + 1, np.int64)
-        for row, size in found:
-            sizes[row] = size
+        found = self._db.execute("SELECT id, length(data) FROM pages ORDER BY id").fetchall()
+        numbers = np.array([0, *(self._row_number(row) for row, _ in found)], np.uint32)
+        sizes = np.array([0, *(size for _, size in found)], np.int64)
+        beside = dict(
+            self._db.execute("SELECT id, length(cpu) + length(devices) + length(page_table) FROM snapshots").fetchall()
+        )
         named = np.zeros(len(sizes), np.bool_)
         periodic = []
         for info in self.list():
-            rows = np.unique(self._table(info.id))
+            pages = np.searchsorted(numbers, np.unique(self._table(info.id))).clip(max=len(numbers) - 1)
             if info.periodic:
-                periodic.append(Candidate(info.id, info.icount, rows))
+                periodic.append(Candidate(info.id, info.icount, pages, beside[info.id]))
             else:
-                named[rows] = True
+                named[pages] = True
         sizes[named] = 0
-        self._remove(choose_victims(periodic, sizes, now, self._budget))
+        victims = choose_victims(periodic, sizes, now, self._budget)
+        if victims:
+            self._remove(victims)
 
 
 def _check_sum(row: Sequence[object]) -> bytes:

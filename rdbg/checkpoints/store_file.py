@@ -13,15 +13,15 @@ from rdbg.errors import RdbgError
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
-VERSION = 1
+VERSION = 2
 
 #: Another rdbg on the same recording holds the file for the time of one save: a second or so.
 _BUSY_SECONDS = 5.0
 
-# AUTOINCREMENT: a snapshot's number is held by callers and must not come to mean another one.
+# AUTOINCREMENT: the number of a snapshot or a page is held by callers and must not come to mean another one.
 _SCHEMA = """
 CREATE TABLE meta (recording_id BLOB NOT NULL);
-CREATE TABLE pages (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
+CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
 CREATE TABLE images (digest BLOB PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE snapshots (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,11 +33,15 @@ CREATE TABLE snapshots (
     size INTEGER NOT NULL,
     initial INTEGER NOT NULL,
     entered INTEGER NOT NULL,
+    output_stamp INTEGER NOT NULL,
+    output_count INTEGER NOT NULL,
     cpu BLOB NOT NULL,
     devices BLOB NOT NULL,
     page_table BLOB NOT NULL,
     check_sum BLOB NOT NULL
 );
+CREATE TABLE bookmarks (name TEXT PRIMARY KEY, icount INTEGER NOT NULL);
+CREATE TABLE interval_index (data BLOB NOT NULL, check_sum BLOB NOT NULL);
 """
 
 

@@ -16,16 +16,18 @@ class Candidate:
     Args:
         id: its number in the store.
         icount: the moment.
-        pages: numbers of the stored pages that it uses, each once.
+        pages: which of the stored pages it uses, as indices of their sizes, each once.
+        beside: bytes that belong to it alone: state and page table.
     """
 
     id: int
     icount: int
-    pages: NDArray[np.uint32]
+    pages: NDArray[np.intp]
+    beside: int = 0
 
 
 def choose_victims(candidates: Sequence[Candidate], sizes: NDArray[np.int64], now: int, budget: int) -> list[int]:
-    """Numbers of the snapshots to delete so that the pages of those left fit the budget.
+    """Numbers of the snapshots to delete so that those left fit the budget.
 
     The one whose loss hurts least goes first: the one for which the gap that it leaves is smallest relative to its
     distance from ``now``. So spacing grows in proportion to distance, and their number with the logarithm of the run.
@@ -40,13 +42,13 @@ def choose_victims(candidates: Sequence[Candidate], sizes: NDArray[np.int64], no
     users = np.zeros(len(sizes), np.int32)
     for candidate in left:
         users[candidate.pages] += 1
-    total = int(sizes[users > 0].sum())
+    total = int(sizes[users > 0].sum()) + sum(candidate.beside for candidate in left)
     victims = []
     while total > budget and len(left) > 1:
         at = min(range(len(left)), key=lambda index: _loss(left, index, now))
         victim = left.pop(at)
         users[victim.pages] -= 1
-        total -= int(sizes[victim.pages[users[victim.pages] == 0]].sum())
+        total -= int(sizes[victim.pages[users[victim.pages] == 0]].sum()) + victim.beside
         victims.append(victim.id)
     return victims
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import OutputSink
+
+#: A place in the stream of output: icount stamp, and how many bytes with that stamp come before.
+_Place = tuple[int, int]
 
 
 class OutputGate:
@@ -11,22 +16,52 @@ class OutputGate:
 
     Bytes are stamped with the icount of the last interrupt window, which depends on the guest alone. So the bytes sent
     with one stamp are the same at every passage, and counting them tells which are new. ``mark`` says how far the
-    machine has come; set it when a state is restored.
+    machine has come; set it when a state is restored. A jump forward leaves a gap: what lies in it is new when the
+    machine passes there later.
     """
 
     def __init__(self) -> None:
         self.sink: OutputSink | None = None
-        self.mark = OutputMark()
-        self._shown = OutputMark()
+        self._mark = OutputMark()
+        # Stretches of the stream that were passed: from each start to its end. They do not meet.
+        self._starts: list[_Place] = [(-1, 0)]
+        self._ends: list[_Place] = [(-1, 0)]
+        self._at = 0  # the stretch that the machine is in, or at the end of
+
+    @property
+    def mark(self) -> OutputMark:
+        """How far the machine has come."""
+        return self._mark
+
+    @mark.setter
+    def mark(self, mark: OutputMark) -> None:
+        self._mark = mark
+        place = (mark.stamp, mark.count)
+        self._at = bisect_right(self._starts, place) - 1
+        if self._at < 0 or self._ends[self._at] < place:
+            self._at += 1
+            self._starts.insert(self._at, place)
+            self._ends.insert(self._at, place)
+
+    def new_before(self, mark: OutputMark) -> bool:
+        """Whether bytes that nobody has seen lie between here and ``mark``, which is ahead."""
+        return self.sink is not None and (mark.stamp, mark.count) > self._ends[self._at]
 
     def __call__(self, icount: int, port: int, data: bytes) -> None:
-        count = self.mark.count if icount == self.mark.stamp else 0
-        self.mark = OutputMark(icount, count + len(data))
-        if icount < self._shown.stamp:
-            return
-        shown = self._shown.count if icount == self._shown.stamp else 0
-        fresh = self.mark.count - max(shown, count)
-        if fresh > 0:
-            self._shown = self.mark
-            if self.sink is not None:
-                self.sink(icount, port, data[-fresh:])
+        count = self._mark.count if icount == self._mark.stamp else 0
+        self._mark = OutputMark(icount, count + len(data))
+        begin, end = (icount, count), (icount, count + len(data))
+        while begin < end:
+            if begin < self._ends[self._at]:  # passed before
+                begin = min(end, self._ends[self._at])
+                continue
+            following = self._starts[self._at + 1] if self._at + 1 < len(self._starts) else end
+            fresh = min(end, following)
+            if fresh > begin:
+                if self.sink is not None:
+                    self.sink(icount, port, data[begin[1] - count : fresh[1] - count])
+                self._ends[self._at] = begin = fresh
+            if following <= end and self._at + 1 < len(self._starts):
+                # The gap is closed: the two stretches are one.
+                self._ends[self._at] = max(self._ends[self._at], self._ends.pop(self._at + 1))
+                self._starts.pop(self._at + 1)

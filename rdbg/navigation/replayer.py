@@ -5,17 +5,26 @@ This is the one place that calls ``Machine.run``. Upper parts say where to and w
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.checkpoints.snapshot import SnapshotInfo
 from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, ScanHit, StopKind
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.stops import Interrupted
+from rdbg.navigation.stored import StoredStates
+
+_log = logging.getLogger("rdbg.snapshots")
+
+#: Where a replay can begin.
+Origin = Checkpoint | SnapshotInfo
 
 #: Instructions run in single steps past the start of a block that must be looked at closely. Blocks are shorter: the
 #: translator ends them below 376 instructions.
@@ -33,6 +42,8 @@ class Pace:
         slice: instructions between looks instead, for tests.
         rung: instructions; a replay to a place leaves checkpoints at half, a quarter, ... of the distance to it, down
             to this: then the steps back that tend to follow are short.
+        snapshot_seconds: least time between periodic snapshots.
+        snapshot_spacing: instructions between them instead, for tests.
         digest_instructions: instructions between state digests in a live run.
     """
 
@@ -41,7 +52,16 @@ class Pace:
     spacing: int | None = None
     slice: int | None = None
     rung: int = 500
+    snapshot_seconds: float = 0.25
+    snapshot_spacing: int | None = None
     digest_instructions: int = 200_000_000
+
+
+class Saver(Protocol):
+    """Keeps states for the next session."""
+
+    def consider(self) -> None:
+        """The machine stands at a position: save it if it is time."""
 
 
 class LastHits:
@@ -68,6 +88,7 @@ class Replayer:
         machine: stands at the start of the history.
         history: where inputs come from.
         keeper: its checkpoints.
+        stored: states of it that the recording's store holds.
         pace: how often to look up.
         clock: seconds, for measuring speed.
     """
@@ -77,16 +98,21 @@ class Replayer:
         machine: MachineApi,
         history: History,
         keeper: CheckpointKeeper,
+        stored: StoredStates,
         pace: Pace,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.machine = machine
         self.history = history
         self.keeper = keeper
+        self.stored = stored
         self.pace = pace
         self.output = OutputGate()
+        self.saver: Saver | None = None
+        self._recorded = not history.live
+        self._diverged = False
         self._clock = clock
-        self._speed = 2e7  # instructions a second, until measured
+        self.speed = 2e7  # instructions a second, until measured
         self._measured_instructions = 0
         self._measured_seconds = 0.0
         self._checkpoint_cost = 0.0
@@ -99,13 +125,13 @@ class Replayer:
     @property
     def slice(self) -> int:
         """Instructions that take about ``slice_seconds``."""
-        return self.pace.slice or max(2000, int(self._speed * self.pace.slice_seconds))
+        return self.pace.slice or max(2000, int(self.speed * self.pace.slice_seconds))
 
     @property
     def spacing(self) -> int:
         """Instructions between regular checkpoints; they shall not cost more than a twentieth of the time."""
         seconds = max(self.pace.spacing_seconds, 20 * self._checkpoint_cost)
-        return self.pace.spacing or max(5000, int(self._speed * seconds))
+        return self.pace.spacing or max(5000, int(self.speed * seconds))
 
     # --- states --------------------------------------------------------------------------------
     def capture(self) -> Checkpoint:
@@ -123,34 +149,67 @@ class Replayer:
     def checkpoint_if_far(self, distance: int) -> None:
         """Make a checkpoint here unless the replay to here takes at most ``distance`` instructions."""
         position = self.machine.icount
-        latest = self.latest(position)
-        if position - latest.position > distance:
+        if position - self._in_memory(position).position > distance:
             self.checkpoint()
 
     def checkpoint_regularly(self) -> None:
         """Make a checkpoint here if one is due."""
         position, spacing = self.machine.icount, self.spacing
-        if position - self.latest(position).position < spacing:
+        if position - self._in_memory(position).position < spacing:
             return
         following = self.keeper.checkpoints.next(position)
         if following is None or following.position - position > spacing // 2:
             self.checkpoint()
 
-    def latest(self, position: int) -> Checkpoint:
-        """The latest checkpoint at or before ``position``."""
+    def latest(self, position: int) -> Origin:
+        """The latest state at or before ``position`` that can be restored, in memory or on disk."""
+        found = self._in_memory(position)
+        info = self.stored.latest(position)
+        # Reading pages from disk takes as long as some replay does.
+        if info is not None and info.position - found.position > self.spacing // 2:
+            return info
+        return found
+
+    def restore(self, origin: Origin) -> None:
+        """Stand where a state was taken, with the inputs entered that had entered then.
+
+        `settle` makes up for later ones (a debugger's write, a byte for an idle CPU). If a stored state is damaged, the
+        machine stands at an earlier one.
+        """
+        while isinstance(origin, SnapshotInfo):
+            try:
+                checkpoint = self.stored.load(origin)
+            except RdbgError as error:
+                _log.warning("%s; an earlier state is used", error)
+                self.stored.discard(origin)
+                origin = self.latest(origin.position)
+                continue
+            self._put_back(checkpoint)
+            self.keeper.adopt(checkpoint, self.history.end)
+            return
+        self._put_back(origin)
+
+    def _put_back(self, checkpoint: Checkpoint) -> None:
+        self.keeper.restore(checkpoint.state, checkpoint.table)
+        self.history.seek(checkpoint.position, checkpoint.entered)
+        self.output.mark = checkpoint.output
+
+    def _in_memory(self, position: int) -> Checkpoint:
         found = self.keeper.checkpoints.latest(position)
         if found is None:
             raise RdbgError(f"icount {position} is before the start of this run")
         return found
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Stand where a checkpoint was made, with the inputs entered that had entered then.
+    @property
+    def diverged(self) -> bool:
+        """Whether this replay is known not to be what was recorded."""
+        return self._diverged
 
-        `settle` makes up for later ones (a debugger's write, a byte for an idle CPU).
-        """
-        self.keeper.restore(checkpoint.state, checkpoint.table)
-        self.history.seek(checkpoint.position, checkpoint.entered)
-        self.output.mark = checkpoint.output
+    @property
+    def verified(self) -> bool:
+        """Whether the state here is beyond doubt: the run was lived in this session, or the state agrees with its
+        recorded digest."""
+        return not self._diverged and (not self._recorded or self.machine.icount == self._verified)
 
     # --- running -------------------------------------------------------------------------------
     def advance(self, request: RunRequest, hits: LastHits | None = None) -> RunStop:
@@ -174,7 +233,11 @@ class Replayer:
             if bound is not None and bound > start and (until is None or bound < until):
                 until = bound
         began = self._clock()
-        stop = self._run(replace(request, until=until))
+        try:
+            stop = self._run(replace(request, until=until))
+        except RdbgError:
+            self._diverged = self._recorded
+            raise
         self._measure(self.machine.icount - start, self._clock() - began)
         if stop.rerun_from is not None:
             stop = self._look_closely(replace(request, until=until), stop, hits)
@@ -182,11 +245,13 @@ class Replayer:
             hits.note(self.machine, start, self.machine.icount)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.settle()
+        # A slice may be over just where the digest stands.
+        if stop.kind is StopKind.LIMIT or (stop.kind is StopKind.PAUSED and self.machine.icount == until):
+            self._verify(until)
         if stop.kind is StopKind.LIMIT and until != request.until:
-            self._verify(until)
             stop = replace(stop, kind=StopKind.PAUSED)
-        elif stop.kind is StopKind.LIMIT:
-            self._verify(until)
+        if self.saver is not None and stop.kind in (StopKind.PAUSED, StopKind.LIMIT):
+            self.saver.consider()
         return stop
 
     def run_to(self, target: int, interrupted: Interrupted, rungs: bool = True) -> bool:
@@ -298,7 +363,7 @@ class Replayer:
         self._measured_seconds += seconds
         if self._measured_seconds > 0.002 and self._measured_instructions > 0:
             speed = self._measured_instructions / self._measured_seconds
-            self._speed += (speed - self._speed) * 0.3
+            self.speed += (speed - self.speed) * 0.3
             self._measured_instructions, self._measured_seconds = 0, 0.0
 
     # --- digests -------------------------------------------------------------------------------
@@ -324,6 +389,7 @@ class Replayer:
         if expected is None:
             return
         if self.machine.icount != position or self.machine.digest() != expected:
+            self._diverged = True
             raise RdbgError(
                 f"the replay diverged from the recording between icount {self._verified} and icount {position}: "
                 "the state there is not the recorded one; was it recorded with another version of rdbg?"

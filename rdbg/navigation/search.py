@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.machine_api import RunRequest, StopKind, Watch, WatchHit
-from rdbg.navigation.replayer import EXACT_SPAN, LastHits, Replayer
+from rdbg.navigation.replayer import EXACT_SPAN, LastHits, Origin, Replayer
 from rdbg.navigation.stops import Interrupted, StopConditions
 
 
@@ -75,7 +74,7 @@ class Search:
             high = checkpoint.position
         return None
 
-    def _in_interval(self, checkpoint: Checkpoint, high: int) -> Found | None:
+    def _in_interval(self, checkpoint: Origin, high: int) -> Found | None:
         """The latest hit from a checkpoint up to ``high``."""
         self._replayer.restore(checkpoint)
         breakpoint_at, block = self._scan(high, self._breakpoints, self._watches)
@@ -121,7 +120,7 @@ class Search:
             self._poll()
         return breakpoint_at, block
 
-    def _latest_access(self, checkpoint: Checkpoint, block: int | None, high: int) -> Found | None:
+    def _latest_access(self, checkpoint: Origin, block: int | None, high: int) -> Found | None:
         """The last watched access before ``high``, in ``block`` or, where the scan was too careful, before it."""
         while block is not None:
             access = self._last_access(block, high)

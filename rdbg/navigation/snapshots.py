@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdbg.checkpoints.checkpoint import Checkpoint, OutputMark
+from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
-from rdbg.checkpoints.page_store import Indices, PageStore, PageTable
 from rdbg.checkpoints.snapshot import SnapshotInfo, check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineApi
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.stored import StoredStates
 
 #: Pages that are handed on at a time: 1 MB.
 _BATCH = 256
@@ -49,13 +48,18 @@ class Snapshots:
 
     Args:
         keeper: of the machine; pages are shared with its checkpoints.
-        store: of the recording; None: snapshots live as long as the session.
+        stored: what the recording's store holds. Without a store, snapshots live as long as the session.
     """
 
-    def __init__(self, keeper: CheckpointKeeper, store: SnapshotStore | None) -> None:
-        self.store = store
+    def __init__(self, keeper: CheckpointKeeper, stored: StoredStates) -> None:
         self._keeper = keeper
+        self._stored = stored
         self._in_memory: dict[str, Snapshot] = {}
+
+    @property
+    def store(self) -> SnapshotStore | None:
+        """The recording's store."""
+        return self._stored.store
 
     def save(self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool = False) -> None:
         """Keep a state that was captured where the machine stands; it belongs to this object from now on.
@@ -114,7 +118,8 @@ class Snapshots:
             RdbgError: it is damaged.
         """
         if snapshot.state is None:
-            snapshot = replace(snapshot, state=self._read(snapshot))
+            assert snapshot.stored is not None
+            snapshot = replace(snapshot, state=self._stored.load(snapshot.stored))
             assert snapshot.state is not None
             replayer.restore(snapshot.state)
             if snapshot.stored is not None and snapshot.stored.digest not in (b"", replayer.machine.digest()):
@@ -151,23 +156,14 @@ class Snapshots:
         return self.store.save(
             name,
             captured.state,
-            _contents(pages, captured.table, pages.changed(empty, captured.table)),
+            pages.contents(captured.table, pages.changed(empty, captured.table)),
             virtual_ns=machine.now_ns,
             entered=captured.entered,
+            output=captured.output,
             digest=machine.digest(),
             base=None if base is None else base.stored,
             initial=initial,
         )
-
-    def _read(self, snapshot: Snapshot) -> Checkpoint:
-        assert self.store is not None and snapshot.stored is not None
-        loaded = self.store.load(snapshot.stored)
-        numbers = loaded.page_numbers
-        if len(numbers) and int(numbers[-1]) >= self._keeper.store.page_count:
-            raise RdbgError(f"snapshot '{snapshot.name}' is of a machine with more memory; it is not of this run")
-        data = b"".join(content for _, content in loaded.pages(numbers))
-        table = self._keeper.store.derive(self._keeper.store.zero_table(), numbers, data)
-        return Checkpoint(loaded.state, table, snapshot.entered, OutputMark(snapshot.position))
 
 
 def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
@@ -188,11 +184,3 @@ def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
             raise RdbgError(f"snapshot '{name}' is not the state that was saved: its digest differs")
     except RdbgError as error:
         raise RdbgError(f"Could not load snapshot for icount replay: {error}") from error
-
-
-def _contents(pages: PageStore, table: PageTable, numbers: Indices) -> Iterator[tuple[int, bytes]]:
-    for at in range(0, len(numbers), _BATCH):
-        batch = numbers[at : at + _BATCH]
-        data = pages.read(table, batch)
-        for index, number in enumerate(batch.tolist()):
-            yield number, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE]

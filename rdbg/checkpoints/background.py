@@ -1,0 +1,157 @@
+"""Saving states to the recording's store beside the running guest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdbg.checkpoints.checkpoint import Checkpoint
+from rdbg.checkpoints.index_codec import pack_index
+from rdbg.checkpoints.interval_index import Interval
+from rdbg.checkpoints.page_store import PageStore, PageTable
+from rdbg.checkpoints.snapshot import SnapshotInfo
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.errors import RdbgError
+
+_log = logging.getLogger("rdbg.snapshots")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to save.
+
+    Args:
+        state: becomes a periodic snapshot; None: only the index is saved. Its table is retained until the job comes
+            back from `BackgroundWriter.collect`.
+        virtual_ns: virtual time of the state.
+        intervals: the index as it is to be kept; None: it stays as it was.
+    """
+
+    state: Checkpoint | None
+    virtual_ns: int = 0
+    intervals: Sequence[Interval] | None = None
+
+
+class BackgroundWriter:
+    """A thread with a connection of its own to a snapshot store.
+
+    Page versions never change, so the thread reads them while the guest runs; hashing, compression and SQLite leave
+    Python's lock to the guest. One job at a time: who finds it busy comes again later.
+
+    Args:
+        path: of the store, which exists.
+        budget: bytes for periodic snapshots.
+        pages: where the states' pages are.
+        base: a stored snapshot and the table that has its pages: the first job's state is saved as a difference to it.
+    """
+
+    def __init__(
+        self, path: str, budget: int, pages: PageStore, base: tuple[SnapshotInfo, PageTable] | None = None
+    ) -> None:
+        self._path = path
+        self._budget = budget
+        self._pages = pages
+        self._base = base
+        self._kept: Job | None = None  # its state is the base
+        self._jobs: deque[Job | None] = deque()
+        self._done: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._pending = 0
+        self._thread: threading.Thread | None = None
+        self.seconds = 0.0  #: what the latest job took
+        self.trouble: RdbgError | None = None  #: why nothing is saved any more
+        self.listed: tuple[SnapshotInfo, ...] | None = None  #: what the store holds, as of the latest job
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return self._pending > 0
+
+    def submit(self, job: Job) -> None:
+        """Take a job. It belongs to the thread until `collect` gives it back."""
+        with self._changed:
+            if self._thread is None:
+                # A daemon: a process that is told to end does not wait for it; the store is whole at any time.
+                self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
+                self._thread.start()
+            self._jobs.append(job)
+            self._pending += 1
+            self._changed.notify_all()
+
+    def collect(self) -> list[Job]:
+        """Jobs that are over: the caller may release their tables."""
+        done = []
+        while self._done:
+            done.append(self._done.popleft())
+        return done
+
+    def wait(self) -> None:
+        """Wait until no job is under way."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending == 0)
+
+    def close(self) -> None:
+        """Do what was submitted, and end the thread."""
+        with self._changed:
+            if self._thread is None:
+                return
+            self._jobs.append(None)
+            self._changed.notify_all()
+        self._thread.join()
+        self._thread = None
+
+    # --- in the thread -------------------------------------------------------------------------
+    def _work(self) -> None:
+        store: SnapshotStore | None = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._jobs))
+                job = self._jobs.popleft()
+            if job is None:
+                break
+            began = time.perf_counter()
+            try:
+                if self.trouble is None:
+                    if store is None:
+                        store = SnapshotStore.open(self._path, periodic_budget=self._budget)
+                    self._save(store, job)
+            except RdbgError as error:
+                self.trouble = error
+                _log.warning("no more snapshots are kept for the next session: %s", error)
+            finally:
+                self.seconds = time.perf_counter() - began
+                with self._changed:
+                    if self._kept is not job:
+                        self._done.append(job)
+                    self._pending -= 1
+                    self._changed.notify_all()
+        if store is not None:
+            store.close()
+
+    def _save(self, store: SnapshotStore, job: Job) -> None:
+        if job.state is not None:
+            info = self._save_state(store, job, job.state)
+            if self._kept is not None:
+                self._done.append(self._kept)
+            self._kept, self._base = job, (info, job.state.table)
+            self.listed = tuple(store.list())
+        if job.intervals is not None:
+            store.notes.put_index(pack_index(job.intervals))
+
+    def _save_state(self, store: SnapshotStore, job: Job, state: Checkpoint) -> SnapshotInfo:
+        base, table = None, self._pages.zero_table()
+        if self._base is not None and any(self._base[0].id == info.id for info in store.list()):
+            base, table = self._base
+        return store.save(
+            "",
+            state.state,
+            self._pages.contents(state.table, self._pages.changed(table, state.table)),
+            virtual_ns=job.virtual_ns,
+            entered=state.entered,
+            output=state.output,
+            base=base,
+        )

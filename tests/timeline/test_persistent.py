@@ -1,0 +1,263 @@
+"""What one session leaves for the next: states on the way, the end, the index. None of it changes any state."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.navigation.replayer import Pace
+from rdbg.navigation.stops import StopConditions, StopReason
+from rdbg.recording import NewRecording, OpenRecording, store_path
+from rdbg.timeline import Timeline
+from tests.timeline.test_digest_property import Lived, busy_spec, forward, visit
+
+LENGTH = 300_000
+RECORDING = Pace(slice=2_000, spacing=10_000, digest_instructions=20_000, snapshot_spacing=15_000)
+COUNTER = 0x80002000
+
+
+def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
+    """Record a busy guest with bytes that come at random."""
+    recording = NewRecording(str(path), busy_spec(), initial_snapshot=initial)
+    machine = Machine(busy_spec())
+    queue = LiveQueue(machine.serial_room)
+    timeline = Timeline(
+        machine,
+        History.recording(recording.writer, queue),
+        store=recording.store,
+        initial_snapshot=initial,
+        pace=RECORDING,
+        sleep=False,
+        snapshot_budget=budget,
+    )
+    recording.publish()
+    timeline.use_store(recording.store)
+    dice = random.Random(7)
+
+    def enough() -> bool:
+        if dice.random() < 0.05:
+            queue.send(0, dice.randbytes(2))
+        if dice.random() < 0.3 and timeline._periodic is not None:
+            timeline._periodic.wait()  # the test is shorter than one snapshot takes
+        return timeline.position >= LENGTH
+
+    timeline.run(StopConditions(), enough)
+    timeline.close()
+    recording.store.close()
+
+
+@dataclass
+class Session:
+    """A recording opened anew."""
+
+    opened: OpenRecording
+    timeline: Timeline
+    output: bytearray
+
+    def close(self) -> None:
+        self.timeline.close()
+        self.opened.close()
+
+
+def reopen(path: Path, **settings: object) -> Session:
+    opened = OpenRecording(str(path))
+    machine, history = Machine(opened.spec()), History.replay(opened.reader)
+    timeline = Timeline(
+        machine,
+        history,
+        store=opened.store,
+        initial_snapshot=opened.header.initial_snapshot,
+        **settings,  # type: ignore[arg-type]
+    )
+    output = bytearray()
+    timeline.set_output(lambda icount, port, data: output.extend(data))
+    return Session(opened, timeline, output)
+
+
+def periodic(path: Path) -> list[int]:
+    store = SnapshotStore.open(store_path(str(path)))
+    found = [info.icount for info in store.list() if info.periodic]
+    store.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recorded") / "rec"
+    record(path)
+    return path
+
+
+def test_the_end_is_reached_without_a_replay(recorded: Path) -> None:
+    session = reopen(recorded)
+    timeline = session.timeline
+    assert len(periodic(recorded)) >= 5 and periodic(recorded)[-1] == timeline.end
+    ran = timeline.machine.core.icount  # type: ignore[attr-defined]
+    assert ran == timeline.start
+    timeline._replayer._run = None  # type: ignore[assignment,method-assign]  # no instruction may run
+    timeline.goto(timeline.end)
+    assert timeline.position == timeline.end
+    assert timeline.machine.digest() == timeline.history.expected_digest(timeline.end)
+    session.opened.close()
+
+
+def test_a_search_right_after_opening_uses_the_index(recorded: Path) -> None:
+    session = reopen(recorded)
+    timeline = session.timeline
+    timeline.goto(timeline.end)
+    ran: list[int] = []
+    advance = timeline._replayer.advance
+
+    def counting(*arguments: object) -> object:
+        before = timeline.position
+        stop = advance(*arguments)  # type: ignore[arg-type]
+        ran.append(max(0, timeline.position - before))
+        return stop
+
+    timeline._replayer.advance = counting  # type: ignore[assignment,method-assign]
+    never_written = Watch(0x80001000, 4, Access.WRITE)
+    stop = timeline.reverse_run(StopConditions(watches=(never_written,)), lambda: False)
+    assert stop.reason is StopReason.HISTORY_START and sum(ran) < LENGTH // 20
+    session.opened.close()
+
+
+#: what the recording and the replay are made with
+EXTREMES: dict[str, tuple[str, int, dict[str, object]]] = {
+    "as delivered": ("init", 64 << 20, {}),
+    "without initial snapshot": ("", 64 << 20, {"pace": Pace(spacing=4_000, slice=1_000)}),
+    "no memory": ("init", 64 << 20, {"checkpoint_memory": 0, "pace": Pace(spacing=4_000, slice=1_000)}),
+    "no room on disk": ("init", 1, {"checkpoint_memory": 0, "pace": Pace(spacing=4_000, slice=1_000)}),
+    "saving while replaying": (
+        "init",
+        0,
+        {
+            "snapshot_budget": 3 << 20,
+            "checkpoint_memory": 1_000_000,
+            "pace": Pace(spacing=4_000, slice=1_000, rung=20, snapshot_spacing=6_000),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_states_from_disk_are_the_run_s_own(name: str, tmp_path: Path) -> None:
+    initial, budget, settings = EXTREMES[name]
+    path = tmp_path / "rec"
+    record(path, initial, budget)
+    dice = random.Random(name)
+    session = reopen(path)
+    end = session.timeline.end
+    wanted = sorted({0, end, *(dice.randrange(end) for _ in range(40))})
+    truth = forward(busy_spec(), copy.copy(session.timeline.history), wanted)
+    session.close()
+    for count in (1, 4, 15):
+        session = reopen(path, **settings)
+        lived = Lived(busy_spec(), session.timeline, session.output, truth)
+        visit(lived, dice, count)
+        session.timeline.goto(0)
+        session.timeline.run(StopConditions(), lambda: False)
+        assert session.timeline.position == end
+        assert sorted(session.output) == sorted(truth.output)  # each byte once; jumps change their order
+        session.close()
+
+
+def test_replaying_an_old_recording_leaves_states_where_digests_agree(tmp_path: Path) -> None:
+    record(tmp_path / "rec", budget=0)
+    assert periodic(tmp_path / "rec") == []
+    session = reopen(tmp_path / "rec", snapshot_budget=64 << 20, pace=RECORDING)
+    timeline = session.timeline
+
+    def patient() -> bool:
+        assert timeline._periodic is not None
+        timeline._periodic.wait()
+        return False
+
+    assert timeline.run(StopConditions(), patient).reason is StopReason.HISTORY_END
+    end, history = timeline.end, timeline.history
+    session.close()
+    found = periodic(tmp_path / "rec")
+    assert len(found) >= 2 and found[-1] == end
+    assert all(history.expected_digest(position) is not None for position in found)
+
+
+def test_a_replay_that_diverges_leaves_nothing(tmp_path: Path) -> None:
+    record(tmp_path / "rec", budget=0)
+    session = reopen(tmp_path / "rec", snapshot_budget=64 << 20, pace=RECORDING)
+    session.timeline.goto(30_000)
+    session.timeline._periodic.wait()  # type: ignore[union-attr]
+    before = periodic(tmp_path / "rec")
+    session.timeline.machine.write_register(18, 123456)  # type: ignore[attr-defined]  # behind the timeline's back
+    with pytest.raises(Exception, match="diverged"):
+        session.timeline.run(StopConditions(), lambda: False)
+    session.close()
+    assert periodic(tmp_path / "rec") == before
+    store = SnapshotStore.open(store_path(str(tmp_path / "rec")))
+    assert store.notes.index() is None or before
+    store.close()
+
+
+def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "rec"
+    record(path)
+    session = reopen(path)
+    session.timeline.goto(LENGTH // 2)
+    digest = session.timeline.machine.digest()
+    session.close()
+    database = sqlite3.connect(store_path(str(path)))
+    initial = database.execute("SELECT page_table FROM snapshots WHERE initial").fetchone()
+    assert initial is not None
+    database.execute("UPDATE snapshots SET cpu = x'00' WHERE NOT initial AND id % 2")
+    database.execute("UPDATE snapshots SET output_count = 9 WHERE NOT initial AND NOT id % 2")
+    database.execute("UPDATE interval_index SET data = x'1234'")
+    database.commit()
+    database.close()
+    session = reopen(path)
+    session.timeline.goto(LENGTH // 2)
+    assert session.timeline.machine.digest() == digest
+    session.close()
+
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from tests.timeline import test_persistent as test
+test.LENGTH = 10**12
+print("recording", flush=True)
+test.record(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.7, 1.5])
+def test_kill_9_leaves_a_recording_that_replays(tmp_path: Path, seconds: float) -> None:
+    path, root = tmp_path / "rec", str(Path(__file__).parents[2])
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path), root], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    while not path.exists():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+    session = reopen(path)
+    end = session.timeline.end
+    session.timeline.goto(end)
+    truth = forward(busy_spec(), copy.copy(session.timeline.history), [end])
+    assert session.timeline.machine.digest() == truth.at[end][0]
+    session.close()
