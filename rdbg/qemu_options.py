@@ -229,7 +229,7 @@ OPTIONS = (
         ("snapshot-budget",),
         "SIZE",
         _snapshot_budget,
-        "disk space for going quickly to any moment of a recording in later sessions (default 256M; 0: none)",
+        "disk for going quickly to any moment in later sessions (default 256M; 0: none)",
     ),
     Option(("smp",), "1", _processors),
     Option(("nographic", "no-reboot", "nodefaults", "no-user-config", "no-shutdown"), "", _no_effect),

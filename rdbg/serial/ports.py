@@ -59,9 +59,7 @@ class SerialPorts:
         if port < len(self._backends):
             self._backends[port].send(data)
 
-    def poll(
-        self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0
-    ) -> None:
+    def poll(self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0) -> None:
         """Move bytes in both directions.
 
         Args:
