@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
-from benchmarks.measure import Effort, Measurements
+from benchmarks.measure import Effort, Measurements, Row
 from benchmarks.report import write_report
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -38,10 +38,14 @@ def main() -> int:
             return make_guest(kind, instructions, Path(folder), MIPSSIM_UART if back_in_qemu else MALTA_UART)
 
         measurements = Measurements(Path(folder), guest, effort, with_qemu)
-        rows = measurements.rows()
-        curves = measurements.curves()
-    mode = f"{effort.name}, medians of {effort.repeats} runs"
-    write_report(options.output, rows, curves, time.monotonic() - began, mode)
+        rows: list[Row] = []
+        mode = f"{effort.name}, medians of {effort.repeats} runs"
+        # After each part: what was measured is not lost when the rest is cut short.
+        for more in measurements.rows():
+            rows += more
+            write_report(options.output, rows, [], time.monotonic() - began, mode)
+        for curves in measurements.curves():
+            write_report(options.output, rows, curves, time.monotonic() - began, mode)
     print(options.output.read_text())
     return 0
 

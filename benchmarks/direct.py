@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import statistics
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.guests import Guest, make_guest
-from benchmarks.servers import MEMORY_MB, Qemu, Rdbg, Run
+from benchmarks.servers import MEMORY_MB, REPOSITORY, Qemu, Rdbg, Run
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.machine import Machine
@@ -54,6 +55,33 @@ def speeds(server: Rdbg | Qemu, guest: Guest, folder: Path, repeats: int) -> tup
         return Speed(done / max(wall - start, 1e-3), done / max(cpu - start_cpu, 1e-3), start)
 
     return speed("record"), speed("replay")
+
+
+def boot_seconds(command: list[str], console: Path, prompt: bytes, timeout: float = 120) -> float:
+    """Seconds from the start of a program until its guest has printed something.
+
+    Args:
+        command: the program; what its guest prints goes to ``console``.
+        console: the file, made empty.
+        prompt: what to wait for.
+        timeout: seconds.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    console.write_bytes(b"")
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               cwd=REPOSITORY)  # fmt: skip
+    try:
+        while prompt not in console.read_bytes():
+            if time.perf_counter() - began > timeout or process.poll() is not None:
+                raise TimeoutError(f"{command[0]}: no {prompt!r} within {timeout:.0f} s")
+            time.sleep(0.005)
+        return time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def checkpoint_cost(folder: Path, pages: int, repeats: int) -> tuple[list[float], list[float]]:

@@ -6,15 +6,19 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.direct import checkpoint_cost, opening, speeds
+from benchmarks.direct import boot_seconds, checkpoint_cost, opening, speeds
 from benchmarks.gdb_session import Task, Timing, time_tasks
 from benchmarks.guests import Guest
 from benchmarks.servers import Qemu, QemuBack, Rdbg
 from benchmarks.tasks import anywhere_tasks, breakpoint_tasks, step_tasks, watch_tasks
+from rdbg.emu.loaders.raw import swap_words
+
+_UBOOT = Path("/usr/lib/u-boot/maltael/u-boot.bin")
+_UBOOT_PROMPT = b"maltael #"
 
 LENGTH = 1_150_000_000
 LONG = 10_000_000_000
@@ -48,7 +52,7 @@ class Effort:
     @classmethod
     def full(cls) -> Effort:
         """For the record."""
-        return cls("full", 5, 40, 20.0, 40.0, True)
+        return cls("full", 5, 40, 20.0, 25.0, True)
 
 
 @dataclass(frozen=True)
@@ -100,21 +104,22 @@ class Measurements:
         self._rdbg = Rdbg(folder)
 
     # --- the table -----------------------------------------------------------------------------
-    def rows(self) -> list[Row]:
-        """All rows."""
-        rows = []
+    def rows(self) -> Iterator[list[Row]]:
+        """All rows, as they are measured."""
+        self._tell("going back")
+        yield self._back_rows()
+        self._tell("checkpoints, files, opening")
+        yield self._checkpoint_rows() + self._file_rows()
         for kind in ("alu", "walk", "calls"):
             for shift in (7, 0) if self._effort.long and kind == "alu" else (7,):
                 self._tell(f"speed of {kind}, shift={shift}")
-                rows += self._speed_rows(kind, shift)
-        self._tell("going back")
-        rows += self._back_rows()
+                yield self._speed_rows(kind, shift)
+        self._tell("U-Boot")
+        yield self._boot_rows()
         if self._effort.long:
             for kind in ("alu", "walk"):
                 self._tell(f"going back in 1e10 instructions, {kind}")
-                rows += self._long_rows(kind)
-        self._tell("checkpoints, files, opening")
-        return rows + self._checkpoint_rows() + self._file_rows()
+                yield self._long_rows(kind)
 
     def _speed_rows(self, kind: str, shift: int) -> list[Row]:
         guest = self._guest(kind, LENGTH)
@@ -135,6 +140,23 @@ class Measurements:
                 )
             )
         return rows
+
+    def _boot_rows(self) -> list[Row]:
+        if not _UBOOT.exists():
+            return []
+        console, swapped = self._folder / "console", self._folder / "u-boot.bin"
+        # QEMU swaps the words of little-endian firmware, which Debian's image does not expect.
+        swapped.write_bytes(swap_words(_UBOOT.read_bytes()))
+        options = ["-M", "malta", "-m", "256", "-icount", "shift=7", "-serial", f"file:{console}"]
+        mine = [sys.executable, "-m", "rdbg", "run", *options, "-bios", str(_UBOOT)]
+        theirs = ["qemu-system-mipsel", *options, "-bios", str(swapped), "-vga", "none", "-net", "none",
+                  "-display", "none", "-monitor", "none"]  # fmt: skip
+        took, other = Timing(), Timing()
+        for _ in range(self._effort.repeats):
+            took.seconds.append(boot_seconds(mine, console, _UBOOT_PROMPT))
+            if self._with_qemu:
+                other.seconds.append(boot_seconds(theirs, console, _UBOOT_PROMPT))
+        return [_row("U-Boot from power-on to its prompt, shift=7, live, with the program's start", took, other, None)]
 
     def _back_rows(self) -> list[Row]:
         effort = self._effort
@@ -215,8 +237,11 @@ class Measurements:
     def _file_rows(self) -> list[Row]:
         guest = self._guest("alu", LENGTH)
         size = self._rdbg.journal(guest).stat().st_size
-        other = Qemu(self._folder).journal(guest)
-        theirs = other.stat().st_size if other.exists() else None
+        theirs = None
+        if self._with_qemu:
+            qemu = Qemu(self._folder)
+            qemu.record(guest)
+            theirs = qemu.journal(guest).stat().st_size
         opened = Timing([opening(self._rdbg, guest, "end") for _ in range(self._effort.repeats)])
         bare = statistics.median(opening(self._rdbg, guest, "start") for _ in range(self._effort.repeats))
         return [
@@ -234,8 +259,8 @@ class Measurements:
         ]
 
     # --- the plot ------------------------------------------------------------------------------
-    def curves(self) -> list[Curve]:
-        """Cost of going back against the length of the run."""
+    def curves(self) -> Iterator[list[Curve]]:
+        """Cost of going back against the length of the run; each time with one length more."""
         lengths = [10**7, 10**8, 10**9, *([LONG] if self._effort.long else [])]
         mine: dict[str, Curve] = {}
         theirs: dict[str, Curve] = {}
@@ -249,7 +274,7 @@ class Measurements:
                 qemu = QemuBack(self._folder)
                 qemu.record(back)
                 _add(theirs, "QEMU", length, time_tasks(qemu.serve, back, _plotted(back), 2, 10, self._effort.timeout))
-        return [*theirs.values(), *mine.values()]
+            yield [*theirs.values(), *mine.values()]
 
     def _tell(self, what: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
