@@ -18,6 +18,7 @@ from rdbg.images import is_elf
 from rdbg.option_values import hint
 from rdbg.options import IcountOptions, ImageFile, RecordMode, RunOptions
 from rdbg.qemu_options import help_text, parse_line
+from rdbg.serial.spec import SerialKind, SerialSpec
 
 #: Name of the snapshot that `rdbg record` starts from.
 INITIAL_SNAPSHOT = "init"
@@ -38,6 +39,8 @@ _REPLAY_OPTIONS = (
 )
 
 _RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
+_SYMBOLS_OWN = {"o": "FILE", "output": "FILE", "at": "PLACE"}
+_NOWHERE = SerialSpec(SerialKind.NULL)
 _DEBUG_OWN = {
     "gdb-program": "PROGRAM",
     "symbols": "FILE",
@@ -175,6 +178,24 @@ def _unpack(words: Sequence[str]) -> int:
     return 0
 
 
+def _symbols(words: Sequence[str]) -> int:
+    from rdbg.session import Session, Surroundings
+    from rdbg.symbols.command import write_kernel_symbols
+
+    line = parse_line(words, own=_SYMBOLS_OWN, operands=True, allowed=())
+    output = line.last("o") or line.last("output")
+    if output is None:
+        raise UsageError("symbols: names no file to write to; add -o FILE")
+    options = replace(_replaying(line.options, _one_file("symbols", line.operands)), serials=(_NOWHERE,))
+    session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal_input=False))
+    try:
+        count = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
+    finally:
+        session.close()
+    print(f"{count} symbols in {output}; in GDB: file {output}")
+    return 0
+
+
 def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
     if len(operands) != 2 or any(operand.startswith("-") for operand in operands):
         raise UsageError(f"{command}: give two files; see rdbg {command} --help")
@@ -249,6 +270,16 @@ COMMANDS = {
     "dump": Command("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
     "info": Command("FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info),
     "pack": Command("FILE ARCHIVE", "put a recording into one file", lambda: "Journal, snapshots and images.", _pack),
+    "symbols": Command(
+        "RECORDING -o FILE [--at PLACE]",
+        "read a recorded Linux kernel's symbols out of its memory, for GDB",
+        lambda: (
+            "  -o, --output FILE           an ELF file of symbols alone: GDB's file command, or rdbg debug --symbols\n"
+            "  --at PLACE                  where in the recording to look (default: end)\n\n"
+            "Needs a kernel with CONFIG_KALLSYMS; exported data are found where the kernel supports modules."
+        ),
+        _symbols,
+    ),
     "unpack": Command("ARCHIVE FILE", "take a recording out of it again", lambda: "The reverse of rdbg pack.", _unpack),
 }
 

@@ -152,4 +152,5 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         append=options.append,
         rtc_base=int(time.time()) if options.rtc_base is None else options.rtc_base,
         sleep=options.icount.sleep,
+        reboot=options.reboot,
     )

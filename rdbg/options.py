@@ -75,6 +75,7 @@ class RunOptions:
         serials: one back end for each serial port; empty: the first is the terminal.
         gdb: where to listen for GDB, or None.
         stopped: do not start the guest before GDB says so.
+        reboot: whether a reset by the guest starts it again; False: it ends the run.
         traces: subjects to trace on standard error.
         checkpoint_bytes: bound of the memory for checkpoints.
         snapshot_bytes: bound of what periodic snapshots take in a recording's store; 0: none are made.
@@ -91,6 +92,7 @@ class RunOptions:
     serials: tuple[SerialSpec, ...] = ()
     gdb: Address | None = None
     stopped: bool = False
+    reboot: bool = True
     traces: tuple[str, ...] = ()
     checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES
     snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES

@@ -143,6 +143,10 @@ def _stopped(options: RunOptions, value: str) -> RunOptions:
     return replace(options, stopped=True)
 
 
+def _no_reboot(options: RunOptions, value: str) -> RunOptions:
+    return replace(options, reboot=False)
+
+
 def _traces(options: RunOptions, value: str) -> RunOptions:
     for word in split_commas(value):
         if word not in TRACES:
@@ -223,6 +227,7 @@ OPTIONS = (
     Option(("gdb",), "tcp:HOST:PORT", _gdb, "listen for GDB; an empty host is the loopback address"),
     Option(("s",), "", _short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
     Option(("S",), "", _stopped, "wait for GDB before the first instruction"),
+    Option(("no-reboot",), "", _no_reboot, "let a reset by the guest end the run"),
     Option(("d",), "SUBJECT,...", _traces, f"trace to standard error: {', '.join(TRACES)}"),
     Option(("checkpoint-memory",), "SIZE", _checkpoint_memory, "memory for going back quickly (default 512M)"),
     Option(
@@ -232,7 +237,7 @@ OPTIONS = (
         "disk for going quickly to any moment in later sessions (default 256M; 0: none)",
     ),
     Option(("smp",), "1", _processors),
-    Option(("nographic", "no-reboot", "nodefaults", "no-user-config", "no-shutdown"), "", _no_effect),
+    Option(("nographic", "nodefaults", "no-user-config", "no-shutdown"), "", _no_effect),
     Option(("monitor", "display", "vga", "vnc", "net", "nic", "parallel", "accel", "name", "boot"), "X", _no_effect),
 )
 _BY_NAME = {name: option for option in OPTIONS for name in option.names}

@@ -296,7 +296,8 @@ class Machine:
             if device is not None:
                 device.receive(event.data)
         elif event.kind is InputKind.RESET:
-            self.request_reset()
+            self._reset_wanted = True
+            self.core.attend()
         elif event.kind is InputKind.SHUTDOWN:
             self.request_shutdown(event.value)
 
@@ -320,7 +321,10 @@ class Machine:
             self._output(self.core.window, port, data)
 
     def request_reset(self) -> None:
-        """Reset at the next window."""
+        """Reset at the next window, or end the run there."""
+        if not self.spec.reboot:
+            self.request_shutdown(0)
+            return
         self._reset_wanted = True
         self.core.attend()
 

@@ -34,6 +34,7 @@ class MachineSpec:
         append: kernel command line.
         rtc_base: seconds since 1970-01-01 UTC that the real-time clock shows at power-on.
         sleep: whether an idle CPU lets host time pass (``-icount sleep=on``).
+        reboot: whether a reset by the guest starts it again; False: it ends the run (``-no-reboot``).
     """
 
     board: str
@@ -45,6 +46,7 @@ class MachineSpec:
     append: str = ""
     rtc_base: int = 0
     sleep: bool = True
+    reboot: bool = True
 
     def image(self, role: str) -> Image | None:
         """The image with that role, or None."""

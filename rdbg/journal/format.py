@@ -20,7 +20,7 @@ from rdbg.journal.records import Record
 
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
-VERSION = 1
+VERSION = 2
 CHUNK_MAGIC = b"RCHK"
 
 #: A header holds words and digests, no images; more than this is damage.
@@ -56,6 +56,7 @@ HeaderBody = c.Struct(
     "append" / _Text,
     "rtc_base" / c.Int64sl,
     "sleep" / c.Flag,
+    "reboot" / c.Flag,
     "images" / c.PrefixedArray(c.VarInt, _Image),
     "command_line" / c.PrefixedArray(c.VarInt, _Text),
     "initial_snapshot" / _Text,
@@ -154,6 +155,7 @@ def build_header(header: JournalHeader) -> bytes:
                 "append": _encode(machine.append),
                 "rtc_base": machine.rtc_base,
                 "sleep": machine.sleep,
+                "reboot": machine.reboot,
                 "images": [
                     {
                         "role": _encode(image.role),
@@ -233,6 +235,7 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         append=_decode(fields.append),
         rtc_base=fields.rtc_base,
         sleep=fields.sleep,
+        reboot=fields.reboot,
     )
     return JournalHeader(
         recording_id=fields.recording_id,

@@ -1,0 +1,57 @@
+"""What a Linux kernel exports to modules: the names of its data, which kallsyms leaves out by default.
+
+The table (include/linux/export.h, kernels 5.4 to 6.3 without relative references) holds an address, a pointer to the
+name and a pointer to a namespace or to nothing for each symbol. It is found by one symbol that every kernel exports.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rdbg.symbols.symbol import Symbol
+
+KNOWN = b"jiffies"
+_KSEG0 = 0x8000_0000
+_ENTRY = 12
+_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.]*\0")
+
+
+def exported_symbols(memory: bytes, big_endian: bool) -> list[Symbol]:
+    """The exported symbols found in a kernel's memory.
+
+    Args:
+        memory: the guest's memory from physical 0 on.
+        big_endian: the guest's byte order.
+
+    Returns:
+        Code and data alike, as ``D``; empty if there is no table.
+    """
+    order = "big" if big_endian else "little"
+    for match in re.finditer(KNOWN + rb"\0", memory):
+        pointer = (_KSEG0 + match.start()).to_bytes(4, "big" if big_endian else "little")
+        for place in re.finditer(re.escape(pointer), memory):
+            at = place.start() - 4
+            if at % 4:
+                continue
+            found = [entry for entry in (_entry(memory, at, order),) if entry is not None]
+            for step in (-_ENTRY, _ENTRY):
+                here = at + step
+                while (entry := _entry(memory, here, order)) is not None:
+                    found.append(entry)
+                    here += step
+            if len(found) > 1:
+                return sorted(found, key=lambda symbol: symbol.address)
+    return []
+
+
+def _entry(memory: bytes, at: int, order: str) -> Symbol | None:
+    if at < 0 or at + _ENTRY > len(memory):
+        return None
+    value, name, space = (
+        int.from_bytes(memory[at + offset : at + offset + 4], "big" if order == "big" else "little")
+        for offset in (0, 4, 8)
+    )
+    if not _KSEG0 <= name < _KSEG0 + len(memory) or not (space == 0 or _KSEG0 <= space < _KSEG0 + len(memory)):
+        return None
+    text = _NAME.match(memory, name - _KSEG0)
+    return Symbol(value, "D", text.group()[:-1].decode()) if text and value else None
