@@ -11,6 +11,9 @@ import pytest
 
 UBOOT_BIOS = Path("/usr/lib/u-boot/maltael/u-boot.bin")
 
+#: Where `make real-deps` puts Debian's kernel for malta and a busybox.
+LINUX = Path(__file__).parents[1] / ".make" / "linux"
+
 #: Debian package -> the programs or files that tests use of it.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "u-boot-qemu": (str(UBOOT_BIOS), str(UBOOT_BIOS.with_name("uboot.elf"))),
@@ -18,6 +21,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "gdb-multiarch": ("gdb-multiarch",),
     "gcc-mipsel-linux-gnu": ("mipsel-linux-gnu-gcc",),
     "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
+    "linux-image-4kc-malta:mipsel": (str(LINUX / "vmlinux"), str(LINUX / "busybox")),
 }
 
 

@@ -1,0 +1,100 @@
+"""One boot of Debian's kernel with somebody at its shell, recorded once and used by all tests here."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LINUX
+from tests.linux.console import CURSOR_QUESTION, RDBG, Console
+from tests.linux.fetch import BUSYBOX, KERNEL
+from tests.linux.initramfs import initramfs
+
+APPEND = "console=ttyS0 nokaslr rdinit=/init panic=1"
+LOOP = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); done; echo counted to $i"
+CRASH = "echo c > /proc/sysrq-trigger"
+
+
+@pytest.fixture(scope="session")
+def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The initial RAM disk."""
+    path = tmp_path_factory.mktemp("linux") / "initrd.gz"
+    path.write_bytes(initramfs(LINUX / BUSYBOX))
+    return path
+
+
+@pytest.fixture(scope="session")
+def machine(initrd: Path) -> list[str]:
+    """The machine, in QEMU's words."""
+    return ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(initrd), "-append", APPEND]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recorded session at the shell that ends in a panic.
+
+    Args:
+        path: the journal.
+        console: all that the guest sent.
+        answers: what each command showed.
+    """
+
+    path: Path
+    console: bytes
+    answers: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def recording(machine: list[str], tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Boots, types, and makes the kernel panic; the reboot that follows ends the run."""
+    path = tmp_path_factory.mktemp("recording") / "linux.rr"
+    answers = {}
+    with Console(["record", "-o", str(path), "--", *machine, "-nographic", "-no-reboot"]) as console:
+        console.wait_for(b"BOOTED")
+        console.wait_for(CURSOR_QUESTION)
+        for line in ("ls /proc", "cat /proc/cpuinfo", LOOP, "md5sum /proc/kallsyms", "head -3 /proc/kallsyms"):
+            answers[line] = console.command(line)
+        console.type(CRASH)
+        assert console.finish() == 0
+        return Recording(path, console.seen, answers)
+
+
+@pytest.fixture(scope="session")
+def symbols(recording: Recording) -> Path:
+    """The kernel's symbols, by ``rdbg symbols``."""
+    path = recording.path.with_name("kernel.elf")
+    subprocess.run([*RDBG, "symbols", str(recording.path), "-o", str(path)], check=True, timeout=300)
+    return path
+
+
+@pytest.fixture(scope="session")
+def replaying(recording: Recording) -> Iterator[int]:
+    """The recording, served to any number of GDBs one after another; gives the port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen(
+        [*RDBG, "replay", str(recording.path), "-gdb", f"tcp::{port}", "-S", "-serial", "null"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(400):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        time.sleep(0.3)  # the probe's connection is closed by now, and the server has seen it
+        yield port
+    finally:
+        process.terminate()
+        assert "Traceback" not in process.communicate(timeout=60)[1]

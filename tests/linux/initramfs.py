@@ -1,0 +1,39 @@
+"""An initial RAM disk with busybox and an init script, in cpio's newc format (kernel: Documentation/driver-api/early-
+userspace/buffer-format.rst)."""
+
+from __future__ import annotations
+
+import gzip
+import stat
+from pathlib import Path
+
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t devtmpfs dev /dev
+echo BOOTED
+exec setsid cttyhack sh
+"""
+
+
+def _entry(name: str, mode: int, data: bytes, number: int, device: tuple[int, int] = (0, 0)) -> bytes:
+    links = 2 if stat.S_ISDIR(mode) else 1
+    fields = (number, mode, 0, 0, links, 0, len(data), 0, 0, *device, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def initramfs(busybox: Path) -> bytes:
+    """The gzipped archive; the same bytes each time."""
+    entries: list[tuple[str, int, bytes, tuple[int, int]]] = [
+        (name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "proc", "sys")
+    ]
+    entries += [
+        ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
+        ("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes(), (0, 0)),
+        ("init", stat.S_IFREG | 0o755, INIT.encode(), (0, 0)),
+    ]
+    archive = b"".join(
+        _entry(name, mode, data, number, device) for number, (name, mode, data, device) in enumerate(entries, 1)
+    )
+    return gzip.compress(archive + _entry("TRAILER!!!", 0, b"", 0), mtime=0)
