@@ -214,8 +214,7 @@ class Timeline:
                     skip_ns=int(waited * 1e9) if present else 0,
                 )
             )
-            if stop.kind is not StopKind.IDLE:
-                waited = 0.0
+            waited = stop.skip_left_ns / 1e9 if stop.kind is StopKind.IDLE else 0.0
             if stop.kind is StopKind.BREAKPOINT:
                 return self._stop(StopReason.BREAKPOINT)
             elif stop.kind is StopKind.WATCHPOINT:

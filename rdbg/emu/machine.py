@@ -177,7 +177,7 @@ class Machine:
         if kind is StopKind.SHUTDOWN:
             return RunStop(kind, position, pc, exit_code=self._shutdown_code or 0)
         if kind is StopKind.IDLE:
-            return RunStop(kind, position, pc, idle_ns=self._idle_ns)
+            return RunStop(kind, position, pc, idle_ns=self._idle_ns, skip_left_ns=self._skip_ns)
         return RunStop(kind, position, pc)
 
     @property

@@ -88,6 +88,7 @@ class RunStop:
         watch: the hit, for WATCHPOINT.
         exit_code: for SHUTDOWN.
         idle_ns: for IDLE: virtual nanoseconds until a timer of the machine would wake it; None: only an input can.
+        skip_left_ns: for IDLE: what is left of RunRequest.skip_ns, waited for but not used up.
         rerun_from: for WATCHPOINT found by a fast scan and for AMBIGUOUS: the machine has gone *past* the place. The
             caller restores any earlier state and runs again to ``rerun_from`` (a position at or before the place), then
             runs on with ``exact=True``: slow (one instruction at a time) but precise. None: the
@@ -101,6 +102,7 @@ class RunStop:
     exit_code: int = 0
     rerun_from: int | None = None
     idle_ns: int | None = None
+    skip_left_ns: int = 0
 
 
 @dataclass(frozen=True)
