@@ -92,10 +92,10 @@ class KallsymsReader:
 
     def _symbols(self, tokens: _Tokens) -> list[Symbol] | None:
         for start, offsets in self._markers(tokens.start):
-            span = int(offsets[-1])
-            for names in range(start - span - NAMES_PER_MARKER * _TOKEN_MAX, start - span, 4):
+            latest = (start - int(offsets[-1])) & ~3
+            for names in range(latest, latest - _MARKER_MAX, -4):
                 if names < 8:
-                    continue
+                    break
                 count = int(self._words(names - 4, 1)[0])
                 if not (len(offsets) - 1) * NAMES_PER_MARKER < count <= len(offsets) * NAMES_PER_MARKER:
                     continue

@@ -1,0 +1,77 @@
+"""Kernel symbols out of guest memory."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from rdbg.emu.machine import Machine
+from rdbg.errors import RdbgError
+from rdbg.journal.history import History
+from rdbg.recording import OpenRecording
+from rdbg.symbols.elf_file import elf_of_symbols
+from rdbg.symbols.kallsyms import KallsymsReader
+from rdbg.symbols.symbol import Symbol
+from rdbg.timeline import Timeline
+from tests.linux.conftest import Recording
+
+LISTING = "md5sum /proc/kallsyms"
+
+
+def _by_name(path: Path) -> dict[str, tuple[int, str]]:
+    with path.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")  # type: ignore[no-untyped-call]
+        return {s.name: (s["st_value"], s["st_info"]["type"]) for s in table.iter_symbols()}
+
+
+@pytest.mark.real("linux-image-4kc-malta:mipsel")
+@pytest.mark.timeout(900)
+def test_the_guest_lists_the_same_symbols(recording: Recording) -> None:
+    opened = OpenRecording(str(recording.path))
+    history = History.replay(opened.reader)
+    machine = Machine(opened.spec(), history)
+    timeline = Timeline(machine, history, store=opened.store, initial_snapshot=opened.header.initial_snapshot)
+    timeline.goto(timeline.end)
+    symbols = KallsymsReader(machine.read_memory(0x8000_0000, 128 << 20), big_endian=False).read()
+    listing = "".join(f"{symbol.address:08x} {symbol.kind} {symbol.name}\n" for symbol in symbols)
+    assert listing.splitlines()[0] in recording.answers["head -3 /proc/kallsyms"]
+    assert hashlib.md5(listing.encode()).hexdigest() in recording.answers[LISTING]
+    opened.close()
+
+
+@pytest.mark.real("linux-image-4kc-malta:mipsel")
+@pytest.mark.timeout(900)
+def test_code_and_exported_data_are_in_the_file(symbols: Path) -> None:
+    found = _by_name(symbols)
+    assert found["start_kernel"][1] == "STT_FUNC" and found["jiffies"][1] == "STT_OBJECT"
+    assert len(found) > 40_000
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_elf_file(big_endian: bool, tmp_path: Path) -> None:
+    symbols = [Symbol(0x80002000, "T", "second"), Symbol(0x80001000, "t", "first"), Symbol(0x80009000, "D", "data")]
+    data = elf_of_symbols(symbols, big_endian)
+    elf = ELFFile(BytesIO(data))  # type: ignore[no-untyped-call]
+    assert elf.little_endian is not big_endian and elf.get_machine_arch() == "MIPS"
+    (tmp_path / "symbols").write_bytes(data)
+    assert _by_name(tmp_path / "symbols") == {
+        "": (0, "STT_NOTYPE"),
+        "first": (0x80001000, "STT_FUNC"),
+        "second": (0x80002000, "STT_FUNC"),
+        "data": (0x80009000, "STT_OBJECT"),
+    }
+    sizes = {s.name: s["st_size"] for s in elf.get_section_by_name(".symtab").iter_symbols()}
+    assert sizes["first"] == 0x1000
+
+
+@pytest.mark.parametrize(
+    "memory", [b"", bytes(1 << 20), b"".join(b"%d\0" % digit for digit in range(10)) * 1000, bytes(range(256)) * 4096]
+)
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_memory_without_symbols(memory: bytes, big_endian: bool) -> None:
+    with pytest.raises(RdbgError, match="no table of kernel symbols"):
+        KallsymsReader(memory, big_endian).read()
