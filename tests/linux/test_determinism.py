@@ -56,11 +56,11 @@ def test_states_are_the_same_whatever_the_way(recording: Recording) -> None:
         elif way == 3:
             breakpoints = frozenset(chance.sample(sorted(addresses), 3))
             timeline.goto(target - chance.randrange(1, 3_000_000))
-            timeline.run(StopConditions(breakpoints=breakpoints), lambda: timeline.position >= target)
+            timeline.run(StopConditions(breakpoints=breakpoints), lambda until=target: timeline.position >= until)
         elif way == 4:
             watch = Watch(0x8000_0000 + 4 * chance.randrange(0x60_0000), 4, Access.WRITE)
             timeline.goto(min(end, target + chance.randrange(1, 1_000_000)))
-            timeline.reverse_run(StopConditions(watches=(watch,)), lambda: timeline.position <= target)
+            timeline.reverse_run(StopConditions(watches=(watch,)), lambda until=target: timeline.position <= until)
         timeline.goto(target)
         assert (timeline.position, machine.digest()) == (target, wanted[target]), f"by way {way}"
     opened.close()
