@@ -187,6 +187,7 @@ class GdbServer:
                 client.connection.pump()
         if client.connection.closed:
             self._stopped = not client.detached
+            self.timeline.drop_scratch()  # the next one, or the guest itself, goes on with what really happened
             _log.info(
                 "GDB at %s %s", client.connection.name, "detached" if client.detached else "is gone; the guest stands"
             )

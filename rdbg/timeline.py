@@ -14,6 +14,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.journal.records import EndOfRun, EndReason
+from rdbg.navigation.branches import SCRATCH, Branch, Branches
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
 from rdbg.navigation.questions import LastWrite, last_executed, last_write
@@ -24,7 +25,17 @@ from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason,
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.traveller import Traveller
 
-__all__ = ["CheckpointSummary", "LastWrite", "Pace", "Stop", "StopConditions", "StopReason", "Timeline"]
+__all__ = [
+    "BranchSummary",
+    "CheckpointSummary",
+    "LastWrite",
+    "Moment",
+    "Pace",
+    "Stop",
+    "StopConditions",
+    "StopReason",
+    "Timeline",
+]
 
 #: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
 _IDLE_WAIT = 0.02
@@ -47,6 +58,35 @@ class CheckpointSummary:
     limit: int
     intervals: int
     index_memory: int
+
+
+@dataclass(frozen=True)
+class BranchSummary:
+    """One of the futures of the run.
+
+    Args:
+        name: "main" is the run itself.
+        parent: the one it left; empty for the run itself.
+        fork: icount at which it left.
+        end: the last known one.
+        current: whether the machine is on it.
+    """
+
+    name: str
+    parent: str
+    fork: int
+    end: int
+    current: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a scratch branch, to come back to; see `Timeline.moment`."""
+
+    branch: Branch
+    position: int
+    records: int
+    entered: int
 
 
 class Timeline:
@@ -87,7 +127,6 @@ class Timeline:
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.machine = machine
-        self.history = history
         self.places = Places()
         self._wait = wait
         self._sleep = sleep
@@ -98,7 +137,7 @@ class Timeline:
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace())
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
-        self._snapshots = Snapshots(self._keeper, self._stored)
+        self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
         self._initial = initial_snapshot
         self._budget = snapshot_budget
         self._periodic: PeriodicSnapshots | None = None
@@ -129,7 +168,16 @@ class Timeline:
         except RdbgError as error:
             raise RdbgError(f"Could not create snapshot for icount record: {error}") from error
 
+    @property
+    def _snapshots(self) -> Snapshots:
+        return self._branches.current.snapshots
+
     # --- where and what --------------------------------------------------------------------
+    @property
+    def history(self) -> History:
+        """The inputs of the branch that the machine is on."""
+        return self._replayer.history
+
     @property
     def position(self) -> int:
         """Now."""
@@ -287,11 +335,17 @@ class Timeline:
         return self._stop(reason)
 
     # --- backward --------------------------------------------------------------------------
-    def reverse_step(self) -> Stop:
-        """One instruction back; HISTORY_START if there is none."""
-        if self.position <= self.start:
+    def reverse_step(self, interrupted: Interrupted = never) -> Stop:
+        """One instruction back; HISTORY_START if there is none. If interrupted, stands where it began."""
+        origin = self.position
+        if origin <= self.start:
             return self._stop(StopReason.HISTORY_START)
-        return self.goto(self.position - 1)
+        stop = self.goto(origin - 1, interrupted)
+        if stop.reason is StopReason.INTERRUPTED:
+            self._traveller.go(origin)
+            return self._stop(StopReason.INTERRUPTED)
+        self._leave_scratch_behind()
+        return self._stop(stop.reason)
 
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
         """Backward to the latest stop condition before now.
@@ -305,8 +359,10 @@ class Timeline:
             return self._stop(StopReason.INTERRUPTED)
         if found is None:
             self._traveller.go(self.start)
+            self._leave_scratch_behind()
             return self._stop(StopReason.HISTORY_START)
         self._traveller.go(found.position)
+        self._leave_scratch_behind()
         if found.watch is None:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
@@ -332,6 +388,99 @@ class Timeline:
     def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
         """Position at which the instruction at ``address`` was about to run last, before now; None: never."""
         return last_executed(self._traveller, address, interrupted)
+
+    # --- branches --------------------------------------------------------------------------
+    @property
+    def branch_name(self) -> str:
+        """The branch that the machine is on; "main" is the run itself."""
+        return self._branches.current.name
+
+    @property
+    def on_scratch(self) -> bool:
+        """Whether the machine is on the branch that a write in the past has made."""
+        return self._branches.current.name == SCRATCH
+
+    def branches(self) -> list[BranchSummary]:
+        """All branches."""
+        return [
+            BranchSummary(
+                branch.name,
+                branch.parent.name if branch.parent is not None else "",
+                branch.fork,
+                self.end if branch is self._branches.current else branch.history.end,
+                branch is self._branches.current,
+            )
+            for branch in self._branches.list()
+        ]
+
+    def branch(self, name: str) -> None:
+        """Let the run go on from here another way, under a name: live, in memory. The old future stays reachable.
+
+        A scratch branch gets the name and stays what it is.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        if self.on_scratch:
+            self._branches.rename(name)
+        else:
+            self._branches.fork(name)
+
+    def scratch(self) -> None:
+        """Make a branch here for writes that are not meant to last: it is dropped when the user moves away from it."""
+        self._branches.fork(SCRATCH)
+
+    def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
+        """Go to another branch, to where one stood there last.
+
+        Raises:
+            RdbgError: there is no such branch.
+        """
+        target = self._branches.find(name)
+        scratch = self._branches.current if self.on_scratch else None
+        self._branches.switch(target)
+        if scratch is not None and target is not scratch:
+            self._branches.drop(scratch)
+        return self.goto(target.position, interrupted)
+
+    def drop_scratch(self) -> bool:
+        """Go back from a scratch branch to the moment where it began, and forget it. False: the machine is on none."""
+        scratch = self._branches.current
+        if not self.on_scratch or scratch.parent is None:
+            return False
+        self._branches.switch(scratch.parent)
+        self._branches.drop(scratch)
+        self._traveller.go(scratch.fork)
+        return True
+
+    def _leave_scratch_behind(self) -> None:
+        """Going back to before a scratch branch's first moment leaves it."""
+        scratch, here = self._branches.current, self.position
+        if self.on_scratch and scratch.parent is not None and here < scratch.fork:
+            self._branches.switch(scratch.parent)
+            self._branches.drop(scratch)
+            self._traveller.go(here)
+
+    def moment(self) -> Moment | None:
+        """This moment of a scratch branch, for `come_back`; None: the machine is on none."""
+        if not self.on_scratch:
+            return None
+        entered = self.history.entered(self.position)
+        return Moment(self._branches.current, self.position, self.history.entered_records, entered)
+
+    def come_back(self, moment: Moment) -> bool:
+        """Undo all that happened on the scratch branch since a moment of it. False: it is gone."""
+        scratch = self._branches.current
+        if scratch is not moment.branch:
+            return False
+        if (moment.position, moment.entered) == (scratch.fork, scratch.entered):
+            return self.drop_scratch()
+        self._keeper.sync()
+        self._keeper.release(self._keeper.detach(moment.position, moment.entered))
+        scratch.history.rewind(moment.position, moment.records)
+        self._replayer.restore(self._replayer.latest(moment.position))
+        self._traveller.go(moment.position)
+        return True
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
@@ -371,12 +520,12 @@ class Timeline:
         if not self.live:
             raise RdbgError(
                 f"cannot change {what} at icount {self.position}: this recording is finished and stays what happened; "
-                "start a live run to try something else"
+                "'monitor branch NAME' goes on from here another way"
             )
         if not self.at_live_end:
             raise RdbgError(
                 f"cannot change {what} at icount {self.position}: it is in the past, and the live end is at icount "
-                f"{self.end}; 'monitor goto end' goes there"
+                f"{self.end}; 'monitor branch NAME' goes on from here another way"
             )
 
     # --- snapshots -------------------------------------------------------------------------
@@ -431,6 +580,9 @@ class Timeline:
         Raises:
             RdbgError: the journal could not be written.
         """
+        main = self._branches.main
+        if self._branches.current is not main:
+            self._branches.switch(main)  # what was recorded ends where it has come to; branches are in memory alone
         try:
             if self.live:
                 if self.at_live_end:

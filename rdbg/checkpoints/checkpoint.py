@@ -91,6 +91,13 @@ class CheckpointList:
         at = bisect_right(self._items, position, key=_position)
         return self._items[at - 1] if at else None
 
+    def latest_shared(self, position: int, entered: int) -> Checkpoint:
+        """The latest one at or before ``position`` with at most ``entered`` inputs entered, if it is there."""
+        at = self.latest(position)
+        if at is not None and at.position == position and at.entered > entered:
+            at = self.latest(position - 1)
+        return at if at is not None else self._items[0]
+
     def next(self, position: int) -> Checkpoint | None:
         """The first one after ``position``."""
         at = bisect_right(self._items, position, key=_position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,13 +170,22 @@ class IntervalIndex:
         if before.end == position:
             self._replace(at - 1, at + 1, [Interval(before.start, after.end, before.pages.union(after.pages))])
 
-    def forget_after(self, position: int) -> None:
-        """Drop what is known of positions from ``position`` on: the run went another way."""
+    def attach(self, intervals: Sequence[Interval]) -> None:
+        """Take back what `forget_after` gave, in place of what is known of positions from there on."""
+        if intervals:
+            self.forget_after(intervals[0].start)
+            self._replace(len(self._starts), len(self._starts), list(intervals))
+
+    def forget_after(self, position: int) -> list[Interval]:
+        """Drop, and give, what is known of positions from ``position`` on: the run went another way."""
         low = bisect_left(self._starts, position)
+        dropped = self._intervals[low:]
         self._replace(low, len(self._starts), [])
         if low and self._intervals[low - 1].end > position:
             last = self._intervals[low - 1]
             self._replace(low - 1, low, [Interval(last.start, position, last.pages)])
+            dropped.insert(0, Interval(position, last.end, last.pages))
+        return dropped
 
     def latest_possible(self, low: int, high: int, wanted: Wanted) -> int | None:
         """Where to end a backward search.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
-from rdbg.checkpoints.interval_index import IntervalIndex, TouchedPages
+from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages
 from rdbg.checkpoints.page_store import PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
 
@@ -15,6 +16,15 @@ DEFAULT_MEMORY = 256 << 20
 
 #: More would make lookups and thinning felt, and buy nothing: spacing is milliseconds long before.
 MAX_CHECKPOINTS = 4000
+
+
+@dataclass(frozen=True)
+class Detached:
+    """Checkpoints and knowledge of a stretch of a run that is not the one at hand."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    intervals: tuple[Interval, ...]
+    reserve: int  #: bytes that they may hold
 
 
 class CheckpointKeeper:
@@ -44,6 +54,7 @@ class CheckpointKeeper:
         self._current = self.store.derive(zero, pages, machine.copy_pages)
         self._base_bytes = self.store.bytes_used
         self._tracked_from = machine.icount
+        self._detached_bytes = 0  # that detached checkpoints may hold, by which the limit is higher
 
     @property
     def bytes_used(self) -> int:
@@ -81,6 +92,8 @@ class CheckpointKeeper:
             output: see Checkpoint.
             end: latest position known, for thinning.
         """
+        if self._is_first(self.machine.icount):
+            return
         self.adopt(self.capture(entered, output), end)
 
     def adopt(self, checkpoint: Checkpoint, end: int) -> None:
@@ -90,10 +103,18 @@ class CheckpointKeeper:
             checkpoint: the state. It may be gone at once, if memory is short.
             end: latest position known, for thinning.
         """
+        if self._is_first(checkpoint.position):
+            self.store.release(checkpoint.table)
+            return
         replaced = self.checkpoints.put(checkpoint)
         if replaced is not None:
             self.store.release(replaced.table)
         self._thin(end)
+
+    def _is_first(self, position: int) -> bool:
+        """Whether the first checkpoint is there. It stays what it is: a state that every branch of the run shares."""
+        first = next(iter(self.checkpoints), None)
+        return first is not None and first.position == position
 
     def restore(self, state: MachineState, table: PageTable) -> None:
         """Put the machine into a state; only pages that differ are written."""
@@ -115,11 +136,42 @@ class CheckpointKeeper:
         self.store.release(checkpoint.table)
         self.index.merge_at(checkpoint.position)
 
-    def forget_after(self, position: int) -> None:
-        """Drop the checkpoints and the index past ``position``: the run went another way from there."""
-        for checkpoint in self.checkpoints.after(position):
-            self.drop(checkpoint)
-        self.index.forget_after(position)
+    def detach(self, position: int, entered: int) -> Detached:
+        """Take out the checkpoints and the index past a moment: the run goes another way from there.
+
+        Args:
+            position: the moment's icount.
+            entered: how many of the inputs there had entered.
+
+        Returns:
+            what was taken out, for `attach` or `release`. It counts as memory in use, on top of the limit.
+        """
+        later = [
+            checkpoint
+            for checkpoint in self.checkpoints.after(position - 1)
+            if checkpoint.position > position or checkpoint.entered > entered
+        ]
+        before = self.bytes_used
+        for checkpoint in later:
+            self.checkpoints.remove(checkpoint)
+        reserve = min(before - self._base_bytes, self.memory_limit) if later else 0
+        self._detached_bytes += reserve
+        return Detached(tuple(later), tuple(self.index.forget_after(position)), reserve)
+
+    def attach(self, detached: Detached) -> None:
+        """Put back what `detach` took out."""
+        self._detached_bytes -= detached.reserve
+        for checkpoint in detached.checkpoints:
+            replaced = self.checkpoints.put(checkpoint)
+            if replaced is not None:
+                self.store.release(replaced.table)
+        self.index.attach(detached.intervals)
+
+    def release(self, detached: Detached) -> None:
+        """Give up what `detach` took out."""
+        self._detached_bytes -= detached.reserve
+        for checkpoint in detached.checkpoints:
+            self.store.release(checkpoint.table)
 
     def _account(self, cut: bool) -> Sequence[int]:
         """Ask what was touched since the last time, tell the index, return the pages written."""
@@ -138,4 +190,4 @@ class CheckpointKeeper:
             self.drop(victim)
 
     def _over_limit(self) -> bool:
-        return self.bytes_used - self._base_bytes > self.memory_limit
+        return self.bytes_used - self._base_bytes > self.memory_limit + self._detached_bytes

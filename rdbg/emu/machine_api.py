@@ -198,6 +198,7 @@ class RegisterInfo:
         feature: target-description feature, e.g. ``org.gnu.gdb.mips.cpu``.
         type: GDB's type name, or None for an integer of that width.
         group: ``general``, ``float``, ``system``.
+        saved: whether a debugger that calls a function should put it back; not what the hardware moves or fixes.
     """
 
     number: int
@@ -206,6 +207,7 @@ class RegisterInfo:
     feature: str
     type: str | None = None
     group: str = "general"
+    saved: bool = True
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,11 @@ def register_table(core: Core) -> tuple[Register, ...]:
 
     def add(number: int, name: str, feature: str, read: Callable[[], int], write: Callable[[int], None] | None,
             kind: str | None = None, group: str = "general") -> None:  # fmt: skip
-        rows.append(Register(RegisterInfo(number, name, 32, feature, kind, group), read, write))
+        rows.append(
+            Register(
+                RegisterInfo(number, name, 32, feature, kind, group, write is not None and name != "count"), read, write
+            )
+        )
 
     for n in range(32):
         add(n, f"r{n}", CPU, lambda n=n: core.read_gpr(n), lambda value, n=n: core.write_gpr(n, value))  # type: ignore[misc]

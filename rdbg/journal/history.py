@@ -8,7 +8,7 @@ from dataclasses import replace
 from rdbg.emu.inputs import InputEvent
 from rdbg.errors import RdbgError
 from rdbg.journal.live import LiveInputs
-from rdbg.journal.log import Log, MemoryLog
+from rdbg.journal.log import BranchLog, GrowingLog, Log, MemoryLog
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import (
     DIGEST_KINDS,
@@ -59,7 +59,7 @@ class History:
         live: LiveInputs | None,
         writer: JournalWriter | None,
         finished: EndOfRun | None,
-        growing: MemoryLog | None,
+        growing: GrowingLog | None,
     ) -> None:
         self._log = log
         self._growing = growing
@@ -303,18 +303,38 @@ class History:
             self._writer = None
         self._raise_trouble()
 
-    def truncate_after(self, icount: int) -> None:
-        """Forget what came after ``icount``: the run goes on from there another way.
+    def fork(self, icount: int) -> History:
+        """A run that shares this one's past up to here and goes on live from here, in memory only.
+
+        Args:
+            icount: where the machine stands; inputs behind the cursor have entered.
+        """
+        log = BranchLog(self._log, self._cursor)
+        history = History(log, self._start, icount, self._outside, None, None, log)
+        history._cursor = log.count
+        return history
+
+    @property
+    def entered_records(self) -> int:
+        """How many records are behind the cursor; see `rewind`."""
+        return self._cursor
+
+    def rewind(self, icount: int, records: int) -> None:
+        """Forget what came after a moment of this run, which is in memory: it goes on from there another way.
+
+        Args:
+            icount: the moment.
+            records: what `entered_records` was then.
 
         Raises:
-            RdbgError: the run is finished or recorded.
+            RdbgError: the run is recorded.
         """
         if self._growing is None or self._writer is not None:
             raise RdbgError(f"cannot leave the recorded run at icount {icount}: a recording keeps its one past")
-        self._growing.truncate_after(icount)
+        self._growing.truncate(records)
         self._cursor = min(self._cursor, self._log.count)
         self._finished = None
-        self._end = min(self._end, icount)
+        self._end = icount
         self._open_from = self._end + 1
 
     # --- digests -----------------------------------------------------------------------------

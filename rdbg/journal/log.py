@@ -26,6 +26,16 @@ class Log(Protocol):
         """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
 
 
+class GrowingLog(Log, Protocol):
+    """The records of a run that goes on."""
+
+    def append(self, record: Record) -> None:
+        """Add a record, not before the latest one."""
+
+    def truncate(self, count: int) -> None:
+        """Forget all records but the first ``count``."""
+
+
 class MemoryLog:
     """The records of a run that is going on."""
 
@@ -67,10 +77,54 @@ class MemoryLog:
         self._records.append(record)
         self._icounts.append(record.icount)
 
-    def truncate_after(self, icount: int) -> None:
-        """Forget the records with a greater icount."""
-        keep = self.find(icount)
-        del self._records[keep:]
-        del self._icounts[keep:]
+    def truncate(self, count: int) -> None:
+        """Forget all records but the first ``count``."""
+        del self._records[count:]
+        del self._icounts[count:]
         for ordinals in self._by_kind.values():
-            del ordinals[bisect_left(ordinals, keep) :]
+            del ordinals[bisect_left(ordinals, count) :]
+
+
+class BranchLog:
+    """The records of a run that left another one: those of the other up to there, then its own.
+
+    Args:
+        base: the other run's records; the first ``shared`` of them never change.
+        shared: how many.
+    """
+
+    def __init__(self, base: Log, shared: int) -> None:
+        self._base = base
+        self._shared = shared
+        self._own = MemoryLog()
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return self._shared + self._own.count
+
+    def record(self, ordinal: int) -> Record:
+        """The record of that number."""
+        return self._base.record(ordinal) if ordinal < self._shared else self._own.record(ordinal - self._shared)
+
+    def find(self, icount: int) -> int:
+        """Number of the first record with a greater icount, or ``count``."""
+        own = self._own.find(icount)
+        return self._shared + own if own else min(self._base.find(icount), self._shared)
+
+    def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
+        """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
+        if ordinal < self._shared:
+            found = self._base.next_of(ordinal, kinds)
+            if found is not None and found < self._shared:
+                return found
+        found = self._own.next_of(max(0, ordinal - self._shared), kinds)
+        return None if found is None else found + self._shared
+
+    def append(self, record: Record) -> None:
+        """Add a record, not before the latest one."""
+        self._own.append(record)
+
+    def truncate(self, count: int) -> None:
+        """Forget all records but the first ``count``, at least the shared ones."""
+        self._own.truncate(max(0, count - self._shared))

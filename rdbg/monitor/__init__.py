@@ -6,6 +6,7 @@ Where QEMU's monitor has a command, its name and wording are QEMU's.
 from __future__ import annotations
 
 from rdbg.errors import RdbgError, UsageError
+from rdbg.monitor.branches import BRANCH_COMMANDS
 from rdbg.monitor.command import Command, Session
 from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.past import PAST_COMMANDS
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Command] = {
         Command("help", "help [COMMAND]", "what there is, or one command's use", _help),
         *TRAVEL_COMMANDS,
         *SNAPSHOT_COMMANDS,
+        *BRANCH_COMMANDS,
         *PAST_COMMANDS,
         *INFO_COMMANDS,
         Command("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session, arrival, one_argument
 
 
 def _save(session: Session, arguments: list[str]) -> str:
     name = one_argument(arguments, "savevm NAME")
+    if session.timeline.on_scratch:
+        raise UsageError("a scratch branch keeps no snapshots; name it first: monitor branch NAME")
     session.timeline.save_snapshot(name)
     return f"snapshot '{name}' saved at icount {session.timeline.position}\n"
 
 
 def _load(session: Session, arguments: list[str]) -> str:
     name = one_argument(arguments, "loadvm NAME")
+    session.timeline.drop_scratch()
     return f"snapshot '{name}' loaded, " + arrival(session.timeline.load_snapshot(name))
 
 

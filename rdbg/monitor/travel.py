@@ -17,9 +17,10 @@ def _when(session: Session, arguments: list[str]) -> str:
     length = timeline.end - timeline.start
     share = 100 * (timeline.position - timeline.start) / length if length else 100.0
     kind = "live" if timeline.live else "recorded"
+    branch = "" if timeline.branch_name == "main" else f", on branch '{timeline.branch_name}'"
     return (
         f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
-        f"virtual time {timeline.machine.now_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}\n"
+        f"virtual time {timeline.machine.now_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
     )
 
 
@@ -34,6 +35,7 @@ def travel(session: Session, place: str) -> Stop:
         RdbgError: there is no such place.
     """
     timeline = session.timeline
+    timeline.drop_scratch()
     position = _position(timeline, place)
     here = timeline.position
     stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, session.interrupted)
@@ -64,6 +66,7 @@ def _position(timeline: Timeline, place: str) -> int | None:
 
 
 def _back(session: Session, arguments: list[str]) -> str:
+    session.timeline.drop_scratch()
     place = session.timeline.places.back(session.timeline.position)
     if place is None:
         raise UsageError("there is no place to go back to: no jump was made")
@@ -71,6 +74,7 @@ def _back(session: Session, arguments: list[str]) -> str:
 
 
 def _forward(session: Session, arguments: list[str]) -> str:
+    session.timeline.drop_scratch()
     place = session.timeline.places.forward(session.timeline.position)
     if place is None:
         raise UsageError("there is no place to go forward to: 'monitor back' was not used")

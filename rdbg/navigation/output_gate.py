@@ -43,6 +43,16 @@ class OutputGate:
             self._starts.insert(self._at, place)
             self._ends.insert(self._at, place)
 
+    def fork(self) -> OutputGate:
+        """One for a run that shares this one's stream up to here."""
+        other = OutputGate()
+        other.sink = self.sink
+        other._mark = self._mark
+        other._at = at = self._at
+        other._starts = self._starts[: at + 1]
+        other._ends = [*self._ends[:at], min(self._ends[at], (self._mark.stamp, self._mark.count))]
+        return other
+
     def new_before(self, mark: OutputMark) -> bool:
         """Whether bytes that nobody has seen lie between here and ``mark``, which is ahead."""
         return self.sink is not None and (mark.stamp, mark.count) > self._ends[self._at]

@@ -81,6 +81,29 @@ class LastHits:
             self.watch = hit
 
 
+@dataclass(frozen=True)
+class Track:
+    """A run that a machine goes along: all that is its own while another one has its turn.
+
+    Args:
+        history: its inputs.
+        stored: its states on disk.
+        output: what of its output has been seen.
+        saver: saves states of it.
+        recorded: whether it is a recording, to be compared with its digests.
+        diverged: whether it is known not to be what was recorded.
+        verified: icount up to which it agreed.
+    """
+
+    history: History
+    stored: StoredStates
+    output: OutputGate
+    saver: Saver | None
+    recorded: bool
+    diverged: bool
+    verified: int
+
+
 class Replayer:
     """A machine on its history.
 
@@ -121,6 +144,24 @@ class Replayer:
         self._digest_time = clock()
         machine.inputs = history
         machine.set_output(self.output)
+
+    def track(self) -> Track:
+        """What the machine runs along."""
+        return Track(self.history, self.stored, self.output, self.saver, self._recorded, self._diverged, self._verified)
+
+    def fork(self) -> Track:
+        """Another run that shares this one's past up to here and goes on live from here, in memory."""
+        position = self.machine.icount
+        history = self.history.fork(position)
+        stored = StoredStates(self.keeper, history, None)
+        return Track(history, stored, self.output.fork(), None, False, False, position)
+
+    def use(self, track: Track) -> None:
+        """Go on along another run; the machine stands where both have been, or is about to be put there."""
+        self.history, self.stored, self.output, self.saver = track.history, track.stored, track.output, track.saver
+        self._recorded, self._diverged, self._verified = track.recorded, track.diverged, track.verified
+        self.machine.inputs = self.history
+        self.machine.set_output(self.output)
 
     @property
     def slice(self) -> int:
@@ -342,6 +383,7 @@ class Replayer:
             # Other places like this one may lie on the way; they are passed the same way, each nearer to the start.
             if self.advance(RunRequest(until=place)).kind is StopKind.LIMIT:
                 break
+        self.settle()  # the debugger may have written where the checkpoint stands
         self.checkpoint_if_far(self.pace.rung)
         start = self.machine.icount
         end = start + EXACT_SPAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rdbg.journal.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Found, Search
 from rdbg.navigation.stops import Interrupted, StopConditions, never
@@ -17,7 +18,11 @@ class Traveller:
     def __init__(self, replayer: Replayer) -> None:
         self._replayer = replayer
         self.machine = replayer.machine
-        self.history = replayer.history
+
+    @property
+    def history(self) -> History:
+        """The history that the machine is on."""
+        return self._replayer.history
 
     @property
     def position(self) -> int:

@@ -46,8 +46,9 @@ def _register(register: RegisterInfo) -> str:
     kind = f" type={_quoted(register.type)}" if register.type else ""
     # GDB sorts registers into 'general' and 'float' by itself; it must be told of others.
     group = f" group={_quoted(register.group)}" if register.group not in ("", "general") else ""
+    saved = "" if register.saved else ' save-restore="no"'
     place = f'bitsize="{register.bits}" regnum="{register.number}"'
-    return f"    <reg name={_quoted(register.name)} {place}{kind}{group}/>"
+    return f"    <reg name={_quoted(register.name)} {place}{kind}{group}{saved}/>"
 
 
 def memory_map(areas: Iterable[MemoryArea]) -> str:

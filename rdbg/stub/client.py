@@ -13,6 +13,7 @@ from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
 from rdbg.stub.points import PointTable
 from rdbg.stub.registers import RegisterBytes
+from rdbg.stub.writes import Writes
 from rdbg.timeline import Stop, StopReason, Timeline
 
 _log = logging.getLogger("rdbg.rsp")
@@ -76,6 +77,7 @@ class Client:
         self.timeline = surroundings.timeline
         self.features = features
         self.registers = RegisterBytes(self.timeline.machine)
+        self.writes = Writes(self.timeline, self.registers)
         self.points = PointTable()
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short

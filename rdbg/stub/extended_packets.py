@@ -40,6 +40,7 @@ def _word(text: bytes) -> str:
 def _go(client: Client, place: str) -> None:
     session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
     travel(session, place or "start")
+    client.writes.moved()
 
 
 EXTENDED = Feature(packets={b"R": _restart, b"vRun;": _run}, words={b"!": _extend})

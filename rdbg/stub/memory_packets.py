@@ -50,7 +50,7 @@ def _write(client: Client, target: fields.Range, data: bytes) -> bytes:
         raise PacketError(f"{target.length:#x} bytes at {target.address:#x} run out of the address space", code=EFAULT)
     if data:  # an empty write is GDB's question whether X is understood
         try:
-            client.timeline.write_memory(target.address, data)
+            client.writes.memory(target.address, data)
         except RdbgError as error:
             raise RdbgError(f"cannot write memory at {target.address:#x}: {error}") from error
     return replies.OK

@@ -13,7 +13,9 @@ _PIECE = 1000
 def _monitor(client: Client, rest: bytes) -> bytes:
     line = fields.hex_bytes(rest).decode("utf-8", "replace")
     session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
-    text = monitor.run(session, line)
+    text = client.writes.take_notices()
+    text += monitor.run(session, line)
+    client.writes.moved()
     for start in range(0, len(text), _PIECE):
         client.say(text[start : start + _PIECE])
     return replies.OK

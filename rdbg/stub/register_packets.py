@@ -11,10 +11,12 @@ def _read_all(client: Client, rest: bytes) -> bytes:
 
 
 def _write_all(client: Client, rest: bytes) -> bytes:
-    """``G HEX``: only what differs is written, since a write is an input of the run."""
-    for number, value in client.registers.split(fields.hex_bytes(rest)):
-        if value != client.registers.read(number):
-            client.timeline.write_register(number, client.registers.decode(number, value))
+    """``G HEX``: only what differs is written, since a write is an input of the run; and not what hardware moves."""
+    registers = client.registers
+    given = registers.split(fields.hex_bytes(rest))
+    client.writes.registers(
+        [(number, value) for number, value in given if registers.info(number).saved and value != registers.read(number)]
+    )
     return replies.OK
 
 
@@ -24,7 +26,7 @@ def _read(client: Client, rest: bytes) -> bytes:
 
 def _write(client: Client, rest: bytes) -> bytes:
     number, data = fields.register_assignment(rest)
-    client.timeline.write_register(number, client.registers.decode(number, data))
+    client.writes.register(number, data)
     return replies.OK
 
 

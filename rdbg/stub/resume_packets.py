@@ -48,7 +48,8 @@ def _jump(client: Client, rest: bytes) -> None:
     if rest:
         pc = client.registers.number_of("pc")
         if pc is not None:
-            client.timeline.write_register(pc, fields.address(rest))
+            value = fields.address(rest).to_bytes(4, "big" if client.timeline.machine.big_endian else "little")
+            client.writes.register(pc, value)
 
 
 def _reverse_continue(client: Client, rest: bytes) -> bytes:
@@ -56,7 +57,7 @@ def _reverse_continue(client: Client, rest: bytes) -> bytes:
 
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
-    return _move(client, client.timeline.reverse_step)
+    return _move(client, lambda: client.timeline.reverse_step(client.interrupted))
 
 
 def _actions(client: Client, rest: bytes) -> bytes:
@@ -99,11 +100,19 @@ def _step_range(client: Client, start: int, end: int) -> Stop:
 
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
+    on_scratch = client.timeline.on_scratch
+    notices = client.writes.take_notices()
+    if notices:
+        client.say(notices)
     try:
         stop = movement()
     except RdbgError as error:
         client.say(f"rdbg: {error}\n")
         return client.stop_reply()
+    finally:
+        client.writes.moved()
+    if on_scratch and not client.timeline.on_scratch:
+        client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
     if stop.reason is StopReason.SHUTDOWN:
         # Not a W packet: GDB would end the session, and what led here could not be looked at.
         client.say(

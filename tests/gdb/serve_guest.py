@@ -21,7 +21,8 @@ def make_long(timeline: Timeline, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     timeline.run(StopConditions(), lambda: time.monotonic() > deadline)
     timeline.goto(timeline.start)
-    timeline._replayer.keeper.forget_after(timeline.start)
+    keeper = timeline._replayer.keeper
+    keeper.release(keeper.detach(timeline.start, 0))
 
 
 def main() -> None:

@@ -201,7 +201,7 @@ def test_leaving_the_past_another_way() -> None:
     history = History.live_run()
     for icount in (10, 20, 30):
         history.append(InputEvent(icount, InputKind.POKE_MEMORY, value=icount, data=b"x"))
-    history.truncate_after(20)
+    history.rewind(20, 2)
     history.seek(0)
     assert (history.end, history.next_poke()) == (20, 10)
     history.seek(20)
@@ -213,7 +213,7 @@ def test_leaving_the_past_another_way() -> None:
 def test_a_recording_keeps_its_past(tmp_path: Path) -> None:
     writer = JournalWriter(str(tmp_path / "j"), header())
     with pytest.raises(RdbgError, match="a recording keeps its one past"):
-        History.recording(writer).truncate_after(0)
+        History.recording(writer).rewind(0, 0)
     writer.discard()
 
 

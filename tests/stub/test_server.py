@@ -134,7 +134,7 @@ def test_monitor_quit_is_for_the_caller(server: GdbServer) -> None:
     assert server.quit_wanted and not server.wants_run
 
 
-def test_the_live_end_can_be_written_and_the_past_not(server: GdbServer) -> None:
+def test_the_live_end_can_be_written_and_the_past_on_a_scratch_branch(server: GdbServer) -> None:
     client = RawClient(server)
     assert client.ask(b"M80200000,4:01020304") == b"OK"
     assert client.ask(b"m80200000,4") == b"01020304"
@@ -146,8 +146,12 @@ def test_the_live_end_can_be_written_and_the_past_not(server: GdbServer) -> None
     assert client.ask(b"G" + everything) == b"OK"
     assert client.ask(b"g") == everything
     client.ask(b"bs")
-    assert client.ask(b"P3=00000000").startswith(b"E.cannot change registers")
-    assert client.ask(b"M80200000,1:00").startswith(b"E")
+    end = server.timeline.end
+    assert client.ask(b"P3=00000000") == b"OK" and server.timeline.on_scratch
+    assert client.ask(b"M0,1:00").startswith(b"E")
+    client.close()
+    server.poll(1)
+    assert not server.timeline.on_scratch and server.timeline.end == end
 
 
 def test_registers_are_in_the_guests_byte_order(server: GdbServer) -> None:

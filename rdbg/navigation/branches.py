@@ -1,0 +1,170 @@
+"""Branches of a run: other futures of a moment of its past, and the way from one to another.
+
+A branch shares its past with the branch it left, up to a position, and has a history of its own from there. It lives in
+memory, also where its run is a recording: what was recorded stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdbg.checkpoints.keeper import Detached
+from rdbg.errors import RdbgError, UsageError
+from rdbg.journal.history import History
+from rdbg.navigation.replayer import Replayer, Track
+from rdbg.navigation.snapshots import Snapshots
+
+MAIN = "main"
+#: The branch that a debugger's write in the past makes; it goes when the user moves away.
+SCRATCH = "scratch"
+
+
+@dataclass
+class Branch:
+    """One future.
+
+    Args:
+        name: given by the user; "main" is the run itself.
+        track: its inputs, the shared past included, and all else of it.
+        snapshots: named states made on it.
+        parent: the branch that it left; None: it is the run itself.
+        fork: icount at which it left its parent.
+        entered: how many of the inputs at ``fork`` had entered: the past is shared up to there.
+        position: where the user stood when leaving it.
+    """
+
+    name: str
+    track: Track
+    snapshots: Snapshots
+    parent: Branch | None = None
+    fork: int = 0
+    entered: int = 0
+    position: int = 0
+
+    @property
+    def history(self) -> History:
+        """Its inputs."""
+        return self.track.history
+
+    def lineage(self) -> list[Branch]:
+        """This branch, its parent, and so on."""
+        line, at = [self], self.parent
+        while at is not None:
+            line.append(at)
+            at = at.parent
+        return line
+
+
+class Branches:
+    """All branches of a run, and which one the machine is on.
+
+    Args:
+        replayer: the machine on its history.
+        snapshots: of the run itself.
+    """
+
+    def __init__(self, replayer: Replayer, snapshots: Snapshots) -> None:
+        self._replayer = replayer
+        self.current = Branch(MAIN, replayer.track(), snapshots)
+        self.main = self.current
+        self._others: dict[str, Branch] = {}
+        self._aside: tuple[Branch, Detached] | None = None
+
+    def list(self) -> list[Branch]:
+        """The run itself, then the others by name."""
+        return [self.main, *(self._others[name] for name in sorted(self._others))]
+
+    def find(self, name: str) -> Branch:
+        """The branch of that name.
+
+        Raises:
+            RdbgError: there is none.
+        """
+        for branch in self.list():
+            if branch.name == name:
+                return branch
+        raise RdbgError(f"there is no branch '{name}'; there are: {', '.join(branch.name for branch in self.list())}")
+
+    def fork(self, name: str) -> None:
+        """Let a branch begin where the machine stands, and be on it. A scratch branch may replace the one before.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        self.check_free(name)
+        replayer, keeper = self._replayer, self._replayer.keeper
+        replayer.checkpoint()  # coming back is one restore
+        position = replayer.machine.icount
+        entered = replayer.history.entered(position)
+        track = replayer.fork()
+        branch = Branch(name, track, Snapshots(keeper, track.stored), self.current, position, entered, position)
+        self._leave()
+        self._set_aside(keeper.detach(position, entered))
+        self._others[name] = branch
+        self._enter(branch)
+
+    def check_free(self, name: str) -> None:
+        """Raises UsageError unless a branch may have this name."""
+        if name != SCRATCH and (name == MAIN or name in self._others):
+            raise UsageError(f"there is a branch '{name}' already; 'monitor switch {name}' goes there")
+
+    def rename(self, name: str) -> None:
+        """Give the current branch another name.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        self.check_free(name)
+        del self._others[self.current.name]
+        self.current.name = name
+        self._others[name] = self.current
+
+    def switch(self, target: Branch) -> None:
+        """Be on another branch, at some position that both have."""
+        here, replayer = self.current, self._replayer
+        if target is here:
+            return
+        self._leave()
+        position, entered = _shared(here, target)
+        replayer.keeper.sync()
+        detached = replayer.keeper.detach(position, entered)
+        if self._aside is not None and self._aside[0] is target:
+            aside, self._aside = self._aside[1], None
+            replayer.keeper.release(detached)
+            replayer.keeper.attach(aside)
+        else:
+            self._set_aside(detached)
+        self._enter(target)
+        common = replayer.keeper.checkpoints.latest_shared(position, entered)
+        replayer.restore(common)
+
+    def drop(self, branch: Branch) -> None:
+        """Forget a branch that the machine is not on. Branches that left it keep what they share with it."""
+        if self._others.get(branch.name) is branch:
+            del self._others[branch.name]
+
+    def _leave(self) -> None:
+        replayer = self._replayer
+        self.current.position = replayer.machine.icount
+        self.current.track = replayer.track()
+
+    def _enter(self, branch: Branch) -> None:
+        self.current = branch
+        self._replayer.use(branch.track)
+
+    def _set_aside(self, detached: Detached) -> None:
+        """Keep what only the branch being left can use; what was kept for another goes: memory is bounded."""
+        if self._aside is not None:
+            self._replayer.keeper.release(self._aside[1])
+        self._aside = (self.current, detached)
+
+
+def _shared(one: Branch, other: Branch) -> tuple[int, int]:
+    """Up to where two branches have the same past: position, and how many of its inputs."""
+    ends: list[tuple[int, int]] = []
+    first, second = one.lineage(), other.lineage()
+    common = next(branch for branch in first if branch in second)
+    for line in (first, second):
+        # A branch may have left its parent before the parent left its own.
+        ends += [(branch.fork, branch.entered) for branch in line[: line.index(common)]]
+    return min(ends)

@@ -1,0 +1,131 @@
+"""Other futures of a moment: they begin with what was, go on by themselves, and leave the run as it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg.errors import RdbgError
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from tests.timeline.test_recorded import live_timeline
+
+V0 = 2
+
+
+def at(timeline: Timeline, positions: list[int]) -> list[bytes]:
+    """The digests at these positions."""
+    found = []
+    for position in positions:
+        timeline.goto(position)
+        found.append(timeline.machine.digest())
+    return found
+
+
+@pytest.fixture(params=["live", "finished"])
+def timeline(request: pytest.FixtureRequest) -> Timeline:
+    timeline = live_timeline()
+    if request.param == "finished":
+        timeline.close()
+    return timeline
+
+
+def run_on(timeline: Timeline, instructions: int) -> None:
+    """Live, for a while."""
+    end = timeline.position + instructions
+    timeline.run(StopConditions(), lambda: timeline.position >= end)
+
+
+def test_a_branch_goes_its_own_way_and_the_run_stays_what_it_was(timeline: Timeline) -> None:
+    end = timeline.end
+    places = [end * share // 20 for share in range(21)]
+    main = at(timeline, places)
+    timeline.goto(end // 2)
+    fork = timeline.position
+    before = timeline.machine.digest()
+    timeline.branch("other")
+    assert timeline.at_live_end and timeline.machine.digest() == before
+    timeline.write_register(V0, timeline.machine.read_register(V0) ^ 0x5555)
+    changed = timeline.machine.digest()
+    assert changed != before
+    run_on(timeline, end // 2)
+    its_places = [fork, fork + 1000, (fork + timeline.end) // 2, timeline.end]
+    other = at(timeline, its_places)
+    assert other[0] == changed
+    assert at(timeline, places[:10]) == main[:10]  # the past is the same
+    timeline.goto(timeline.end)
+    where = timeline.position
+
+    timeline.switch("main")
+    assert timeline.position == fork and timeline.machine.digest() == before
+    assert at(timeline, places) == main
+    timeline.switch("other")
+    assert at(timeline, its_places) == other
+    assert timeline.end == where
+    names = [(branch.name, branch.parent, branch.current) for branch in timeline.branches()]
+    assert names == [("main", "", False), ("other", "main", True)]
+    with pytest.raises(RdbgError, match="there is a branch 'other' already"):
+        timeline.branch("other")
+    with pytest.raises(RdbgError, match="no branch 'third'; there are: main, other"):
+        timeline.switch("third")
+
+
+def test_branches_of_branches(timeline: Timeline) -> None:
+    end = timeline.end
+    places = [end * share // 10 for share in range(11)]
+    main = at(timeline, places)
+    seen: dict[str, tuple[list[int], list[bytes]]] = {"main": (places, main)}
+    for name, place in (("a", end // 2), ("b", end // 4), ("c", end // 3)):
+        timeline.goto(place)
+        timeline.branch(name)
+        timeline.write_register(V0, ord(name))
+        run_on(timeline, end // 3)
+        mine = [timeline.end * share // 10 for share in range(11)]
+        seen[name] = (mine, at(timeline, mine))
+    for name in ("main", "c", "a", "b", "main", "a", "c", "b"):
+        timeline.switch(name)
+        places, digests = seen[name]
+        assert at(timeline, places) == digests, name
+
+
+def test_a_scratch_branch_is_dropped_by_going_back_before_it(timeline: Timeline) -> None:
+    timeline.goto(timeline.end // 2)
+    fork, before = timeline.position, timeline.machine.digest()
+    timeline.scratch()
+    timeline.write_register(V0, 77)
+    run_on(timeline, 2000)
+    assert timeline.on_scratch
+    while timeline.on_scratch:
+        assert timeline.reverse_run(StopConditions(frozenset({timeline.machine.pc})), lambda: False).reason in (
+            StopReason.BREAKPOINT,
+            StopReason.HISTORY_START,
+        )
+    assert timeline.position < fork
+    timeline.goto(fork)
+    assert timeline.machine.digest() == before
+    assert [branch.name for branch in timeline.branches()] == ["main"]
+
+
+def test_a_scratch_branch_can_be_undone_to_a_moment_and_dropped(timeline: Timeline) -> None:
+    timeline.goto(timeline.end // 2)
+    fork, before = timeline.position, timeline.machine.digest()
+    timeline.scratch()
+    timeline.write_register(V0, 77)
+    changed, moment = timeline.machine.digest(), timeline.moment()
+    assert moment is not None
+    timeline.write_register(V0, 99)
+    run_on(timeline, 3000)
+    assert timeline.come_back(moment)
+    assert (timeline.position, timeline.machine.digest()) == (fork, changed)
+    run_on(timeline, 500)
+    assert timeline.drop_scratch() and not timeline.drop_scratch()
+    assert (timeline.position, timeline.machine.digest()) == (fork, before)
+
+
+def test_a_scratch_branch_that_gets_a_name_stays(timeline: Timeline) -> None:
+    timeline.goto(timeline.end // 2)
+    timeline.scratch()
+    timeline.write_register(V0, 77)
+    timeline.branch("kept")
+    timeline.goto(timeline.start)
+    assert timeline.branch_name == "kept"
+    timeline.switch("main")
+    assert [branch.name for branch in timeline.branches()] == ["main", "kept"]
