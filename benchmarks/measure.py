@@ -123,7 +123,7 @@ class Measurements:
 
     def _speed_rows(self, kind: str, shift: int) -> list[Row]:
         guest = self._guest(kind, LENGTH)
-        mine = speeds(Rdbg(self._folder, shift), guest, self._folder, self._effort.repeats)
+        mine = speeds(Rdbg(self._folder, shift, keep_states=False), guest, self._folder, self._effort.repeats)
         theirs = speeds(Qemu(self._folder, shift), guest, self._folder, self._effort.repeats) if self._with_qemu else ()
         rows = []
         for n, what in enumerate(("record", "replay")):

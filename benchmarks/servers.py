@@ -96,22 +96,25 @@ class Rdbg:
     Args:
         folder: for recordings.
         shift: of ``-icount``.
+        keep_states: whether sessions leave states for later ones, as they do by default; with these, a replay that
+            nobody looks at leaps over what prints nothing.
     """
 
     name = "rdbg"
 
-    def __init__(self, folder: Path, shift: int = 7) -> None:
+    def __init__(self, folder: Path, shift: int = 7, keep_states: bool = True) -> None:
         self._folder = folder
         self._shift = shift
+        self._options = ["-serial", "null", *([] if keep_states else ["--snapshot-budget", "0"])]
 
     def record(self, guest: Guest, timeout: float = 600) -> Run:
         """Record a guest's whole run."""
         machine = ["-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(guest.elf), "-icount", f"shift={self._shift}"]
-        return run([*_RDBG, "record", "-o", str(self.journal(guest)), "--", *machine, "-serial", "null"], timeout)
+        return run([*_RDBG, "record", "-o", str(self.journal(guest)), "--", *machine, *self._options], timeout)
 
     def replay(self, guest: Guest, timeout: float = 600) -> Run:
         """Replay it to its end."""
-        return run([*_RDBG, "replay", str(self.journal(guest)), "-serial", "null"], timeout)
+        return run([*_RDBG, "replay", str(self.journal(guest)), *self._options], timeout)
 
     def serve(self, guest: Guest) -> Served:
         """Replay it for GDB; it stands at the start."""
