@@ -16,7 +16,7 @@ from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError, UsageError
 from rdbg.images import is_elf
 from rdbg.option_values import hint
-from rdbg.options import IcountOptions, ImageFile, RecordMode, RunOptions
+from rdbg.options import ImageFile, RecordMode, RunOptions
 from rdbg.qemu_options import help_text, parse_line
 from rdbg.serial.spec import SerialKind, SerialSpec
 
@@ -94,7 +94,7 @@ def _replay(words: Sequence[str]) -> int:
 
 
 def _replaying(options: RunOptions, path: str) -> RunOptions:
-    return replace(options, icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(path)))
+    return replace(options, icount=replace(options.icount, mode=RecordMode.REPLAY, journal=Path(path)))
 
 
 def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:

@@ -79,6 +79,8 @@ class RunOptions:
         traces: subjects to trace on standard error.
         checkpoint_bytes: bound of the memory for checkpoints.
         snapshot_bytes: bound of what periodic snapshots take in a recording's store; 0: none are made.
+        said: which options were given, by their first name, and ``shift`` if -icount names a number. A replay
+            refuses those that contradict the recording; defaults contradict nothing.
     """
 
     board: str = "malta"
@@ -96,3 +98,4 @@ class RunOptions:
     traces: tuple[str, ...] = ()
     checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES
     snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES
+    said: frozenset[str] = frozenset()

@@ -115,7 +115,8 @@ def _icount(options: RunOptions, value: str) -> RunOptions:
     if mode is RecordMode.NONE and ("rrfile" in pairs or "rrsnapshot" in pairs):
         raise UsageError("-icount: rrfile and rrsnapshot go with rr=record or rr=replay; add one")
     journal = Path(pairs["rrfile"]) if "rrfile" in pairs else None
-    return replace(options, icount=IcountOptions(number, sleep, mode, journal, pairs.get("rrsnapshot")))
+    said = options.said if shift == "auto" else options.said | {"shift"}
+    return replace(options, said=said, icount=IcountOptions(number, sleep, mode, journal, pairs.get("rrsnapshot")))
 
 
 def _serial(options: RunOptions, value: str) -> RunOptions:
@@ -309,6 +310,7 @@ def parse_line(
             found_own.setdefault(name, []).append(value)
         elif option is not None:
             options = option.apply(options, value)
+            options = replace(options, said=options.said | {option.names[0]})
     return ParsedLine(options, found_own, tuple(found_operands))
 
 

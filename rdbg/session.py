@@ -18,6 +18,7 @@ from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
 from rdbg.options import RecordMode, RunOptions
 from rdbg.recording import NewRecording, OpenRecording
+from rdbg.replay_options import check_against
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.timeline import StopConditions, StopReason, Timeline
@@ -197,6 +198,7 @@ class Session:
 
     def _open_recording(self, path: str) -> MachineSpec:
         self._replayed = OpenRecording(path)
+        check_against(self._options, self._replayed.header.machine, path)
         recorded = {reference.role: reference for reference in self._replayed.header.images}
         for file in self._options.images:
             image = read_image(file)

@@ -13,8 +13,9 @@ ESCAPE = 0x01  # Ctrl-A, as in QEMU
 #: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
 _ATOMIC_BYTES = 512
 
-_HELP = b"\r\nCtrl-A h    print this help\r\nCtrl-A x    end the run\r\nCtrl-A Ctrl-A or Ctrl-A a    send Ctrl-A\r\n"
-_NO_MONITOR = b"\r\nrdbg: there is no monitor here; connect GDB and use its monitor command\r\n"
+_HELP = "Ctrl-A h    print this help\nCtrl-A x    end the run\nCtrl-A Ctrl-A or Ctrl-A a    send Ctrl-A"
+_NO_MONITOR = "rdbg: there is no monitor here; connect GDB and use its monitor command"
+_TERMINATED = "rdbg: terminated"
 
 
 class TerminalMode:
@@ -141,12 +142,18 @@ class StdioSerial(SerialBackend):
             self._escaped = False
             command = chr(byte).lower()
             if command == "x":
-                self.send(b"\r\nrdbg: terminated\r\n")
+                _tell(_TERMINATED)
                 self._quit = True
             elif command in ("h", "?"):
-                self.send(_HELP)
+                _tell(_HELP)
             elif command == "c":
-                self.send(_NO_MONITOR)
+                _tell(_NO_MONITOR)
             elif byte == ESCAPE or command == "a":
                 kept.append(ESCAPE)
         return bytes(kept)
+
+
+def _tell(text: str) -> None:
+    """Answer the user, on standard error: standard output is what the guest sent and nothing else, so that a recording
+    and its replays print the same."""
+    print(f"\n{text}", file=sys.stderr, flush=True)

@@ -117,6 +117,29 @@ class TestRecordings:
         done = rdbg("run", "-icount", f"rr=replay,rrfile={recording}", "-kernel", other, "-serial", "null")
         assert_one_line(done, 1, "other.elf", "kernel", "recorded")
 
+    @pytest.mark.parametrize(
+        ("said", "recorded"),
+        [
+            (["-m", "256"], "-m 128M"),
+            (["-M", "bare,file=examples/bare.toml"], "-M malta"),
+            (["-append", "quiet"], "-append ''"),
+            (["-EB"], "-EL"),
+        ],
+    )
+    def test_replay_of_another_machine(self, recording: Path, said: list[str], recorded: str) -> None:
+        done = rdbg("run", *said, "-icount", f"rr=replay,rrfile={recording}", "-serial", "null")
+        assert_one_line(done, 1, said[0], str(recording), recorded)
+
+    def test_replay_at_another_speed(self, recording: Path) -> None:
+        for words in (["run", "-icount", f"shift=5,rr=replay,rrfile={recording}"], ["debug", recording, "-icount", "5"]):
+            assert_one_line(rdbg(*words, "-serial", "null"), 1, "-icount shift=5", "-icount shift=3")
+
+    def test_replay_that_says_the_same_again(self, recording: Path) -> None:
+        for shift in ("", "shift=3,", "shift=auto,"):
+            icount = f"{shift}rr=replay,rrfile={recording}"
+            done = rdbg("run", "-M", "malta", "-m", "128", "-icount", icount, "-kernel", TANK, "-serial", "null")
+            assert done.returncode == 0, done.stderr
+
     def test_unknown_snapshot(self, recording: Path) -> None:
         done = rdbg("run", "-icount", f"rr=replay,rrfile={recording},rrsnapshot=nowhere", "-serial", "null")
         assert_one_line(done, 1, "Could not load snapshot for icount replay", "nowhere")

@@ -115,6 +115,8 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.process = start(*words, stdin=slave, stdout=slave, start_new_session=True)
         self.output = b""
+        self.seen = b""
+        self.errors = b""
 
     def expect(self, text: bytes, timeout: float = 60) -> None:
         """Read until the guest has sent this."""
@@ -122,7 +124,9 @@ class Terminal:
         while text not in self.output:
             if not select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise AssertionError(f"waited for {text!r}, got {self.output[-2000:]!r}")
-            self.output += os.read(self.master, 65536)
+            data = os.read(self.master, 65536)
+            self.output += data
+            self.seen += data.replace(b"\r\n", b"\n")  # the terminal's own translation undone
         self.output = self.output[self.output.index(text) + len(text) :]
 
     def type(self, data: bytes) -> None:
@@ -133,7 +137,7 @@ class Terminal:
         """Wait for the end; the terminal must be as it was."""
         code = self.process.wait(30)
         assert termios.tcgetattr(self.slave) == self.before
-        self.process.communicate()
+        self.errors = self.process.communicate()[1]
         os.close(self.master)
         os.close(self.slave)
         return code
@@ -158,12 +162,13 @@ class TestUBoot:
         terminal.expect(b"echo hello there")
         terminal.expect(b"hello there")
         terminal.type(b"\x01h")
-        terminal.expect(b"end the run")
         terminal.type(b"\x03")  # to the guest, not to rdbg
-        terminal.expect(b"<INTERRUPT>")
+        terminal.expect(b"<INTERRUPT>\r\r\nmaltael # ")
         terminal.type(b"\x01x")
         assert terminal.finish() == 0
+        assert b"end the run" in terminal.errors and b"terminated" in terminal.errors
         replayed = rdbg("replay", tmp_path / "rec")
+        assert replayed.stdout == terminal.seen  # what rdbg says itself is not in the guest's output
         assert replayed.returncode == 0
         assert b"hello there\r\n" in replayed.stdout and b"<INTERRUPT>" in replayed.stdout
         assert replayed.stdout == rdbg("replay", tmp_path / "rec").stdout

@@ -1,0 +1,42 @@
+"""What a replay's command line says again must be what was recorded."""
+
+from __future__ import annotations
+
+from rdbg.emu.spec import MachineSpec
+from rdbg.errors import RdbgError
+from rdbg.options import RunOptions
+
+_ORDERS = {False: "-EL", True: "-EB"}
+
+
+def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
+    """Refuse options that describe another machine than the recorded one. What was not said is not compared.
+
+    Args:
+        options: of the replay.
+        machine: the recorded one.
+        path: the recording, for the message.
+
+    Raises:
+        RdbgError: one of them contradicts the recording.
+    """
+    pairs = {
+        "M": ("-M {}", options.board, machine.board),
+        "cpu": ("-cpu {}", options.cpu, machine.cpu),
+        "m": ("-m {}", _size(options.ram_bytes), _size(machine.ram_bytes)),
+        "shift": ("-icount shift={}", options.icount.shift, machine.shift),
+        "append": ("-append {!r}", options.append, machine.append),
+    }
+    for name, (form, wanted, recorded) in pairs.items():
+        if name in options.said and wanted != recorded:
+            raise _contradiction(form.format(wanted), path, form.format(recorded))
+    if options.big_endian is not None and options.big_endian != machine.big_endian:
+        raise _contradiction(_ORDERS[options.big_endian], path, _ORDERS[machine.big_endian])
+
+
+def _contradiction(said: str, path: str, recorded: str) -> RdbgError:
+    return RdbgError(f"{said}: {path} was recorded with {recorded}; drop the option, the recording has its own")
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20}M" if count % (1 << 20) == 0 else f"{count >> 10}K"
