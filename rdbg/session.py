@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
-from rdbg.errors import RdbgError
+from rdbg.errors import RdbgError, RecordingFailed
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.host import Host
 from rdbg.images import is_elf, machine_spec, read_image
@@ -61,6 +61,7 @@ class Session:
         self._recording: NewRecording | None = None
         self._replayed: OpenRecording | None = None
         self._host: Host | None = None
+        self._failed = False  # whether the recording broke off
         self.server: GdbServer | None = None
         try:
             self._set_up()
@@ -69,10 +70,11 @@ class Session:
             raise
 
     def run(self) -> int:
-        """Drive the run to its end; gives the exit code of the command.
+        """Drive the run to its end; gives the exit code of the command. A recording that breaks off (the disk is full)
+        lets the run go on, and makes the code 1.
 
         Raises:
-            RdbgError: the replay diverged, or the journal cannot be written.
+            RdbgError: the replay diverged.
         """
         host, server, timeline = self._host, self.server, self.timeline
         assert host is not None
@@ -80,7 +82,12 @@ class Session:
         while not host.attend() and not (server is not None and server.quit_wanted):
             standing = not host.ready
             if not standing and (server is None or server.wants_run):
-                stop = timeline.run(StopConditions(), self._interrupted)
+                try:
+                    stop = timeline.run(StopConditions(), self._interrupted)
+                except RecordingFailed as error:
+                    _say(f"{error}; the run goes on, unrecorded")
+                    self._failed = True
+                    continue
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 if standing and server is None:
                     break
@@ -92,7 +99,7 @@ class Session:
                 server.poll(_IDLE_SECONDS if idle else 0.0)
             elif standing:
                 host.wait(_IDLE_SECONDS)
-        return 0
+        return 1 if self._failed else 0
 
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice.
@@ -111,7 +118,8 @@ class Session:
             _say(f"terminating on signal {signal}")
         if recording is not None:
             recording.store.close()
-            _say(f"recorded {self.timeline.end} instructions to {recording.path}")
+            if not self._failed:
+                _say(f"recorded {self.timeline.end} instructions to {recording.path}")
 
     def write_symbols(self, folder: Path) -> str | None:
         """Put the guest's ELF image where GDB can read it.

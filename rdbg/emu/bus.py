@@ -223,6 +223,14 @@ class Bus:
             mapping = self._mappings[page] = self._classify(page)
         return mapping
 
+    def ignored_page(self, address: int) -> bool:
+        """Whether nothing claims any of this page and it reads as zeros all the same: looking has no effect."""
+        page = address >> PAGE_SHIFT
+        windows = self._windows.get(page) or self._page_windows(page)
+        mapping = self.classify(address)
+        nothing = mapping.backing_page is None and mapping.claim is Claim.WHOLE
+        return nothing and all(window.device is None for window in windows)
+
     def _classify(self, page: int) -> PageMapping:
         region = self._memory_at(page << PAGE_SHIFT)
         if region is None:

@@ -525,15 +525,18 @@ class Machine:
         return self.core.translate(address & 0xFFFFFFFF)
 
     def read_memory(self, address: int, length: int) -> bytes:
-        """Bytes at a virtual address, as many as are mapped to memory."""
+        """Bytes at a virtual address, as many as are mapped to memory, or to nothing and read as zeros."""
         out = bytearray()
         while len(out) < length:
             here = (address + len(out)) & 0xFFFFFFFF
             physical = self.translate(here)
             page = None if physical is None else self.bus.classify(physical).backing_page
-            if page is None:
-                break
             chunk = min(length - len(out), PAGE_SIZE - here % PAGE_SIZE)
+            if page is None:
+                if physical is None or not self.bus.ignored_page(physical):
+                    break
+                out += bytes(chunk)
+                continue
             first = page * PAGE_SIZE + here % PAGE_SIZE
             out += self._memory[first : first + chunk]
         return bytes(out)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.emu.inputs import InputEvent
-from rdbg.errors import RdbgError
+from rdbg.errors import RdbgError, RecordingFailed
 from rdbg.journal.live import LiveInputs
 from rdbg.journal.log import BranchLog, GrowingLog, Log, MemoryLog
 from rdbg.journal.reader import JournalReader
@@ -263,7 +263,7 @@ class History:
             idle: the CPU waits there; an input from outside may enter at ``position`` itself.
 
         Raises:
-            RdbgError: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on,
+            RecordingFailed: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on,
             unrecorded.
         """
         if self.live and position >= self._end:
@@ -283,7 +283,7 @@ class History:
         return count
 
     def flush(self) -> None:
-        """Let the journal's file have everything so far. Raises RdbgError as `advance` does."""
+        """Let the journal's file have everything so far. Raises RecordingFailed as `advance` does."""
         if self._writer is not None:
             self._write(lambda writer: writer.flush())
         self._raise_trouble()
@@ -292,7 +292,7 @@ class History:
         """End a live run, and its journal with an end marker. A finished one stays as it is.
 
         Raises:
-            RdbgError: writing the journal failed (the disk is full).
+            RecordingFailed: writing the journal failed (the disk is full).
         """
         if not self.live:
             return
@@ -402,4 +402,4 @@ class History:
     def _raise_trouble(self) -> None:
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
-            raise trouble
+            raise RecordingFailed(str(trouble)) from trouble

@@ -131,7 +131,8 @@ class TestRecordings:
         assert_one_line(done, 1, said[0], str(recording), recorded)
 
     def test_replay_at_another_speed(self, recording: Path) -> None:
-        for words in (["run", "-icount", f"shift=5,rr=replay,rrfile={recording}"], ["debug", recording, "-icount", "5"]):
+        icount = f"shift=5,rr=replay,rrfile={recording}"
+        for words in (["run", "-icount", icount], ["debug", recording, "-icount", "5"]):
             assert_one_line(rdbg(*words, "-serial", "null"), 1, "-icount shift=5", "-icount shift=3")
 
     def test_replay_that_says_the_same_again(self, recording: Path) -> None:

@@ -154,6 +154,13 @@ def test_serial_ports_and_their_interrupts() -> None:
     assert machine.read(0x1400_0C34, 4) & 7 == 4
 
 
+def test_a_debugger_may_look_where_nothing_is() -> None:
+    # GDB's search for the start of a function reads before the reset vector.
+    bus = BenchMachine(spec(bios(code(False)))).bus
+    assert bus.ignored_page(0x1FBF_FFFC)
+    assert not any(map(bus.ignored_page, (0, 0x1F00_0000, 0x1400_0000, 0x1FC0_0000, 0x4000_0000)))
+
+
 def test_state_goes_round() -> None:
     machine = BenchMachine(spec(bios(code(False))))
     machine.write(0x1400_0068, 4, 0xDF)
