@@ -153,7 +153,7 @@ def _session(
         if lines and "done" in lines[-1]:
             return None
         if gdb.returncode != -9 and begun in timings:
-            timings[begun].trouble = " ".join(log.read_text().split())[-200:]
+            timings[begun].trouble = (log.read_text().strip().splitlines() or ["GDB ended"])[-1]
         return begun if begun in by_name else log.read_text()[-300:]
 
 
