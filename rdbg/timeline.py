@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
+from rdbg.checkpoints.snapshot import check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
@@ -17,7 +18,7 @@ from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.branches import SCRATCH, Branch, Branches
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
-from rdbg.navigation.questions import LastWrite, last_executed, last_write
+from rdbg.navigation.questions import LastWrite, last_executed, last_writes
 from rdbg.navigation.replayer import Pace, Replayer
 from rdbg.navigation.search import Search, SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
@@ -47,6 +48,8 @@ class CheckpointSummary:
 
     Args:
         positions: icount of each checkpoint.
+        costs: bytes that each shares with no earlier one.
+        stored: icount of each state in the recording's store.
         memory: bytes used by checkpoints.
         limit: bytes they may use beyond the first one.
         intervals: number of intervals in the index.
@@ -54,6 +57,8 @@ class CheckpointSummary:
     """
 
     positions: tuple[int, ...]
+    costs: tuple[int, ...]
+    stored: tuple[int, ...]
     memory: int
     limit: int
     intervals: int
@@ -212,6 +217,8 @@ class Timeline:
         keeper = self._keeper
         return CheckpointSummary(
             tuple(checkpoint.position for checkpoint in keeper.checkpoints),
+            tuple(keeper.costs()),
+            tuple(self._stored.positions),
             keeper.bytes_used,
             keeper.memory_limit,
             len(keeper.index),
@@ -242,7 +249,8 @@ class Timeline:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)
         origin = self.position
-        waited = 0.0  # seconds that an idle CPU has waited in host time
+        waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
+        idle_from = 0  # what its clock showed when it began
         while True:
             if self._at_finished_end():
                 return self._stop(StopReason.HISTORY_END)
@@ -270,7 +278,15 @@ class Timeline:
             elif stop.kind is StopKind.SHUTDOWN:
                 return self._powered_off(stop)
             elif stop.kind is StopKind.IDLE and present:
+                # What the clock has caught up with was waited for; more than was needed counts for the next wait.
+                if self.machine.now_ns > idle_from:
+                    waited = min(max(0.0, waited - (self.machine.now_ns - idle_from) / 1e9), _IDLE_WAIT)
+                    idle_from = self.machine.now_ns
                 waited += self._wait_outside(stop.idle_ns, waited)
+                # If input has come, it finds the guest's clock advanced by what was waited.
+                passed = int(waited * 1e9)
+                passed = passed if stop.idle_ns is None else min(passed, stop.idle_ns)
+                self.history.idled_until(self.machine.now_ns + passed)
             elif stop.kind is StopKind.IDLE:
                 return self._stop(StopReason.HISTORY_END)
             elif stop.kind is StopKind.PAUSED:
@@ -368,22 +384,23 @@ class Timeline:
         return self._stop(StopReason.WATCHPOINT, found.watch)
 
     # --- questions about the past ----------------------------------------------------------
-    def last_write(
-        self, address: int, length: int, before: int | None = None, interrupted: Interrupted = never
-    ) -> LastWrite | None:
+    def last_writes(
+        self, address: int, length: int, count: int = 1, before: int | None = None, interrupted: Interrupted = never
+    ) -> list[LastWrite]:
         """Who wrote any of these bytes last? The machine stays where it is.
 
         Args:
             address: virtual.
             length: bytes.
+            count: how many writes to look for.
             before: look at writes before this position; None: before now.
             interrupted: polled.
 
         Returns:
-            the write, or None if there was none since the start, or the search was interrupted.
+            the writes, latest first; fewer if there were no more since the start, or the search was interrupted.
         """
         latest = self.position if before is None else min(before, self.end)
-        return last_write(self._traveller, address, length, latest, interrupted)
+        return last_writes(self._traveller, address, length, latest, count, interrupted)
 
     def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
         """Position at which the instruction at ``address`` was about to run last, before now; None: never."""
@@ -570,6 +587,39 @@ class Timeline:
     def snapshots(self) -> list[Snapshot]:
         """All named snapshots, by position."""
         return self._snapshots.list()
+
+    # --- bookmarks ---------------------------------------------------------------------------
+    def bookmarks(self) -> dict[str, int]:
+        """Named positions: name -> icount. Those of a recording are kept with it."""
+        store = self._stored.store
+        return {**self.places.bookmarks, **(store.notes.bookmarks() if store is not None else {})}
+
+    def set_bookmark(self, name: str) -> None:
+        """Give this position a name, in place of an older one of that name. On read-only media: for this session.
+
+        Raises:
+            UsageError: the name cannot be one.
+            RdbgError: the store cannot be written.
+        """
+        check_name(name)
+        store = self._stored.store
+        if store is not None and store.writable:
+            store.notes.put_bookmark(name, self.position)
+        else:
+            self.places.bookmarks[name] = self.position
+
+    def delete_bookmark(self, name: str) -> None:
+        """Forget a named position.
+
+        Raises:
+            RdbgError: there is none of that name, or the store cannot be written.
+        """
+        store = self._stored.store
+        if name not in self.bookmarks():
+            known = ", ".join(sorted(self.bookmarks())) or "none"
+            raise RdbgError(f"there is no bookmark '{name}'; there are: {known}")
+        if self.places.bookmarks.pop(name, None) is None and store is not None:
+            store.notes.delete_bookmark(name)
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
 from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages
 from rdbg.checkpoints.page_store import PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
+from rdbg.emu.memory_map import PAGE_SIZE
 
 DEFAULT_MEMORY = 256 << 20
 
@@ -172,6 +173,13 @@ class CheckpointKeeper:
         self._detached_bytes -= detached.reserve
         for checkpoint in detached.checkpoints:
             self.store.release(checkpoint.table)
+
+    def costs(self) -> Iterator[int]:
+        """Bytes that each checkpoint shares with no earlier one."""
+        before = self.store.zero_table()
+        for checkpoint in self.checkpoints:
+            yield checkpoint.bytes_beside_pages + PAGE_SIZE * len(self.store.changed(before, checkpoint.table))
+            before = checkpoint.table
 
     def _account(self, cut: bool) -> Sequence[int]:
         """Ask what was touched since the last time, tell the index, return the pages written."""

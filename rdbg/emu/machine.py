@@ -271,6 +271,7 @@ class Machine:
             first = self._woken_by[0]
             wake_ns = first.value if first.kind is InputKind.WAKE else now
             if deadline is None or wake_ns <= deadline:
+                self._skip_ns = max(0, self._skip_ns - max(0, wake_ns - now))
                 self._pass_time(wake_ns)
                 events, self._woken_by = self._woken_by, []
                 for event in events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rdbg.emu.inputs import InputEvent
+from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError, RecordingFailed
 from rdbg.journal.live import LiveInputs
 from rdbg.journal.log import BranchLog, GrowingLog, Log, MemoryLog
@@ -70,6 +70,7 @@ class History:
         self._end = end
         self._open_from = end + 1  # live inputs enter at this icount or later
         self._cursor = 0
+        self._idled_until: int | None = None
         self._trouble: RdbgError | None = None
         self.notice: str | None = None
 
@@ -168,7 +169,11 @@ class History:
             taken.append(event_of(record))
             self._cursor = ordinal + 1
         if icount >= self._open_from and self._accepts() and self._outside is not None:
-            for event in self._outside.take():
+            events = self._outside.take()
+            if events and self._idled_until is not None:
+                events.insert(0, InputEvent(icount, InputKind.WAKE, value=self._idled_until))
+            self._idled_until = None
+            for event in events:
                 stamped = replace(event, icount=icount)
                 self._append(record_of(stamped))
                 taken.append(stamped)
@@ -255,6 +260,14 @@ class History:
         self._end = event.icount
         self._open_from = self._end + 1
 
+    def idled_until(self, now_ns: int) -> None:
+        """Say that the live machine's CPU has idled in host time, up to this virtual time in nanoseconds.
+
+        Holds until the machine has run on. An input that comes meanwhile enters after a WAKE with that time: it finds
+        the guest's clock where it would be, had the guest not been waited for in pieces.
+        """
+        self._idled_until = now_ns
+
     def advance(self, position: int, idle: bool = False) -> None:
         """Say that the machine stands at ``position``.
 
@@ -266,6 +279,7 @@ class History:
             RecordingFailed: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on,
             unrecorded.
         """
+        self._idled_until = None
         if self.live and position >= self._end:
             self._end = position
             self._open_from = position if idle else position + 1

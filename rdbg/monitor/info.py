@@ -62,17 +62,24 @@ def _registers(session: Session, arguments: list[str]) -> str:
 def _checkpoints(session: Session, arguments: list[str]) -> str:
     summary = session.timeline.checkpoints()
     positions = summary.positions
-    lines = [
-        f"{len(positions)} checkpoints in {_size(summary.memory)} of {_size(summary.limit)}; "
-        f"index of {summary.intervals} intervals in {_size(summary.index_memory)}"
-    ]
     here = bisect_right(positions, session.timeline.position)
     first, last = max(0, here - _NEAR), min(len(positions), here + _NEAR)
-    lines.append(f"around here ({first} earlier, {len(positions) - last} later not shown):")
-    lines += [
-        "".join(f"{position:>16}" for position in positions[at : min(at + 5, last)]) for at in range(first, last, 5)
+    lines = [
+        f"{len(positions)} checkpoints in {_size(summary.memory)} of {_size(summary.limit)}; "
+        f"index of {summary.intervals} intervals in {_size(summary.index_memory)}; "
+        f"{len(summary.stored)} more states on disk",
+        f"around here ({first} earlier, {len(positions) - last} later not shown):",
+        f"{'ICOUNT':>16}{'COST':>12}",
     ]
+    lines += [f"{positions[at]:>16}{_size(summary.costs[at]):>12}" for at in range(first, last)]
     return "\n".join(lines) + "\n"
+
+
+def _bookmarks(session: Session, arguments: list[str]) -> str:
+    bookmarks = sorted(session.timeline.bookmarks().items(), key=lambda item: (item[1], item[0]))
+    if not bookmarks:
+        return "There is no bookmark; 'monitor bookmark NAME' sets one here.\n"
+    return "".join(f"{position:>16}  {name}\n" for name, position in bookmarks)
 
 
 def _size(count: int) -> str:
@@ -97,6 +104,7 @@ INFO_TOPICS: dict[str, Command] = {
         Command("snapshots", "info snapshots", "named snapshots", _snapshots),
         Command("replay", "info replay", "whether this is the past or the present, and the instruction count", _replay),
         Command("registers", "info registers", "all registers, with CP0", _registers),
+        Command("bookmarks", "info bookmarks", "named positions", _bookmarks),
         Command("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
     )
 }

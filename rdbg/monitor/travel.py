@@ -1,4 +1,4 @@
-"""``when goto back forward``."""
+"""``when goto back forward bookmark delbookmark``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session, arrival, one_argument, whole_number
 from rdbg.timeline import Stop, Timeline
 
-_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT"
+_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
@@ -29,7 +29,7 @@ def _goto(session: Session, arguments: list[str]) -> str:
 
 
 def travel(session: Session, place: str) -> Stop:
-    """Go to a place as users name them: ``start``, ``end``, an icount, ``+N``, ``-N``, ``N%`` or a snapshot.
+    """Go to a place as users name them: ``start``, ``end``, icount, ``+N``, ``-N``, ``N%``, snapshot or bookmark.
 
     Raises:
         RdbgError: there is no such place.
@@ -49,6 +49,9 @@ def _position(timeline: Timeline, place: str) -> int | None:
     names = {snapshot.name for snapshot in timeline.snapshots()}
     if place in names:
         return None
+    bookmarks = timeline.bookmarks()
+    if place in bookmarks:
+        return bookmarks[place]
     if place in ("start", "end"):
         return timeline.start if place == "start" else timeline.end
     if _PERCENT.fullmatch(place):
@@ -61,8 +64,8 @@ def _position(timeline: Timeline, place: str) -> int | None:
         return timeline.position + (distance if place[0] == "+" else -distance)
     if place[0].isdigit():
         return whole_number(place, "icount")
-    known = ", ".join(sorted(names)) or "none"
-    raise UsageError(f"there is no snapshot '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
+    known = ", ".join(sorted({*names, *bookmarks})) or "none"
+    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
 
 
 def _back(session: Session, arguments: list[str]) -> str:
@@ -81,9 +84,23 @@ def _forward(session: Session, arguments: list[str]) -> str:
     return arrival(session.timeline.goto(place, session.interrupted))
 
 
+def _bookmark(session: Session, arguments: list[str]) -> str:
+    name = one_argument(arguments, "bookmark NAME")
+    session.timeline.set_bookmark(name)
+    return f"bookmark '{name}' set at icount {session.timeline.position}\n"
+
+
+def _delete_bookmark(session: Session, arguments: list[str]) -> str:
+    name = one_argument(arguments, "delbookmark NAME")
+    session.timeline.delete_bookmark(name)
+    return f"bookmark '{name}' deleted\n"
+
+
 TRAVEL_COMMANDS = (
     Command("when", "when", "show the position: instruction count, virtual time, pc", _when),
     Command("goto", _GOTO_USAGE, "go to a moment of the run, or so many instructions on or back", _goto),
     Command("back", "back", "go to where the last jump began", _back),
     Command("forward", "forward", "undo 'back'", _forward),
+    Command("bookmark", "bookmark NAME", "name this position; 'goto NAME' comes back to it", _bookmark),
+    Command("delbookmark", "delbookmark NAME", "forget a named position", _delete_bookmark),
 )

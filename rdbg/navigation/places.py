@@ -16,6 +16,8 @@ class Places:
     """
 
     bookmarks: dict[str, int] = field(default_factory=dict)
+    #: The last question about a write (address, length, where it was asked) and the position that it led to.
+    answered: dict[tuple[int, int, int], int] = field(default_factory=dict)
     _behind: list[int] = field(default_factory=list)
     _ahead: list[int] = field(default_factory=list)
 

@@ -30,27 +30,31 @@ class LastWrite:
     new: bytes
 
 
-def last_write(
-    traveller: Traveller, address: int, length: int, before: int, interrupted: Interrupted
-) -> LastWrite | None:
-    """The last write to any of these bytes that was done by ``before``; None: there is none, or it was interrupted."""
+def last_writes(
+    traveller: Traveller, address: int, length: int, before: int, count: int, interrupted: Interrupted
+) -> list[LastWrite]:
+    """The last ``count`` writes to any of these bytes that were done by ``before``, latest first.
+
+    There are fewer if there were no more since the start, or the search was interrupted.
+    """
     origin, machine = traveller.position, traveller.machine
+    found: list[LastWrite] = []
     try:
-        if not traveller.go(before, interrupted):
-            return None
-        found = traveller.find(StopConditions(watches=(Watch(address, length, Access.WRITE),)), interrupted)
-        if found is None or found.watch is None:
-            return None
-        traveller.go(found.position)
-        new = machine.read_memory(address, length)
-        traveller.go(found.before)
-        return LastWrite(
-            found.before, found.position, machine.pc, found.watch.address, machine.read_memory(address, length), new
-        )
+        while len(found) < count and traveller.go(before, interrupted):
+            write = traveller.find(StopConditions(watches=(Watch(address, length, Access.WRITE),)), interrupted)
+            if write is None or write.watch is None:
+                break
+            traveller.go(write.position)
+            new = machine.read_memory(address, length)
+            traveller.go(write.before)
+            old = machine.read_memory(address, length)
+            found.append(LastWrite(write.before, write.position, machine.pc, write.watch.address, old, new))
+            before = write.before
     except SearchInterrupted:
-        return None
+        pass
     finally:
         traveller.go(origin)
+    return found
 
 
 def last_executed(traveller: Traveller, address: int, interrupted: Interrupted) -> int | None:

@@ -18,7 +18,7 @@ from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, ScanHit, StopK
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.navigation.output_gate import OutputGate
-from rdbg.navigation.stops import Interrupted
+from rdbg.navigation.stops import Interrupted, never
 from rdbg.navigation.stored import StoredStates
 
 _log = logging.getLogger("rdbg.snapshots")
@@ -331,11 +331,21 @@ class Replayer:
         start = self.machine.icount
         stop = self.machine.step()
         if stop.rerun_from is not None:
-            raise RdbgError(
-                f"the instruction at {stop.pc:#010x}, icount {start}, cannot be stepped: its fault is ambiguous"
-            )
+            stop = self._step_closely(start)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.settle()
+        return stop
+
+    def _step_closely(self, start: int) -> RunStop:
+        """Step from ``start`` once more, after a step that ran past a fault whose place it could not tell."""
+        self.restore(self.latest(start))
+        self.run_to(start, never, rungs=False)
+        self.settle()
+        stop = self.machine.run(RunRequest(until=start + 1, exact=True))
+        if stop.kind is StopKind.LIMIT and self.machine.icount == start:  # a branch with its slot
+            stop = self.machine.run(RunRequest(until=start + 2, exact=True))
+        if stop.rerun_from is not None:
+            raise RdbgError(f"the instruction at {stop.pc:#010x}, icount {start}, raises a fault that has no one place")
         return stop
 
     def settle(self) -> None:

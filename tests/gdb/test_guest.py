@@ -307,3 +307,35 @@ def test_a_long_monitor_command_does_not_wear_out_gdbs_patience(gdb_program: str
         assert "at icount" in answer and "packet error" not in answer.text
         assert "at icount 0," in gdb.run("monitor goto start").text
         assert gdb.value("$pc") == 0xBFC00000
+
+
+def test_questions_about_the_past(gdb: Gdb, guest: Guest) -> None:
+    address = gdb.value("&last")
+    first = gdb.run(f"monitor lastwrite {address:#x}").text
+    again = gdb.run(f"monitor lastwrite {address:#x}").text
+    written = [line for line in gdb.run(f"monitor writes {address:#x} 4 3").text.splitlines() if line.strip()]
+    assert len(written) == 3 and written[0] in first and written[1] in again and written[2] not in again
+    assert "->" in written[2]
+    assert gdb.run("monitor when").text.startswith(f"icount {guest.end},")
+    gdb.run("monitor goto start")
+    assert "no write before here" in gdb.run(f"monitor writes {address:#x}")
+    assert "no write to" in gdb.run(f"monitor lastwrite {address:#x}")
+    assert "ask for 1 to" in gdb.run(f"monitor writes {address:#x} 4 0")
+    assert "usage: writes" in gdb.run("monitor writes")
+    gdb.run("monitor goto end")
+    assert "icount" in gdb.run(f"monitor lastexec {gdb.value('&note'):#x}")
+
+
+def test_bookmarks_and_places(gdb: Gdb, guest: Guest) -> None:
+    assert "no bookmark" in gdb.run("monitor info bookmarks")
+    gdb.run("monitor goto 1000")
+    assert "set at icount 1000" in gdb.run("monitor bookmark early")
+    gdb.run("monitor goto end")
+    assert "early" in gdb.run("monitor info bookmarks") and "1000" in gdb.run("monitor info bookmarks")
+    assert "at icount 1000," in gdb.run("monitor goto early")
+    assert f"at icount {guest.end}," in gdb.run("monitor back")
+    assert "at icount 1000," in gdb.run("monitor forward")
+    assert "deleted" in gdb.run("monitor delbookmark early")
+    assert "no bookmark 'early'" in gdb.run("monitor delbookmark early")
+    assert "ICOUNT" in gdb.run("monitor info checkpoints")
+    gdb.run("monitor goto end")

@@ -204,7 +204,7 @@ class Run:
             if made:
                 watch = Watch(draw(st.sampled_from(made))[0], 4, Access.WRITE)
                 expected = self.oracle.reverse_run(here, StopConditions(watches=(watch,)), None)
-                found = timeline.last_write(watch.address, 4)
+                found = next(iter(timeline.last_writes(watch.address, 4)), None)
                 assert (found is None) == (expected[0] is StopReason.HISTORY_START)
                 if found is not None:
                     assert found.after == expected[1] and found.pc == self.oracle.by_position[found.position].pc

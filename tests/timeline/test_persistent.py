@@ -232,6 +232,20 @@ def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
     session.close()
 
 
+def test_bookmarks_stay_with_the_recording(recorded: Path) -> None:
+    session = reopen(recorded)
+    session.timeline.goto(12_345)
+    session.timeline.set_bookmark("found it")
+    session.close()
+    session = reopen(recorded)
+    assert session.timeline.bookmarks() == {"found it": 12_345}
+    session.timeline.delete_bookmark("found it")
+    session.close()
+    session = reopen(recorded)
+    assert session.timeline.bookmarks() == {}
+    session.close()
+
+
 KILLED = """
 import sys
 sys.path.insert(0, sys.argv[2])

@@ -187,11 +187,13 @@ def test_who_wrote_this_last() -> None:
     value_before = b""
     for _ in range(5):
         value = machine.read_memory(counter, 4) if here is None else value_before
-        found = timeline.last_write(counter, 4, before=here)
-        assert found is not None and found.new == value and timeline.position == origin
+        (found,) = timeline.last_writes(counter, 4, before=here)
+        assert found.new == value and timeline.position == origin
         value_before, here = found.old, found.position
         assert int.from_bytes(found.new, "little") == int.from_bytes(found.old, "little") + 1
-    assert timeline.last_write(0x80001F00, 4) is None
+    assert len({write.position for write in timeline.last_writes(counter, 4, 5)}) == 5
+    assert timeline.last_writes(counter, 4, 5)[4].position == here
+    assert timeline.last_writes(0x80001F00, 4) == []
     last = timeline.last_executed(0x80000180)
     assert last is not None and last < origin
 

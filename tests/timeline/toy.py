@@ -246,7 +246,10 @@ class Toy:
             self._take_inputs()
             if self.idle:
                 return RunStop(StopKind.IDLE, self.icount, self.pc)
+        start, pc = self.icount, self.pc
         self._run_unit()
+        if self.ambiguous and pc % self.ambiguous == 4:
+            return RunStop(StopKind.AMBIGUOUS, start, pc, rerun_from=start)
         return RunStop(StopKind.LIMIT, self.icount, self.pc)
 
     def serial_room(self, port: int) -> int:

@@ -1,0 +1,101 @@
+"""Input that comes while an idle CPU waits in host time finds the guest's clock where it should be."""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.machine import Machine
+from rdbg.emu.registers import PC, STATUS
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.journal.records import event_of
+from rdbg.navigation.stops import StopConditions
+from rdbg.recording import NewRecording, OpenRecording
+from rdbg.timeline import Timeline
+from tests.emu.guests import CODE, HANDLER, WAIT, addiu, i_type, lui, mfc0, mtc0, sw
+
+SHIFT = 3
+NAP_COUNTS = 0x7F00 << 7  # of Count
+DATA = 0x80200000
+#: Count += NAP until the timer's interrupt; note Count in memory; wait; again.
+INTERRUPTS_ON = 0x8001
+
+
+def guest() -> tuple[list[int], list[int]]:
+    code = [
+        lui(20, DATA >> 16),
+        mfc0(8, 9),
+        lui(9, NAP_COUNTS >> 16),
+        0x01094021,  # addu $8, $8, $9
+        mtc0(8, 11),
+        WAIT,
+        i_type(0x04, 0, 0, -2),  # b to the wait
+        0,
+    ]
+    handler = [
+        mfc0(8, 9),
+        sw(8, 0, 20),
+        addiu(20, 20, 4),
+        lui(9, NAP_COUNTS >> 16),
+        0x01094021,
+        mtc0(8, 11),
+        0x42000018,
+    ]
+    return code, handler
+
+
+def spec() -> MachineSpec:
+    loop = b"\x00\x00\x00\x10\x00\x00\x00\x00" * 32
+    return MachineSpec("malta", "24Kf", False, 16 << 20, SHIFT, (Image("bios", "loop.bin", loop),))
+
+
+def start(timeline: Timeline) -> None:
+    code, handler = guest()
+    for address, words in ((CODE, code), (HANDLER, handler)):
+        timeline.write_memory(address, b"".join(word.to_bytes(4, "little") for word in words))
+    timeline.write_register(STATUS, INTERRUPTS_ON)
+    timeline.write_register(PC, CODE)
+
+
+def test_time_goes_on_while_input_comes(tmp_path: Path) -> None:
+    recording = NewRecording(str(tmp_path / "rec"), spec())
+    machine = Machine(spec())
+    queue = LiveQueue(machine.serial_room)
+    history = History.recording(recording.writer, queue)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        time.sleep(min(seconds, 0.002))
+        waited.append(machine.now_ns / 1e9)
+        if len(waited) % 3 == 0:
+            queue.put(InputEvent(0, InputKind.SERIAL, port=7, data=b"x"))  # wakes the host, not the guest
+
+    timeline = Timeline(machine, history, store=recording.store, sleep=True, wait=wait)
+    recording.publish()
+    timeline.use_store(recording.store)
+    start(timeline)
+    began, clock = time.monotonic(), machine.now_ns
+    timeline.run(StopConditions(), lambda: time.monotonic() - began > 0.6)
+    passed, shown = time.monotonic() - began, (machine.now_ns - clock) / 1e9
+    timeline.close()
+    recording.store.close()
+    # All the time was spent waiting; without the wakes each byte would have taken back what was waited before it.
+    assert 0.5 * passed < shown <= passed + 0.05
+    digest, noted = machine.digest(), machine.read_memory(DATA, 64)
+    opened = OpenRecording(str(tmp_path / "rec"))
+    wakes = [event_of(record) for record in opened.reader.records() if record.kind == InputKind.WAKE]
+    assert len(wakes) > 5
+    assert [event.value for event in wakes] == sorted(event.value for event in wakes)
+    for _ in range(3):
+        replayed = Machine(opened.spec())
+        again = Timeline(replayed, copy.copy(History.replay(opened.reader)), store=opened.store)
+        again.goto(again.end)
+        assert replayed.digest() == digest and replayed.read_memory(DATA, 64) == noted
+        again.goto(again.end // 2)
+        again.goto(again.end)
+        assert replayed.digest() == digest
+    opened.close()
