@@ -595,7 +595,9 @@ class Timeline:
         return {**self.places.bookmarks, **(store.notes.bookmarks() if store is not None else {})}
 
     def set_bookmark(self, name: str) -> None:
-        """Give this position a name, in place of an older one of that name. On read-only media: for this session.
+        """Give this position a name, in place of an older one of that name.
+
+        It is kept with the recording, but on a branch or on read-only media lasts as long as the session.
 
         Raises:
             UsageError: the name cannot be one.
@@ -603,7 +605,7 @@ class Timeline:
         """
         check_name(name)
         store = self._stored.store
-        if store is not None and store.writable:
+        if store is not None and store.writable and self._branches.current is self._branches.main:
             store.notes.put_bookmark(name, self.position)
         else:
             self.places.bookmarks[name] = self.position
