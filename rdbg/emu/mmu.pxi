@@ -296,12 +296,17 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
             return refuse(c, WHY_EXCEPTION, EXC_IBE, False, False, va, pc, access)
         if not bit_test_and_set(c.seen_executed, vpage):
             list_add(&c.executed_virtual, vpage)
-        return fill_memory(c, vpage, m >> 8, access, entry)
+        fill_memory(c, vpage, m >> 8, access, entry)
+        if c.watch_count and bit_test(c.watched_pages, vpage):
+            entry.perms = UC_PROT_EXEC  # its loads must come here, and go through the window
+        elif not bit_test_and_set(c.seen_read, vpage):
+            list_add(&c.read_virtual, vpage)  # loads from a page that may be fetched are not seen
+        return True
 
-    if access == STORE:
-        if not bit_test_and_set(c.seen_written, vpage):
-            list_add(&c.written_virtual, vpage)
-    elif not bit_test_and_set(c.seen_read, vpage):
+    # What is granted along with this access will not come here: stores bring loads with them, devices both.
+    if (access == STORE or (m & MAP_KIND) == MAP_IO) and not bit_test_and_set(c.seen_written, vpage):
+        list_add(&c.written_virtual, vpage)
+    if not bit_test_and_set(c.seen_read, vpage):
         list_add(&c.read_virtual, vpage)
     if (m & MAP_KIND) == MAP_NONE:
         return refuse(c, WHY_EXCEPTION, EXC_DBE, False, False, va, pc, access)
