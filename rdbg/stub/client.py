@@ -79,6 +79,7 @@ class Client:
         self.registers = RegisterBytes(self.timeline.machine)
         self.writes = Writes(self.timeline, self.registers)
         self.points = PointTable()
+        self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
         self.detached = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rdbg.stub.client import Feature
 from rdbg.stub.extended_packets import EXTENDED
 from rdbg.stub.file_packets import FILES
+from rdbg.stub.flash_packets import FLASH
 from rdbg.stub.handshake import HANDSHAKE, THREADS
 from rdbg.stub.memory_packets import MEMORY
 from rdbg.stub.monitor_packets import MONITOR
@@ -18,6 +19,7 @@ FEATURES: tuple[Feature, ...] = (
     THREADS,
     REGISTERS,
     MEMORY,
+    FLASH,
     POINTS,
     RESUME,
     REVERSE,

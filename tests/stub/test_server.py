@@ -194,3 +194,17 @@ def test_range_stepping(server: GdbServer) -> None:
     pc = server.timeline.machine.pc
     client.ask(b"vCont;r%x,%x:1" % (pc, pc + 0x10))
     assert not pc <= server.timeline.machine.pc < pc + 0x10
+
+
+def test_flash_is_erased_by_blocks_and_written_when_all_is_said(server: GdbServer) -> None:
+    client = RawClient(server)
+    flash = next(area for area in server.timeline.machine.memory_areas() if area.kind == "flash")
+    at = flash.start + flash.block_size
+    assert client.ask(b"vFlashWrite:%x:abcd" % at).startswith(b"E")  # not erased
+    assert client.ask(b"vFlashErase:80000000,1000").startswith(b"E")
+    assert client.ask(b"vFlashErase:%x,10" % at) == b"OK"
+    assert client.ask(b"vFlashWrite:%x:#$*}" % (at + 4)) == b"OK"
+    assert client.ask(b"vFlashDone") == b"OK"
+    assert client.ask(b"m%x,c" % at) == b"ffffffff" + b"#$*}".hex().encode() + b"ffffffff"
+    last = at + flash.block_size
+    assert client.ask(b"m%x,2" % (last - 1)).startswith(b"ff")
