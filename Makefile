@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: fuzz all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -45,6 +45,11 @@ check: $(READY)
 	$(BIN)/pytest
 
 test: lint check
+
+# A million inputs and more that no client should send, for an hour or so: 12 at most make an example, 6 on average.
+FUZZ_EXAMPLES ?= 180000
+fuzz: $(READY)
+	RDBG_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest --timeout=0 tests/stub/test_robustness.py
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

@@ -51,8 +51,10 @@ def gdb_arguments(
         sources: folder where the image was, and where its sources may be; or None.
         commands: GDB commands to begin with.
     """
-    script = files("rdbg") / "gdb" / "rdbg.gdb"
-    words = ["-q", *([symbols] if symbols is not None else []), "-x", str(script)]
+    scripts = files("rdbg") / "gdb"
+    words = ["-q", *([symbols] if symbols is not None else [])]
+    # A GDB without Python says so in a line, and has all that it needs in the first of the two.
+    words += ["-x", str(scripts / "rdbg.gdb"), "-x", str(scripts / "rdbg_gdb.py")]
     if sources is not None:
         words += ["-ex", f"directory {sources}"]
     words += ["-ex", f"target remote {address[0]}:{address[1]}"]

@@ -1,7 +1,7 @@
 """``vFlashErase vFlashWrite vFlashDone``: GDB's ``load`` into flash memory.
 
-Nothing changes before ``vFlashDone``. Then whole blocks are filled with ones, as erasing does, and the data is laid over
-them. It is a write of the debugger like any other: an input of the run, or, in the past, of a scratch branch.
+Nothing changes before ``vFlashDone``. Then whole blocks are filled with ones, as erasing does, and the data is laid
+over them. It is a write of the debugger like any other: an input of the run, or, in the past, of a scratch branch.
 Source: GDB manual, "Packets" (vFlash).
 """
 

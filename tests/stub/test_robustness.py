@@ -28,7 +28,9 @@ pieces = st.one_of(
 arguments = st.lists(pieces, max_size=6).map(b"".join)
 packets = st.tuples(st.sampled_from(NAMES) | st.binary(max_size=3), arguments).map(b"".join)
 monitor = st.text(max_size=12).map(lambda text: b"qRcmd," + text.encode("utf-8", "surrogatepass").hex().encode())
-words = st.sampled_from(["goto", "info", "savevm", "loadvm", "delvm", "when", "lastwrite", "lastexec", "back", "help"])
+words = st.sampled_from(
+    "goto info savevm loadvm delvm when lastwrite lastexec back help branch branches switch".split()
+)
 commands = st.tuples(words, st.text("0123456789abx%-+ end", max_size=8)).map(
     lambda parts: b"qRcmd," + " ".join(parts).encode().hex().encode()
 )
@@ -39,7 +41,7 @@ sent = st.one_of(
 )
 
 
-EXAMPLES = int(os.environ.get("RDBG_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("RDBG_FUZZ_EXAMPLES", "400"))
 
 
 class Failures(logging.Handler):
@@ -96,6 +98,8 @@ def test_nothing_a_client_says_does_harm(
     assert following.ask(b"qC") == b"QC01"
     following.close()
     server.poll(1)
+    assert not timeline.on_scratch
+    timeline.switch("main")
     timeline.goto(expected[0])
     assert (timeline.position, timeline.machine.digest()) == expected
 
