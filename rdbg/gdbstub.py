@@ -21,6 +21,7 @@ connection breaks, or when GDB says ``kill``: nothing is lost, and the next GDB 
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import select
 import socket
@@ -125,6 +126,10 @@ class GdbServer:
             ) from error
         listener.setblocking(False)
         self._listener = listener
+        if not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback:
+            _log.warning(
+                "listening for GDB on %s:%d: whoever can connect there can change the guest", host, self.address[1]
+            )
 
     def knocking(self) -> bool:
         """Whether a client wants in, or waits for an answer: to be asked while the guest runs by itself."""

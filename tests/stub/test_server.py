@@ -80,6 +80,14 @@ def test_only_loopback_unless_told_otherwise() -> None:
     assert GdbOptions().host == "127.0.0.1"
 
 
+def test_another_address_than_loopback_is_warned_of(live: Timeline, caplog: pytest.LogCaptureFixture) -> None:
+    server = GdbServer(live, GdbOptions(host="0.0.0.0", port=0))
+    with caplog.at_level(logging.WARNING, "rdbg.gdbstub"):
+        server.listen()
+    server.close()
+    assert "whoever can connect there can change the guest" in caplog.text
+
+
 def test_an_interrupt_stops_a_live_run(server: GdbServer) -> None:
     client = RawClient(server)
     start = server.timeline.position
