@@ -1,0 +1,299 @@
+# Running, and what to stop at.
+
+cdef class Running(HostAccess):
+    """Running, and what to stop at. A part of `Core`."""
+
+    cdef rebuild(self):
+        """Go on with a new engine: a fetch from a misaligned address leaves Unicorn's translator in pieces.
+
+        The exception unwinds it in the middle of a block, and the next block it translates crashes.
+        """
+        cdef Cpu *c = self.c
+        cdef Held h
+        cdef uint32_t i
+        self.hold(&h)
+        uc_context_free(c.ctx)
+        c.ctx = NULL
+        uc_close(c.uc)
+        c.uc = NULL
+        self.open_engine()
+        memset(c.hooked_pages, 0, (1 << 20) // 8)
+        for i in range(c.page_count):
+            c.page_state[i] &= PAGE_DIRTY | PAGE_STALE | PAGE_USED
+        self.give(&h)
+        flush_tlb(c)
+        c.broken = False
+        self.code_hooks = set()
+        for i in range(<uint32_t>c.bp_count):
+            if c.conditions[i].count:
+                self.hook_code(c.bps[i])
+
+    def arm_stops(self, breakpoints, conditions, watches):
+        """Set what the next runs look for.
+
+        Args:
+            breakpoints: virtual addresses.
+            conditions: address -> agent expressions, for those that stop only if one of them is not zero.
+            watches: (first, last, kinds) with kinds 1 read, 2 write, 3 both.
+        """
+        cdef Cpu *c = self.c
+        cdef size_t i
+        cdef uint32_t page
+        cdef uint32_t n
+        addresses = sorted(breakpoints)
+        for i in range(c.bp_count):
+            n = (c.bps[i] >> 2) & (BREAKPOINT_BITS - 1)
+            c.bp_filter[n >> 6] = 0
+        free(c.bps)
+        c.bp_count = 0
+        c.bps = <uint32_t*>malloc(4 * len(addresses) + 4)
+        if c.bps == NULL:
+            raise MemoryError
+        self.take_conditions([conditions.get(address, ()) for address in addresses])
+        for address in addresses:
+            c.bps[c.bp_count] = address
+            c.bp_count += 1
+            n = (<uint32_t>address >> 2) & (BREAKPOINT_BITS - 1)
+            c.bp_filter[n >> 6] |= (<uint64_t>1) << (n & 63)
+        c.probe = c.bp_count != 0
+        self.hook_conditions()
+        if not watches and not c.watch_count:
+            return
+        for i in range(c.watch_count):
+            for n in range(c.watches[i].first >> PAGE_BITS, (c.watches[i].last >> PAGE_BITS) + 1):
+                c.watched_pages[n >> 6] = 0
+        free(c.watches)
+        c.watch_count = 0
+        c.watches = <WatchRange*>malloc(sizeof(WatchRange) * len(watches) + 1)
+        if c.watches == NULL:
+            raise MemoryError
+        for first, last, kinds in watches:
+            c.watches[c.watch_count] = WatchRange(first, last, kinds)
+            c.watch_count += 1
+            for n in range(<uint32_t>first >> PAGE_BITS, (<uint32_t>last >> PAGE_BITS) + 1):
+                bit_test_and_set(c.watched_pages, n)
+        c.watch_slots = 0
+        flush_tlb(c)
+
+    cdef take_conditions(self, conditions):
+        """Keep the conditions of all breakpoints, in their order: a tuple of expressions each."""
+        cdef Cpu *c = self.c
+        cdef size_t i = 0
+        cdef size_t at = 0
+        cdef size_t expression = 0
+        decoded = [[decode(code) for code in each] for each in conditions]
+        lengths = [len(code) for each in decoded for code in each]
+        free(c.conditions)
+        free(c.agent_code)
+        free(c.expressions)
+        c.conditions = <Condition*>calloc(len(decoded) + 1, sizeof(Condition))
+        c.agent_code = <AgentStep*>calloc(sum(lengths) + 1, sizeof(AgentStep))
+        c.expressions = <uint32_t*>calloc(len(lengths) + 1, sizeof(uint32_t))
+        if c.conditions == NULL or c.agent_code == NULL or c.expressions == NULL:
+            raise MemoryError
+        for i in range(<size_t>len(decoded)):
+            c.conditions[i] = Condition(<uint32_t>expression, <uint32_t>len(decoded[i]))
+            for code in decoded[i]:
+                c.expressions[expression] = <uint32_t>at
+                expression += 1
+                for step in code:
+                    c.agent_code[at] = AgentStep(step.op, step.operand)
+                    at += 1
+        c.expressions[expression] = <uint32_t>at
+
+    cdef hook_conditions(self):
+        """Have Unicorn call on_condition wherever a breakpoint has a condition. Hooks stay: they cost next to nothing,
+        and GDB takes breakpoints out and puts them back whenever the guest stops."""
+        cdef Cpu *c = self.c
+        cdef size_t i
+        new = [c.bps[i] for i in range(c.bp_count) if c.conditions[i].count and c.bps[i] not in self.code_hooks]
+        if len(self.code_hooks) + len(new) > MOST_CODE_HOOKS and self.code_hooks:
+            self.rebuild()
+            return
+        for address in new:
+            self.hook_code(address)
+
+    cdef hook_code(self, uint32_t address):
+        """Call on_condition before the instruction at ``address``, in code that is translated already too."""
+        cdef Cpu *c = self.c
+        cdef uc_hook handle
+        cdef uint8_t *host
+        self.check(uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>on_condition, c, address, address), "condition hook")
+        self.code_hooks.add(address)
+        if 0x80000000U <= address < 0xC0000000U:
+            host = fetch_host(c, address)
+            if host != NULL:
+                purge_code(c, <uint32_t>((host - c.memory) >> PAGE_BITS))
+        else:
+            uc_ctl_flush_tb(c.uc)                # other pages may stand at that address at other times
+
+    cdef begin(self, until, pause_at, bint last_hit):
+        cdef Cpu *c = self.c
+        c.limit = FOREVER if until is None else until
+        c.pause_at = FOREVER if pause_at is None else pause_at
+        c.start_icount = position(c)
+        c.last_hit = last_hit
+        c.have_bp_hit = False
+        c.have_bp_before = False
+        c.have_watch_hit = False
+        c.stop_soon = False
+        c.probe = c.bp_count != 0
+        c.python_event = 0                       # inputs may have come, or the history been wound
+        c.attention = 0
+        c.io_epoch += 1                          # whoever called may have changed a device
+
+    cdef uc_err go(self) except *:
+        cdef uc_err err
+        cdef Cpu *c = self.c
+        while True:
+            if c.broken:
+                self.rebuild()
+            with nogil:
+                err = execute(c)
+            if c.why != WHY_REBUILD:
+                return err
+
+    cdef finish(self, uc_err err):
+        cdef Cpu *c = self.c
+        c.limit = FOREVER
+        if self.error is not None:
+            error, self.error = self.error, None
+            c.why_soon = WHY_NONE
+            raise error
+        if err != UC_ERR_OK:
+            raise RdbgError(f"the CPU core failed near pc {c.start:#010x}, icount {position(c)}: "
+                            f"{uc_strerror(err).decode()}")
+
+    def run(self, until, pause_at, bint last_hit):
+        """Run from here; see RunRequest.
+
+        Args:
+            until: position not to run past, or None.
+            pause_at: position from which a window ends the run, or None.
+            last_hit: note hits, do not stop at them.
+
+        Returns:
+            Why it ended: a value of WHY_NAMES.
+        """
+        cdef Cpu *c = self.c
+        cdef uc_err err
+        self.begin(until, pause_at, last_hit)
+        err = self.go()
+        self.finish(err)
+        return WHY_NAMES[c.why]
+
+    def step(self):
+        """Retire one instruction, a branch with its slot, or take one exception. Returns like run()."""
+        cdef Cpu *c = self.c
+        cdef uc_err err
+        cdef uint32_t length
+        self.begin(None, None, False)
+        c.probe = False
+        length = step_length(c, c.next_pc)
+        c.limit = c.start_icount + length
+        c.stepping = True
+        err = self.go()
+        c.stepping = False
+        self.finish(err)
+        return WHY_NAMES[c.why]
+
+    def stops_here(self):
+        """Whether a breakpoint stops before the next instruction."""
+        return bool(stops_here(self.c, self.c.next_pc, position(self.c)))
+
+    def value_of(self, code):
+        """The value of an agent expression here, unsigned 64 bits; None: it cannot be evaluated."""
+        cdef Cpu *c = self.c
+        cdef uint64_t value = 0
+        cdef uint32_t i
+        cdef AgentStep *steps
+        decoded = decode(code)
+        steps = <AgentStep*>calloc(len(decoded) + 1, sizeof(AgentStep))
+        if steps == NULL:
+            raise MemoryError
+        for i in range(<uint32_t>len(decoded)):
+            steps[i] = AgentStep(decoded[i].op, decoded[i].operand)
+        known = agent_value(c, steps, <uint32_t>len(decoded), c.next_pc, position(c), &value)
+        free(steps)
+        return value if known else None
+
+    def name_cp0(self, uint32_t number, uint32_t register, uint32_t select):
+        """Give a CP0 register its number in agent expressions."""
+        self.c.cp0_of[number] = <uint16_t>((register << 3 | select) + 1)
+
+    def next_length(self):
+        """Instructions that the next step would retire if nothing goes wrong: 2 for a branch with its slot."""
+        return step_length(self.c, self.c.next_pc)
+
+    def watched_access(self):
+        """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None."""
+        cdef Cpu *c = self.c
+        cdef uint32_t pc = c.next_pc
+        cdef uint32_t w = code_word(c, pc)
+        cdef uint32_t i
+        for i in range(step_length(c, pc)):
+            hit = self.watched_by(code_word(c, pc + 4 * i), w if i else 0, pc)
+            if hit is not None:
+                return hit
+        return None
+
+    cdef watched_by(self, uint32_t w, uint32_t branch, uint32_t pc):
+        cdef Cpu *c = self.c
+        cdef int size = 4
+        cdef bint store = False
+        cdef int form = memory_access(w, &size, &store)
+        cdef uint32_t first, last
+        cdef size_t i
+        cdef int kind
+        if form == 0:
+            return None
+        first = effective_address(c, w)
+        if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
+            first += pc + 8 - gpr(c, 31)         # the branch sets ra before its slot runs
+        last = first + size - 1
+        if form in (3, 4):
+            if (form == 3) != c.big_endian:
+                last = first
+                first &= ~<uint32_t>3
+            else:
+                last = first | 3
+        kind = 2 if store else 1
+        for i in range(c.watch_count):
+            if c.watches[i].kinds & kind and first <= c.watches[i].last and last >= c.watches[i].first:
+                return (<int>i, max(first, c.watches[i].first), kind)
+        return None
+
+    def kick(self):
+        """Make a run in progress pause at its next window."""
+        self.c.kicked = 1
+        self.c.attention = 0
+
+    def attend(self):
+        """Have the next window ask for events again."""
+        self.c.python_event = 0
+        self.c.attention = 0
+
+    def request_stop(self):
+        """Have the next window end the run as a shutdown."""
+        self.c.why_soon = WHY_SHUTDOWN
+        self.c.attention = 0
+
+    @property
+    def breakpoint_hit(self):
+        """(icount, pc) of the last breakpoint hit of a last_hit run, or None."""
+        return (self.c.bp_hit_icount, self.c.bp_hit_pc) if self.c.have_bp_hit else None
+
+    @property
+    def watch_hit(self):
+        """(icount of the block, pc of the block, index of the watch, address, 1 read or 2 write), or None."""
+        cdef Cpu *c = self.c
+        if not c.have_watch_hit:
+            return None
+        return (c.watch_hit_icount, c.watch_hit_pc, c.watch_hit_index, c.watch_hit_address, c.watch_hit_kind)
+
+    @property
+    def block(self):
+        """(icount, pc) of a position at or before the start of the current block."""
+        cdef Cpu *c = self.c
+        cdef int back = 1 if block_starts_in_slot(c) else 0
+        return (c.base - back, c.start - 4 * back)

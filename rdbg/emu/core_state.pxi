@@ -1,0 +1,147 @@
+# Reset, saving and loading the CPU's state.
+
+cdef class StateAccess(PageAccess):
+    """Reset, saving and loading the CPU's state. A part of `Core`."""
+
+    @property
+    def icount(self):
+        """The position."""
+        return position(self.c)
+
+    @property
+    def pc(self):
+        """Virtual address of the next instruction."""
+        return self.c.next_pc
+
+    @property
+    def window(self):
+        """icount of the last interrupt window."""
+        return self.c.s.window
+
+    @property
+    def bias_ns(self):
+        """Idle virtual time skipped so far, in nanoseconds."""
+        return self.c.s.bias_ns
+
+    @bias_ns.setter
+    def bias_ns(self, uint64_t value):
+        self.c.s.bias_ns = value
+
+    @property
+    def halted(self):
+        """Whether the CPU waits."""
+        return bool(self.c.s.halted)
+
+    def exact_ns(self):
+        """Virtual time of the position, in nanoseconds."""
+        return now_ns(self.c, position(self.c))
+
+    def reset(self, uint32_t pc, uint32_t status):
+        """Registers of reset; icount and virtual time go on. Callable from events().
+
+        Args:
+            pc: where the CPU starts.
+            status: CP0 Status.
+        """
+        cdef Cpu *c = self.c
+        cdef uint64_t window = c.s.window
+        cdef uint64_t bias = c.s.bias_ns
+        cdef uint64_t icount = position(c)
+        cdef uint32_t i
+        cdef uint64_t zero = 0
+        memset(&c.s, 0, sizeof(Owned))
+        c.s.window = window
+        c.s.bias_ns = bias
+        c.s.random = 1
+        c.s.cp0.status = status
+        c.s.cp0.config0 = CONFIG0 | (0x8000 if c.big_endian else 0)
+        c.s.cp0.ebase = 0x80000000U
+        c.s.cp0.intctl = <uint32_t>0xE0000000U
+        c.s.cp0.debug = 0x40008000
+        for i in range(TLB_ENTRIES):             # entries that nothing matches, as QEMU has them
+            c.s.tlb[i].vpn2 = (<uint32_t>0x80000000U) + (i << 13)
+        for i in range(1, 32):
+            set_gpr(c, i, 0)
+        for i in range(32):
+            uc_reg_write(c.uc, UC_MIPS_REG_F0 + <int>i, &zero)
+        uc_reg_write(c.uc, UC_MIPS_REG_HI, &zero)
+        uc_reg_write(c.uc, UC_MIPS_REG_LO, &zero)
+        uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &zero)
+        sync_status(c)
+        forget_branch_and_link(c)
+        flush_tlb(c)
+        restart_compare(c, icount)
+        c.base = icount
+        go_to(c, pc, True)
+        c.was_reset = True
+
+    def settle(self):
+        """After a reset outside a run: stand at the reset vector."""
+        self.c.was_reset = False
+
+    cdef void hold(self, Held *h):
+        cdef Cpu *c = self.c
+        cdef int i
+        memset(h, 0, sizeof(Held))
+        h.pc = c.next_pc
+        uc_reg_read(c.uc, UC_MIPS_REG_HI, &h.hi)
+        uc_reg_read(c.uc, UC_MIPS_REG_LO, &h.lo)
+        for i in range(32):
+            uc_reg_read(c.uc, UC_MIPS_REG_0 + i, &h.gpr[i])
+            uc_reg_read(c.uc, UC_MIPS_REG_F0 + i, &h.fpr[i])
+        uc_context_save(c.uc, c.ctx)
+        h.fcsr = (<uint32_t*>(c.ctx_bytes + c.at_fcsr))[0]
+        h.lladdr = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
+        h.llval = (<uint32_t*>(c.ctx_bytes + c.at_llval))[0]
+
+    cdef void give(self, const Held *h):
+        """Put registers into Unicorn; the rest of it follows what is owned here."""
+        cdef Cpu *c = self.c
+        cdef uint32_t fcsr_now
+        cdef int i
+        for i in range(32):
+            if i:
+                uc_reg_write(c.uc, UC_MIPS_REG_0 + i, &h.gpr[i])
+            uc_reg_write(c.uc, UC_MIPS_REG_F0 + i, &h.fpr[i])
+        uc_reg_write(c.uc, UC_MIPS_REG_HI, &h.hi)
+        uc_reg_write(c.uc, UC_MIPS_REG_LO, &h.lo)
+        # A FCSR whose cause is enabled, as a floating-point handler sees it, is refused: set the rounding and
+        # the rest first, then the bits themselves.
+        fcsr_now = h.fcsr & ~<uint32_t>0x3F000
+        uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &fcsr_now)
+        sync_status(c)
+        uc_context_save(c.uc, c.ctx)
+        (<uint32_t*>(c.ctx_bytes + c.at_fcsr))[0] = h.fcsr
+        (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] = h.lladdr
+        (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] = h.llval
+        (<uint32_t*>(c.ctx_bytes + c.at_hflags))[0] &= ~<uint32_t>HFLAGS_BMASK
+        uc_context_restore(c.uc, c.ctx)
+
+    def save(self):
+        """(icount, bytes): all of the CPU's state. The bytes depend on that state alone."""
+        cdef Held h
+        self.hold(&h)
+        return position(self.c), (<uint8_t*>&self.c.s)[:sizeof(Owned)] + (<uint8_t*>&h)[:sizeof(Held)]
+
+    def load(self, uint64_t icount, bytes state):
+        """Take back what save() gave.
+
+        Raises:
+            RdbgError: the bytes are not of this version.
+        """
+        cdef Cpu *c = self.c
+        cdef const uint8_t *raw = state
+        cdef const Held *h = <const Held*>(raw + sizeof(Owned))
+        if len(state) != sizeof(Owned) + sizeof(Held):
+            raise RdbgError(f"the CPU state of the snapshot at icount {icount} has {len(state)} bytes, not "
+                            f"{sizeof(Owned) + sizeof(Held)}: it was made by another version of rdbg; record again")
+        memcpy(&c.s, raw, sizeof(Owned))
+        self.give(h)
+        c.why_soon = WHY_NONE
+        c.was_reset = False
+        stand_at(c, h.pc, icount)
+        if c.s.halted:
+            c.start = NO_BLOCK                   # the wait has still to be left
+        plan_compare(c)
+        c.python_event = 0
+        flush_tlb(c)
