@@ -57,9 +57,12 @@ cdef bint agent_memory(Cpu *c, uint32_t va, uint32_t size, uint64_t *value) noex
         m = c.phys_map[pa >> PAGE_BITS]
         if m == MAP_UNKNOWN:
             m = classify(c, pa >> PAGE_BITS)
-        if (m & MAP_KIND) != MAP_MEMORY:
+        if (m & MAP_KIND) == MAP_IO and m & MAP_READ:
+            byte = 0                             # nothing answers there, and it reads as zeros
+        elif (m & MAP_KIND) == MAP_MEMORY:
+            byte = c.memory[(<size_t>(m >> 8) << PAGE_BITS) + (pa & (PAGE_BYTES - 1))]
+        else:
             return False
-        byte = c.memory[(<size_t>(m >> 8) << PAGE_BITS) + (pa & (PAGE_BYTES - 1))]
         if c.big_endian:
             value[0] = value[0] << 8 | byte
         else:

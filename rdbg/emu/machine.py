@@ -205,7 +205,9 @@ class Machine:
             flags = (cpu.MAPPING_READ if mapping.readable else 0) | (cpu.MAPPING_WRITE if mapping.writable else 0)
             return cpu.MAPPING_MEMORY | flags, mapping.backing_page
         # Where nothing answers the bus is asked all the same: it logs the address of each access.
-        return cpu.MAPPING_IO if mapping.claim is Claim.WHOLE else cpu.MAPPING_PARTIAL, 0
+        if mapping.claim is not Claim.WHOLE:
+            return cpu.MAPPING_PARTIAL, 0
+        return cpu.MAPPING_IO | (cpu.MAPPING_READ if self.bus.ignored_page(page * PAGE_SIZE) else 0), 0
 
     def io_read(self, address: int, size: int) -> int:
         """A guest load from a device."""

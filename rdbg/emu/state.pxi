@@ -27,7 +27,7 @@ cdef enum:
     MAP_PARTIAL = 3              # some bytes are claimed: accesses are done one by one
     MAP_NONE = 4                 # bus error
     MAP_KIND = 7
-    MAP_READ = 8                 # loads and fetches go straight to the backing
+    MAP_READ = 8                 # loads and fetches go straight to the backing; with MAP_IO: it reads as zeros
     MAP_WRITE = 16               # stores go straight to the backing
 
     # page_state: who holds a mapping of a backing page in Unicorn's TLB
