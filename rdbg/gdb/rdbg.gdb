@@ -8,5 +8,13 @@ define hookpost-monitor
   maintenance flush dcache
 end
 
+# Tell rdbg so, or it would advise to do that by hand.
+define target hookpost-remote
+  monitor script
+end
+define target hookpost-extended-remote
+  monitor script
+end
+
 # Execution history is the machine's own: there is no need to confirm anything about it.
 set confirm off

@@ -83,6 +83,7 @@ class Client:
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
         self.detached = False
+        self.has_script = False  # whether rdbg.gdb is loaded there
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
         self._words = {name: handler for feature in features for name, handler in feature.words.items()}

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from rdbg import monitor
+from rdbg.monitor.command import STALE
 from rdbg.rsp import fields, replies
 from rdbg.stub.client import Client, Feature
 
 #: Characters per ``O`` packet: each takes two digits, and old clients have small buffers.
 _PIECE = 1000
 
+#: What rdbg.gdb says when it has connected: it makes GDB forget old registers by itself.
+_SCRIPT_HELLO = "script"
+
 
 def _monitor(client: Client, rest: bytes) -> bytes:
     line = fields.hex_bytes(rest).decode("utf-8", "replace")
+    if line.strip() == _SCRIPT_HELLO:
+        client.has_script = True
+        return replies.OK
     session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
     text = client.writes.take_notices()
     text += monitor.run(session, line)
     client.writes.moved()
+    if client.has_script:
+        text = text.replace(STALE, "")
     for start in range(0, len(text), _PIECE):
         client.say(text[start : start + _PIECE])
     return replies.OK

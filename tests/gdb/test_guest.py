@@ -231,6 +231,16 @@ def test_the_script_makes_gdb_look_again(gdb: Gdb) -> None:
     assert gdb.registers() == saved
 
 
+def test_with_the_script_nobody_is_told_to_flush(gdb: Gdb, guest: Guest) -> None:
+    assert "GDB still holds" in gdb.run("monitor goto 50%")
+    gdb.run("disconnect")
+    gdb.run(f"source {Path(rdbg.__file__).parent / 'gdb' / 'rdbg.gdb'}")
+    gdb.connect(guest.port)
+    answer = gdb.run("monitor goto start")
+    assert "at icount 0" in answer and "GDB still holds" not in answer
+    assert gdb.value("$pc") == 0xBFC00000
+
+
 def test_monitor_commands(gdb: Gdb) -> None:
     assert "savevm NAME" in gdb.run("monitor help")
     assert "goto start|end" in gdb.run("monitor help goto")
