@@ -147,6 +147,39 @@ def test_a_conditional_breakpoint_in_both_directions(gdb: Gdb) -> None:
     assert says(gdb.run("continue"), END_WORDS)
 
 
+def test_conditions_of_all_kinds_at_once_in_both_directions(gdb: Gdb) -> None:
+    """Breakpoints with and without a condition and watchpoints, mixed: each stop in its turn, and the same ones back."""
+    gdb.run("break note if value == 43")
+    gdb.run("break work")
+    gdb.run("watch last")
+    gdb.run("rwatch last")
+
+    def stops(command: str, count: int) -> list[tuple[str, int]]:
+        seen = []
+        for _ in range(count):
+            answer = gdb.run(command)
+            reason = str(answer.stops[0].get("reason"))
+            seen.append((reason.split("-watchpoint")[0].removesuffix("-hit"), gdb.value("last")))
+        return seen
+
+    read = ("read", 93)
+    back = stops("reverse-continue", 13)
+    assert back[0] == read
+    written = [("watchpoint-trigger", value) for value in (83, 73, 63, 53, 43, 33)]
+    assert back[1:7] == written
+    assert back[7] == ("breakpoint", 33)
+    assert back[8:12] == [("watchpoint-trigger", value) for value in (23, 13, 3, 0)]
+    assert back[12] == ("breakpoint", 0)
+    assert says(gdb.run("reverse-continue"), START_WORDS)
+    forward = stops("continue", 13)
+    assert forward[0] == ("breakpoint", 0)
+    assert forward[1:5] == [("watchpoint-trigger", value) for value in (3, 13, 23, 33)]
+    assert forward[5] == ("breakpoint", 33)
+    assert forward[6:12] == [("watchpoint-trigger", value) for value in (43, 53, 63, 73, 83, 93)]
+    assert forward[12] == read
+    assert says(gdb.run("continue"), END_WORDS)
+
+
 def test_a_deleted_breakpoint_does_not_stop(gdb: Gdb) -> None:
     gdb.run("break note")
     gdb.run("reverse-continue")
