@@ -148,7 +148,7 @@ def test_a_conditional_breakpoint_in_both_directions(gdb: Gdb) -> None:
 
 
 def test_conditions_of_all_kinds_at_once_in_both_directions(gdb: Gdb) -> None:
-    """Breakpoints with and without a condition and watchpoints, mixed: each stop in its turn, and the same ones back."""
+    """Breakpoints with and without a condition, and watchpoints: each stop in its turn, and the same ones back."""
     gdb.run("break note if value == 43")
     gdb.run("break work")
     gdb.run("watch last")
