@@ -13,11 +13,9 @@ PageRows = numpy.typing.NDArray[numpy.uint8]
 MAPPING_MEMORY: int
 MAPPING_IO: int
 MAPPING_PARTIAL: int
-MAPPING_NONE: int
 MAPPING_READ: int
 MAPPING_WRITE: int
 NEVER: int
-CP0_NAMES: tuple[str, ...]
 
 class Host(Protocol):
     def classify(self, page: int) -> tuple[int, int]: ...
@@ -65,7 +63,6 @@ class Core:
     bias_ns: int
     @property
     def halted(self) -> bool: ...
-    def exact_ns(self) -> int: ...
     def reset(self, pc: int, status: int) -> None: ...
     def settle(self) -> None: ...
     def save(self) -> tuple[int, bytes]: ...

@@ -42,15 +42,9 @@ WHY_NAMES = {
 MAPPING_MEMORY = MAP_MEMORY
 MAPPING_IO = MAP_IO
 MAPPING_PARTIAL = MAP_PARTIAL
-MAPPING_NONE = MAP_NONE
 MAPPING_READ = MAP_READ
 MAPPING_WRITE = MAP_WRITE
 NEVER = FOREVER
-CP0_NAMES = (
-    "index", "entrylo0", "entrylo1", "context", "pagemask", "pagegrain", "wired", "hwrena", "badvaddr", "entryhi",
-    "compare", "status", "intctl", "srsctl", "srsmap", "cause", "epc", "ebase", "config0", "userlocal", "watchlo",
-    "watchhi", "depc", "taglo", "datalo", "taghi", "datahi", "errorepc", "desave", "lladdr", "debug", "performance",
-)
 
 
 cdef class Core(Running):

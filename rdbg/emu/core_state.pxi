@@ -32,10 +32,6 @@ cdef class StateAccess(PageAccess):
         """Whether the CPU waits."""
         return bool(self.c.s.halted)
 
-    def exact_ns(self):
-        """Virtual time of the position, in nanoseconds."""
-        return now_ns(self.c, position(self.c))
-
     def reset(self, uint32_t pc, uint32_t status):
         """Registers of reset; icount and virtual time go on. Callable from events().
 

@@ -406,10 +406,6 @@ class Replayer:
             return replace(found, kind=StopKind.PAUSED)
         return found
 
-    def _waiting_outside(self, position: int) -> bool:
-        """Whether what could enter here is news from outside rather than history."""
-        return self.history.live and position == self.history.end
-
     def _measure(self, instructions: int, seconds: float) -> None:
         self._measured_instructions += instructions
         self._measured_seconds += seconds
