@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
+from benchmarks.linux_boot import LinuxBoot
 from benchmarks.measure import Effort, Measurements, Row
 from benchmarks.report import write_report
 
@@ -20,7 +22,7 @@ _RESULTS = Path(__file__).with_name("RESULTS.md")
 def main() -> int:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about three minutes: few repeats, 1e10 left out")
+    parser.add_argument("--quick", action="store_true", help="about five minutes: few repeats, 1e10 left out")
     parser.add_argument("--repeats", type=int, metavar="N", help="of each measurement (default: 2 quick, 5 else)")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="the table (default: %(default)s)")
     parser.add_argument("--no-qemu", action="store_true", help="rdbg alone")
@@ -41,7 +43,8 @@ def main() -> int:
         rows: list[Row] = []
         mode = f"{effort.name}, medians of {effort.repeats} runs"
         # After each part: what was measured is not lost when the rest is cut short.
-        for more in measurements.rows():
+        linux = LinuxBoot(Path(folder), effort.repeats)
+        for more in itertools.chain(measurements.rows(), linux.rows(with_qemu)):
             rows += more
             write_report(options.output, rows, [], time.monotonic() - began, mode)
         for curves in measurements.curves():

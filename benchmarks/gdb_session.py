@@ -116,7 +116,7 @@ def _session(
                     "elf": str(guest.elf),
                     "port": server.port,
                     "pid": server.process.pid,
-                    "end": guest.symbols["bench_end"],
+                    "end": guest.symbols.get("bench_end"),
                     "result": str(result),
                     "log": str(log),
                     "repeats": repeats,

@@ -26,7 +26,7 @@ class Guest:
         kind: ``alu``, ``walk`` or ``calls``.
         instructions: how many it runs, about.
         elf: the file.
-        symbols: name -> address.
+        symbols: name -> address; without ``bench_end`` its end is that of its recording.
         after_print: ``FILE:LINE`` of the statement after a call that prints a line.
     """
 

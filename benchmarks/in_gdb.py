@@ -43,9 +43,13 @@ def pc() -> int:
     return int(gdb.parse_and_eval("$pc")) & 0xFFFFFFFF
 
 
-def to_end(end: int) -> None:
-    """Forward to the end of what the guest does."""
+def to_end(end: int | None) -> None:
+    """Forward to the end of what the guest does: an address, or where the recording ends."""
     say("delete")
+    if end is None:
+        say("monitor goto end")
+        say("maintenance flush register-cache")
+        return
     if pc() != end:
         say(f"tbreak *{end:#x}")
         say("continue")

@@ -12,8 +12,8 @@ INIT = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev
 echo BOOTED
-exec setsid cttyhack sh
 """
+SHELL = "exec setsid cttyhack sh"  #: a shell at the console
 
 
 def _entry(name: str, mode: int, data: bytes, number: int, device: tuple[int, int] = (0, 0)) -> bytes:
@@ -23,15 +23,20 @@ def _entry(name: str, mode: int, data: bytes, number: int, device: tuple[int, in
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def initramfs(busybox: Path) -> bytes:
-    """The gzipped archive; the same bytes each time."""
+def initramfs(busybox: Path, then: str = SHELL) -> bytes:
+    """The gzipped archive; the same bytes each time.
+
+    Args:
+        busybox: the program, static.
+        then: what init does when everything is mounted.
+    """
     entries: list[tuple[str, int, bytes, tuple[int, int]]] = [
         (name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "proc", "sys")
     ]
     entries += [
         ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
         ("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes(), (0, 0)),
-        ("init", stat.S_IFREG | 0o755, INIT.encode(), (0, 0)),
+        ("init", stat.S_IFREG | 0o755, f"{INIT}{then}\n".encode(), (0, 0)),
     ]
     archive = b"".join(
         _entry(name, mode, data, number, device) for number, (name, mode, data, device) in enumerate(entries, 1)
