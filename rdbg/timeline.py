@@ -209,7 +209,8 @@ class Timeline:
         return self.live and self.position >= self.history.end and not self.history.ahead
 
     def set_output(self, sink: OutputSink | None) -> None:
-        """Where serial output goes. It is given each byte once, when its place is passed for the first time."""
+        """Where serial output goes. It is given each byte once, when `run` or `step` pass its place for the first time;
+        jumps and searches are silent."""
         self._replayer.output.sink = sink
 
     def checkpoints(self) -> CheckpointSummary:
@@ -235,7 +236,8 @@ class Timeline:
         """
         if self._at_finished_end():
             return self._stop(StopReason.HISTORY_END)
-        stop = self._replayer.step()
+        with self._replayer.output.open():
+            stop = self._replayer.step()
         if stop.kind is StopKind.SHUTDOWN:
             return self._powered_off(stop)
         return self._stop(StopReason.STEP)
@@ -245,6 +247,10 @@ class Timeline:
 
         A breakpoint at the position where the run begins does not stop it there.
         """
+        with self._replayer.output.open():
+            return self._run(conditions, interrupted)
+
+    def _run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
         if conditions.watches:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import OutputSink
@@ -12,16 +14,18 @@ _Place = tuple[int, int]
 
 
 class OutputGate:
-    """An OutputSink that lets bytes through the first time only.
+    """An OutputSink that lets bytes through the first time only, and only while it is open.
 
     Bytes are stamped with the icount of the last interrupt window, which depends on the guest alone. So the bytes sent
     with one stamp are the same at every passage, and counting them tells which are new. ``mark`` says how far the
     machine has come; set it when a state is restored. A jump forward leaves a gap: what lies in it is new when the
-    machine passes there later.
+    user runs through it later. Replays that serve a jump or a search, with the gate closed, show nothing: what the
+    user sees must not depend on which states there were to start from.
     """
 
     def __init__(self) -> None:
         self.sink: OutputSink | None = None
+        self._open = False
         self._mark = OutputMark()
         # Stretches of the stream that were passed: from each start to its end. They do not meet.
         self._starts: list[_Place] = [(-1, 0)]
@@ -36,7 +40,22 @@ class OutputGate:
     @mark.setter
     def mark(self, mark: OutputMark) -> None:
         self._mark = mark
-        place = (mark.stamp, mark.count)
+        if self._open:
+            self._find_stretch()
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Let what is new through meanwhile: the user runs the guest forward."""
+        self._find_stretch()
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
+
+    def _find_stretch(self) -> None:
+        """Note in which stretch the mark lies, or begin one there."""
+        place = (self._mark.stamp, self._mark.count)
         self._at = bisect_right(self._starts, place) - 1
         if self._at < 0 or self._ends[self._at] < place:
             self._at += 1
@@ -45,6 +64,7 @@ class OutputGate:
 
     def fork(self) -> OutputGate:
         """One for a run that shares this one's stream up to here."""
+        self._find_stretch()
         other = OutputGate()
         other.sink = self.sink
         other._mark = self._mark
@@ -54,12 +74,14 @@ class OutputGate:
         return other
 
     def new_before(self, mark: OutputMark) -> bool:
-        """Whether bytes that nobody has seen lie between here and ``mark``, which is ahead."""
+        """Whether bytes that nobody has seen lie between here and ``mark``, which is ahead, while the gate is open."""
         return self.sink is not None and (mark.stamp, mark.count) > self._ends[self._at]
 
     def __call__(self, icount: int, port: int, data: bytes) -> None:
         count = self._mark.count if icount == self._mark.stamp else 0
         self._mark = OutputMark(icount, count + len(data))
+        if not self._open:
+            return
         begin, end = (icount, count), (icount, count + len(data))
         while begin < end:
             if begin < self._ends[self._at]:  # passed before

@@ -77,6 +77,25 @@ def test_replay_gives_the_same_bytes_and_state(tmp_path: Path, initial: str) -> 
         replay.opened.close()
 
 
+def test_jumps_and_searches_show_no_output(tmp_path: Path) -> None:
+    output, _ = record(tmp_path / "rec")
+    replay = Replay(tmp_path / "rec")
+    replay.timeline.goto(replay.timeline.end)
+    stops = StopConditions(watches=(Watch(0x80300100, 5, Access.WRITE),))
+    while replay.timeline.reverse_run(stops, lambda: False).reason is StopReason.WATCHPOINT:
+        pass
+    replay.timeline.goto(LENGTH // 2)
+    assert not replay.output
+    replay.run()
+    seen = bytes(replay.output)
+    assert seen and output.endswith(seen) and len(seen) < len(output)
+    replay.timeline.goto(0)
+    replay.run()
+    assert len(replay.output) == len(output)  # the first half now, and the second not again
+    assert bytes(replay.output) == seen + output[: len(output) - len(seen)]
+    replay.opened.close()
+
+
 def test_a_snapshot_of_a_replay_is_found_by_the_next(tmp_path: Path) -> None:
     record(tmp_path / "rec")
     first = Replay(tmp_path / "rec")
