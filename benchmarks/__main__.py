@@ -1,22 +1,28 @@
-"""``python -m benchmarks``: measure rdbg and QEMU side by side, print the table, write RESULTS.md and the plot."""
+"""``python -m benchmarks``: measure rdbg and QEMU side by side, print the tables, write RESULTS.md and the plot."""
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.curves import curves
+from benchmarks.effort import Effort
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
 from benchmarks.linux_boot import LinuxBoot
-from benchmarks.measure import Effort, Measurements, Row
-from benchmarks.report import write_report
+from benchmarks.long_runs import long_sections
+from benchmarks.measure import Measurements
+from benchmarks.report import Report
+from benchmarks.rows import Section
+from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
+_PARTS = ("main", "linux", "long", "plot")
 
 
 def main() -> int:
@@ -24,7 +30,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about five minutes: few repeats, 1e10 left out")
     parser.add_argument("--repeats", type=int, metavar="N", help="of each measurement (default: 2 quick, 5 else)")
-    parser.add_argument("--output", type=Path, default=_RESULTS, help="the table (default: %(default)s)")
+    parser.add_argument("--only", action="append", choices=_PARTS, help="measure this part (may be given again)")
+    parser.add_argument("--output", type=Path, default=_RESULTS, help="the tables (default: %(default)s)")
     parser.add_argument("--no-qemu", action="store_true", help="rdbg alone")
     options = parser.parse_args()
     with_qemu = not options.no_qemu and shutil.which("qemu-system-mipsel") is not None
@@ -33,22 +40,29 @@ def main() -> int:
     effort = Effort.quick() if options.quick else Effort.full()
     if options.repeats:
         effort = replace(effort, repeats=options.repeats)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="rdbg-bench-") as folder:
+    parts = options.only or [part for part in _PARTS if part != "long" or effort.long]
+    with tempfile.TemporaryDirectory(prefix="rdbg-bench-") as name:
+        folder = Path(name)
 
         def guest(kind: str, instructions: int, back_in_qemu: bool = False) -> Guest:
-            return make_guest(kind, instructions, Path(folder), MIPSSIM_UART if back_in_qemu else MALTA_UART)
+            return make_guest(kind, instructions, folder, MIPSSIM_UART if back_in_qemu else MALTA_UART)
 
-        measurements = Measurements(Path(folder), guest, effort, with_qemu)
-        rows: list[Row] = []
-        mode = f"{effort.name}, medians of {effort.repeats} runs"
+        def sections() -> Iterator[Section]:
+            """Each kind of measurement in turn."""
+            if "main" in parts:
+                yield from Measurements(folder, guest, effort, with_qemu).sections()
+            if "linux" in parts:
+                yield from LinuxBoot(folder, effort.repeats).sections(with_qemu)
+            if "long" in parts:
+                yield from long_sections(Rdbg(folder), guest, effort)
+
+        report = Report(options.output, f"{effort.name}, medians of {effort.repeats} runs", time.monotonic())
         # After each part: what was measured is not lost when the rest is cut short.
-        linux = LinuxBoot(Path(folder), effort.repeats)
-        for more in itertools.chain(measurements.rows(), linux.rows(with_qemu)):
-            rows += more
-            write_report(options.output, rows, [], time.monotonic() - began, mode)
-        for curves in measurements.curves():
-            write_report(options.output, rows, curves, time.monotonic() - began, mode)
+        for section in sections():
+            report.add(section)
+        if "plot" in parts:
+            for lines in curves(folder, Rdbg(folder), guest, effort, with_qemu):
+                report.draw(lines)
     print(options.output.read_text())
     return 0
 

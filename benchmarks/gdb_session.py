@@ -153,7 +153,7 @@ def _session(
         if lines and "done" in lines[-1]:
             return None
         if gdb.returncode != -9 and begun in timings:
-            timings[begun].trouble = (log.read_text().strip().splitlines() or ["GDB ended"])[-1]
+            timings[begun].trouble = _in_words((log.read_text().strip().splitlines() or ["GDB ended"])[-1])
         return begun if begun in by_name else log.read_text()[-300:]
 
 
@@ -167,6 +167,13 @@ def _note(task: Task, line: dict[str, object], timing: Timing) -> None:
         timing.trouble = f"GDB printed {output.strip()[-120:]!r}"
     elif task.expect_pc is not None and line["pc"] != task.expect_pc:
         timing.trouble = f"ended at {line['pc']:#x}, not at {task.expect_pc:#x}"
+
+
+def _in_words(error: str) -> str:
+    """Why a session ended, from GDB's last line."""
+    if "not being run" in error or "Remote connection closed" in error:
+        return "fails: the program is gone"
+    return f"fails: {error.removeprefix('gdb.error: ')}"
 
 
 def gdb_program() -> str:

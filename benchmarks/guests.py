@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 FOLDER = Path(__file__).with_name("guest")
 
-#: Instructions of one turn of each guest's hot loop, and the rounds that every run has.
+#: Instructions of one turn of each guest's hot loop.
 TURN = {"alu": 15, "walk": 8, "calls": 22}
-ROUNDS = 1000
+#: Instructions of a round. A longer run has more of them, not longer ones: what happens once a round lies as near.
+ROUND = 1_150_000
+
+#: Of the runs in the table at the top, and of the long ones.
+LENGTH = 1_150_000_000
+LONG = 10_000_000_000
 
 MALTA_UART = 0xB80003F8
 MIPSSIM_UART = 0xBFD003F8
@@ -37,6 +43,13 @@ class Guest:
     after_print: str
 
 
+class GuestMaker(Protocol):
+    """Makes guests in a folder."""
+
+    def __call__(self, kind: str, instructions: int, back_in_qemu: bool = False) -> Guest:
+        """A guest of a kind and length, for Malta or for the machine that QEMU can go back on."""
+
+
 def make_guest(kind: str, instructions: int, folder: Path, uart: int = MALTA_UART) -> Guest:
     """Write a guest's ELF file with the length of its run in it.
 
@@ -53,7 +66,12 @@ def make_guest(kind: str, instructions: int, folder: Path, uart: int = MALTA_UAR
         table = elf.get_section_by_name(".symtab")
         assert isinstance(table, SymbolTableSection)
         symbols = {s.name: s["st_value"] & 0xFFFFFFFF for s in table.iter_symbols() if s.name}
-        values = {symbols["spins"]: instructions // ROUNDS // TURN[kind], symbols["uart"]: uart}
+        rounds = max(1, round(instructions / ROUND))
+        values = {
+            symbols["rounds"]: rounds,
+            symbols["spins"]: instructions // rounds // TURN[kind],
+            symbols["uart"]: uart,
+        }
         for segment in elf.iter_segments("PT_LOAD"):
             first = segment["p_vaddr"] & 0xFFFFFFFF
             for address, value in values.items():

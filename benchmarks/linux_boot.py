@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.effort import Effort
 from benchmarks.gdb_session import Task, time_tasks
 from benchmarks.guests import Guest
-from benchmarks.measure import Effort, Row, step_row, timing_row
+from benchmarks.progress import tell
+from benchmarks.rows import Row, Section, step_row, timing_row
 from benchmarks.servers import MEMORY_MB, REPOSITORY, Run, Served, free_port, run
 from tests.linux.console import CURSOR_QUESTION, RDBG, Console
 from tests.linux.fetch import BUSYBOX, KERNEL
@@ -41,13 +43,15 @@ class LinuxBoot:
         self._folder = folder
         self._repeats = max(3, repeats)
 
-    def rows(self, with_qemu: bool) -> Iterator[list[Row]]:
-        """The table's rows, as they are measured; none without the kernel."""
+    def sections(self, with_qemu: bool) -> Iterator[Section]:
+        """Rows of the table at the top, as they are measured; none without the kernel."""
         if not all((FILES / name).is_file() for name in (KERNEL, BUSYBOX)):
             print("benchmarks: no Linux kernel found (make real-deps): its rows are left out", file=sys.stderr)
             return
-        yield self._speed_rows(with_qemu)
-        yield self._back_rows()
+        tell("Linux from power-on to power-off")
+        yield Section("", "", self._speed_rows(with_qemu))
+        tell("Linux, going back from its prompt")
+        yield Section("", "", self._back_rows())
 
     # --- from power-on to power-off ------------------------------------------------------------
     def _speed_rows(self, with_qemu: bool) -> list[Row]:
@@ -153,8 +157,8 @@ def main() -> None:
     """Measure the boot alone and print its rows."""
     effort = Effort.quick() if "--quick" in sys.argv[1:] else Effort.full()
     with tempfile.TemporaryDirectory(prefix="rdbg-bench-") as folder:
-        for rows in LinuxBoot(Path(folder), effort.repeats).rows(with_qemu=True):
-            for row in rows:
+        for section in LinuxBoot(Path(folder), effort.repeats).sections(with_qemu=True):
+            for row in section.rows:
                 print(row, flush=True)
     print(f"load average {os.getloadavg()[0]:.1f}")
 

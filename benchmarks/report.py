@@ -11,58 +11,95 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.gdb_session import gdb_program
-from benchmarks.measure import Curve, Row
+from benchmarks.rows import Curve, Section
 
+_HOW = """All times are wall times, medians, but for speeds, and for comparing 1e10 with 1.15e9, which other programs
+on the machine would spoil: these go by CPU time, starting the program not counted. Going back is timed
+inside GDB, from the command to its end. The guests are in `guest/`: 1.15e9 instructions unless said. The
+same code runs on both; QEMU 7.2 cannot go back on its machine `malta` (it hangs after loading a snapshot),
+so there it is measured on its `mipssim`, which has the same CPU."""
 _NOTES = Path(__file__).with_name("NOTES.md")
 
 
-def write_report(path: Path, rows: Sequence[Row], curves: Sequence[Curve], seconds: float, mode: str) -> None:
-    """Write the table, and beside it the plot.
+class Report:
+    """The file of results, written anew whenever there is more.
 
     Args:
-        path: of the table.
-        rows: the table's.
-        curves: the plot's.
-        seconds: that the whole took.
+        path: of the tables; the plot stands beside it.
         mode: quick or full, and how many runs.
+        began: when, by `time.monotonic`.
     """
-    plot = path.with_suffix(".svg")
-    date = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-    machine = f"{_cpu()}, {os.cpu_count()} logical CPUs, Linux {platform.release()}"
+
+    def __init__(self, path: Path, mode: str, began: float) -> None:
+        self._path = path
+        self._mode = mode
+        self._began = began
+        self._sections: dict[str, Section] = {}
+        self._curves: Sequence[Curve] = ()
+
+    def add(self, section: Section) -> None:
+        """Take rows; those under the same heading make one table."""
+        known = self._sections.setdefault(section.heading, Section(section.heading, section.text))
+        known.rows.extend(section.rows)
+        self._write()
+
+    def draw(self, curves: Sequence[Curve]) -> None:
+        """Take curves in place of those before."""
+        self._curves = curves
+        self._write()
+
+    def _write(self) -> None:
+        lines = self._head()
+        for section in self._sections.values():
+            heading = [f"## {section.heading}", "", section.text, ""] if section.heading else []
+            lines += ["", *heading, *_table(section)]
+        if self._curves:
+            lines += ["", "## Cost against length", ""]
+            plot = self._path.with_suffix(".svg")
+            if _draw(plot, self._curves):
+                lines += [f"![cost against the length of the run]({plot.name})", ""]
+            lines += _points(self._curves)
+        text = "\n".join(lines) + "\n"
+        if _NOTES.exists():
+            text += "\n" + _NOTES.read_text()
+        self._path.write_text(text)
+
+    def _head(self) -> list[str]:
+        date = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+        minutes = (time.monotonic() - self._began) / 60
+        machine = f"{_cpu()}, {os.cpu_count()} logical CPUs, Linux {platform.release()}"
+        return [
+            "# Benchmarks: rdbg and QEMU side by side",
+            "",
+            f"Written by `make bench` ({self._mode}, {minutes:.0f} minutes) on {date} UTC.",
+            f"Machine: {machine}, load average {os.getloadavg()[1]:.1f}.",
+            f"{_version('qemu-system-mipsel')}; {_version(gdb_program())}; Python {platform.python_version()}.",
+            "",
+            *_HOW.splitlines(),
+        ]
+
+
+def _table(section: Section) -> list[str]:
     lines = [
-        "# Benchmarks: rdbg and QEMU side by side",
-        "",
-        f"Written by `make bench` ({mode}, {seconds / 60:.0f} minutes) on {date} UTC.",
-        f"Machine: {machine}, load average {os.getloadavg()[1]:.1f}.",
-        f"{_version('qemu-system-mipsel')}; {_version(gdb_program())}; Python {platform.python_version()}.",
-        "",
-        "All times are wall times, medians, but for speeds, and for comparing 1e10 with 1.15e9, which other programs",
-        "on the machine would spoil: these go by CPU time, starting the program not counted. Going back is timed",
-        "inside GDB, from the command to its end. The guests are in `guest/`: 1.15e9 instructions unless said. The",
-        "same code runs on both; QEMU 7.2 cannot go back on its machine `malta` (it hangs after loading a snapshot),",
-        "so there it is measured on its `mipssim`, which has the same CPU.",
-        "",
         "| measure | QEMU | rdbg | times better | to reach | reached | notes |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in section.rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
         reached = "" if row.reached is None else "yes" if row.reached else "**no**"
         texts = (row.measure, row.qemu, row.rdbg, ratio, row.target, reached, row.note)
         lines.append("| " + " | ".join(text.replace("|", "/").replace("\n", " ") for text in texts) + " |")
-    if curves and _draw(plot, curves):
-        lines += ["", f"![cost against the length of the run]({plot.name})"]
-    if curves:
-        lines += ["", "| ms | " + " | ".join(f"{length:.0e}" for length, _ in _longest(curves)) + " |"]
-        lines.append("|---" * (len(_longest(curves)) + 1) + "|")
-        for curve in curves:
-            known = dict(curve.points)
-            cells = [f"{known[n] * 1000:.3g}" if n in known else "-" for n, _ in _longest(curves)]
-            lines.append(f"| {curve.label} | " + " | ".join(cells) + " |")
-    text = "\n".join(lines) + "\n"
-    if _NOTES.exists():
-        text += "\n" + _NOTES.read_text()
-    path.write_text(text)
+    return lines
+
+
+def _points(curves: Sequence[Curve]) -> list[str]:
+    lengths = [length for length, _ in _longest(curves)]
+    lines = ["| ms | " + " | ".join(f"{length:.0e}" for length in lengths) + " |", "|---" * (len(lengths) + 1) + "|"]
+    for curve in curves:
+        known = dict(curve.points)
+        cells = [f"{known[length] * 1000:.3g}" if length in known else "-" for length in lengths]
+        lines.append(f"| {curve.label} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _longest(curves: Sequence[Curve]) -> list[tuple[int, float]]:
