@@ -1,7 +1,8 @@
 """What a Linux kernel exports to modules: the names of its data, which kallsyms leaves out by default.
 
-The table (include/linux/export.h, kernels 5.4 to 6.3 without relative references) holds an address, a pointer to the
-name and a pointer to a namespace or to nothing for each symbol. It is found by one symbol that every kernel exports.
+The table (include/linux/export.h, from 6.4 on export-internal.h: kernels from 5.4 on, without relative references) holds
+an address, a pointer to the name and a pointer to a namespace or to nothing for each symbol. It is found by one symbol
+that every kernel exports.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Linux's own symbol table (CONFIG_KALLSYMS), found in an image of its memory.
 
-The layout is that of kernels 4.6 to 6.1, 32 bits wide (scripts/kallsyms.c of those writes it): offsets from a base, or
-addresses; the number of symbols; names, each a length and indices of tokens; a marker for each 256th name; 256 tokens;
-where each token begins. Late kernels have an index by name after the markers. All but the names are aligned to 4 bytes.
-Nothing points at it from outside, so it is found by what its tokens look like.
+The layout is that of kernels from 4.6 to 6.12, 32 bits wide (scripts/kallsyms.c of those writes it): the number of symbols;
+names, each a length and indices of tokens; a marker for each 256th name; 256 tokens; where each token begins; and offsets
+from a base, or addresses. These last stand before all the rest up to 6.3, and after it from 6.4 on. There may be an index
+by name too, after the markers (6.2, 6.3) or at the end. All but the names are aligned to 4 bytes. Nothing points at the
+table from outside, so it is found by what its tokens look like.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _KERNEL = 0x8000_0000  #: lowest address of a kernel's symbol
 
 @dataclass(frozen=True)
 class _Tokens:
+    """The tokens, and where they and their index begin and end."""
+
     start: int
+    end: int
     texts: tuple[bytes, ...]
 
 
@@ -63,7 +67,7 @@ class KallsymsReader:
                     return symbols
             at = self._memory.find(_DIGIT_TOKENS, at + 1)
         raise RdbgError(
-            "the guest's memory holds no table of kernel symbols that rdbg knows (Linux 4.6 to 6.1 with "
+            "the guest's memory holds no table of kernel symbols that rdbg knows (Linux 4.6 or later with "
             "CONFIG_KALLSYMS): look later in the run, or give GDB the vmlinux"
         )
 
@@ -87,7 +91,7 @@ class KallsymsReader:
             texts = [self._memory[start + a : start + b - 1] for a, b in pairwise([0, *ends])]
             texts.append(self._memory[start + ends[-1] : index].split(b"\0")[0])
             if all(b"\0" not in text for text in texts):
-                return _Tokens(start, tuple(texts))
+                return _Tokens(start, index + 2 * TOKENS, tuple(texts))
         return None
 
     def _symbols(self, tokens: _Tokens) -> list[Symbol] | None:
@@ -100,7 +104,7 @@ class KallsymsReader:
                 if not (len(offsets) - 1) * NAMES_PER_MARKER < count <= len(offsets) * NAMES_PER_MARKER:
                     continue
                 encoded = self._names(names, count, start, offsets)
-                addresses = None if encoded is None else self._addresses(names - 4, count)
+                addresses = None if encoded is None else self._addresses(names - 4, tokens.end, count)
                 if encoded is not None and addresses is not None:
                     return [_decode(tokens, int(a), name) for a, name in zip(addresses, encoded, strict=True)]
         return None
@@ -138,17 +142,18 @@ class KallsymsReader:
             at += length
         return found if (at + 3) & ~3 == end else None
 
-    def _addresses(self, end: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-        """The addresses before ``end``: offsets and their base, or themselves."""
-        if end < 4 * count + 4:
-            return None
-        base = int(self._words(end - 4, 1)[0])
-        offsets = self._words(end - 4 - 4 * count, count)
-        if base >= _KERNEL and offsets[0] < _KERNEL and (np.diff(offsets) >= 0).all():
-            return base + offsets
-        addresses = self._words(end - 4 * count, count)
-        if addresses[0] >= _KERNEL and (np.diff(addresses) >= 0).all():
-            return addresses
+    def _addresses(self, end: int, start: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+        """The addresses that end at ``end`` or begin at ``start``: offsets and their base, or themselves."""
+        for base_at, first in ((end - 4, end - 4 - 4 * count), (start + 4 * count, start)):
+            if first >= 0 and base_at + 4 <= len(self._memory):
+                base = int(self._words(base_at, 1)[0])
+                offsets = self._words(first, count)
+                if base >= _KERNEL and offsets[0] < _KERNEL and (np.diff(offsets) >= 0).all():
+                    return base + offsets
+        for first in (end - 4 * count, start):
+            addresses = self._words(max(first, 0), count)
+            if len(addresses) == count and addresses[0] >= _KERNEL and (np.diff(addresses) >= 0).all():
+                return addresses
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rdbg.symbols.kallsyms import KallsymsReader
 from rdbg.symbols.symbol import Symbol
 from rdbg.timeline import Timeline
 from tests.linux.conftest import LISTING, Recording
+from tests.linux.kallsyms_tables import Order, kallsyms
 
 
 def _by_name(path: Path) -> dict[str, tuple[int, str]]:
@@ -47,6 +49,27 @@ def test_code_and_exported_data_are_in_the_file(symbols: Path) -> None:
     found = _by_name(symbols)
     assert found["start_kernel"][1] == "STT_FUNC" and found["jiffies"][1] == "STT_OBJECT"
     assert len(found) > 35_000
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("relative", [True, False])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_the_tables_of_all_kernels_are_read(order: Order, relative: bool, big_endian: bool) -> None:
+    names = [f"function_{n}" if n % 50 else f"very_long_{'q' * n}" for n in range(700)]
+    symbols = [Symbol(0x8010_0000 + 64 * n, "tT"[n % 2], name) for n, name in enumerate(names)]
+    around = random.Random(1).randbytes(1 << 16)
+    memory = around + kallsyms(symbols, order, big_endian, relative) + around
+    assert KallsymsReader(memory, big_endian).read() == symbols
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_table_without_its_addresses_is_none(order: Order) -> None:
+    symbols = [Symbol(0x8010_0000 + 64 * n, "T", f"function_{n}") for n in range(700)]
+    memory = bytearray(kallsyms(symbols, order, False, True))
+    at = memory.find((symbols[0].address).to_bytes(4, "little"))  # the base of the offsets
+    memory[at : at + 4] = bytes(4)
+    with pytest.raises(RdbgError, match="no table of kernel symbols"):
+        KallsymsReader(bytes(memory), False).read()
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
