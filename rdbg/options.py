@@ -14,7 +14,7 @@ from rdbg.serial.spec import SerialSpec
 DEFAULT_SHIFT = 3
 
 DEFAULT_RAM_BYTES = 128 << 20
-DEFAULT_CHECKPOINT_BYTES = 512 << 20
+DEFAULT_CHECKPOINT_BYTES = 224 << 20  # less than 256 MB with the first state and the index
 DEFAULT_SNAPSHOT_BYTES = 256 << 20
 DEFAULT_GDB_PORT = 1234
 

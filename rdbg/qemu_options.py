@@ -230,7 +230,7 @@ OPTIONS = (
     Option(("S",), "", _stopped, "wait for GDB before the first instruction"),
     Option(("no-reboot",), "", _no_reboot, "let a reset by the guest end the run"),
     Option(("d",), "SUBJECT,...", _traces, f"trace to standard error: {', '.join(TRACES)}"),
-    Option(("checkpoint-memory",), "SIZE", _checkpoint_memory, "memory for going back quickly (default 512M)"),
+    Option(("checkpoint-memory",), "SIZE", _checkpoint_memory, "memory for going back quickly (default 224M)"),
     Option(
         ("snapshot-budget",),
         "SIZE",

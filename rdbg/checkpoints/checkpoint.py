@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
 
 from rdbg.checkpoints.page_store import PageTable
+from rdbg.checkpoints.worth import replay_saved
 from rdbg.emu.machine_api import MachineState
+from rdbg.emu.memory_map import PAGE_SIZE
+
+#: Checkpoints that are asked what they hold before one is given up.
+_ASKED = 48
 
 _position = attrgetter("position")
 
@@ -107,24 +112,27 @@ class CheckpointList:
         """All after ``position``."""
         return self._items[bisect_right(self._items, position, key=_position) :]
 
-    def least_useful(self, now: int, end: int) -> Checkpoint | None:
+    def least_useful(
+        self, places: Sequence[int], end: int, freed: Callable[[Checkpoint], int] | None = None
+    ) -> Checkpoint | None:
         """The one to give up first; None if only the first is left (it is never given up).
 
-        Without it, the replay to any place behind it starts at its predecessor: that costs the gap between its
-        neighbours. People look at the past near where they stand and near the present, so a gap is worth filling in
-        inverse proportion to its distance from these: spacing then grows with distance, and the number of checkpoints
-        with its logarithm.
+        It is the one that is worth least for each byte that it holds; see `replay_saved`.
 
         Args:
-            now: where the machine stands.
+            places: where the user is, or has been.
             end: the latest position known.
+            freed: bytes that are free when one is given up; None: all are taken to hold the same.
         """
         if len(self._items) < 2:
             return None
         positions = np.array([item.position for item in self._items], np.float64)
-        following = np.append(positions[2:], max(end, now, positions[-1] + 1))
-        gap = following - positions[:-1]
-        here = positions[1:]
-        distance = np.minimum(np.abs(now - here), np.abs(end - here))
-        # The margin keeps the few next to 'now' comparable: a gap of 100 instructions costs nothing anywhere.
-        return self._items[1 + int(np.argmin((gap + 1000.0) / (distance + 1000.0)))]
+        worth = replay_saved(positions[1:], positions[0], end, [*places, end])
+        if freed is None:
+            return self._items[1 + int(np.argmin(worth))]
+        # To know what one holds takes time: ask for those that are worth least.
+        few = np.argsort(worth)[:_ASKED]
+        return min(
+            ((worth[at] / (freed(self._items[1 + at]) + PAGE_SIZE), self._items[1 + at]) for at in few.tolist()),
+            key=lambda pair: pair[0],
+        )[1]

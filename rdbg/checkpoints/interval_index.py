@@ -16,6 +16,9 @@ _PAGE_WORDS = 1024
 #: Runs of code that an interval may have, 8 bytes each. Beyond, the narrowest gaps between them are filled.
 _MOST_RUNS = 512
 _LAST_ADDRESS = 0xFFFFFFFF
+#: Intervals that an index has, and bytes that it takes, before neighbours are joined.
+_MOST_INTERVALS = 4096
+_MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Wanted:
         # At the start of a page the breakpoint may sit on a delay slot whose branch, where it stops, ends the page
         # before, perhaps in the interval before.
         self._executed = sorted(
-            ((address >> 2) - (address % (1 << _PAGE_BITS) == 0), address >> 2) for address in breakpoints
+            (max((address >> 2) - (address % (1 << _PAGE_BITS) == 0), 0), address >> 2) for address in breakpoints
         )
         self._watches = []
         for watch in watches:
@@ -82,8 +85,9 @@ class Wanted:
 
     def possible_in(self, pages: TouchedPages) -> bool:
         """Whether an interval that touched ``pages`` can hold a hit."""
-        if any(pages.executed.meets(max(first, 0), last) for first, last in self._executed):
-            return True
+        for first, last in self._executed:
+            if pages.executed.meets(first, last):
+                return True
         for access, first, last in self._watches:
             if access is not Access.READ and pages.written.meets(first, last):
                 return True
@@ -100,28 +104,35 @@ class Interval:
     end: int
     pages: TouchedPages
 
+    @property
+    def nbytes(self) -> int:
+        return self.pages.nbytes + 300
+
 
 class IntervalIndex:
     """Disjoint intervals, sorted: what is known of the whole run, also after checkpoints in it were evicted.
 
     What is recorded may be a superset of the truth, never less, so it holds however intervals are cut or merged.
-    Positions that no interval covers were never run in this session: anything may be there.
+    Positions that no interval covers were never run in this session: anything may be there. When there are too many,
+    neighbours are joined, so that their length grows with the distance from the end of the run.
+
+    Args:
+        most_intervals: bound on their number.
+        most_bytes: bound on what they take.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_intervals: int = _MOST_INTERVALS, most_bytes: int = _MOST_BYTES) -> None:
         self._intervals: list[Interval] = []
         self._starts: list[int] = []
+        self._most_intervals = most_intervals
+        self._most_bytes = most_bytes
+        self.nbytes = 0  #: bytes held, roughly
 
     def __len__(self) -> int:
         return len(self._intervals)
 
     def __iter__(self) -> Iterator[Interval]:
         return iter(self._intervals)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held, roughly."""
-        return sum(interval.pages.nbytes + 300 for interval in self._intervals)
 
     def record(self, start: int, end: int, pages: TouchedPages, cut: bool = True) -> None:
         """Note what a run from ``start`` to ``end`` touched.
@@ -161,14 +172,31 @@ class IntervalIndex:
             parts.append(Interval(at, end, pages))
         self._replace(low, high, parts)
 
-    def merge_at(self, position: int) -> None:
-        """Join the two intervals that meet at ``position``, if there are two: no checkpoint stands there any more."""
-        at = bisect_left(self._starts, position)
-        if at == 0 or at == len(self._starts) or self._starts[at] != position:
+    def coarsen(self, most: int) -> None:
+        """Join neighbours until there are at most about ``most`` intervals.
+
+        Those go first that are short for their distance from the end.
+        """
+        starts = np.array(self._starts, np.float64)
+        ends = np.array([interval.end for interval in self._intervals], np.float64)
+        surplus = len(starts) - most
+        if surplus <= 0:
             return
-        before, after = self._intervals[at - 1], self._intervals[at]
-        if before.end == position:
-            self._replace(at - 1, at + 1, [Interval(before.start, after.end, before.pages.union(after.pages))])
+        length = (ends[1:] - starts[:-1]) / (ends[-1] - starts[1:])
+        length[ends[:-1] != starts[1:]] = np.inf  # nothing is known of what lies between
+        shortest = set(np.argsort(length, kind="stable")[: 2 * surplus].tolist())
+        parts: list[Interval] = []
+        joined = False  # no interval takes part twice: else the earliest would grow and grow
+        for at, interval in enumerate(self._intervals):
+            if surplus > 0 and not joined and at - 1 in shortest and parts[-1].end == interval.start:
+                before = parts[-1]
+                parts[-1] = Interval(before.start, interval.end, before.pages.union(interval.pages))
+                surplus, joined = surplus - 1, True
+            else:
+                parts.append(interval)
+                joined = False
+        if len(parts) < len(self._intervals):
+            self._replace(0, len(self._intervals), parts)
 
     def attach(self, intervals: Sequence[Interval]) -> None:
         """Take back what `forget_after` gave, in place of what is known of positions from there on."""
@@ -220,5 +248,9 @@ class IntervalIndex:
         return low, bisect_left(self._starts, end, low)
 
     def _replace(self, low: int, high: int, parts: list[Interval]) -> None:
+        self.nbytes += sum(part.nbytes for part in parts) - sum(part.nbytes for part in self._intervals[low:high])
         self._intervals[low:high] = parts
         self._starts[low:high] = [part.start for part in parts]
+        if len(self._intervals) > self._most_intervals or self.nbytes > self._most_bytes:
+            # In one go, so that it is rarely done.
+            self.coarsen(min(self._most_intervals, len(self._intervals)) * 3 // 4)

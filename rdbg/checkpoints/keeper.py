@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
 from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages
-from rdbg.checkpoints.page_store import PageStore, PageTable, distinct
+from rdbg.checkpoints.page_store import Indices, PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 
-DEFAULT_MEMORY = 256 << 20
+#: With the first one and the index, less than 256 MB.
+DEFAULT_MEMORY = 224 << 20
 
 #: More would make lookups and thinning felt, and buy nothing: spacing is milliseconds long before.
 MAX_CHECKPOINTS = 4000
+
+#: How many places are remembered where the user has been, at least so many instructions apart.
+_VISITED = 8
+_SAME_PLACE = 1_000_000
+
+
+_NO_PAGES: Indices = np.zeros(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class CheckpointKeeper:
         self._current = self.store.derive(zero, pages, machine.copy_pages)
         self._base_bytes = self.store.bytes_used
         self._tracked_from = machine.icount
+        self._written = _NO_PAGES  # pages whose new contents have no version yet
+        self._visited: list[int] = []
         self._detached_bytes = 0  # that detached checkpoints may hold, by which the limit is higher
 
     @property
@@ -68,12 +78,28 @@ class CheckpointKeeper:
         Returns:
             the table of the machine's memory as it is now; the caller retains it to keep it.
         """
-        written = self._account(cut)
-        if len(written):
+        self._account(cut)
+        if len(self._written):
             old = self._current
-            self._current = self.store.derive(old, written, self.machine.copy_pages)
+            self._current = self.store.derive(old, self._written, self.machine.copy_pages)
             self.store.release(old)
+            self._written = _NO_PAGES
         return self._current
+
+    def look(self, spacing: int) -> None:
+        """Let an interval of the index end here if the latest is that long: what was touched is known more finely than
+        checkpoints are made.
+
+        Args:
+            spacing: instructions.
+        """
+        if self.machine.icount - self._tracked_from >= spacing:
+            self._account(cut=True)
+
+    def visit(self, position: int) -> None:
+        """The user goes to this place: checkpoints near it are worth keeping."""
+        others = [place for place in self._visited if abs(place - position) >= _SAME_PLACE]
+        self._visited = [*others, position][-_VISITED:]
 
     def capture(self, entered: int, output: OutputMark) -> Checkpoint:
         """The state where the machine stands; it belongs to the caller, who releases its table in the end.
@@ -119,9 +145,10 @@ class CheckpointKeeper:
 
     def restore(self, state: MachineState, table: PageTable) -> None:
         """Put the machine into a state; only pages that differ are written."""
-        written = self._account(cut=False)
+        self._account(cut=False)
         changed = self.store.changed(self._current, table)
-        stale = distinct(np.concatenate([changed, np.asarray(written, np.uint32)]))
+        stale = distinct(np.concatenate([changed, self._written]))
+        self._written = _NO_PAGES
         if len(stale):
             self.store.write_to(self.machine.put_pages, table, stale)
         self.machine.load_state(state)
@@ -135,7 +162,6 @@ class CheckpointKeeper:
         """Give a checkpoint up."""
         self.checkpoints.remove(checkpoint)
         self.store.release(checkpoint.table)
-        self.index.merge_at(checkpoint.position)
 
     def detach(self, position: int, entered: int) -> Detached:
         """Take out the checkpoints and the index past a moment: the run goes another way from there.
@@ -181,21 +207,27 @@ class CheckpointKeeper:
             yield checkpoint.bytes_beside_pages + PAGE_SIZE * len(self.store.changed(before, checkpoint.table))
             before = checkpoint.table
 
-    def _account(self, cut: bool) -> Sequence[int]:
-        """Ask what was touched since the last time, tell the index, return the pages written."""
+    def _account(self, cut: bool) -> None:
+        """Ask what was touched since the last time; tell the index; remember the pages written."""
         touched = self.machine.take_touched()
         here = self.machine.icount
         if here > self._tracked_from:
             self.index.record(self._tracked_from, here, TouchedPages.of(touched), cut)
         self._tracked_from = here
-        return touched.written
+        if len(touched.written):
+            written = np.asarray(touched.written, np.uint32)
+            self._written = distinct(np.concatenate([self._written, written])) if len(self._written) else written
 
     def _thin(self, end: int) -> None:
-        while len(self.checkpoints) > self.max_checkpoints or self._over_limit():
-            victim = self.checkpoints.least_useful(self.machine.icount, end)
+        places = [self.machine.icount, *self._visited]
+        while (full := self._over_limit()) or len(self.checkpoints) > self.max_checkpoints:
+            victim = self.checkpoints.least_useful(places, end, self._held_alone if full else None)
             if victim is None:
                 return
             self.drop(victim)
+
+    def _held_alone(self, checkpoint: Checkpoint) -> int:
+        return checkpoint.bytes_beside_pages + self.store.held_alone(checkpoint.table)
 
     def _over_limit(self) -> bool:
         return self.bytes_used - self._base_bytes > self.memory_limit + self._detached_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,10 +18,12 @@ class PageSet:
         bounds: strictly increasing boundaries, an even number of them.
     """
 
-    __slots__ = ("bounds",)
+    __slots__ = ("_looked_up", "bounds")
 
     def __init__(self, bounds: NDArray[np.int64]) -> None:
         self.bounds = bounds.astype(np.uint32) if bounds.dtype != np.uint32 else bounds
+        # A search asks thousands of sets: bisecting a memoryview takes a tenth of what a call of numpy does.
+        self._looked_up = memoryview(self.bounds)
 
     @classmethod
     def of(cls, pages: Sequence[int] | NDArray[np.uint32]) -> PageSet:
@@ -66,8 +69,8 @@ class PageSet:
 
     def meets(self, first: int, last: int) -> bool:
         """Whether any page from ``first`` to ``last`` (inclusive) is in the set."""
-        at = int(np.searchsorted(self.bounds, first, "right"))
-        return at % 2 == 1 or (at < len(self.bounds) and int(self.bounds[at]) <= last)
+        at = bisect_right(self._looked_up, first)
+        return at % 2 == 1 or (at < len(self._looked_up) and self._looked_up[at] <= last)
 
     def union(self, other: PageSet) -> PageSet:
         """All pages of both."""

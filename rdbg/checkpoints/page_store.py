@@ -141,6 +141,13 @@ class PageStore:
         if len(gone):
             self._versions.release(self._leaves[gone].ravel())
 
+    def held_alone(self, table: PageTable) -> int:
+        """Bytes that releasing a table would free."""
+        leaves = table.leaves[(table.leaves != 0) & (self._leaf_slots.references[table.leaves] == 1)]
+        versions = self._leaves[leaves]
+        alone = np.count_nonzero((versions != 0) & (self._versions.references[versions] == 1))
+        return len(leaves) * LEAF_ENTRIES * 4 + int(alone) * PAGE_SIZE
+
     def derive(self, table: PageTable, pages: Sequence[int] | Indices, data: bytes | Copier) -> PageTable:
         """A new table: ``table`` with ``pages`` changed.
 

@@ -174,6 +174,11 @@ class Replayer:
         seconds = max(self.pace.spacing_seconds, 20 * self._checkpoint_cost)
         return self.pace.spacing or max(5000, int(self.speed * seconds))
 
+    @property
+    def _interval(self) -> int:
+        """Instructions that an interval of the index has, where checkpoints are dear and stand further apart."""
+        return self.pace.spacing or max(5000, int(self.speed * self.pace.spacing_seconds))
+
     # --- states --------------------------------------------------------------------------------
     def capture(self) -> Checkpoint:
         """The state here, for the caller to keep."""
@@ -194,7 +199,8 @@ class Replayer:
             self.checkpoint()
 
     def checkpoint_regularly(self) -> None:
-        """Make a checkpoint here if one is due."""
+        """Make a checkpoint here if one is due, and end an interval of the index."""
+        self.keeper.look(self._interval)
         position, spacing = self.machine.icount, self.spacing
         if position - self._in_memory(position).position < spacing:
             return

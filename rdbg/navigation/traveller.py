@@ -44,6 +44,7 @@ class Traveller:
         checkpoint = self._replayer.latest(position)
         if position < here or checkpoint.position > here:
             self._replayer.restore(checkpoint)
+        self._replayer.keeper.visit(position)
         arrived = self._replayer.run_to(position, interrupted)
         self._replayer.settle()
         return arrived

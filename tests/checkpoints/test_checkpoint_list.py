@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
@@ -22,24 +24,46 @@ def test_spacing_grows_with_distance() -> None:
         position = number * step
         checkpoints.put(checkpoint(position))
         while len(checkpoints) > limit:
-            victim = checkpoints.least_useful(position, position)
+            victim = checkpoints.least_useful([position], position)
             assert victim is not None
             checkpoints.remove(victim)
     positions = [one.position for one in checkpoints]
     end = positions[-1]
     assert positions[0] == 0 and len(positions) == limit
     for before, after in zip(positions, positions[1:], strict=False):
-        distance = end - before
-        assert after - before <= max(2 * step, 0.2 * distance), (before, after)
+        # The least expected replay: a gap in proportion to the square root of its distance.
+        fair = 2 * math.sqrt((end - before) * end) / limit
+        assert after - before <= max(2 * step, 2.5 * fair), (before, after)
     assert positions[-2] == end - step
+    assert positions[-10] > end - 50 * step > positions[10]
+
+
+def test_where_the_user_has_been_stays_near() -> None:
+    checkpoints, step, been = CheckpointList(), 20_000_000, 777 * 20_000_000
+    for number in range(2000):
+        checkpoints.put(checkpoint(number * step))
+        while len(checkpoints) > 30:
+            victim = checkpoints.least_useful([number * step, been], number * step)
+            assert victim is not None
+            checkpoints.remove(victim)
+    near = checkpoints.latest(been)
+    assert near is not None and near.position >= been - step
+
+
+def test_of_two_alike_the_larger_goes() -> None:
+    checkpoints = CheckpointList()
+    for number in range(10):
+        checkpoints.put(checkpoint(number * 10**9))
+    victim = checkpoints.least_useful([], 9 * 10**9, lambda one: 10**9 if one.position == 6 * 10**9 else 10**6)
+    assert victim is not None and victim.position == 6 * 10**9
 
 
 def test_the_first_is_never_given_up() -> None:
     checkpoints = CheckpointList()
     checkpoints.put(checkpoint(0))
-    assert checkpoints.least_useful(10, 10) is None
+    assert checkpoints.least_useful([10], 10) is None
     checkpoints.put(checkpoint(5))
-    victim = checkpoints.least_useful(10, 10)
+    victim = checkpoints.least_useful([10], 10)
     assert victim is not None and victim.position == 5
     assert checkpoints.latest(4) is not None and checkpoints.next(0) is victim
 

@@ -84,7 +84,7 @@ def test_the_index_never_rules_out_what_happened(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 20))):
         start, end = sorted((data.draw(st.integers(0, length)), data.draw(st.integers(0, length))))
         if data.draw(st.integers(0, 3)) == 0:
-            index.merge_at(start)
+            index.coarsen(data.draw(st.integers(1, 5)))
         else:
             index.record(start, end, touched(set(happened[start:end])), cut=data.draw(st.booleans()))
             covered |= set(range(start, end))
@@ -111,7 +111,7 @@ def test_known_intervals_without_the_page_are_skipped() -> None:
     assert index.latest_possible(0, 30, wanted) == 20
     assert index.latest_possible(20, 30, wanted) is None
     assert index.earliest_possible(20, 30, wanted) == 30
-    index.merge_at(10)
+    index.coarsen(2)
     assert [(one.start, one.end) for one in index] == [(0, 20), (20, 30)]
     index.forget_after(15)
     assert list(index) == [Interval(0, 15, next(iter(index)).pages)]
