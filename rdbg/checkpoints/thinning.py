@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.checkpoints.worth import replay_saved
+from rdbg.emu.memory_map import PAGE_SIZE
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -29,8 +32,7 @@ class Candidate:
 def choose_victims(candidates: Sequence[Candidate], sizes: NDArray[np.int64], now: int, budget: int) -> list[int]:
     """Numbers of the snapshots to delete so that those left fit the budget.
 
-    The one whose loss hurts least goes first: the one for which the gap that it leaves is smallest relative to its
-    distance from ``now``. So spacing grows in proportion to distance, and their number with the logarithm of the run.
+    The one that is worth least for each byte that it takes goes first; see `replay_saved`. The latest stays.
 
     Args:
         candidates: periodic snapshots by icount.
@@ -45,17 +47,11 @@ def choose_victims(candidates: Sequence[Candidate], sizes: NDArray[np.int64], no
     total = int(sizes[users > 0].sum()) + sum(candidate.beside for candidate in left)
     victims = []
     while total > budget and len(left) > 1:
-        at = min(range(len(left)), key=lambda index: _loss(left, index, now))
+        worth = replay_saved(np.array([one.icount for one in left], np.float64), 0, now, (now,))
+        alone = [int(sizes[one.pages[users[one.pages] == 1]].sum()) + one.beside for one in left]
+        at = int(np.argmin(worth[:-1] / (np.array(alone[:-1]) + PAGE_SIZE)))
         victim = left.pop(at)
         users[victim.pages] -= 1
-        total -= int(sizes[victim.pages[users[victim.pages] == 0]].sum()) + victim.beside
+        total -= alone[at]
         victims.append(victim.id)
     return victims
-
-
-def _loss(left: Sequence[Candidate], index: int, now: int) -> float:
-    before = left[index - 1].icount if index else 0
-    after = left[index + 1].icount if index + 1 < len(left) else max(now, left[index].icount)
-    distance = abs(now - left[index].icount)
-    # The newest has no gap to its right yet, and is the one wanted next.
-    return (after - before) / distance if distance else float("inf")

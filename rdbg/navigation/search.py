@@ -117,6 +117,8 @@ class Search:
             if stop.kind is not StopKind.PAUSED:
                 break
             self._replayer.checkpoint_regularly()
+            # The same may be asked again: know more finely what was touched here.
+            self._replayer.keeper.look(self._replayer.slice // 2)
             self._poll()
         return breakpoint_at, block
 
