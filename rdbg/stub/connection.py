@@ -15,6 +15,9 @@ PACKET_SIZE = 0x20000
 #: A client that lets this many bytes of replies pile up is not reading, and is dropped.
 _MOST_UNSENT = 16 * 1024 * 1024
 _SHOWN = 400
+#: Seconds of silence after which the host asks whether the client's computer is still there, seconds between the
+#: questions, and how many go unanswered before the connection counts as lost.
+_ASK_AFTER, _ASK_EVERY, _ASK_TIMES = 10, 5, 4
 
 _log = logging.getLogger("rdbg.rsp")
 
@@ -31,6 +34,7 @@ class Connection:
         client.setblocking(False)
         if client.family in (socket.AF_INET, socket.AF_INET6):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _notice_silence(client)
         self.name = name
         self.closed = False
         self.acknowledging = True
@@ -146,6 +150,20 @@ class Connection:
         self._waiting.clear()
         self._unsent.clear()
         self._socket.close()
+
+
+def _notice_silence(client: socket.socket) -> None:
+    """Let TCP find out that the other computer has vanished: until then it would keep all other clients out."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", _ASK_AFTER),
+        ("TCP_KEEPINTVL", _ASK_EVERY),
+        ("TCP_KEEPCNT", _ASK_TIMES),
+        ("TCP_USER_TIMEOUT", 1000 * (_ASK_AFTER + _ASK_EVERY * _ASK_TIMES)),
+    ):
+        option = getattr(socket, name, None)  # not every system has all of them
+        if option is not None:
+            client.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _shown(data: bytes) -> str:
