@@ -131,8 +131,5 @@ class CheckpointList:
         if freed is None:
             return self._items[1 + int(np.argmin(worth))]
         # To know what one holds takes time: ask for those that are worth least.
-        few = np.argsort(worth)[:_ASKED]
-        return min(
-            ((worth[at] / (freed(self._items[1 + at]) + PAGE_SIZE), self._items[1 + at]) for at in few.tolist()),
-            key=lambda pair: pair[0],
-        )[1]
+        few: list[int] = np.argsort(worth)[:_ASKED].tolist()
+        return self._items[1 + min(few, key=lambda at: float(worth[at]) / (freed(self._items[1 + at]) + PAGE_SIZE))]

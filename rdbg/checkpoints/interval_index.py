@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdbg.checkpoints.cleared import Cleared
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.machine_api import Access, Touched, Watch
 
@@ -78,22 +79,26 @@ class Wanted:
         self._watches = []
         for watch in watches:
             last = min(watch.address + watch.length - 1, _LAST_ADDRESS)
-            self._watches.append((watch.access, watch.address >> _PAGE_BITS, last >> _PAGE_BITS))
+            self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS))
 
     def __bool__(self) -> bool:
         return bool(self._executed or self._watches)
 
-    def possible_in(self, pages: TouchedPages) -> bool:
-        """Whether an interval that touched ``pages`` can hold a hit."""
+    def executed_in(self, pages: TouchedPages) -> bool:
+        """Whether an interval that touched ``pages`` can hold a breakpoint's hit."""
         for first, last in self._executed:
             if pages.executed.meets(first, last):
                 return True
-        for access, first, last in self._watches:
-            if access is not Access.READ and pages.written.meets(first, last):
-                return True
-            if access is not Access.WRITE and pages.read.meets(first, last):
-                return True
         return False
+
+    def accessed_in(self, pages: TouchedPages) -> list[Watch]:
+        """The watches of which an interval that touched ``pages`` can hold a hit."""
+        found = []
+        for watch, first, last in self._watches:
+            written = watch.access is not Access.READ and pages.written.meets(first, last)
+            if written or (watch.access is not Access.WRITE and pages.read.meets(first, last)):
+                found.append(watch)
+        return found
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ class IntervalIndex:
         self._most_intervals = most_intervals
         self._most_bytes = most_bytes
         self.nbytes = 0  #: bytes held, roughly
+        self.cleared = Cleared()  #: what searches have learnt beyond that
 
     def __len__(self) -> int:
         return len(self._intervals)
@@ -206,6 +212,7 @@ class IntervalIndex:
 
     def forget_after(self, position: int) -> list[Interval]:
         """Drop, and give, what is known of positions from ``position`` on: the run went another way."""
+        self.cleared.forget_after(position)
         low = bisect_left(self._starts, position)
         dropped = self._intervals[low:]
         self._replace(low, len(self._starts), [])
@@ -224,8 +231,13 @@ class IntervalIndex:
         first, last = self._overlapping(low, high)
         at = high
         for interval in reversed(self._intervals[first:last]):
-            if interval.end < at or wanted.possible_in(interval.pages):
+            if interval.end < at or wanted.executed_in(interval.pages):
                 return at
+            watches = wanted.accessed_in(interval.pages)
+            if watches:
+                at = self.cleared.begins(watches, at)
+                if at > max(interval.start, low):
+                    return at
             at = interval.start
         return at if at > low else None
 
@@ -236,8 +248,13 @@ class IntervalIndex:
         first, last = self._overlapping(low, high)
         at = low
         for interval in self._intervals[first:last]:
-            if at < interval.start or wanted.possible_in(interval.pages):
+            if at < interval.start or wanted.executed_in(interval.pages):
                 return at
+            watches = wanted.accessed_in(interval.pages)
+            if watches:
+                at = self.cleared.ends(watches, at)
+                if at < min(interval.end, high):
+                    return at
             at = interval.end
         return min(at, high)
 

@@ -23,7 +23,7 @@ class PageSet:
     def __init__(self, bounds: NDArray[np.int64]) -> None:
         self.bounds = bounds.astype(np.uint32) if bounds.dtype != np.uint32 else bounds
         # A search asks thousands of sets: bisecting a memoryview takes a tenth of what a call of numpy does.
-        self._looked_up = memoryview(self.bounds)
+        self._looked_up = self.bounds.data
 
     @classmethod
     def of(cls, pages: Sequence[int] | NDArray[np.uint32]) -> PageSet:

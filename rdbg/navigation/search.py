@@ -80,14 +80,20 @@ class Search:
         breakpoint_at, block = self._scan(high, self._breakpoints, self._watches)
         if breakpoint_at is not None and (block is None or block + EXACT_SPAN <= breakpoint_at):
             # No block that ends so much earlier can hold a later hit.
+            self._clear(checkpoint.position if block is None else block + EXACT_SPAN, high)
             return Found(breakpoint_at, breakpoint_at)
         access = self._latest_access(checkpoint, block, high)
+        self._clear(checkpoint.position if access is None else access.position, high)
         if breakpoint_at is None:
             return access
         # At the same place the breakpoint counts: GDB steps back from an access, and would never see the breakpoint.
         if access is not None and access.position > breakpoint_at:
             return access
         return Found(breakpoint_at, breakpoint_at)
+
+    def _clear(self, start: int, end: int) -> None:
+        """Let later searches know that no watched access was made there."""
+        self._replayer.keeper.index.cleared.note(self._watches, start, end)
 
     def _scan(
         self, high: int, breakpoints: frozenset[int], watches: tuple[Watch, ...]
