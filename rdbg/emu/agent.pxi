@@ -14,12 +14,14 @@ cdef enum:
     REGISTER_F0 = 38
     REGISTER_FCSR = 70
     REGISTER_FIR = 71
+    REGISTER_WIDE_F0 = 128
 
 
 cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, uint64_t *value) noexcept nogil:
     """A register by GDB's number; False: there is none."""
     cdef uint32_t word = 0
     cdef uint32_t random
+    cdef uint64_t odd = 0
     value[0] = 0
     if number < 32:
         value[0] = gpr(c, number)
@@ -30,8 +32,14 @@ cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, 
         value[0] = word
     elif REGISTER_F0 <= number < REGISTER_F0 + 32:
         uc_reg_read(c.uc, UC_MIPS_REG_F0 + <int>(number - REGISTER_F0), value)
+        value[0] &= 0xFFFFFFFFU
+    elif REGISTER_WIDE_F0 <= number < REGISTER_WIDE_F0 + 32:
+        uc_reg_read(c.uc, UC_MIPS_REG_F0 + <int>(number - REGISTER_WIDE_F0), value)
         if not c.s.cp0.status & STATUS_FR:
             value[0] &= 0xFFFFFFFFU
+            if number % 2 == 0:
+                uc_reg_read(c.uc, UC_MIPS_REG_F0 + <int>(number + 1 - REGISTER_WIDE_F0), &odd)
+                value[0] |= odd << 32
     elif number == REGISTER_FCSR:
         value[0] = fcsr(c)
     elif number == REGISTER_FIR:

@@ -33,7 +33,7 @@ from rdbg.emu.machine_api import (
 )
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.emu.registers import register_table
+from rdbg.emu.registers import WIDE_F0, has_wide_floats, register_table
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import MachineSystem
 from rdbg.emu.tlb_report import tlb_report
@@ -69,7 +69,7 @@ class Machine:
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         self.core = cpu.Core(self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self)
         self._system.powered = True
-        self._registers = register_table(self.core)
+        self._registers = {register.info.number: register for register in register_table(self.core)}
         self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)
         self._page_sum = numpy.zeros(2, dtype=numpy.uint64)
         self._loading = False
@@ -504,9 +504,18 @@ class Machine:
 
     # --- debugger's view ------------------------------------------------------------------------
 
-    def registers(self) -> Sequence[RegisterInfo]:
+    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
         """The register table, in the order of GDB's numbers."""
-        return tuple(register.info for register in self._registers)
+        infos = [register.info for register in self._registers.values()]
+        wide = {info.name for info in infos if info.number >= WIDE_F0}
+        if wide_floats:
+            return tuple(info for info in infos if info.number >= WIDE_F0 or info.name not in wide)
+        return tuple(info for info in infos if info.number < WIDE_F0)
+
+    @property
+    def wide_floats(self) -> bool:
+        """Whether the floating-point registers are 32 of 64 bits now (Status.FR)."""
+        return has_wide_floats(self.core)
 
     def read_register(self, number: int) -> int:
         """A register by GDB's number."""

@@ -199,6 +199,7 @@ class RegisterInfo:
         type: GDB's type name, or None for an integer of that width.
         group: ``general``, ``float``, ``system``.
         saved: whether a debugger that calls a function should put it back; not what the hardware moves or fixes.
+        aliases: other names that users know it by (``sp``, ``a0``).
     """
 
     number: int
@@ -208,6 +209,7 @@ class RegisterInfo:
     type: str | None = None
     group: str = "general"
     saved: bool = True
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -307,7 +309,14 @@ class MachineApi(Protocol):
         """16 bytes over registers, CP0, TLB, RAM, flash and devices; equal iff the state is equal."""
 
     # --- debugger's view ---------------------------------------------------------------------
-    def registers(self) -> Sequence[RegisterInfo]: ...
+    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
+        """All registers by number; floating-point registers that have two widths with the wide one, or the narrow."""
+        ...
+
+    @property
+    def wide_floats(self) -> bool:
+        """Whether the guest uses the wide floating-point registers now."""
+        ...
 
     def read_register(self, number: int) -> int: ...
 

@@ -12,8 +12,14 @@ CPU = "org.gnu.gdb.mips.cpu"
 CP0 = "org.gnu.gdb.mips.cp0"
 FPU = "org.gnu.gdb.mips.fpu"
 SYSTEM = "org.rdbg.mips.cp0"
+LINUX = "org.gnu.gdb.mips.linux"
 
 STATUS, LO, HI, BADVADDR, CAUSE, PC, F0, FCSR, FIR, EXTRA = 32, 33, 34, 35, 36, 37, 38, 70, 71, 72
+#: The floating-point registers with all their 64 bits; `F0` and on are the lower halves.
+WIDE_F0 = 128
+#: Status.FR: 32 registers of 64 bits, instead of 16 pairs.
+STATUS_FR = 1 << 26
+LOW = 0xFFFF_FFFF
 
 #: CP0 registers beyond GDB's own: name, register, select (MIPS32 PRA vol. III, chapter 9).
 EXTRA_CP0: tuple[tuple[str, int, int], ...] = (
@@ -23,6 +29,10 @@ EXTRA_CP0: tuple[tuple[str, int, int], ...] = (
     ("config", 16, 0), ("config1", 16, 1), ("config2", 16, 2), ("config3", 16, 3), ("lladdr", 17, 0),
     ("errorepc", 30, 0),
 )  # fmt: skip
+#: What the o32 calling convention calls the general registers.
+ABI_NAMES = (
+    "zero at v0 v1 a0 a1 a2 a3 t0 t1 t2 t3 t4 t5 t6 t7 s0 s1 s2 s3 s4 s5 s6 s7 t8 t9 k0 k1 gp sp s8 ra".split()
+)
 READ_ONLY = frozenset({"random", "prid", "config1", "config2", "config3", "lladdr"})
 
 
@@ -46,15 +56,14 @@ def register_table(core: Core) -> tuple[Register, ...]:
     rows: list[Register] = []
 
     def add(number: int, name: str, feature: str, read: Callable[[], int], write: Callable[[int], None] | None,
-            kind: str | None = None, group: str = "general") -> None:  # fmt: skip
-        rows.append(
-            Register(
-                RegisterInfo(number, name, 32, feature, kind, group, write is not None and name != "count"), read, write
-            )
-        )
+            kind: str | None = None, group: str = "general", bits: int = 32, aliases: tuple[str, ...] = (),
+            saved: bool = True) -> None:  # fmt: skip
+        saved = saved and write is not None and name != "count"
+        rows.append(Register(RegisterInfo(number, name, bits, feature, kind, group, saved, aliases), read, write))
 
     for n in range(32):
-        add(n, f"r{n}", CPU, lambda n=n: core.read_gpr(n), lambda value, n=n: core.write_gpr(n, value))  # type: ignore[misc]
+        aliases = (ABI_NAMES[n], "fp") if n == 30 else (ABI_NAMES[n],)
+        add(n, f"r{n}", CPU, lambda n=n: core.read_gpr(n), lambda value, n=n: core.write_gpr(n, value), aliases=aliases)  # type: ignore[misc]
     add(STATUS, "status", CP0, lambda: core.read_cp0(12, 0), lambda value: core.write_cp0(12, 0, value), group="system")
     add(LO, "lo", CPU, lambda: core.read_hi_lo()[1], core.write_lo)
     add(HI, "hi", CPU, lambda: core.read_hi_lo()[0], core.write_hi)
@@ -62,8 +71,8 @@ def register_table(core: Core) -> tuple[Register, ...]:
     add(CAUSE, "cause", CP0, lambda: core.read_cp0(13, 0), lambda value: core.write_cp0(13, 0, value), group="system")
     add(PC, "pc", CPU, lambda: core.pc, core.write_pc, "code_ptr")
     for n in range(32):
-        add(F0 + n, f"f{n}", FPU, lambda n=n: core.read_fpr(n) & 0xFFFFFFFF,  # type: ignore[misc]
-            lambda value, n=n: core.write_fpr(n, core.read_fpr(n) & ~0xFFFFFFFF | value),  # type: ignore[misc]
+        add(F0 + n, f"f{n}", FPU, lambda n=n: core.read_fpr(n) & LOW,  # type: ignore[misc]
+            lambda value, n=n: _write_low(core, n, value),  # type: ignore[misc]
             "ieee_single", "float")  # fmt: skip
     add(FCSR, "fcsr", FPU, core.read_fcsr, core.write_fcsr, group="float")
     add(FIR, "fir", FPU, core.read_fir, None, group="float")
@@ -73,6 +82,37 @@ def register_table(core: Core) -> tuple[Register, ...]:
             write = lambda value, r=register, s=select: core.write_cp0(r, s, value)  # noqa: E731
         add(EXTRA + i, name, SYSTEM, lambda r=register, s=select: core.read_cp0(r, s), write, group="system")  # type: ignore[misc]
         core.name_cp0(EXTRA + i, register, select)
+    # GDB clears it when it moves PC in a Linux program, whose kernel would restart a system call; a machine has none.
+    add(EXTRA + len(EXTRA_CP0), "restart", LINUX, lambda: 0, lambda value: None, group="system", saved=False)
+    for n in range(32):
+        add(WIDE_F0 + n, f"f{n}", FPU, lambda n=n: _read_wide(core, n), lambda value, n=n: _write_wide(core, n, value),  # type: ignore[misc]
+            "ieee_double", "float", bits=64)  # fmt: skip
     for number, register in ((STATUS, 12), (BADVADDR, 8), (CAUSE, 13)):
         core.name_cp0(number, register, 0)
     return tuple(rows)
+
+
+def has_wide_floats(core: Core) -> bool:
+    """Whether the floating-point registers are 32 of 64 bits now."""
+    return bool(core.read_cp0(12, 0) & STATUS_FR)
+
+
+def _write_low(core: Core, n: int, value: int) -> None:
+    core.write_fpr(n, core.read_fpr(n) & ~LOW | value & LOW)
+
+
+def _read_wide(core: Core, n: int) -> int:
+    """64 bits of a register. Of a pair (Status.FR=0) the even one stands for both."""
+    if has_wide_floats(core):
+        return core.read_fpr(n)
+    low = core.read_fpr(n) & LOW
+    return low | (core.read_fpr(n + 1) & LOW) << 32 if n % 2 == 0 else low
+
+
+def _write_wide(core: Core, n: int, value: int) -> None:
+    if has_wide_floats(core):
+        core.write_fpr(n, value)
+        return
+    _write_low(core, n, value)
+    if n % 2 == 0:
+        _write_low(core, n + 1, value >> 32)

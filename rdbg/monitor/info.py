@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from rdbg.emu.machine_api import RegisterInfo
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session
+from rdbg.monitor.command import Command, Session, no_arguments
 
 _COLUMNS = 4
 _NEAR = 10  #: checkpoints shown on either side
@@ -17,6 +17,7 @@ def _info(session: Session, arguments: list[str]) -> str:
     topics = ", ".join([*INFO_TOPICS, *reports])
     if not arguments:
         raise UsageError(f"usage: info TOPIC; topics: {topics}")
+    no_arguments(arguments[1:], f"info {arguments[0]}")
     if arguments[0] in reports:
         return reports[arguments[0]]()
     topic = INFO_TOPICS.get(arguments[0])
@@ -49,7 +50,7 @@ def _replay(session: Session, arguments: list[str]) -> str:
 def _registers(session: Session, arguments: list[str]) -> str:
     machine = session.timeline.machine
     groups: dict[str, list[RegisterInfo]] = {}
-    for info in machine.registers():
+    for info in machine.registers(machine.wide_floats):
         groups.setdefault(info.group, []).append(info)
     lines = []
     for group, infos in groups.items():

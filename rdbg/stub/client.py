@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rdbg import monitor
 from rdbg.errors import RdbgError
 from rdbg.rsp import replies
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
+from rdbg.stub.float_width import wide_floats
 from rdbg.stub.points import PointTable
 from rdbg.stub.registers import RegisterBytes
 from rdbg.stub.writes import Writes
+from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 
 _log = logging.getLogger("rdbg.rsp")
@@ -76,12 +79,17 @@ class Client:
         self.surroundings = surroundings
         self.timeline = surroundings.timeline
         self.features = features
-        self.registers = RegisterBytes(self.timeline.machine)
+        machine = self.timeline.machine
+        self.registers = RegisterBytes(machine, wide_floats(machine, surroundings.executable))
         self.writes = Writes(self.timeline, self.registers)
         self.points = PointTable()
+        self.session = monitor.Session(
+            self.timeline, self.interrupted, surroundings.leave, SymbolTable(surroundings.executable)
+        )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
+        self._told_of_floats = False
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill
@@ -108,6 +116,12 @@ class Client:
             self.connection.keep_alive()
         self.connection.pump()
         return self.connection.closed or self.connection.take_interrupt() or self.surroundings.stop_wanted()
+
+    def floats_changed(self) -> bool:
+        """Whether the guest's floating-point registers have become wider than the client was told; True only once."""
+        changed = not self._told_of_floats and not self.registers.wide_floats and self.timeline.machine.wide_floats
+        self._told_of_floats = self._told_of_floats or changed
+        return changed
 
     def say(self, text: str) -> None:
         """Print text on the user's GDB console (while the guest is running, or in a monitor command)."""

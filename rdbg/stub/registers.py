@@ -11,11 +11,13 @@ class RegisterBytes:
 
     Args:
         machine: whose registers.
+        wide_floats: whether the client is told of 64-bit floating-point registers.
     """
 
-    def __init__(self, machine: MachineApi) -> None:
+    def __init__(self, machine: MachineApi, wide_floats: bool = False) -> None:
         self._machine = machine
-        self.infos = tuple(sorted(machine.registers(), key=lambda info: info.number))
+        self.wide_floats = wide_floats
+        self.infos = tuple(sorted(machine.registers(wide_floats), key=lambda info: info.number))
         self._by_number = {info.number: info for info in self.infos}
         self._by_name = {info.name: info.number for info in self.infos}
 

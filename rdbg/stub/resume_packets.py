@@ -113,6 +113,11 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.writes.moved()
     if on_scratch and not client.timeline.on_scratch:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
+    if client.floats_changed():
+        client.say(
+            "rdbg: the guest has set Status.FR: GDB, told of 32-bit floating-point registers, shows the lower halves "
+            "of $f0 to $f31. 'disconnect' and connect again, and it shows them whole\n"
+        )
     if stop.reason is StopReason.SHUTDOWN:
         # Not a W packet: GDB would end the session, and what led here could not be looked at.
         client.say(

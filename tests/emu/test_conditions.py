@@ -85,7 +85,9 @@ def test_the_core_evaluates_as_the_manual_says(machine: Machine, code: bytes) ->
 def test_endless_loops_and_all_registers(machine: Machine) -> None:
     assert machine.core.value_of(bytes.fromhex("21000027")) is None  # goto 0
     assert machine.core.value_of(bytes.fromhex("220128 210002 27".replace(" ", ""))) is None  # the stack runs over
-    for info in machine.registers():
+    for info in {*machine.registers(), *machine.registers(wide_floats=True)}:
+        if info.name == "restart":
+            continue  # of programs on Linux: no register of the CPU
         code = b"\x26" + info.number.to_bytes(2, "big") + b"\x27"
         assert machine.core.value_of(code) == machine.read_register(info.number), info.name
 

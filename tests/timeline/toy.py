@@ -315,7 +315,12 @@ class Toy:
         return hashlib.blake2b(state.cpu + state.devices + pages, digest_size=16).digest()
 
     # --- debugger's view ---------------------------------------------------------------------
-    def registers(self) -> Sequence[RegisterInfo]:
+    @property
+    def wide_floats(self) -> bool:
+        """It has none."""
+        return False
+
+    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
         return []
 
     def read_register(self, number: int) -> int:
