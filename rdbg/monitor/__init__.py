@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branches import BRANCH_COMMANDS
-from rdbg.monitor.command import Command, Session
+from rdbg.monitor.command import Command, Session, no_arguments, one_argument, words
 from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.past import PAST_COMMANDS
 from rdbg.monitor.snapshots import SNAPSHOT_COMMANDS
@@ -18,14 +18,14 @@ __all__ = ["Command", "Session", "run"]
 
 def run(session: Session, line: str) -> str:
     """Obey one line and give the text for the user, ending in a newline (or empty)."""
-    words = line.split()
-    if not words:
-        return ""
     try:
-        command = COMMANDS.get(words[0])
+        name, *arguments = words(line) or [""]
+        if not name:
+            return ""
+        command = COMMANDS.get(name)
         if command is None:
-            raise UsageError(f"unknown command: '{words[0]}'{_meant(words[0])}; 'monitor help' lists them")
-        text = command.function(session, words[1:])
+            raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
+        text = command.function(session, arguments)
     except UsageError as error:
         return f"{error}\n"
     except RdbgError as error:
@@ -41,7 +41,7 @@ def _meant(word: str) -> str:
 def _help(session: Session, arguments: list[str]) -> str:
     if not arguments:
         return _listing(COMMANDS) + "\n'monitor help info' lists what info can show.\n"
-    name = arguments[0]
+    name = one_argument(arguments, "help [COMMAND]")
     if name == "info":
         reports = session.timeline.machine.reports()
         return _listing(INFO_TOPICS) + "".join(f"info {name}\n" for name in reports)
@@ -57,6 +57,7 @@ def _listing(commands: dict[str, Command]) -> str:
 
 
 def _quit(session: Session, arguments: list[str]) -> str:
+    no_arguments(arguments, "quit")
     session.leave()
     return "rdbg ends; a recording is closed and can be replayed\n"
 

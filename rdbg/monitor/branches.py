@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, one_argument
+from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument
 
 
 def _branch(session: Session, arguments: list[str]) -> str:
@@ -19,6 +19,7 @@ def _branch(session: Session, arguments: list[str]) -> str:
 
 
 def _branches(session: Session, arguments: list[str]) -> str:
+    no_arguments(arguments, "branches")
     lines = [f"  {'NAME':<20}{'FROM':<20}{'AT ICOUNT':>16}{'END':>16}"]
     for branch in session.timeline.branches():
         mark = "*" if branch.current else " "

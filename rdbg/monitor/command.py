@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rdbg.errors import UsageError
+from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 
 
@@ -17,11 +19,13 @@ class Session:
         timeline: the run.
         interrupted: asked during movements: whether the user wants them to end.
         leave: ends rdbg.
+        symbols: names in the guest's image.
     """
 
     timeline: Timeline
     interrupted: Callable[[], bool]
     leave: Callable[[], None]
+    symbols: SymbolTable = field(default_factory=SymbolTable)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Command:
     function: Callable[[Session, list[str]], str]
 
 
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+
 #: GDB keeps registers and memory until the guest runs, and no packet can make it look again.
 STALE = (
     "GDB still holds the old registers: 'maintenance flush register-cache' makes it read them again "
@@ -48,15 +54,42 @@ STALE = (
 )
 
 
+def no_arguments(arguments: list[str], usage: str) -> None:
+    """Check that nothing follows a command.
+
+    Raises:
+        UsageError: something does.
+    """
+    if arguments:
+        raise UsageError(f"'{arguments[0]}' is too much; usage: {usage}")
+
+
 def one_argument(arguments: list[str], usage: str) -> str:
     """The only argument.
 
     Raises:
-        UsageError: there are more, or none.
+        UsageError: there are more, or none, or it is empty.
     """
-    if len(arguments) != 1:
+    if not arguments or not arguments[0]:
         raise UsageError(f"usage: {usage}")
+    if len(arguments) > 1:
+        blanks = ' (quote what has blanks: "...")' if usage.endswith("NAME") else ""
+        raise UsageError(f"'{arguments[1]}' is too much; usage: {usage}{blanks}")
     return arguments[0]
+
+
+def words(line: str) -> list[str]:
+    """The words of a line; double quotes hold blanks together.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    found: list[str] = []
+    for match in _WORD.finditer(line):
+        if match[0].count('"') % 2:
+            raise UsageError(f"a quote is not closed in: {line[match.start() :]}")
+        found.append(match[0].replace('"', ""))
+    return found
 
 
 def whole_number(text: str, what: str) -> int:

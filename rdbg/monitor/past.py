@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from rdbg.errors import UsageError
+from rdbg.monitor.address import place
 from rdbg.monitor.command import Command, Session, one_argument, whole_number
 from rdbg.navigation.questions import LastWrite
-from rdbg.rsp.address import short
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
 _WRITES_USAGE = "writes ADDRESS [LENGTH [NUMBER]]"
 _WRITES_SHOWN = 10
+_LENGTH = 4  #: a word
 _MOST_WRITES = 1000
 _MOST_BYTES_SHOWN = 16
 
@@ -17,7 +18,7 @@ _MOST_BYTES_SHOWN = 16
 def _last_write(session: Session, arguments: list[str]) -> str:
     if len(arguments) not in (1, 2):
         raise UsageError(f"usage: {_LASTWRITE_USAGE}")
-    address, length = _range(arguments)
+    address, length = _range(session, arguments)
     timeline = session.timeline
     # Asked again at the same place, the question is about what was before the last answer.
     question = (address, length, timeline.position)
@@ -36,7 +37,7 @@ def _last_write(session: Session, arguments: list[str]) -> str:
 def _writes(session: Session, arguments: list[str]) -> str:
     if len(arguments) not in (1, 2, 3):
         raise UsageError(f"usage: {_WRITES_USAGE}")
-    address, length = _range(arguments)
+    address, length = _range(session, arguments)
     count = whole_number(arguments[2], "number of writes") if len(arguments) == 3 else _WRITES_SHOWN
     if not 0 < count <= _MOST_WRITES:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
@@ -54,29 +55,22 @@ def _words(found: LastWrite) -> str:
     )
 
 
-def _range(arguments: list[str]) -> tuple[int, int]:
-    """Address and length (4 unless given)."""
-    address = _address(arguments[0])
-    length = whole_number(arguments[1], "length") if len(arguments) > 1 else 4
+def _range(session: Session, arguments: list[str]) -> tuple[int, int]:
+    """Address and length: unless given, that of the symbol, or 4."""
+    start = place(session, arguments[0])
+    address = start.address
+    length = whole_number(arguments[1], "length") if len(arguments) > 1 else start.size or _LENGTH
     if not 0 < length <= (1 << 32) - address:
         raise UsageError(f"length {length} at {address:#x} is empty or runs out of the address space")
     return address, length
 
 
 def _last_executed(session: Session, arguments: list[str]) -> str:
-    address = _address(one_argument(arguments, "lastexec ADDRESS"))
+    address = place(session, one_argument(arguments, "lastexec ADDRESS")).address
     position = session.timeline.last_executed(address, session.interrupted)
     if position is None:
         return f"{address:#010x} was not executed between the start of the history and here\n"
     return f"icount {position}\n'monitor goto {position}' goes to just before it\n"
-
-
-def _address(text: str) -> int:
-    """A 32-bit address; hexadecimal with or without 0x, sign-extended or not."""
-    value = short(whole_number(text if text.lower().startswith("0x") else f"0x{text}", "address"))
-    if value >> 32:
-        raise UsageError(f"address '{text}' does not fit in 32 bits")
-    return value
 
 
 def _bytes(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, one_argument, whole_number
+from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument, whole_number
 from rdbg.timeline import Stop, Timeline
 
 _GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
@@ -13,6 +13,7 @@ _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
 def _when(session: Session, arguments: list[str]) -> str:
+    no_arguments(arguments, "when")
     timeline = session.timeline
     length = timeline.end - timeline.start
     share = 100 * (timeline.position - timeline.start) / length if length else 100.0
@@ -45,15 +46,16 @@ def travel(session: Session, place: str) -> Stop:
 
 
 def _position(timeline: Timeline, place: str) -> int | None:
-    """The icount meant; None: a snapshot's name is meant. A name goes before a number that reads the same."""
+    """The icount meant; None: a snapshot's name is meant. A name goes before a number that reads the same, and after
+    ``start`` and ``end``."""
+    if place in ("start", "end"):
+        return timeline.start if place == "start" else timeline.end
     names = {snapshot.name for snapshot in timeline.snapshots()}
     if place in names:
         return None
     bookmarks = timeline.bookmarks()
     if place in bookmarks:
         return bookmarks[place]
-    if place in ("start", "end"):
-        return timeline.start if place == "start" else timeline.end
     if _PERCENT.fullmatch(place):
         percent = float(place[:-1])
         if percent > 100:
@@ -69,6 +71,7 @@ def _position(timeline: Timeline, place: str) -> int | None:
 
 
 def _back(session: Session, arguments: list[str]) -> str:
+    no_arguments(arguments, "back")
     session.timeline.drop_scratch()
     place = session.timeline.places.back(session.timeline.position)
     if place is None:
@@ -77,6 +80,7 @@ def _back(session: Session, arguments: list[str]) -> str:
 
 
 def _forward(session: Session, arguments: list[str]) -> str:
+    no_arguments(arguments, "forward")
     session.timeline.drop_scratch()
     place = session.timeline.places.forward(session.timeline.position)
     if place is None:

@@ -6,7 +6,6 @@ GDB takes it for a new program and reads everything again, which after ``monitor
 
 from __future__ import annotations
 
-from rdbg import monitor
 from rdbg.monitor.travel import travel
 from rdbg.rsp import fields, replies
 from rdbg.rsp.errors import PacketError
@@ -38,8 +37,7 @@ def _word(text: bytes) -> str:
 
 
 def _go(client: Client, place: str) -> None:
-    session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
-    travel(session, place or "start")
+    travel(client.session, place or "start")
     client.writes.moved()
 
 

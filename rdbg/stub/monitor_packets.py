@@ -19,9 +19,8 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     if line.strip() == _SCRIPT_HELLO:
         client.has_script = True
         return replies.OK
-    session = monitor.Session(client.timeline, client.interrupted, client.surroundings.leave)
     text = client.writes.take_notices()
-    text += monitor.run(session, line)
+    text += monitor.run(client.session, line)
     client.writes.moved()
     if client.has_script:
         text = text.replace(STALE, "")

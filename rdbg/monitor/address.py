@@ -1,0 +1,87 @@
+"""Addresses as users of ``monitor`` write them: numbers, names from the guest's image, registers, and sums of these."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rdbg.errors import UsageError
+from rdbg.monitor.command import Session
+from rdbg.rsp.address import short
+
+#: How usages and messages call one.
+ADDRESS = "ADDRESS"
+_TERM = re.compile(r"([+-]?)(&?)(\$?[A-Za-z0-9_.$@]+)")
+_HEX = re.compile(r"[0-9a-fA-F]{1,16}")
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address that was asked for.
+
+    Args:
+        address: 32 bits, virtual.
+        size: bytes of what has its name; 0: not known.
+    """
+
+    address: int
+    size: int = 0
+
+
+def place(session: Session, text: str) -> Place:
+    """What ``0x80001000``, ``80001000``, ``main``, ``&main``, ``main+8``, ``$sp``, ``$a0+0x10`` stand for.
+
+    A number at the beginning is hexadecimal, with or without ``0x``; one too long for that is decimal. What is added is
+    decimal unless it says ``0x``.
+
+    Raises:
+        UsageError: it is none of these, or there is no such name.
+    """
+    terms = list(_TERM.finditer(text))
+    if not terms or "".join(term[0] for term in terms) != text or any(not term[1] for term in terms[1:]):
+        raise _unknown(text)
+    total, size = 0, 0
+    for index, term in enumerate(terms):
+        sign, ampersand, word = term.groups()
+        found = _term(session, word, text, first=index == 0 and not sign, name=bool(ampersand))
+        total += -found.address if sign == "-" else found.address
+        size = found.size if len(terms) == 1 else 0
+    value = short(total)
+    if not 0 <= value < 1 << 32:
+        raise UsageError(f"address '{text[:_SHOWN]}' does not fit in 32 bits")
+    return Place(value, size)
+
+
+def _term(session: Session, word: str, text: str, *, first: bool, name: bool) -> Place:
+    if word.startswith("$"):
+        return Place(_register(session, word))
+    symbol = session.symbols.find(word)
+    if symbol is not None:
+        return Place(symbol.address, symbol.size)
+    if not name:
+        if word[:2].lower() == "0x" and _HEX.fullmatch(word[2:]):
+            return Place(int(word, 16))
+        if first and _HEX.fullmatch(word):
+            value = short(int(word, 16))
+            return Place(int(word) if value >> 32 and word.isdecimal() else value)
+        if not first and word.isascii() and word.isdecimal() and len(word) <= 20:
+            return Place(int(word))
+    raise _unknown(text, word, session.symbols.near(word))
+
+
+def _register(session: Session, word: str) -> int:
+    machine = session.timeline.machine
+    for info in machine.registers():
+        if word[1:] in (info.name, *info.aliases):
+            return machine.read_register(info.number)
+    raise UsageError(f"there is no register '{word[:_SHOWN]}'; 'monitor info registers' lists them")
+
+
+def _unknown(text: str, name: str = "", near: list[str] | None = None) -> UsageError:
+    what = f"the guest's image has no symbol '{name[:_SHOWN]}'" if name else "that is no address"
+    meant = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return UsageError(
+        f"'{text[:_SHOWN]}': {what}{meant}; give a number (0x80001000), a symbol of the image, $REGISTER, or one "
+        "of these + OFFSET; what only GDB can evaluate, 'print &...' shows the address of"
+    )

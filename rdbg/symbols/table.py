@@ -1,0 +1,78 @@
+"""The names that an ELF image has for its addresses. Source: System V ABI, "Symbol Table"."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+_HEADER_BYTES, _SECTION_BYTES, _SYMBOL_BYTES = 52, 40, 16
+_SYMBOL_TABLE = 2
+_UNDEFINED = 0
+#: Types of symbols that stand for code or data: none said, object, function.
+_PLACES = (0, 1, 2)
+_SUGGESTIONS = 3
+
+
+@dataclass(frozen=True)
+class NamedPlace:
+    """What a symbol stands for.
+
+    Args:
+        address: 32-bit virtual address.
+        size: bytes, 0 if the image does not say.
+    """
+
+    address: int
+    size: int
+
+
+class SymbolTable:
+    """The symbols of an image, read when the first one is asked for.
+
+    Args:
+        elf: the file. One that is damaged, or no ELF file, or stripped, has no symbols.
+    """
+
+    def __init__(self, elf: bytes = b"") -> None:
+        self._elf = elf
+
+    def find(self, name: str) -> NamedPlace | None:
+        """What a name stands for."""
+        return self._places.get(name)
+
+    def near(self, name: str) -> list[str]:
+        """A few names that begin like this one."""
+        return sorted(known for known in self._places if known.startswith(name))[:_SUGGESTIONS]
+
+    @cached_property
+    def _places(self) -> dict[str, NamedPlace]:
+        places: dict[str, NamedPlace] = {}
+        try:
+            for name, place in _symbols(self._elf):
+                places.setdefault(name, place)
+        except (struct.error, IndexError):
+            pass  # the machine has loaded it: what is wrong with its symbols is no matter for the run
+        return places
+
+
+def _symbols(elf: bytes) -> Iterator[tuple[str, NamedPlace]]:
+    if len(elf) < _HEADER_BYTES or elf[:4] != b"\x7fELF":
+        return
+    order = ">" if elf[5] == 2 else "<"
+    (sections,) = struct.unpack_from(order + "I", elf, 32)
+    (count,) = struct.unpack_from(order + "H", elf, 48)
+    for index in range(count):
+        _, kind, _, _, start, length, strings, *_ = struct.unpack_from(
+            order + "10I", elf, sections + index * _SECTION_BYTES
+        )
+        if kind != _SYMBOL_TABLE:
+            continue
+        (names,) = struct.unpack_from(order + "I", elf, sections + strings * _SECTION_BYTES + 16)
+        for at in range(start, start + length, _SYMBOL_BYTES):
+            name, address, size, info, _, section = struct.unpack_from(order + "IIIBBH", elf, at)
+            if section != _UNDEFINED and info & 0xF in _PLACES:
+                end = elf.find(b"\0", names + name)
+                if end > names + name:
+                    yield elf[names + name : end].decode("utf-8", "replace"), NamedPlace(address, size)

@@ -1,0 +1,122 @@
+"""What users write after ``monitor``: quotes, names, addresses; whatever is wrong gets one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg import monitor
+from rdbg.symbols.table import SymbolTable
+from rdbg.timeline import Timeline
+from tests.stub.wire import ELF, run_guest
+
+
+@pytest.fixture(scope="module")
+def timeline() -> Timeline:
+    return run_guest(6000, finish=True)
+
+
+@pytest.fixture
+def session(timeline: Timeline) -> monitor.Session:
+    timeline.goto(timeline.end)
+    return monitor.Session(timeline, lambda: False, lambda: None, SymbolTable(ELF.read_bytes()))
+
+
+def number(session: monitor.Session, name: str) -> int:
+    place = session.symbols.find(name)
+    assert place is not None
+    return place.address
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "when now",
+        "back x",
+        "forward x",
+        "quit now",
+        "branches x",
+        "info replay x",
+        "help when x",
+        "goto start x",
+        "lastexec work 4",
+        "delvm a b",
+    ],
+)
+def test_a_word_too_many_is_named(session: monitor.Session, line: str) -> None:
+    text = monitor.run(session, line)
+    assert text.count("\n") == 1 and "usage: " in text
+    assert f"'{line.split()[2 if len(line.split()) > 2 else 1]}' is too much" in text or "lastexec" in line
+
+
+@pytest.mark.parametrize("line", ["savevm", 'savevm ""', "loadvm", 'goto ""', 'bookmark ""', 'branch ""', "switch"])
+def test_a_missing_name_is_asked_for(session: monitor.Session, line: str) -> None:
+    text = monitor.run(session, line)
+    assert text.count("\n") == 1 and "usage: " in text
+
+
+def test_quotes_hold_a_name_together(session: monitor.Session) -> None:
+    assert "snapshot 'my name' saved" in monitor.run(session, 'savevm "my name"')
+    assert "my name" in monitor.run(session, "info snapshots")
+    assert "quote what has blanks" in monitor.run(session, "loadvm my name")
+    assert "snapshot 'my name' loaded" in monitor.run(session, 'loadvm "my name"')
+    assert "deleted" in monitor.run(session, 'delvm "my name"')
+    assert 'a quote is not closed in: "my\n' in monitor.run(session, 'savevm "my')
+
+
+def test_start_and_end_are_the_ends_whatever_is_called_so(session: monitor.Session) -> None:
+    timeline = session.timeline
+    monitor.run(session, "goto 100")
+    monitor.run(session, "savevm start")
+    monitor.run(session, "bookmark end")
+    assert f"at icount {timeline.start}," in monitor.run(session, "goto start")
+    assert f"at icount {timeline.end}," in monitor.run(session, "goto end")
+    assert "at icount 100," in monitor.run(session, "loadvm start")
+    monitor.run(session, "delvm start")
+    monitor.run(session, "delbookmark end")
+
+
+def test_symbols_and_sums_are_addresses(session: monitor.Session) -> None:
+    address = number(session, "last")
+    expected = monitor.run(session, f"writes {address:#x} 4 2")
+    assert f"wrote {address:#010x}: " in expected
+    for text in ("last", "&last", f"{address:x}", f"{address}", "last+0", "last-4+4", "last-0x4+0x4"):
+        assert monitor.run(session, f"writes {text} 4 2") == expected, text
+    assert f"{address + 2:#010x} (length 1)" in monitor.run(session, "lastwrite last+0x10002-0x10000 1") or (
+        f"wrote {address + 2:#010x}" in monitor.run(session, "lastwrite last+2 1")
+    )
+    assert monitor.run(session, "lastexec work") == monitor.run(session, f"lastexec {number(session, 'work'):#x}")
+
+
+def test_a_symbol_brings_its_length(session: monitor.Session) -> None:
+    place = session.symbols.find("work")
+    assert place is not None and place.size > 4
+    assert f"{place.address:#010x} (length {place.size})" in monitor.run(session, "lastwrite work")
+    assert f"{place.address:#010x} (length 4)" in monitor.run(session, "lastwrite work+0")
+
+
+def test_registers_are_addresses(session: monitor.Session) -> None:
+    stack = session.timeline.machine.read_register(29)
+    for text in ("$sp", "$r29", "$sp+0"):
+        assert f"{stack:#010x}" in monitor.run(session, f"lastwrite {text} 4")
+    assert f"{stack - 8 & 0xFFFFFFFF:#010x}" in monitor.run(session, "lastwrite $sp-8 4")
+    assert monitor.run(session, "lastwrite $nothing").startswith("there is no register '$nothing'")
+
+
+@pytest.mark.parametrize(
+    "text", ["&tank.limit", "tank", "*last", "last.x", "last[2]", "0xfffffffffffffffff", "+", "la st", "-", "1e9x", "é"]
+)
+def test_what_is_no_address_gets_the_cure(session: monitor.Session, text: str) -> None:
+    answer = monitor.run(session, f'lastwrite "{text}"')
+    assert answer.count("\n") == 1
+    assert "$REGISTER" in answer and "'print &...'" in answer
+
+
+def test_a_near_name_is_offered(session: monitor.Session) -> None:
+    assert "did you mean last?" in monitor.run(session, "lastwrite las")
+
+
+def test_an_image_without_readable_symbols_has_none() -> None:
+    data = ELF.read_bytes()
+    assert SymbolTable(data).find("work") is not None
+    for damaged in (b"", data[:40], data[:200], data[:-2000], b"\x7fELF" + b"\xff" * 300):
+        assert SymbolTable(damaged).find("no such name") is None
