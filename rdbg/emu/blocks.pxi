@@ -183,8 +183,16 @@ cdef bint breakpoint_at(Cpu *c, uint32_t pc, uint32_t i) noexcept nogil:
 
 
 cdef bint stops_here(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
-    """Whether a breakpoint stops before the instruction at ``pc``, where the CPU stands."""
+    """Whether a breakpoint stops before the instruction at ``pc``, where the CPU stands.
+
+    In user mode it waits for the instruction: GDB reads it to go on, and cannot while its page is not in the TLB. The
+    fetch leads to the operating system, which brings the page in and returns here.
+    """
     cdef int64_t k = find_breakpoint(c, pc)
+    cdef uint32_t pa
+    cdef int found = TRANSLATED if kernel_mode(c) else translate(c, pc, FETCH, False, &pa)
+    if found == NO_MATCH or found == NOT_VALID:
+        return False
     return breakpoint_at(c, pc, 0) or k >= 0 and condition_holds(c, &c.conditions[k], pc, icount)
 
 

@@ -1,6 +1,6 @@
 """What a Linux kernel exports to modules: the names of its data, which kallsyms leaves out by default.
 
-The table (include/linux/export.h, from 6.4 on export-internal.h: kernels from 5.4 on, without relative references) holds
+The table (include/linux/export.h, later export-internal.h: kernels from 5.4 on, without relative references) holds
 an address, a pointer to the name and a pointer to a namespace or to nothing for each symbol. It is found by one symbol
 that every kernel exports.
 """

@@ -1,10 +1,10 @@
 """Linux's own symbol table (CONFIG_KALLSYMS), found in an image of its memory.
 
-The layout is that of kernels from 4.6 to 6.12, 32 bits wide (scripts/kallsyms.c of those writes it): the number of symbols;
-names, each a length and indices of tokens; a marker for each 256th name; 256 tokens; where each token begins; and offsets
-from a base, or addresses. These last stand before all the rest up to 6.3, and after it from 6.4 on. There may be an index
-by name too, after the markers (6.2, 6.3) or at the end. All but the names are aligned to 4 bytes. Nothing points at the
-table from outside, so it is found by what its tokens look like.
+The layout is that of kernels from 4.6 to 6.12, 32 bits wide (scripts/kallsyms.c of those writes it): the number of
+symbols; names, each a length and indices of tokens; a marker for each 256th name; 256 tokens; where each token begins;
+and offsets from a base, or addresses. These last stand before all the rest up to 6.3, after it from 6.4 on. There may
+be an index by name too, after the markers (6.2, 6.3) or at the end. All but the names are aligned to 4 bytes. Nothing
+points at the table from outside, so it is found by what its tokens look like.
 """
 
 from __future__ import annotations

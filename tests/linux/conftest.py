@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import initramfs
 
 APPEND = "console=ttyS0 nokaslr rdinit=/init panic=1"
-LOOP = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); done; echo counted to $i"
+#: A system call made thousands of times.
+WRITES = 2000
+LOOP = f"i=0; while [ $i -lt {WRITES} ]; do i=$((i+1)); echo > /dev/null; done; echo counted to $i"
 LISTING = r"grep -v '\[' /proc/kallsyms | md5sum"  #: without what was loaded later
 CRASH = "echo c > /proc/sysrq-trigger"
 
@@ -74,14 +77,19 @@ def symbols(recording: Recording) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def replaying(recording: Recording) -> Iterator[int]:
-    """The recording, served to any number of GDBs one after another; gives the port."""
+@contextlib.contextmanager
+def served(words: Sequence[str], program: Sequence[str] = RDBG) -> Iterator[int]:
+    """A program that listens for GDB, as long as the block lasts; gives the port.
+
+    Args:
+        words: its command line; ``-gdb`` with a free port is put behind it.
+        program: rdbg or QEMU.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     process = subprocess.Popen(
-        [*RDBG, "replay", str(recording.path), "-gdb", f"tcp::{port}", "-S", "-serial", "null"],
+        [*program, *words, "-gdb", f"tcp:127.0.0.1:{port}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -89,13 +97,24 @@ def replaying(recording: Recording) -> Iterator[int]:
     )
     try:
         for _ in range(400):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            if _listens(port):
+                break
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.05)
-        time.sleep(0.3)  # the probe's connection is closed by now, and the server has seen it
         yield port
     finally:
         process.terminate()
         assert "Traceback" not in process.communicate(timeout=60)[1]
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody listens there, without connecting: that would be taken for GDB's connection."""
+    with open("/proc/net/tcp") as file:
+        return any(fields[1] == f"0100007F:{port:04X}" and fields[3] == "0A" for fields in map(str.split, file))
+
+
+@pytest.fixture(scope="session")
+def replaying(recording: Recording) -> Iterator[int]:
+    """The recording, served to any number of GDBs one after another; gives the port."""
+    with served(["replay", str(recording.path), "-S", "-serial", "null"]) as port:
+        yield port

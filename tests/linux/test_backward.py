@@ -11,6 +11,7 @@ import pytest
 from tests.gdb.conftest import gdb_program as gdb_program
 from tests.gdb.driver import Gdb
 from tests.gdb.test_guest import END_WORDS, START_WORDS, says
+from tests.linux.conftest import LOOP, WRITES, Recording
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(900)]
 
@@ -55,7 +56,8 @@ def test_from_the_panic_back_to_the_write_that_asked_for_it(gdb: Gdb) -> None:
     assert position(gdb) == panicked
 
 
-def test_a_system_call_made_thousands_of_times(gdb: Gdb) -> None:
+def test_a_system_call_made_thousands_of_times(gdb: Gdb, recording: Recording) -> None:
+    assert f"counted to {WRITES}" in recording.answers[LOOP]
     gdb.run("break ksys_write")
     gdb.run("reverse-continue", timeout=300)
     last = position(gdb)
@@ -64,6 +66,10 @@ def test_a_system_call_made_thousands_of_times(gdb: Gdb) -> None:
         assert "Breakpoint 1" in gdb.run("reverse-continue", timeout=300)
         before.append(position(gdb))
     assert before == sorted(before, reverse=True) and len(set(before)) == 6
+    gdb.run("reverse-continue 100", timeout=300)
+    gdb.run("ignore 1 99")
+    gdb.run("continue", timeout=300)
+    assert position(gdb) == before[-1]
     for expected in reversed(before[:-1]):
         gdb.run("continue", timeout=300)
         assert position(gdb) == expected
