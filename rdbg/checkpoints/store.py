@@ -205,6 +205,8 @@ class SnapshotStore:
 
     def find(self, name: str) -> SnapshotInfo | None:
         """The snapshot of that name, or None."""
+        if not name.isprintable():
+            return None  # no name of ours, and perhaps no text that SQLite takes
         return next((info for info in self._select("WHERE name = ?", name)), None) if name else None
 
     def get(self, name: str) -> SnapshotInfo:

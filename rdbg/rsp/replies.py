@@ -39,7 +39,7 @@ def watch_reason(name: str, address: int) -> str:
 
 def console(text: str) -> bytes:
     """An ``O`` packet: text for the user, while the guest runs or a monitor command does."""
-    return b"O" + text.encode().hex().encode()
+    return b"O" + text.encode("utf-8", "backslashreplace").hex().encode()
 
 
 def error(code: int) -> bytes:

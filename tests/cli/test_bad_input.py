@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -144,6 +145,18 @@ class TestRecordings:
     def test_unknown_snapshot(self, recording: Path) -> None:
         done = rdbg("run", "-icount", f"rr=replay,rrfile={recording},rrsnapshot=nowhere", "-serial", "null")
         assert_one_line(done, 1, "Could not load snapshot for icount replay", "nowhere")
+
+    def test_names_that_are_no_text(self, recording: Path, tmp_path: Path) -> None:
+        """A word of the command line may hold any bytes."""
+        name = os.fsdecode(b"caf\xe9")
+        done = rdbg("run", "-icount", f"rr=replay,rrfile={recording},rrsnapshot={name}", "-serial", "null")
+        assert_one_line(done, 1, "Could not load snapshot for icount replay")
+        done = rdbg("record", "-o", tmp_path / name, "-append", name, "-kernel", TANK, "-serial", "null")
+        assert done.returncode == 0, done.stderr
+        for command in ("replay", "info", "dump"):
+            done = rdbg(command, tmp_path / name, *(["-serial", "null"] if command == "replay" else []))
+            assert done.returncode == 0, done.stderr
+        assert_one_line(rdbg("record", "-o", tmp_path / "x", "--snapshot", name, "-kernel", TANK), 1, "snapshot's name")
 
     def test_store_gone(self, recording: Path, tmp_path: Path) -> None:
         shutil.copy(recording, tmp_path / "alone")

@@ -188,7 +188,7 @@ def _arguments(spec: MachineSpec, kernel: Image, prefix: str, low_ram: int) -> b
     if len(command_line) > COMMAND_LINE_MAX:
         raise UsageError(f"-append makes a command line of {len(command_line)} bytes, at most {COMMAND_LINE_MAX} fit")
     # A seed must come from the description alone: a replay elsewhere has to boot the same.
-    seed = hashlib.sha256(kernel.data + command_line.encode()).hexdigest()
+    seed = hashlib.sha256(kernel.data + command_line.encode("utf-8", "surrogateescape")).hexdigest()
     environment = (
         ("memsize", str(low_ram)),
         ("ememsize", str(spec.ram_bytes)),

@@ -141,5 +141,5 @@ def arguments_block(arguments: tuple[str, ...], environment: tuple[tuple[str, st
     text = bytearray()
     for string in strings:
         pointers += (address + len(text)).to_bytes(4, "big" if big_endian else "little")
-        text += string.encode("latin-1", "replace") + b"\0"
+        text += string.encode("utf-8", "surrogateescape") + b"\0"
     return bytes(pointers + bytes(4) + text)
