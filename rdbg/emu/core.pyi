@@ -16,6 +16,7 @@ MAPPING_PARTIAL: int
 MAPPING_READ: int
 MAPPING_WRITE: int
 NEVER: int
+MEMORY_MAX: int  #: bytes of all backings together
 
 class Host(Protocol):
     def classify(self, page: int) -> tuple[int, int]: ...

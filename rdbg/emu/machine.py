@@ -64,6 +64,11 @@ class Machine:
         self.board: Board = build_board(spec, self._system)
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
         self.page_count = self.bus.page_count
+        if self.page_count * PAGE_SIZE > cpu.MEMORY_MAX:
+            raise RdbgError(
+                f"machine {self.board.name} has {self.page_count * PAGE_SIZE >> 20} MiB of memory in all its parts, "
+                f"more than the {cpu.MEMORY_MAX >> 20} MiB that rdbg holds: make them smaller"
+            )
         self._memory = large_memory(self.page_count * PAGE_SIZE)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)

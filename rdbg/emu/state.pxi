@@ -14,11 +14,11 @@ cdef enum:
 
     # Unicorn's physical address space is ours to lay out: backings from 0, then windows of one page
     # for device registers and for watched pages, handed out on demand.
-    IO_WINDOW = 0x80000000U
-    WATCH_WINDOW = 0xC0000000U
+    IO_WINDOW = 0xB0000000U
+    WATCH_WINDOW = 0xF0000000U
     IO_SLOTS = 0x40000
     WATCH_SLOTS = 0x1000
-    SCRATCH_PAGE = 0x7FFFF000
+    SCRATCH_PAGE = 0xAFFFF000U
 
     # phys_map: what stands at a guest-physical page
     MAP_UNKNOWN = 0

@@ -8,6 +8,7 @@ import pytest
 
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import BusError
+from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from tests.emu.bench_system import BenchMachine, BenchSystem
@@ -126,6 +127,11 @@ def test_mistakes_are_named(text: str, words: str) -> None:
     with pytest.raises(RdbgError, match=words) as info:
         build_board(spec(text, KERNEL), BenchSystem())
     assert "'b.toml'" in str(info.value) and "\n" not in str(info.value)
+
+
+def test_more_memory_than_there_is_room_for() -> None:
+    with pytest.raises(RdbgError, match="has 3072 MiB of memory in all its parts, more than"):
+        Machine(spec(BASE.replace('"1M"', '"3G"'), KERNEL))
 
 
 def test_what_does_not_fit_together() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from rdbg.emu.boards import build_board
 from rdbg.emu.loaders.raw import swap_words
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from tests.emu.bench_system import BenchMachine, BenchSystem
@@ -84,6 +86,12 @@ def test_memory_above_the_hole() -> None:
     assert machine.read(0x8000_0000 + 512 * MIB, 4) == 0x1234_5678
     machine.write(0x0FFF_FFFC, 4, 0x9ABC_DEF0)
     assert machine.read(0x8FFF_FFFC, 4) == 0x9ABC_DEF0
+
+
+def test_the_most_memory_runs() -> None:
+    machine = Machine(spec(bios(code(False)), ram=2048 * MIB))
+    machine.run(RunRequest(until=100))
+    assert machine.icount == 100
 
 
 @pytest.mark.parametrize(
