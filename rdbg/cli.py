@@ -15,9 +15,9 @@ from rdbg import __version__
 from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError, UsageError
 from rdbg.images import is_elf
-from rdbg.option_values import hint
+from rdbg.option_values import HelpWanted, hint
 from rdbg.options import ImageFile, RecordMode, RunOptions
-from rdbg.qemu_options import help_text, parse_line
+from rdbg.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.serial.spec import SerialKind, SerialSpec
 
 #: Name of the snapshot that `rdbg record` starts from.
@@ -30,12 +30,12 @@ _REPLAY_OPTIONS = (
     "s",
     "S",
     "d",
+    "D",
+    "chardev",
+    "nodefaults",
     "checkpoint-memory",
     "snapshot-budget",
-    "nographic",
-    "monitor",
-    "display",
-    "vga",
+    *HARMLESS,
 )
 
 _RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
@@ -100,7 +100,7 @@ def _replaying(options: RunOptions, path: str) -> RunOptions:
 def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
     from rdbg.session import Session, Surroundings  # the emulator loads only when something is to run
 
-    _set_up_traces(options.traces)
+    _prepare(options)
     session = Session(options, Surroundings(command_line=command_line))
     try:
         return session.run()
@@ -126,7 +126,7 @@ def _debug(words: Sequence[str]) -> int:
         else:
             options = replace(options, images=(*options.images, ImageFile("bios", path)))
     program = find_gdb(line.last("gdb-program"))
-    _set_up_traces(options.traces)
+    _prepare(options)
     gdb: subprocess.Popen[bytes] | None = None
     options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
     commands = [f"monitor goto {place}" for place in line.own.get("at", [])]
@@ -222,11 +222,28 @@ def _is_recording(path: str) -> bool:
     return _head_of(path).startswith(MAGIC)
 
 
-def _set_up_traces(subjects: Sequence[str]) -> None:
-    """Let loggers speak on standard error: warnings always, the subjects of -d in full."""
-    logging.basicConfig(format="rdbg: %(name)s: %(message)s", stream=sys.stderr, level=logging.WARNING)
-    for subject in subjects:
+def _prepare(options: RunOptions) -> None:
+    """Say what was asked for in vain, and let loggers speak: warnings always, the subjects of -d in full."""
+    for notice in options.notices:
+        _say(notice)
+    try:
+        stream = sys.stderr if options.trace_file is None else open(options.trace_file, "w", encoding="utf-8")
+    except OSError as error:
+        raise RdbgError(f"-D {options.trace_file}: cannot write it: {error.strerror}") from error
+    logging.basicConfig(format="rdbg: %(name)s: %(message)s", stream=stream, level=logging.WARNING)
+    for subject in options.traces:
         logging.getLogger(f"rdbg.{subject}").setLevel(logging.DEBUG)
+
+
+def _say(text: str) -> None:
+    """A line for the user. Names of files may hold line ends."""
+    from rdbg.journal.words import printable
+
+    print(f"rdbg: {printable(text)}", file=sys.stderr)
+
+
+def _entries(*entries: tuple[str, str]) -> str:
+    return "\n".join(line for head, words in entries for line in help_entry(head, words))
 
 
 COMMANDS = {
@@ -240,10 +257,13 @@ COMMANDS = {
         "-o FILE [--snapshot NAME] [-- QEMU's options]",
         "the same, and write down everything that is not deterministic",
         lambda: (
-            "  -o, --output FILE           the recording; FILE.snapshots belongs to it\n"
-            f"  --snapshot NAME             name of the snapshot made at the start (default {INITIAL_SNAPSHOT})\n\n"
-            "Ctrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the recording.\n"
-            "The options of rdbg run:\n" + help_text()
+            _entries(
+                ("-o, --output FILE", "the recording; FILE.snapshots belongs to it"),
+                ("--snapshot NAME", f"name of the snapshot made at the start (default {INITIAL_SNAPSHOT})"),
+            )
+            + "\n\nCtrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the\nrecording."
+            + " The options of rdbg run:\n\n"
+            + help_text()
         ),
         _record,
     ),
@@ -257,13 +277,16 @@ COMMANDS = {
         "RECORDING|IMAGE [options]",
         "start GDB on a recording, or on an image that starts now",
         lambda: (
-            "  --gdb-program PROGRAM       the GDB (default: this environment's, gdb-multiarch, gdb)\n"
-            "  --symbols FILE              an ELF file for GDB (default: the image itself, if it is one)\n"
-            "  --at PLACE                  where to stand first: start, end, an icount, N%\n"
-            "  --ex COMMAND                a GDB command to begin with (may be repeated)\n"
-            "  --script FILE               a file of GDB commands to go on with\n"
-            "  --batch                     leave GDB after that\n\n"
-            "An ELF image is started as with -kernel, any other as with -bios. The options of rdbg run:\n" + help_text()
+            _entries(
+                ("--gdb-program PROGRAM", "the GDB (default: this environment's, gdb-multiarch, gdb)"),
+                ("--symbols FILE", "an ELF file for GDB (default: the image itself, if it is one)"),
+                ("--at PLACE", "where to stand first: start, end, an icount, N%"),
+                ("--ex COMMAND", "a GDB command to begin with (may be repeated)"),
+                ("--script FILE", "a file of GDB commands to go on with"),
+                ("--batch", "leave GDB after that"),
+            )
+            + "\n\nAn ELF image is started as with -kernel, any other as with -bios. The options\nof rdbg run:\n\n"
+            + help_text()
         ),
         _debug,
     ),
@@ -274,9 +297,11 @@ COMMANDS = {
         "RECORDING -o FILE [--at PLACE]",
         "read a recorded Linux kernel's symbols out of its memory, for GDB",
         lambda: (
-            "  -o, --output FILE           an ELF file of symbols alone: GDB's file command, or rdbg debug --symbols\n"
-            "  --at PLACE                  where in the recording to look (default: end)\n\n"
-            "Needs a kernel with CONFIG_KALLSYMS; exported data are found where the kernel supports modules."
+            _entries(
+                ("-o, --output FILE", "an ELF file of symbols alone: for GDB's file command, or rdbg debug --symbols"),
+                ("--at PLACE", "where in the recording to look (default: end)"),
+            )
+            + "\n\nNeeds a kernel with CONFIG_KALLSYMS; exported data are found where the kernel\nsupports modules."
         ),
         _symbols,
     ),
@@ -319,8 +344,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give the exit code: 0, 1 for a failed run, 2 for wrong usage."""
     try:
         return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except HelpWanted as wanted:
+        print(wanted, end="")
+        return 0
     except RdbgError as error:
-        print(f"rdbg: {error}", file=sys.stderr)
+        _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -13,6 +13,15 @@ _UNITS = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SWITCHES = {"on": True, "yes": True, "true": True, "y": True, "off": False, "no": False, "false": False, "n": False}
 
 
+class HelpWanted(Exception):
+    """The value of an option was ``help``; the message is what to print."""
+
+
+def is_help(value: str) -> bool:
+    """Whether a value asks what values there are."""
+    return value in ("help", "?")
+
+
 def parse_size(text: str, option: str, default_unit: str = "M") -> int:
     """A size such as ``256``, ``256M`` or ``1G``, in bytes.
 

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from rdbg.address import Address
-from rdbg.serial.spec import SerialSpec
+from rdbg.serial.spec import Chardev, SerialSpec
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
 #: here too and then follows the host's clock, which no replay could repeat; here it stays.
@@ -72,15 +72,19 @@ class RunOptions:
         append: kernel command line.
         rtc_base: seconds since 1970-01-01 UTC at power-on; None: the host's time now.
         icount: see there.
-        serials: one back end for each serial port; empty: the first is the terminal.
+        serials: one back end for each serial port; empty: the first is the terminal, if ``default_serial``.
+        default_serial: see there.
+        chardevs: back ends that serial ports may name.
         gdb: where to listen for GDB, or None.
         stopped: do not start the guest before GDB says so.
         reboot: whether a reset by the guest starts it again; False: it ends the run.
-        traces: subjects to trace on standard error.
+        traces: subjects to trace.
+        trace_file: where to; None: standard error.
+        notices: lines for the user about what was asked for in vain.
         checkpoint_bytes: bound of the memory for checkpoints.
         snapshot_bytes: bound of what periodic snapshots take in a recording's store; 0: none are made.
-        said: which options were given, by their first name, and ``shift`` if -icount names a number. A replay
-            refuses those that contradict the recording; defaults contradict nothing.
+        said: which options were given, by their first name, ``shift`` if -icount names a number, ``rtc date`` if -rtc
+            names a date. A replay refuses those that contradict the recording; defaults contradict nothing.
     """
 
     board: str = "malta"
@@ -92,10 +96,14 @@ class RunOptions:
     rtc_base: int | None = None
     icount: IcountOptions = field(default_factory=IcountOptions)
     serials: tuple[SerialSpec, ...] = ()
+    default_serial: bool = True
+    chardevs: tuple[Chardev, ...] = ()
     gdb: Address | None = None
     stopped: bool = False
     reboot: bool = True
     traces: tuple[str, ...] = ()
+    trace_file: str | None = None
+    notices: tuple[str, ...] = ()
     checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES
     snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES
     said: frozenset[str] = frozenset()

@@ -9,27 +9,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 
-from rdbg.address import LOOPBACK, Address
+from rdbg import qemu_values as values
 from rdbg.errors import UsageError
-from rdbg.option_values import hint, parse_address, parse_number, parse_pairs, parse_size, parse_switch, split_commas
-from rdbg.options import (
-    DEFAULT_GDB_PORT,
-    DEFAULT_SHIFT,
-    IcountOptions,
-    ImageFile,
-    RecordMode,
-    RunOptions,
-)
-from rdbg.serial.spec import parse_serial
+from rdbg.option_values import hint
+from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
 
-BOARDS = ("malta", "bare")
-CPUS = ("24Kf",)
-TRACES = ("rsp", "guest", "timeline")
-_SERIAL_PORTS = 3
-_MAX_SHIFT = 10  # as in QEMU
+#: Columns of the help text.
+_WIDTH = 79
+_COLUMN = 28
 
 
 @dataclass(frozen=True)
@@ -49,199 +37,102 @@ class Option:
     help: str = ""
 
 
-def _machine(options: RunOptions, value: str) -> RunOptions:
-    pairs = parse_pairs(value, "-M", ("type", "accel", "file"), first="type")
-    board = pairs.get("type", "malta")
-    if board not in BOARDS:
-        raise UsageError(f"-M {board}: no such machine{hint(board, BOARDS)}; there are {', '.join(BOARDS)}")
-    if board == "bare" and "file" not in pairs:
-        raise UsageError("-M bare: names no description; write -M bare,file=BOARD.toml")
-    if board != "bare" and "file" in pairs:
-        raise UsageError(f"-M {board}: file= goes with -M bare only")
-    options = replace(options, board=board)
-    return _add_image(options, "board", pairs["file"]) if "file" in pairs else options
-
-
-def _memory(options: RunOptions, value: str) -> RunOptions:
-    pairs = parse_pairs(value, "-m", ("size", "slots", "maxmem"), first="size")
-    size = parse_size(pairs.get("size", ""), "-m")
-    if size == 0 or size % 4096:
-        raise UsageError(f"-m {value}: RAM comes in pages of 4096 bytes; write for example -m 256M")
-    return replace(options, ram_bytes=size)
-
-
-def _cpu(options: RunOptions, value: str) -> RunOptions:
-    known = {name.lower(): name for name in CPUS}
-    if value.lower() not in known:
-        raise UsageError(f"-cpu {value}: no such CPU{hint(value, CPUS)}; there is {', '.join(CPUS)}")
-    return replace(options, cpu=known[value.lower()])
-
-
-def _add_image(options: RunOptions, role: str, path: str) -> RunOptions:
-    if any(image.role == role for image in options.images):
-        raise UsageError(f"{path}: a second {role} image; one is enough")
-    return replace(options, images=(*options.images, ImageFile(role, path)))
-
-
-def _image(role: str) -> Callable[[RunOptions, str], RunOptions]:
-    return lambda options, value: _add_image(options, role, value)
-
-
-def _drive(options: RunOptions, value: str) -> RunOptions:
-    pairs = parse_pairs(value, "-drive", ("if", "file", "format", "readonly", "id", "index", "unit"))
-    if pairs.get("if") != "pflash":
-        raise UsageError(f"-drive {value}: only flash chips are there; write -drive if=pflash,file=F,format=raw")
-    if pairs.get("format", "raw") != "raw":
-        raise UsageError(f"-drive format={pairs['format']}: only raw images; convert it with qemu-img")
-    if "file" not in pairs:
-        raise UsageError(f"-drive {value}: names no file; add file=F")
-    return _add_image(options, "pflash", pairs["file"])
-
-
-def _icount(options: RunOptions, value: str) -> RunOptions:
-    keys = ("shift", "align", "sleep", "rr", "rrfile", "rrsnapshot")
-    pairs = parse_pairs(value, "-icount", keys, first="shift")
-    shift = pairs.get("shift", "auto")
-    number = DEFAULT_SHIFT if shift == "auto" else parse_number(shift, "-icount shift", 0, _MAX_SHIFT)
-    sleep = parse_switch(pairs.get("sleep", "on"), "-icount sleep")
-    if parse_switch(pairs.get("align", "off"), "-icount align") and not sleep:
-        raise UsageError("-icount: align=on and sleep=off contradict each other; keep one")
-    try:
-        mode = RecordMode(pairs.get("rr", "none"))
-    except ValueError:
-        raise UsageError(f"-icount rr={pairs['rr']}: neither record nor replay") from None
-    if mode is not RecordMode.NONE and not pairs.get("rrfile"):
-        raise UsageError(f"-icount rr={mode.value}: names no recording; add rrfile=F")
-    if mode is RecordMode.NONE and ("rrfile" in pairs or "rrsnapshot" in pairs):
-        raise UsageError("-icount: rrfile and rrsnapshot go with rr=record or rr=replay; add one")
-    journal = Path(pairs["rrfile"]) if "rrfile" in pairs else None
-    said = options.said if shift == "auto" else options.said | {"shift"}
-    return replace(options, said=said, icount=IcountOptions(number, sleep, mode, journal, pairs.get("rrsnapshot")))
-
-
-def _serial(options: RunOptions, value: str) -> RunOptions:
-    if len(options.serials) == _SERIAL_PORTS:
-        raise UsageError(f"-serial {value}: the machine has {_SERIAL_PORTS} serial ports; drop one")
-    return replace(options, serials=(*options.serials, parse_serial(value)))
-
-
-def _gdb(options: RunOptions, value: str) -> RunOptions:
-    if value == "none":
-        return replace(options, gdb=None)
-    place = split_commas(value)[0]
-    if place.startswith("tcp:"):
-        place = place.removeprefix("tcp:")
-    elif not place.startswith(":"):
-        raise UsageError(f"-gdb {value}: only TCP is there; write -gdb tcp:{LOOPBACK}:{DEFAULT_GDB_PORT}")
-    return replace(options, gdb=parse_address(place, f"-gdb {value}"))
-
-
-def _short_gdb(options: RunOptions, value: str) -> RunOptions:
-    return replace(options, gdb=Address(LOOPBACK, DEFAULT_GDB_PORT))
-
-
-def _stopped(options: RunOptions, value: str) -> RunOptions:
-    return replace(options, stopped=True)
-
-
-def _no_reboot(options: RunOptions, value: str) -> RunOptions:
-    return replace(options, reboot=False)
-
-
-def _traces(options: RunOptions, value: str) -> RunOptions:
-    for word in split_commas(value):
-        if word not in TRACES:
-            raise UsageError(f"-d {word}: no such trace{hint(word, TRACES)}; there are {', '.join(TRACES)}")
-    return replace(options, traces=(*options.traces, *split_commas(value)))
-
-
-def _rtc(options: RunOptions, value: str) -> RunOptions:
-    base = parse_pairs(value, "-rtc", ("base", "clock", "driftfix")).get("base", "utc")
-    if base == "utc":
-        return replace(options, rtc_base=None)
-    if base == "localtime":
-        local = datetime.now().astimezone()
-        offset = local.utcoffset()
-        return replace(options, rtc_base=int(local.timestamp() + (offset.total_seconds() if offset else 0)))
-    try:
-        moment = datetime.fromisoformat(base).replace(tzinfo=UTC)
-    except ValueError:
-        raise UsageError(f"-rtc base={base}: not a date; write utc, localtime or 2006-06-16T16:01:21") from None
-    return replace(options, rtc_base=int(moment.timestamp()))
-
-
-def _processors(options: RunOptions, value: str) -> RunOptions:
-    count = split_commas(value)[0].removeprefix("cpus=")
-    if count != "1":
-        raise UsageError(f"-smp {value}: the machine has one CPU; write -smp 1 or drop it")
-    return options
-
-
-def _endian(big: bool) -> Callable[[RunOptions, str], RunOptions]:
-    def apply(options: RunOptions, value: str) -> RunOptions:
-        return replace(options, big_endian=big)
-
-    return apply
-
-
-def _checkpoint_memory(options: RunOptions, value: str) -> RunOptions:
-    size = parse_size(value, "--checkpoint-memory")
-    if size < 1 << 20:
-        raise UsageError(f"--checkpoint-memory {value}: too little to go back with; write 1M or more")
-    return replace(options, checkpoint_bytes=size)
-
-
-def _snapshot_budget(options: RunOptions, value: str) -> RunOptions:
-    return replace(options, snapshot_bytes=parse_size(value, "--snapshot-budget"))
-
-
-def _no_effect(options: RunOptions, value: str) -> RunOptions:
-    return options
-
-
 OPTIONS = (
-    Option(("M", "machine"), "NAME", _machine, "the board: malta (default), or bare,file=BOARD.toml"),
-    Option(("cpu",), "MODEL", _cpu, "the CPU: 24Kf"),
-    Option(("m",), "SIZE", _memory, "RAM, in MiB or with a unit: 256, 256M, 1G (default 128M)"),
-    Option(("bios",), "FILE", _image("bios"), "firmware: a raw image for the boot flash, or an ELF file"),
-    Option(("kernel",), "FILE", _image("kernel"), "an ELF file to start instead"),
-    Option(("initrd",), "FILE", _image("initrd"), "a RAM disk for the kernel"),
+    Option(("M", "machine"), "NAME", values.machine, "the board: malta (default), or bare,file=BOARD.toml"),
+    Option(("cpu",), "MODEL", values.cpu, "the CPU: 24Kf"),
+    Option(("m",), "SIZE", values.memory, "RAM, in MiB or with a unit: 256, 256M, 1G (default 128M)"),
+    Option(("bios",), "FILE", values.image("bios"), "firmware: a raw image for the boot flash, or an ELF file"),
+    Option(("kernel",), "FILE", values.image("kernel"), "an ELF file to start instead"),
+    Option(("initrd",), "FILE", values.image("initrd"), "a RAM disk for the kernel"),
     Option(("append",), "TEXT", lambda options, value: replace(options, append=value), "the kernel's command line"),
-    Option(("pflash",), "FILE", _image("pflash"), "what the whole flash chip holds"),
-    Option(("drive",), "if=pflash,file=F", _drive, "the same in QEMU's long form"),
-    Option(("EB", "big-endian"), "", _endian(True), "the guest is big endian (default: what the image is)"),
-    Option(("EL", "little-endian"), "", _endian(False), "the guest is little endian"),
+    Option(("pflash",), "FILE", values.image("pflash"), "what the whole flash chip holds"),
+    Option(("drive",), "if=pflash,file=F", values.drive, "the same in QEMU's long form"),
+    Option(("EB", "big-endian"), "", values.endian(True), "the guest is big endian (default: what the image is)"),
+    Option(("EL", "little-endian"), "", values.endian(False), "the guest is little endian"),
     Option(
         ("icount",),
-        "shift=N|auto[,sleep=on|off][,align=on|off][,rr=record|replay,rrfile=F[,rrsnapshot=S]]",
-        _icount,
+        "shift=N|auto[,sleep=on|off][,align=on|off] [,rr=record|replay,rrfile=F[,rrsnapshot=S]]",
+        values.icount,
         f"virtual time: 2^N ns per instruction (auto: N = {DEFAULT_SHIFT}); record to F, or replay F, "
         "from the snapshot S",
     ),
-    Option(("rtc",), "base=utc|localtime|DATE", _rtc, "what the real-time clock shows at power-on"),
+    Option(("rtc",), "base=utc|localtime|DATE", values.rtc, "what the real-time clock shows at power-on"),
     Option(
         ("serial",),
-        "stdio|mon:stdio|null|file:F|tcp:HOST:PORT[,server][,nowait]",
-        _serial,
+        "stdio|mon:stdio|null|file:F|chardev:ID |tcp:HOST:PORT[,server][,nowait]",
+        values.serial,
         "where the next serial port leads to (the first: mon:stdio)",
     ),
-    Option(("gdb",), "tcp:HOST:PORT", _gdb, "listen for GDB; an empty host is the loopback address"),
-    Option(("s",), "", _short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
-    Option(("S",), "", _stopped, "wait for GDB before the first instruction"),
-    Option(("no-reboot",), "", _no_reboot, "let a reset by the guest end the run"),
-    Option(("d",), "SUBJECT,...", _traces, f"trace to standard error: {', '.join(TRACES)}"),
-    Option(("checkpoint-memory",), "SIZE", _checkpoint_memory, "memory for going back quickly (default 224M)"),
+    Option(
+        ("chardev",),
+        "stdio|null|file|socket,id=ID[,...]",
+        values.chardev,
+        "a back end with a name; mux=on is mon:, path=F a file's, host=H,port=P[,server=on] a socket's",
+    ),
+    Option(("gdb",), "tcp:HOST:PORT", values.gdb, "listen for GDB; an empty host is the loopback address"),
+    Option(("s",), "", values.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
+    Option(("S",), "", values.stopped, "wait for GDB before the first instruction"),
+    Option(("no-reboot",), "", values.no_reboot, "let a reset by the guest end the run"),
+    Option(("nodefaults",), "", values.no_defaults, "no serial port leads anywhere without -serial"),
+    Option(("d",), "SUBJECT,...", values.traces, f"trace to standard error: {', '.join(values.TRACES)}"),
+    Option(("D",), "FILE", values.trace_file, "trace to this file instead"),
+    Option(("checkpoint-memory",), "SIZE", values.checkpoint_memory, "memory for going back quickly (default 224M)"),
     Option(
         ("snapshot-budget",),
         "SIZE",
-        _snapshot_budget,
+        values.snapshot_budget,
         "disk for going quickly to any moment in later sessions (default 256M; 0: none)",
     ),
-    Option(("smp",), "1", _processors),
-    Option(("nographic", "nodefaults", "no-user-config", "no-shutdown"), "", _no_effect),
-    Option(("monitor", "display", "vga", "vnc", "net", "nic", "parallel", "accel", "name", "boot"), "X", _no_effect),
+    Option(("smp",), "1", values.processors),
+    Option(("accel",), "tcg", values.accelerator),
+    Option(
+        ("nographic", "no-user-config", "no-shutdown", "snapshot", "mem-prealloc", "no-fd-bootchk"),
+        "",
+        values.no_effect,
+    ),
+    Option(
+        ("name", "uuid", "boot", "L", "k", "msg", "overcommit", "mem-path", "audiodev", "seed"), "X", values.no_effect
+    ),
+    *(
+        Option((name,), "none", values.switched_off(f"-{name}", missing))
+        for name, missing in {
+            "display": "there is no screen",
+            "vga": "there is no graphics card",
+            "vnc": "there is no screen",
+            "monitor": "the monitor is GDB's monitor command",
+            "qmp": "the monitor is GDB's monitor command",
+            "mon": "the monitor is GDB's monitor command",
+            "net": "there is no network",
+            "nic": "there is no network",
+            "netdev": "there is no network",
+            "parallel": "there is no parallel port",
+        }.items()
+    ),
 )
-_BY_NAME = {name: option for option in OPTIONS for name in option.names}
+#: What QEMU has and this machine has not: refused with the reason.
+_REFUSED = {
+    "device": ("X", "no device can be added to this machine"),
+    "usbdevice": ("X", "nothing can be plugged into its USB"),
+    "usb": ("", "there is nothing to plug into its USB"),
+    "hda": ("X", "there are no disks; a root file system can be an -initrd"),
+    "hdb": ("X", "there are no disks; a root file system can be an -initrd"),
+    "cdrom": ("X", "there are no disks; a root file system can be an -initrd"),
+    "blockdev": ("X", "there are no disks; flash is -drive if=pflash,file=F"),
+    "dtb": ("X", "the machine's boot loader passes no device tree"),
+    "loadvm": ("X", "a run starts at power-on; snapshots are there in GDB: monitor loadvm"),
+    "trace": ("X", "QEMU's trace points are not there; see -d help"),
+    "singlestep": ("", "single steps are GDB's: stepi, reverse-stepi"),
+    "enable-kvm": ("", "the CPU is emulated"),
+    "daemonize": ("", "rdbg stays in the foreground; use your shell's &"),
+    "semihosting": ("", "semihosting is not there"),
+    "incoming": ("X", "there is no migration"),
+    "watchdog": ("X", "there is no watchdog device"),
+}
+_BY_NAME = {name: option for option in OPTIONS for name in option.names} | {
+    name: Option((name,), value, values.refused(f"-{name}", reason)) for name, (value, reason) in _REFUSED.items()
+}
+#: Options that a replay may repeat though the recording says it all: they change nothing.
+HARMLESS = tuple(name for option in OPTIONS if not option.help for name in option.names)
 
 
 @dataclass(frozen=True)
@@ -281,6 +172,7 @@ def parse_line(
 
     Raises:
         UsageError: an unknown option, a missing value, or a value that makes no sense.
+        HelpWanted: a value was ``help``.
     """
     options = start or RunOptions()
     own = own or {}
@@ -311,7 +203,7 @@ def parse_line(
         elif option is not None:
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
-    return ParsedLine(options, found_own, tuple(found_operands))
+    return ParsedLine(values.resolve_chardevs(options), found_own, tuple(found_operands))
 
 
 def help_text(allowed: Collection[str] | None = None) -> str:
@@ -325,14 +217,19 @@ def help_text(allowed: Collection[str] | None = None) -> str:
         if allowed is not None and not set(option.names) & set(allowed):
             continue
         names = ", ".join(f"--{name}" if "-" in name else f"-{name}" for name in option.names)
-        head = f"  {names} {option.value}".rstrip()
-        if len(head) <= 28:
-            lines.append(f"{head:<30}{option.help}")
-        else:
-            lines += [head, *textwrap.wrap(option.help, 110, initial_indent=" " * 30, subsequent_indent=" " * 30)]
+        lines += help_entry(f"{names} {option.value}".rstrip(), option.help)
     if allowed is not None:
         return "\n".join(lines)
-    silent = [f"-{name}" for option in OPTIONS if not option.help for name in option.names]
     lines += ["", "Accepted for the sake of QEMU's command lines, without effect:"]
-    lines += textwrap.wrap(" ".join(silent), 110, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    silent = " ".join(f"-{name}" for name in HARMLESS)
+    lines += textwrap.wrap(silent, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def help_entry(head: str, words: str) -> list[str]:
+    """One option and what it does, in two columns. A long head may break where it has a blank."""
+    text = textwrap.wrap(words, _WIDTH - _COLUMN)
+    heads = textwrap.wrap(head, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    if len(heads) == 1 and len(heads[0]) < _COLUMN:
+        heads, text = [f"{heads[0]:<{_COLUMN}}{text[0]}"], text[1:]
+    return heads + [" " * _COLUMN + line for line in text]

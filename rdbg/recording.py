@@ -7,6 +7,7 @@ import time
 
 from rdbg import __version__
 from rdbg.checkpoints.store import SnapshotStore
+from rdbg.checkpoints.store_file import refuse_target
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.header import ImageReference, JournalHeader, describe
@@ -58,7 +59,7 @@ class NewRecording:
         self._draft = self._target + ".new"
         try:
             if os.path.lexists(self._target):
-                SnapshotStore.open(self._target).close()  # refuses to replace what is no snapshot store
+                refuse_target(self._target)
             self.store = SnapshotStore.create(self._draft, header.recording_id)
             for image in spec.images:
                 self.store.put_image(image.data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.options import RunOptions
@@ -26,6 +28,7 @@ def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
         "m": ("-m {}", _size(options.ram_bytes), _size(machine.ram_bytes)),
         "shift": ("-icount shift={}", options.icount.shift, machine.shift),
         "append": ("-append {!r}", options.append, machine.append),
+        "rtc date": ("-rtc base={}", _date(options.rtc_base), _date(machine.rtc_base)),
     }
     for name, (form, wanted, recorded) in pairs.items():
         if name in options.said and wanted != recorded:
@@ -36,6 +39,11 @@ def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
 
 def _contradiction(said: str, path: str, recorded: str) -> RdbgError:
     return RdbgError(f"{said}: {path} was recorded with {recorded}; drop the option, the recording has its own")
+
+
+def _date(seconds: int | None) -> str:
+    """The option's value for a moment."""
+    return "utc" if seconds is None else datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def _size(count: int) -> str:

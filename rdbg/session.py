@@ -154,7 +154,8 @@ class Session:
         self._spec = spec
         machine = Machine(spec)
         queue = LiveQueue(machine.serial_room) if icount.mode is not RecordMode.REPLAY else None
-        ports = SerialPorts(options.serials or (_DEFAULT_SERIAL,), self._around.terminal_input)
+        serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
+        ports = SerialPorts(serials, self._around.terminal_input)
         host = self._host = Host(ports, queue, self._around.ended)
         host.catch_signals(interrupt_ends=self._around.terminal_input)
         history = self._history(spec, queue)

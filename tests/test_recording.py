@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +61,30 @@ def test_the_earlier_recording_stands_until_published(tmp_path: Path) -> None:
     record(path, b"b")
     check(path, b"b")
     assert sorted(os.listdir(tmp_path)) == ["j", "j.snapshots"]
+
+
+def test_a_recording_of_an_older_format_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    record(path, b"a")
+    with open(path, "r+b") as journal:
+        journal.seek(8)
+        journal.write(b"\1\0")
+    with contextlib.closing(sqlite3.connect(store_path(str(path)))) as store:
+        store.execute("PRAGMA user_version = 1")
+    with pytest.raises(RdbgError, match="version 1"):
+        OpenRecording(str(path))
+    record(path, b"b")
+    check(path, b"b")
+    assert sorted(os.listdir(tmp_path)) == ["j", "j.snapshots"]
+
+
+def test_what_is_no_store_is_not_replaced(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "j.snapshots")) as other:
+        other.execute("CREATE TABLE thesis (page TEXT)")
+    before = (tmp_path / "j.snapshots").read_bytes()
+    with pytest.raises(RdbgError, match="will not overwrite"):
+        record(tmp_path / "j", b"a")
+    assert (tmp_path / "j.snapshots").read_bytes() == before
 
 
 @pytest.mark.parametrize("moment", range(4))

@@ -136,7 +136,7 @@ class SnapshotStore:
             UsageError: a name that cannot be one, or that of the initial snapshot.
             RdbgError: the store cannot be written.
         """
-        with self._change(f"save snapshot {name!r}"):
+        with self._change(f"save {_called(name)}"):
             table = self.load(base).table if base is not None else np.zeros(0, np.uint32)
             table = self._store_pages(table, pages)
             return self._insert(name, state, table, virtual_ns, entered, output, digest, initial)
@@ -167,7 +167,7 @@ class SnapshotStore:
             UsageError: a name that cannot be one, or that of the initial snapshot.
             RdbgError: the store cannot be written.
         """
-        with self._change(f"save snapshot {name!r}"):
+        with self._change(f"save {_called(name)}"):
             table = np.zeros(max(page_digests, default=-1) + 1, np.uint32)
             missing = []
             for number, known in page_digests.items():
@@ -186,19 +186,19 @@ class SnapshotStore:
             RdbgError: there is none of that name, or it is damaged.
         """
         info = self.get(snapshot) if isinstance(snapshot, str) else snapshot
-        with guard(self.path, f"load snapshot {info.name!r}"):
+        with guard(self.path, f"load {_called(info.name)}"):
             row = self._db.execute(
                 f"SELECT {_COLUMNS}, cpu, devices, page_table, check_sum FROM snapshots WHERE id = ?", (info.id,)
             ).fetchone()
         if row is None:
-            raise RdbgError(f"{self.path}: snapshot {info.name!r} is gone; see 'info snapshots' for what there is")
+            raise RdbgError(f"{self.path}: {_called(info.name)} is gone; see 'info snapshots' for what there is")
         cpu, devices, table, check_sum = row[-4:]
         if _check_sum(row[1:-1]) != check_sum:
-            raise RdbgError(f"{self.path}: snapshot {info.name!r} at icount {info.icount} is damaged; delete it")
+            raise RdbgError(f"{self.path}: {_called(info.name)} at icount {info.icount} is damaged; delete it")
         registers, device_state, rows = (self._unpack(part, _MOST_STATE) for part in (cpu, devices, table))
         if registers is None or device_state is None or rows is None or len(rows) % 4:
             raise RdbgError(
-                f"{self.path}: snapshot {info.name!r} at icount {info.icount} cannot be unpacked; delete it"
+                f"{self.path}: {_called(info.name)} at icount {info.icount} cannot be unpacked; delete it"
             )
         state = MachineState(info.icount, registers, device_state)
         return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._fetch_rows)
@@ -454,6 +454,10 @@ class SnapshotStore:
         victims = choose_victims(periodic, sizes, now, self._budget)
         if victims:
             self._remove(victims)
+
+
+def _called(name: str) -> str:
+    return f"snapshot {name!r}" if name else "a periodic snapshot"
 
 
 def _check_sum(row: Sequence[object]) -> bytes:

@@ -89,8 +89,28 @@ def connect(path: str, recording_id: bytes | None) -> tuple[sqlite3.Connection, 
     return connection, writable
 
 
+def refuse_target(path: str) -> None:
+    """Check that a new store may take the place of what is there: a store, of any version. Its log is folded in, so
+    that none is left beside the new one.
+
+    Raises:
+        RdbgError: it is something else.
+    """
+    with guard(path, "replace the snapshot store"):
+        connection = _connect(path, "rw")
+        try:
+            if not _is_store(connection):
+                raise RdbgError(f"{path}: will not overwrite what is no rdbg snapshot store; choose another name")
+        finally:
+            connection.close()
+
+
+def _is_store(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
+
+
 def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    if not _is_store(connection):
         raise RdbgError(f"{path}: not an rdbg snapshot store; give the one that was made with the journal")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:

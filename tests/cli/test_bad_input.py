@@ -8,7 +8,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from rdbg.cli import main
+from rdbg.qemu_options import OPTIONS
 from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
 
 
@@ -32,6 +36,22 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
         (["run", "-icount", "rr=rewind,rrfile=f", "-kernel", TANK], ["rewind", "replay"]),
         (["run", "-icount", "rrfile=f", "-kernel", TANK], ["rr=record"]),
         (["run", "-serial", "pty", "-kernel", TANK], ["pty", "tcp"]),
+        (["run", "-serial", "telnet:localhost:4444,server", "-kernel", TANK], ["telnet", "tcp:HOST:PORT,server"]),
+        (["run", "-serial", "chardev:c0", "-kernel", TANK], ["chardev:c0", "no -chardev"]),
+        (["run", "-chardev", "stdio", "-kernel", TANK], ["-chardev stdio", "id=ID"]),
+        (["run", "-chardev", "pty,id=p", "-kernel", TANK], ["-chardev pty", "socket"]),
+        (["run", "-chardev", "socket,id=s,path=/x", "-kernel", TANK], ["Unix socket", "host=H,port=P"]),
+        (["run", "-chardev", "null,id=a", "-chardev", "null,id=a", "-kernel", TANK], ["second", "id=a"]),
+        (["run", "-device", "e1000", "-kernel", TANK], ["-device e1000", "no device"]),
+        (["run", "-hda", "disk.img", "-kernel", TANK], ["-hda disk.img", "no disks", "-initrd"]),
+        (["run", "-enable-kvm", "-kernel", TANK], ["-enable-kvm", "emulated"]),
+        (["run", "-accel", "kvm", "-kernel", TANK], ["-accel kvm", "tcg"]),
+        (["run", "-M", "malta,accel=kvm", "-kernel", TANK], ["-accel kvm", "tcg"]),
+        (["run", "-M", "malta,usb=on", "-kernel", TANK], ["usb=on"]),
+        (["run", "-smp", "cpus=1,cores=4", "-kernel", TANK], ["one CPU"]),
+        (["run", "-smp", "many", "-kernel", TANK], ["-smp", "many"]),
+        (["run", "-rtc", "clock=sundial", "-kernel", TANK], ["clock=sundial", "host, rt, vm"]),
+        (["run", "-d", "in_asm", "-kernel", TANK], ["in_asm", "rsp"]),
         (["run", "-serial", "stdoi", "-kernel", TANK], ["stdoi", "did you mean stdio?"]),
         (["run", "-serial", "tcp:localhost", "-kernel", TANK], ["localhost", "HOST:PORT"]),
         (["run", "-serial", "stdio", "-serial", "stdio", "-kernel", TANK], ["two serial ports"]),
@@ -61,6 +81,37 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "tank"
     assert rdbg("record", "-o", path, "-kernel", TANK, "-serial", "null").returncode == 0
     return path
+
+
+option_names = st.sampled_from([name for option in OPTIONS for name in option.names] + ["o", "-", "", "x"])
+option_values = st.one_of(
+    st.sampled_from(
+        "help none stdio null on off malta bare,file=x 256 -1 0x10 1G 1e9 shift=auto,align=on,,x= rr=record,rrfile=f "
+        "tcp::1 tcp:[::1]:99999 file: chardev: stdio,id=a,mux=on socket,id=b,port=1,host=:: base=9999-99-99 "
+        "base=0001-01-01 if=pflash,file=,, cpus=1,cores= = , ,, == =,=".split()
+    ),
+    st.text(max_size=12),
+)
+
+
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
+@given(
+    words=st.lists(
+        st.one_of(option_names.map("-{}".format), option_names.map("--{}".format), option_values), max_size=6
+    )
+)
+def test_any_words_are_understood_or_refused_in_a_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no image of any of these names, so nothing runs."""
+    monkeypatch.chdir(tmp_path)
+    code = main(["run", *words])
+    out, said = capsys.readouterr()
+    if code:
+        assert not out and said.endswith("\n") and all(line.startswith("rdbg: ") for line in said.splitlines()), said
+        assert len(said.splitlines()) == 1 or "goes on without" in said
+    else:
+        assert out.endswith("\n") and not said
 
 
 class TestFiles:
@@ -124,6 +175,7 @@ class TestRecordings:
             (["-m", "256"], "-m 128M"),
             (["-M", "bare,file=examples/bare.toml"], "-M malta"),
             (["-append", "quiet"], "-append ''"),
+            (["-rtc", "base=2001-02-03T04:05:06"], "-rtc base=20"),
             (["-EB"], "-EL"),
         ],
     )

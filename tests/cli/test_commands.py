@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.cli import COMMANDS
 from tests.cli.command import PROJECT, TANK, TANK_OUTPUT, rdbg, start
 from tests.conftest import UBOOT_BIOS
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["record"], ["replay"], ["debug"], ["dump"], ["info"], ["pack"]])
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)])
 def test_help(words: list[str]) -> None:
     done = rdbg(*words, "--help")
     assert done.returncode == 0 and b"usage: rdbg" in done.stdout and done.stderr == b""
-    assert all(len(line) <= 120 for line in done.stdout.decode().splitlines())
+    assert all(len(line) < 80 for line in done.stdout.decode().splitlines())
 
 
 def test_version() -> None:
@@ -38,6 +39,76 @@ def test_run_prints_what_the_guest_sends_and_ends_with_it() -> None:
 @pytest.mark.parametrize("shift", ["shift=0", "shift=7", "auto", "shift=auto,align=off,sleep=off"])
 def test_icount_values(shift: str) -> None:
     assert TANK_OUTPUT[:34] in rdbg("run", "-kernel", TANK, "-icount", shift).stdout
+
+
+@pytest.mark.parametrize("option", "-M -machine -cpu -accel -d -chardev -device -display -net".split())
+def test_values_are_listed(option: str) -> None:
+    done = rdbg("run", option, "help")
+    assert done.returncode == 0 and done.stderr == b"" and done.stdout.strip()
+
+
+#: Lines that QEMU 7.2 takes, and where it prints what the guest sends.
+QEMU_LINES = (
+    "-nographic -machine type=malta,usb=off -smp 1 -accel tcg,thread=single -uuid 550e8400-e29b-41d4-a716-446655440000 "
+    "-name tank,debug-threads=on -rtc base=utc,clock=vm -snapshot",
+    "-nographic -machine malta,accel=tcg",
+    "-display none -vga none -net none -nic none -parallel none -monitor none -no-user-config -nodefaults "
+    "-serial stdio",
+    "-nodefaults -display none -chardev stdio,id=c0,signal=off -serial chardev:c0",
+    "-nodefaults -display none -serial chardev:c0 -chardev stdio,mux=on,id=c0",
+    "-nographic -d guest_errors,unimp -icount shift=auto,align=off,sleep=on -boot order=c -overcommit mem-lock=off",
+    "-nographic -smp cpus=1,sockets=1,cores=1,threads=1 -msg timestamp=off -L /usr/share/qemu",
+)
+
+
+@pytest.mark.parametrize("line", QEMU_LINES)
+def test_lines_that_qemu_takes(line: str) -> None:
+    done = rdbg("run", "-kernel", TANK, *line.split())
+    assert (done.returncode, done.stdout, done.stderr) == (0, TANK_OUTPUT, b"")
+
+
+@pytest.mark.real("qemu-system-mips")
+@pytest.mark.parametrize("line", QEMU_LINES)
+def test_qemu_takes_them_too(line: str) -> None:
+    words = [*line.split(), *("" if "-vga" in line else "-net none -vga none").split()]  # Debian splits the ROMs off
+    command = ["qemu-system-mipsel", "-M", "malta", *words, "-kernel", str(TANK)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith(TANK_OUTPUT[:34]), done.stderr  # its clock is the host's
+
+
+def test_without_defaults_no_serial_port_leads_anywhere() -> None:
+    done = rdbg("run", "-kernel", TANK, "-nodefaults")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "words", [["-net", "nic"], ["-netdev", "user,id=n"], ["-display", "gtk"], ["-monitor", "stdio"], ["-vga", "std"]]
+)
+def test_what_is_not_there_is_said_and_done_without(words: list[str]) -> None:
+    done = rdbg("run", "-kernel", TANK, "-serial", "stdio", *words)
+    assert (done.returncode, done.stdout) == (0, TANK_OUTPUT)
+    assert done.stderr.count(b"\n") == 1 and " ".join(words).encode() in done.stderr
+
+
+def test_chardev_file_and_socket(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        chardevs = ["-chardev", f"file,id=f,path={tmp_path / 'out'}"]
+        chardevs += ["-chardev", f"socket,id=s,host=127.0.0.1,port={port}"]
+        process = start("run", "-kernel", TANK, *chardevs, "-serial", "chardev:s", "-serial", "chardev:f")
+        connection, _ = server.accept()
+        with connection:
+            received = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert process.wait(30) == 0
+        process.communicate()
+    assert received == TANK_OUTPUT and (tmp_path / "out").read_bytes() == b""
+
+
+def test_traces_go_to_a_file(tmp_path: Path) -> None:
+    recording, log = tmp_path / "rec", tmp_path / "log"
+    rdbg("record", "-o", recording, "-kernel", TANK, "-serial", "null")
+    done = rdbg("debug", recording, "--batch", "-d", "rsp", "-D", log, "-serial", "null")
+    assert done.returncode == 0 and b"qSupported" in log.read_bytes() and b"qSupported" not in done.stderr
 
 
 def test_record_and_replay(tmp_path: Path) -> None:

@@ -1,0 +1,305 @@
+"""What each of QEMU's options means here: a function for each, from its value to the options of a run.
+
+Those that describe what this machine does not have are of two sorts. Where the guest would miss it (a device), the line
+is refused. Where the run is the same without it (a window, a log), it is said in a notice or, if QEMU's users write it
+to switch something off, not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rdbg.address import LOOPBACK, Address
+from rdbg.errors import UsageError
+from rdbg.option_values import (
+    HelpWanted,
+    hint,
+    is_help,
+    parse_address,
+    parse_number,
+    parse_pairs,
+    parse_size,
+    parse_switch,
+    split_commas,
+)
+from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFile, RecordMode, RunOptions
+from rdbg.serial.spec import Chardev, parse_chardev, parse_serial
+
+BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
+CPUS = ("24Kf",)
+TRACES = {
+    "rsp": "packets from and to GDB",
+    "guest": "what the guest does that no device answers",
+    "timeline": "jumps, checkpoints and searches",
+}
+#: QEMU's names for what is a trace here too.
+_TRACE_NAMES = {"guest_errors": "guest", "unimp": "guest"}
+_SERIAL_PORTS = 3
+_MAX_SHIFT = 10  # as in QEMU
+
+
+def machine(options: RunOptions, value: str) -> RunOptions:
+    """``-M``."""
+    if is_help(value):
+        raise HelpWanted("Supported machines are:\n" + _listing(BOARDS))
+    pairs = parse_pairs(value, "-M", ("type", "file", "accel", "usb", "graphics", "mem-merge"), first="type")
+    board = pairs.get("type", "malta")
+    if board not in BOARDS:
+        raise UsageError(f"-M {board}: no such machine{hint(board, BOARDS)}; there are {', '.join(BOARDS)}")
+    if board == "bare" and "file" not in pairs:
+        raise UsageError("-M bare: names no description; write -M bare,file=BOARD.toml")
+    if board != "bare" and "file" in pairs:
+        raise UsageError(f"-M {board}: file= goes with -M bare only")
+    if parse_switch(pairs.get("usb", "off"), "-M usb"):
+        raise UsageError("-M usb=on: there is nothing to plug into its USB; write usb=off or drop it")
+    if "accel" in pairs:
+        accelerator(options, pairs["accel"])
+    options = replace(options, board=board)
+    return _add_image(options, "board", pairs["file"]) if "file" in pairs else options
+
+
+def accelerator(options: RunOptions, value: str) -> RunOptions:
+    """``-accel``: the CPU is emulated, whatever is said of threads and buffers."""
+    if is_help(value):
+        raise HelpWanted("Accelerators supported:\ntcg\n")
+    names = split_commas(value)[0].split(":")
+    if "tcg" not in names:
+        raise UsageError(f"-accel {value}: the CPU is emulated; write -accel tcg or drop it")
+    return options
+
+
+def memory(options: RunOptions, value: str) -> RunOptions:
+    """``-m``."""
+    pairs = parse_pairs(value, "-m", ("size", "slots", "maxmem"), first="size")
+    size = parse_size(pairs.get("size", ""), "-m")
+    if size == 0 or size % 4096:
+        raise UsageError(f"-m {value}: RAM comes in pages of 4096 bytes; write for example -m 256M")
+    return replace(options, ram_bytes=size)
+
+
+def cpu(options: RunOptions, value: str) -> RunOptions:
+    """``-cpu``."""
+    if is_help(value):
+        raise HelpWanted("".join(f"MIPS '{name}'\n" for name in CPUS))
+    known = {name.lower(): name for name in CPUS}
+    if value.lower() not in known:
+        raise UsageError(f"-cpu {value}: no such CPU{hint(value, CPUS)}; there is {', '.join(CPUS)}")
+    return replace(options, cpu=known[value.lower()])
+
+
+def _add_image(options: RunOptions, role: str, path: str) -> RunOptions:
+    if any(image.role == role for image in options.images):
+        raise UsageError(f"{path}: a second {role} image; one is enough")
+    return replace(options, images=(*options.images, ImageFile(role, path)))
+
+
+def image(role: str) -> Callable[[RunOptions, str], RunOptions]:
+    """``-kernel``, ``-bios``, ``-initrd``, ``-pflash``."""
+    return lambda options, value: _add_image(options, role, value)
+
+
+def drive(options: RunOptions, value: str) -> RunOptions:
+    """``-drive``."""
+    pairs = parse_pairs(value, "-drive", ("if", "file", "format", "readonly", "id", "index", "unit", "snapshot"))
+    if pairs.get("if") != "pflash":
+        raise UsageError(f"-drive {value}: only flash chips are there; write -drive if=pflash,file=F,format=raw")
+    if pairs.get("format", "raw") != "raw":
+        raise UsageError(f"-drive format={pairs['format']}: only raw images; convert it with qemu-img")
+    if "file" not in pairs:
+        raise UsageError(f"-drive {value}: names no file; add file=F")
+    return _add_image(options, "pflash", pairs["file"])
+
+
+def icount(options: RunOptions, value: str) -> RunOptions:
+    """``-icount``."""
+    keys = ("shift", "align", "sleep", "rr", "rrfile", "rrsnapshot")
+    pairs = parse_pairs(value, "-icount", keys, first="shift")
+    shift = pairs.get("shift", "auto")
+    number = DEFAULT_SHIFT if shift == "auto" else parse_number(shift, "-icount shift", 0, _MAX_SHIFT)
+    sleep = parse_switch(pairs.get("sleep", "on"), "-icount sleep")
+    if parse_switch(pairs.get("align", "off"), "-icount align") and not sleep:
+        raise UsageError("-icount: align=on and sleep=off contradict each other; keep one")
+    try:
+        mode = RecordMode(pairs.get("rr", "none"))
+    except ValueError:
+        raise UsageError(f"-icount rr={pairs['rr']}: neither record nor replay") from None
+    if mode is not RecordMode.NONE and not pairs.get("rrfile"):
+        raise UsageError(f"-icount rr={mode.value}: names no recording; add rrfile=F")
+    if mode is RecordMode.NONE and ("rrfile" in pairs or "rrsnapshot" in pairs):
+        raise UsageError("-icount: rrfile and rrsnapshot go with rr=record or rr=replay; add one")
+    journal = Path(pairs["rrfile"]) if "rrfile" in pairs else None
+    said = options.said if shift == "auto" else options.said | {"shift"}
+    return replace(options, said=said, icount=IcountOptions(number, sleep, mode, journal, pairs.get("rrsnapshot")))
+
+
+def serial(options: RunOptions, value: str) -> RunOptions:
+    """``-serial``."""
+    if len(options.serials) == _SERIAL_PORTS:
+        raise UsageError(f"-serial {value}: the machine has {_SERIAL_PORTS} serial ports; drop one")
+    return replace(options, serials=(*options.serials, parse_serial(value)))
+
+
+def chardev(options: RunOptions, value: str) -> RunOptions:
+    """``-chardev``: a back end with a name, for ``-serial chardev:ID``."""
+    if is_help(value):
+        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\nsocket (TCP)\n")
+    made: Chardev = parse_chardev(value)
+    if any(other.name == made.name for other in options.chardevs):
+        raise UsageError(f"-chardev {value}: a second one with id={made.name}; choose another id")
+    return replace(options, chardevs=(*options.chardevs, made))
+
+
+def resolve_chardevs(options: RunOptions) -> RunOptions:
+    """Put the back ends in place of their names; -chardev may come after -serial.
+
+    Raises:
+        UsageError: there is none of a name, or it is named twice.
+    """
+    by_name = {made.name: made.spec for made in options.chardevs}
+    serials = []
+    for spec in options.serials:
+        if spec.chardev:
+            if spec.chardev not in by_name:
+                raise UsageError(
+                    f"-serial chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
+                )
+            spec = by_name.pop(spec.chardev)
+        serials.append(spec)
+    return replace(options, serials=tuple(serials))
+
+
+def gdb(options: RunOptions, value: str) -> RunOptions:
+    """``-gdb``."""
+    if value == "none":
+        return replace(options, gdb=None)
+    place = split_commas(value)[0]
+    if place.startswith("tcp:"):
+        place = place.removeprefix("tcp:")
+    elif not place.startswith(":"):
+        raise UsageError(f"-gdb {value}: only TCP is there; write -gdb tcp:{LOOPBACK}:{DEFAULT_GDB_PORT}")
+    return replace(options, gdb=parse_address(place, f"-gdb {value}"))
+
+
+def short_gdb(options: RunOptions, value: str) -> RunOptions:
+    """``-s``."""
+    return replace(options, gdb=Address(LOOPBACK, DEFAULT_GDB_PORT))
+
+
+def stopped(options: RunOptions, value: str) -> RunOptions:
+    """``-S``."""
+    return replace(options, stopped=True)
+
+
+def no_reboot(options: RunOptions, value: str) -> RunOptions:
+    """``-no-reboot``."""
+    return replace(options, reboot=False)
+
+
+def no_defaults(options: RunOptions, value: str) -> RunOptions:
+    """``-nodefaults``: no serial port leads anywhere that is not told to."""
+    return replace(options, default_serial=False)
+
+
+def traces(options: RunOptions, value: str) -> RunOptions:
+    """``-d``."""
+    if is_help(value):
+        raise HelpWanted("Subjects (comma separated):\n" + _listing(TRACES))
+    subjects = [_TRACE_NAMES.get(word, word) for word in split_commas(value)]
+    for word in subjects:
+        if word not in TRACES:
+            raise UsageError(f"-d {word}: no such trace{hint(word, TRACES)}; there are {', '.join(TRACES)}")
+    return replace(options, traces=(*options.traces, *subjects))
+
+
+def trace_file(options: RunOptions, value: str) -> RunOptions:
+    """``-D``."""
+    return replace(options, trace_file=value)
+
+
+def rtc(options: RunOptions, value: str) -> RunOptions:
+    """``-rtc``: the clock is driven by virtual time, whatever clock= says: anything else could not be replayed."""
+    pairs = parse_pairs(value, "-rtc", ("base", "clock", "driftfix"))
+    for key, known in (("clock", ("host", "rt", "vm")), ("driftfix", ("none", "slew"))):
+        if pairs.get(key, known[0]) not in known:
+            raise UsageError(f"-rtc {key}={pairs[key]}: not known; write one of {', '.join(known)}")
+    base = pairs.get("base", "utc")
+    if base == "utc":
+        return replace(options, rtc_base=None)
+    if base == "localtime":
+        local = datetime.now().astimezone()
+        offset = local.utcoffset()
+        return replace(options, rtc_base=int(local.timestamp() + (offset.total_seconds() if offset else 0)))
+    try:
+        moment = datetime.fromisoformat(base).replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"-rtc base={base}: not a date; write utc, localtime or 2006-06-16T16:01:21") from None
+    return replace(options, rtc_base=int(moment.timestamp()), said=options.said | {"rtc date"})
+
+
+def processors(options: RunOptions, value: str) -> RunOptions:
+    """``-smp``."""
+    keys = ("cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads")
+    for key, count in parse_pairs(value, "-smp", keys, first="cpus").items():
+        if parse_number(count, f"-smp {key}", 1, 1 << 16) != 1:
+            raise UsageError(f"-smp {value}: the machine has one CPU; write -smp 1 or drop it")
+    return options
+
+
+def endian(big: bool) -> Callable[[RunOptions, str], RunOptions]:
+    """``-EB``, ``-EL``."""
+    return lambda options, value: replace(options, big_endian=big)
+
+
+def checkpoint_memory(options: RunOptions, value: str) -> RunOptions:
+    """``--checkpoint-memory``."""
+    size = parse_size(value, "--checkpoint-memory")
+    if size < 1 << 20:
+        raise UsageError(f"--checkpoint-memory {value}: too little to go back with; write 1M or more")
+    return replace(options, checkpoint_bytes=size)
+
+
+def snapshot_budget(options: RunOptions, value: str) -> RunOptions:
+    """``--snapshot-budget``."""
+    return replace(options, snapshot_bytes=parse_size(value, "--snapshot-budget"))
+
+
+def no_effect(options: RunOptions, value: str) -> RunOptions:
+    """An option that changes nothing here."""
+    return options
+
+
+def switched_off(option: str, missing: str) -> Callable[[RunOptions, str], RunOptions]:
+    """An option that is fine as long as it wants nothing.
+
+    Args:
+        option: with its dash.
+        missing: what to tell who wants something.
+    """
+
+    def apply(options: RunOptions, value: str) -> RunOptions:
+        if is_help(value):
+            raise HelpWanted(f"{option}: {missing}; there is only none\n")
+        if value in ("none", "null", "off"):
+            return options
+        return replace(options, notices=(*options.notices, f"{option} {value}: {missing}; the run goes on without"))
+
+    return apply
+
+
+def refused(option: str, missing: str) -> Callable[[RunOptions, str], RunOptions]:
+    """An option without which the guest would find another machine than was asked for."""
+
+    def apply(options: RunOptions, value: str) -> RunOptions:
+        if is_help(value):
+            raise HelpWanted(f"{option}: {missing}\n")
+        raise UsageError(f"{option} {value}: {missing}; drop it".replace(" :", ":"))
+
+    return apply
+
+
+def _listing(entries: dict[str, str]) -> str:
+    width = max(map(len, entries)) + 2
+    return "".join(f"{name:<{width}}{words}\n" for name, words in entries.items())
