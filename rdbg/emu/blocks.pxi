@@ -260,7 +260,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
             truncate = True
         if truncate:
             stop = i
-    if c.probe and filter_has_any(c, pc, n + 1):
+    if c.bp_count and filter_has_any(c, pc, n + 1):
         i = 0
         while i < n and (i < stop or not truncate):
             if (icount + i != c.start_icount or c.last_hit) and breakpoint_at(c, pc, i) and not (
@@ -280,6 +280,8 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
                     break
             i += 1
     if not truncate:
+        if c.watch_direct or c.direct_wanted:
+            watch_block(c, pc, n, icount)
         return False
     if stop == 0:
         stop_before(c, pc, icount, WHY_LIMIT)

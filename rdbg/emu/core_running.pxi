@@ -73,6 +73,9 @@ cdef class Running(HostAccess):
             for n in range(<uint32_t>first >> PAGE_BITS, (<uint32_t>last >> PAGE_BITS) + 1):
                 bit_test_and_set(c.watched_pages, n)
         c.watch_slots = 0
+        c.watch_direct = False
+        c.direct_wanted = False
+        c.window_accesses = 0
         flush_tlb(c)
 
     cdef take_conditions(self, conditions):
@@ -137,7 +140,9 @@ cdef class Running(HostAccess):
         c.have_bp_before = False
         c.have_watch_hit = False
         c.stop_soon = False
-        c.probe = c.bp_count != 0
+        c.probe = c.bp_count != 0 or c.watch_direct
+        c.direct_wanted = False
+        c.direct_epoch += 1                      # memory may have been written behind our back
         c.python_event = 0                       # inputs may have come, or the history been wound
         c.attention = 0
         c.io_epoch += 1                          # whoever called may have changed a device
@@ -282,6 +287,11 @@ cdef class Running(HostAccess):
     def breakpoint_hit(self):
         """(icount, pc) of the last breakpoint hit of a last_hit run, or None."""
         return (self.c.bp_hit_icount, self.c.bp_hit_pc) if self.c.have_bp_hit else None
+
+    @property
+    def watches_blocks(self):
+        """Whether watched pages are mapped as they are, and blocks looked at instead; for tests."""
+        return self.c.watch_direct != 0
 
     @property
     def watch_hit(self):

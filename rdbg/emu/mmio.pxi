@@ -76,24 +76,29 @@ cdef void store_host(Cpu *c, uint8_t *host, unsigned size, uint64_t value) noexc
         host[i] = <uint8_t>(value >> (8 * (size - 1 - i) if c.big_endian else 8 * i))
 
 
+cdef void note_watch(Cpu *c, uint64_t icount, uint32_t pc, size_t i, uint32_t va, int kind) noexcept nogil:
+    """The block at ``pc``, which starts at ``icount``, makes an access at ``va`` that the ``i``-th watch is for."""
+    c.have_watch_hit = True
+    c.watch_hit_icount = icount
+    c.watch_hit_pc = pc
+    c.watch_hit_address = va if va > c.watches[i].first else c.watches[i].first
+    c.watch_hit_index = <int>i
+    c.watch_hit_kind = kind
+    if not c.last_hit:
+        c.stop_soon = True
+        c.probe = True
+
+
 cdef void check_watches(Cpu *c, uint32_t va, unsigned size, int kind) noexcept nogil:
     """Note a watched access. PC is not known here: only the block."""
     cdef size_t i
     cdef uint32_t last = va + size - 1
     for i in range(c.watch_count):
         if c.watches[i].kinds & kind and va <= c.watches[i].last and last >= c.watches[i].first:
-            c.have_watch_hit = True
-            c.watch_hit_icount = c.base
-            c.watch_hit_pc = c.start
             if block_starts_in_slot(c):
-                c.watch_hit_icount -= 1
-                c.watch_hit_pc -= 4
-            c.watch_hit_address = va if va > c.watches[i].first else c.watches[i].first
-            c.watch_hit_index = <int>i
-            c.watch_hit_kind = kind
-            if not c.last_hit:
-                c.stop_soon = True
-                c.probe = True
+                note_watch(c, c.base - 1, c.start - 4, i, va, kind)
+            else:
+                note_watch(c, c.base, c.start, i, va, kind)
             return
 
 
@@ -103,6 +108,7 @@ cdef uint64_t on_watched_read(uc_engine *uc, uint64_t offset, unsigned size, voi
     cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
     cdef uint32_t m = c.watch_slot_map[slot]
     check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 1)
+    seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ:
         return load_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size)
     return device_read(c, (c.watch_slot_phys[slot] << PAGE_BITS) | low, size)
@@ -114,6 +120,7 @@ cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64
     cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
     cdef uint32_t m = c.watch_slot_map[slot]
     check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 2)
+    seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
         if c.page_state[m >> 8] & (PAGE_CODE | PAGE_MIXED):
             prepare_watched_store(c, m >> 8)

@@ -96,6 +96,7 @@ cdef void purge_code(Cpu *c, uint32_t page) noexcept nogil:
     # remove_cache takes a virtual address and looks it up as a fetch: while purge_page is set every fetch
     # finds that page, and no cached translation may stand in the way or stay behind.
     flush_tlb(c)
+    c.direct_epoch += 1
     c.purge_page = page + 1
     uc_ctl_remove_cache(c.uc, 0x10000, 0x10000 + PAGE_BYTES)
     c.purge_page = 0
@@ -297,7 +298,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         if not bit_test_and_set(c.seen_executed, vpage):
             list_add(&c.executed_virtual, vpage)
         fill_memory(c, vpage, m >> 8, access, entry)
-        if c.watch_count and bit_test(c.watched_pages, vpage):
+        if through_window(c, vpage, m):
             entry.perms = UC_PROT_EXEC  # its loads must come here, and go through the window
         elif not bit_test_and_set(c.seen_read, vpage):
             list_add(&c.read_virtual, vpage)  # loads from a page that may be fetched are not seen
@@ -312,7 +313,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         return refuse(c, WHY_EXCEPTION, EXC_DBE, False, False, va, pc, access)
     if (m & MAP_KIND) == MAP_PARTIAL:
         return refuse(c, WHY_ACCESS, 0, False, False, va, pc, access)
-    if c.watch_count and bit_test(c.watched_pages, vpage):
+    if through_window(c, vpage, m):
         # Loads through the window too: a mapping for loads alone would take its place and come back each time.
         entry.paddr = watch_window(c, vpage, m, pa >> PAGE_BITS)
         entry.perms = UC_PROT_READ

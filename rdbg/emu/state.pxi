@@ -225,6 +225,32 @@ cdef struct WatchRange:
     uint32_t kinds               # 1 read, 2 write
 
 
+# What is known of blocks that access watched pages: see watch_blocks.pxi.
+cdef enum:
+    UNKNOWN_BASE = 255
+    MOST_DIRECT = 8              # accesses of a block
+    DIRECT_BLOCKS = 256          # remembered, by (address >> 2)
+    DIRECT_AFTER = 300           # accesses through the window: many times what it costs to take it away and bring it back
+
+
+cdef struct DirectAccess:
+    uint8_t base                 # register, as it is on entry
+    uint8_t kind                 # 1 read, 2 write
+    uint8_t size
+    uint32_t offset
+
+
+cdef struct DirectBlock:
+    uint32_t epoch               # Cpu.direct_epoch when it was looked at
+    uint32_t pc
+    uint32_t n                   # instructions
+    bint simple                  # all its accesses are in the list
+    bint steady                  # it leaves their base registers as they were
+    bint clear                   # none hit when it was entered last
+    uint32_t count
+    DirectAccess accesses[MOST_DIRECT]
+
+
 cdef struct Cpu:
     uc_engine *uc
     uc_context *ctx
@@ -297,6 +323,11 @@ cdef struct Cpu:
     uint32_t watch_slot_map[WATCH_SLOTS]
     uint32_t watch_slot_phys[WATCH_SLOTS]
     size_t watch_slots
+    bint watch_direct            # watched pages are mapped as they are: see watch_blocks.pxi
+    bint direct_wanted           # ... shall be, from the next block on
+    uint32_t window_accesses     # that came through the window since
+    uint32_t direct_epoch        # advanced whenever code may have changed
+    DirectBlock direct_blocks[DIRECT_BLOCKS]
 
     # memory
     uint8_t *memory

@@ -1,0 +1,158 @@
+# Watched pages that are accessed all the time: instead of leading each access through a window (50 ns), the blocks that
+# make them are looked at when they are entered, where all their addresses can be told from the registers.
+#
+# While that holds, the page is mapped as it is ("direct"); the first block that is not so simple brings the window back.
+# A block is taken for a hit if one of its accesses would be: an exception may end it before, so whoever is told of a
+# hit looks closely, as with those that the window sees.
+
+cdef uint32_t registers_written(uint32_t w) noexcept nogil:
+    """A superset of the general registers that an instruction changes, as bits (MIPS32 vol. II, appendix A)."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t rt = <uint32_t>1 << ((w >> 16) & 31)
+    if op == 0 or op == 0x1C or op == 0x1F:      # SPECIAL SPECIAL2 SPECIAL3
+        return rt | <uint32_t>1 << ((w >> 11) & 31)
+    if op == 1 or op == 3:                       # bltzal and its like, jal
+        return <uint32_t>1 << 31
+    if op == 2 or (op >= 4 and op <= 7) or (op & 0x3C) == 0x14:
+        return 0
+    if (op >= 8 and op <= 0x0F) or (op >= 0x10 and op <= 0x12) or (op >= 0x20 and op <= 0x26) or op == 0x30 or op == 0x38:
+        return rt                                # immediates, moves from coprocessors, loads, ll, sc
+    if op == 0x31 or op == 0x35 or op == 0x13 or op == 0x33 or op == 0x2F:
+        return 0                                 # lwc1 ldc1 cop1x pref cache
+    if (op >= 0x28 and op <= 0x2B) or op == 0x2E or op == 0x39 or op == 0x3D:
+        return 0                                 # stores
+    return <uint32_t>-1
+
+
+cdef bint add_access(Cpu *c, DirectBlock *block, uint32_t w, uint8_t *bases, uint32_t *offsets) noexcept nogil:
+    """Take an instruction's access into the list. False: its address cannot be told."""
+    cdef int size = 4
+    cdef bint store = False
+    cdef int how = memory_access(w, &size, &store)
+    cdef uint32_t rs = (w >> 21) & 31
+    cdef DirectAccess *access
+    if how == 0:
+        return True
+    if how == 2 or block.count == MOST_DIRECT or bases[rs] == UNKNOWN_BASE:
+        return False
+    access = &block.accesses[block.count]
+    access.base = bases[rs]
+    access.kind = 2 if store else 1
+    access.offset = offsets[rs] + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
+    access.size = <uint8_t>size
+    if how > 2:                                  # lwl and its like reach some of the bytes around
+        access.offset -= 3
+        access.size = 7
+    block.count += 1
+    return True
+
+
+cdef void follow_registers(uint32_t w, uint8_t *bases, uint32_t *offsets) noexcept nogil:
+    """What the registers hold after an instruction, as a register on entry plus an offset; register 0: a constant."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t rs = (w >> 21) & 31
+    cdef uint32_t rt = (w >> 16) & 31
+    cdef uint32_t written = registers_written(w)
+    cdef uint8_t base = UNKNOWN_BASE
+    cdef uint32_t offset = 0
+    cdef uint32_t r
+    if op == 0x0F:                               # lui
+        base, offset = 0, w << 16
+    elif op == 9:                                # addiu
+        base, offset = bases[rs], offsets[rs] + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
+    elif op == 0x0D and bases[rs] == 0:          # ori to a constant
+        base, offset = 0, offsets[rs] | (w & 0xFFFF)
+    for r in range(1, 32):
+        if (written >> r) & 1:
+            bases[r] = base if r == rt else UNKNOWN_BASE
+            offsets[r] = offset if r == rt else 0
+
+
+cdef void study_block(Cpu *c, DirectBlock *block) noexcept nogil:
+    """Find out where a block's accesses go. Only code in kseg0 and kseg1 counts: nothing else can stand there."""
+    cdef uint8_t bases[32]
+    cdef uint32_t offsets[32]
+    cdef uint32_t i, w
+    cdef uint32_t changed = 0
+    cdef uint8_t *host = fetch_host(c, block.pc)
+    block.epoch = c.direct_epoch
+    block.count = 0
+    block.clear = False
+    block.simple = block.pc >> 30 == 2 and host != NULL and not (
+        c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED)
+    for i in range(32):
+        bases[i] = <uint8_t>i
+        offsets[i] = 0
+    for i in range(block.n):
+        if not block.simple:
+            return
+        w = code_word(c, block.pc + 4 * i)
+        block.simple = add_access(c, block, w, bases, offsets)
+        follow_registers(w, bases, offsets)
+        changed |= registers_written(w)
+    block.steady = True
+    for i in range(block.count):
+        if block.accesses[i].base and (changed >> block.accesses[i].base) & 1:
+            block.steady = False
+
+
+cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept nogil:
+    """Whether none of a block's accesses is watched; the last that is, is noted."""
+    cdef bint clear = True
+    cdef uint32_t i, first, last
+    cdef size_t k
+    cdef DirectAccess *access
+    for i in range(block.count):
+        access = &block.accesses[i]
+        first = gpr(c, access.base) + access.offset
+        last = first + access.size - 1
+        for k in range(c.watch_count):
+            if c.watches[k].kinds & access.kind and first <= c.watches[k].last and last >= c.watches[k].first:
+                note_watch(c, icount, block.pc, k, first, access.kind)
+                clear = False
+                break
+    return clear
+
+
+cdef void watch_block(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
+    """A block is about to run while watched pages are mapped as they are, or shall be."""
+    cdef DirectBlock *block = &c.direct_blocks[(pc >> 2) & (DIRECT_BLOCKS - 1)]
+    if block.epoch != c.direct_epoch or block.pc != pc or block.n != n:
+        block.pc = pc
+        block.n = n
+        study_block(c, block)
+    c.direct_wanted = False
+    if not block.simple or slot_block(c, pc):
+        stop_direct(c)
+        return
+    if not c.watch_direct:
+        c.watch_direct = True
+        flush_tlb(c)
+    if not (block.clear and block.steady and c.start == pc and c.size == 4 * n):
+        block.clear = block_is_clear(c, block, icount)
+
+
+cdef void stop_direct(Cpu *c) noexcept nogil:
+    """Lead accesses to watched pages through the window."""
+    c.direct_wanted = False
+    c.window_accesses = 0
+    c.probe = c.bp_count != 0 or c.stop_soon
+    if c.watch_direct:
+        c.watch_direct = False
+        flush_tlb(c)
+
+
+cdef inline void seen_in_window(Cpu *c) noexcept nogil:
+    """Another access has come through the window."""
+    c.window_accesses += 1
+    if c.window_accesses >= DIRECT_AFTER and not c.stepping:
+        c.window_accesses = 0
+        c.direct_wanted = True
+        c.probe = True
+
+
+cdef inline bint through_window(Cpu *c, uint32_t vpage, uint32_t m) noexcept nogil:
+    """Whether accesses to a virtual page, where ``m`` stands, are to be seen one by one."""
+    if not c.watch_count or not bit_test(c.watched_pages, vpage):
+        return False
+    return not (c.watch_direct and (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ and m & MAP_WRITE)
