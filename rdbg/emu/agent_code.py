@@ -1,7 +1,8 @@
 """Agent expressions: the bytecode in which a debugger sends conditions, decoded and checked for the core.
 
 Source: GDB manual, appendix "The GDB Agent Expression Mechanism". The operations that only tracepoints use (trace,
-printf, trace state variables) and floating point (which GDB never emits) are refused.
+trace state variables) and floating point (which GDB never emits) are refused; a printf
+is taken apart by `rdbg.emu.agent_printf`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,22 @@ class Step:
     operand: int = 0
 
 
+def next_operation(code: bytes, at: int) -> int:
+    """Where the operation after the one at ``at`` begins.
+
+    Raises:
+        AgentError: it is unknown or cut short.
+    """
+    try:
+        op = Op(code[at])
+    except ValueError:
+        raise AgentError(f"operation {code[at]:#04x} at offset {at} is not supported") from None
+    end = at + 1 + _OPERAND.get(op, 0)
+    if end > len(code):
+        raise AgentError(f"operation at offset {at} is cut short")
+    return end
+
+
 def decode(code: bytes) -> list[Step]:
     """The operations of an expression.
 
@@ -93,18 +110,12 @@ def decode(code: bytes) -> list[Step]:
     at = 0
     while at < len(code):
         index_of[at] = len(steps)
-        try:
-            op = Op(code[at])
-        except ValueError:
-            raise AgentError(f"operation {code[at]:#04x} at offset {at} is not supported") from None
-        size = _OPERAND.get(op, 0)
-        if at + 1 + size > len(code):
-            raise AgentError(f"operation at offset {at} is cut short")
-        operand = int.from_bytes(code[at + 1 : at + 1 + size], "big")
+        end = next_operation(code, at)
+        op, operand = Op(code[at]), int.from_bytes(code[at + 1 : end], "big")
         if op is Op.EXT and not 0 < operand <= 64:
             raise AgentError(f"ext with operand {operand} is not supported")
         steps.append(Step(op, operand))
-        at += 1 + size
+        at = end
     for index, step in enumerate(steps):
         if step.op in (Op.GOTO, Op.IF_GOTO):
             if step.operand not in index_of:

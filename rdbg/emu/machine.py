@@ -139,6 +139,11 @@ class Machine:
         self._arm(breakpoints, conditions, self._watches)
         return self.core.stops_here()
 
+    def evaluate(self, code: bytes) -> int | None:
+        """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
+        value: int | None = self.core.value_of(code)
+        return value
+
     def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
         if self._armed != (breakpoints, conditions, watches):
             self._armed = (breakpoints, conditions, watches)

@@ -266,6 +266,9 @@ class MachineApi(Protocol):
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
 
+    def evaluate(self, code: bytes) -> int | None:
+        """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
+
     def serial_room(self, port: int) -> int:
         """Bytes that serial port ``port`` can take now without loss."""
 

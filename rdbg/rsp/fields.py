@@ -21,12 +21,14 @@ class Range:
 
 @dataclass(frozen=True)
 class PointSpec:
-    """``TYPE,ADDR,KIND[;COND...]`` of ``Z`` and ``z``."""
+    """``TYPE,ADDR,KIND[;COND...][;cmds:PERSIST,COMMAND...]`` of ``Z`` and ``z``: conditions and commands are agent
+    expressions."""
 
     kind: int
     address: int
     length: int
     conditions: tuple[bytes, ...] = ()
+    commands: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,15 @@ def point(text: bytes) -> PointSpec:
     if len(parts) != 3:
         raise PacketError(f"{_shown(head)} is not TYPE,ADDRESS,KIND")
     conditions: list[bytes] = []
+    commands: list[bytes] = []
     for option in options:
         if option.startswith(b"X"):
             conditions += agent_expressions(option)
-    return PointSpec(number(parts[0]), address(parts[1]), number(parts[2]), tuple(conditions))
+        elif option.startswith(b"cmds:"):
+            # Commands that are to outlive the connection do not: nobody would read what they print.
+            _, _, expressions = option.partition(b",")
+            commands += agent_expressions(expressions)
+    return PointSpec(number(parts[0]), address(parts[1]), number(parts[2]), tuple(conditions), tuple(commands))
 
 
 def agent_expressions(text: bytes) -> list[bytes]:

@@ -13,6 +13,7 @@ from rdbg.rsp import replies
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
 from rdbg.stub.float_width import wide_floats
+from rdbg.stub.passing import Passing
 from rdbg.stub.points import PointTable
 from rdbg.stub.registers import RegisterBytes
 from rdbg.stub.writes import Writes
@@ -83,6 +84,7 @@ class Client:
         self.registers = RegisterBytes(machine, wide_floats(machine, surroundings.executable))
         self.writes = Writes(self.timeline, self.registers)
         self.points = PointTable()
+        self.passing = Passing(self.timeline, self.points, self.say, self.interrupted)
         self.session = monitor.Session(
             self.timeline, self.interrupted, surroundings.leave, SymbolTable(surroundings.executable)
         )

@@ -1,4 +1,4 @@
-"""``Z`` and ``z``: breakpoints and watchpoints, as many as wanted."""
+"""``Z`` and ``z``: breakpoints and watchpoints, as many as wanted, with conditions and commands."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def _remove(client: Client, rest: bytes) -> bytes:
 
 POINTS = Feature(
     packets={b"Z": _insert, b"z": _remove},
-    advertise=lambda client: ("swbreak+", "hwbreak+", "ConditionalBreakpoints+"),
+    advertise=lambda client: ("swbreak+", "hwbreak+", "ConditionalBreakpoints+", "BreakpointCommands+"),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdbg.emu.agent_code import AgentError, decode
-from rdbg.emu.machine_api import Access, Conditions, Watch
+from rdbg.emu.agent_printf import AgentPrintf, decode_printf
+from rdbg.emu.machine_api import Access, Conditions, MachineApi, Watch
 from rdbg.rsp import replies
 from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import PointSpec
@@ -21,6 +22,20 @@ _WATCH_NAME = {Access.WRITE: "watch", Access.READ: "rwatch", Access.ACCESS: "awa
 class _Breakpoint:
     kind: int
     conditions: tuple[bytes, ...]
+    commands: tuple[AgentPrintf, ...]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What breakpoints ask for where the machine stands.
+
+    Args:
+        stops: whether one of them is to stop the guest.
+        commands: of those that print instead.
+    """
+
+    stops: bool
+    commands: tuple[AgentPrintf, ...]
 
 
 class PointTable:
@@ -29,24 +44,25 @@ class PointTable:
     def __init__(self) -> None:
         self._breakpoints: dict[int, dict[int, _Breakpoint]] = {}  # address -> kind -> breakpoint
         self._watches: dict[Watch, None] = {}  # in order of insertion
-        self._conditions: StopConditions | None = None
+        self._conditions: tuple[frozenset[int], StopConditions] | None = None
+        self._guarded: frozenset[int] | None = None
 
     def insert(self, spec: PointSpec) -> None:
         """Insert a point; one of the same type and place replaces the old one, with its conditions.
 
         Raises:
-            PacketError: the range is empty or runs out of the address space.
+            PacketError: the range is empty or runs out of the address space, or a condition or command is damaged.
         """
-        self._conditions = None
+        self._conditions = self._guarded = None
         if spec.kind in (SOFTWARE, HARDWARE):
-            inserted = _Breakpoint(spec.kind, _checked(spec.conditions))
+            inserted = _Breakpoint(spec.kind, _checked(spec.conditions), _decoded(spec.commands))
             self._breakpoints.setdefault(spec.address, {})[spec.kind] = inserted
         else:
             self._watches[_watch(spec)] = None
 
     def remove(self, spec: PointSpec) -> None:
         """Remove a point; that there is none is no error (GDB may repeat a removal)."""
-        self._conditions = None
+        self._conditions = self._guarded = None
         if spec.kind in (SOFTWARE, HARDWARE):
             here = self._breakpoints.get(spec.address, {})
             here.pop(spec.kind, None)
@@ -55,15 +71,43 @@ class PointTable:
         else:
             self._watches.pop(_watch(spec), None)
 
-    def stop_conditions(self) -> StopConditions:
-        """What a movement stops at."""
-        if self._conditions is None:
-            self._conditions = StopConditions(
+    @property
+    def guarded(self) -> frozenset[int]:
+        """Addresses that are passed sometimes: every breakpoint there has a condition or commands."""
+        if self._guarded is None:
+            self._guarded = frozenset(
+                address
+                for address, here in self._breakpoints.items()
+                if all(point.conditions or point.commands for point in here.values())
+            )
+        return self._guarded
+
+    def stop_conditions(self, opened: frozenset[int] = frozenset()) -> StopConditions:
+        """What a movement stops at.
+
+        Args:
+            opened: addresses to stop at whatever their conditions say.
+        """
+        if self._conditions is None or self._conditions[0] != opened:
+            conditions = StopConditions(
                 breakpoints=frozenset(self._breakpoints),
                 watches=tuple(self._watches),
-                conditions=self._conditions_by_address(),
+                conditions=self._conditions_by_address(opened),
             )
-        return self._conditions
+            self._conditions = opened, conditions
+        return self._conditions[1]
+
+    def meaning(self, pc: int, machine: MachineApi) -> Meaning:
+        """What the breakpoints at ``pc``, where the machine stands, ask for."""
+        stops = False
+        commands: list[AgentPrintf] = []
+        for point in self._breakpoints.get(pc, {}).values():
+            values = [machine.evaluate(code) for code in point.conditions]
+            if values and not any(value is None or value for value in values):
+                continue
+            commands += point.commands
+            stops = stops or not point.commands
+        return Meaning(stops, tuple(commands))
 
     def reason(self, stop: Stop, known: frozenset[str]) -> str:
         """The reason in a stop reply for a stop at one of these points.
@@ -80,11 +124,11 @@ class PointTable:
                 return f"{name}:"
         return ""
 
-    def _conditions_by_address(self) -> Conditions:
+    def _conditions_by_address(self, opened: frozenset[int]) -> Conditions:
         """GDB's rule: a breakpoint without conditions always stops; one with some, if any of them holds."""
         conditions: dict[int, tuple[bytes, ...]] = {}
         for address, here in self._breakpoints.items():
-            if all(point.conditions for point in here.values()):
+            if address not in opened and all(point.conditions for point in here.values()):
                 conditions[address] = tuple(code for point in here.values() for code in point.conditions)
         return conditions
 
@@ -96,6 +140,13 @@ def _checked(conditions: tuple[bytes, ...]) -> tuple[bytes, ...]:
     except AgentError as error:
         raise PacketError(f"condition of a breakpoint: {error}") from error
     return conditions
+
+
+def _decoded(commands: tuple[bytes, ...]) -> tuple[AgentPrintf, ...]:
+    try:
+        return tuple(decode_printf(code) for code in commands)
+    except AgentError as error:
+        raise PacketError(f"command of a breakpoint: {error}") from error
 
 
 def _watch(spec: PointSpec) -> Watch:

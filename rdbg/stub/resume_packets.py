@@ -9,7 +9,7 @@ from rdbg.rsp import fields, replies
 from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import ResumeAction
 from rdbg.stub.client import Client, Feature
-from rdbg.timeline import Stop, StopReason
+from rdbg.timeline import Stop, StopConditions, StopReason
 
 #: Range steps between two looks at the socket: a step costs up to a tenth of a millisecond.
 _STEPS_PER_LOOK = 32
@@ -53,7 +53,10 @@ def _jump(client: Client, rest: bytes) -> None:
 
 
 def _reverse_continue(client: Client, rest: bytes) -> bytes:
-    return _move(client, lambda: client.timeline.reverse_run(client.points.stop_conditions(), client.interrupted))
+    def back(conditions: StopConditions) -> Stop:
+        return client.timeline.reverse_run(conditions, client.interrupted)
+
+    return _move(client, lambda: client.passing.move(back))
 
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
@@ -70,7 +73,7 @@ def _actions(client: Client, rest: bytes) -> bytes:
 
 def _act(client: Client, action: ResumeAction) -> bytes:
     if action.action == "c":
-        return _move(client, lambda: _run(client))
+        return _move(client, lambda: _run(client, over=action.thread == 1))
     if action.action == "s":
         return _move(client, client.timeline.step)
     if action.action == "r":
@@ -78,8 +81,8 @@ def _act(client: Client, action: ResumeAction) -> bytes:
     return client.stop_reply()  # 't': it stands already
 
 
-def _run(client: Client) -> Stop:
-    return client.timeline.run(client.points.stop_conditions(), client.interrupted)
+def _run(client: Client, over: bool = False) -> Stop:
+    return client.passing.move(lambda conditions: client.timeline.run(conditions, client.interrupted), over=over)
 
 
 def _step_range(client: Client, start: int, end: int) -> Stop:
@@ -92,7 +95,8 @@ def _step_range(client: Client, start: int, end: int) -> Stop:
             return stop
         conditions = client.points.stop_conditions()
         if machine.stops_here(conditions.breakpoints, conditions.conditions):
-            return Stop(StopReason.BREAKPOINT, stop.position, stop.pc)
+            if stop.pc not in client.points.guarded or client.passing.at(stop.pc):
+                return Stop(StopReason.BREAKPOINT, stop.position, stop.pc)
         steps += 1
         if steps % _STEPS_PER_LOOK == 0 and client.interrupted():
             return Stop(StopReason.INTERRUPTED, stop.position, stop.pc)
