@@ -56,10 +56,11 @@ def _reverse_continue(client: Client, rest: bytes) -> bytes:
     def back(conditions: StopConditions) -> Stop:
         return client.timeline.reverse_run(conditions, client.interrupted)
 
-    return _move(client, lambda: client.passing.move(back))
+    return _move(client, lambda: client.passing.backward(back))
 
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
+    client.passing.stepped_back()
     return _move(client, lambda: client.timeline.reverse_step(client.interrupted))
 
 
@@ -82,7 +83,7 @@ def _act(client: Client, action: ResumeAction) -> bytes:
 
 
 def _run(client: Client, over: bool = False) -> Stop:
-    return client.passing.move(lambda conditions: client.timeline.run(conditions, client.interrupted), over=over)
+    return client.passing.forward(lambda conditions: client.timeline.run(conditions, client.interrupted), over=over)
 
 
 def _step_range(client: Client, start: int, end: int) -> Stop:

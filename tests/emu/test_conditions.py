@@ -33,7 +33,7 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 def python_value(machine: Machine, code: bytes) -> int | None:
     """What the Python evaluator says; None: it cannot be evaluated."""
-    known = {info.number for info in machine.registers()}
+    known = {info.number for info in machine.registers() if info.name != "restart"}  # which the CPU does not have
 
     def register(number: int) -> int:
         if number not in known:

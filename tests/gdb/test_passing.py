@@ -1,4 +1,4 @@
-"""Breakpoints that the guest passes: ``dprintf`` done by the stub, and steps onto breakpoints whose condition is false."""
+"""Breakpoints that the guest passes: ``dprintf`` done by the stub, steps onto breakpoints whose condition is false."""
 
 from __future__ import annotations
 
