@@ -28,6 +28,7 @@ _REPLAY_OPTIONS = (
     "serial",
     "gdb",
     "s",
+    "listen-any",
     "S",
     "d",
     "D",

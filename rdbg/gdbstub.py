@@ -49,6 +49,7 @@ class GdbOptions:
 
     Args:
         host: address to listen on; loopback unless told otherwise.
+        listen_any: addresses other than loopback may be listened on.
         port: TCP port; 0 takes a free one, see ``GdbServer.address``.
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
@@ -57,6 +58,7 @@ class GdbOptions:
 
     host: str = "127.0.0.1"
     port: int = 1234
+    listen_any: bool = False
     stopped: bool = False
     executable: bytes | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
@@ -107,7 +109,7 @@ class GdbServer:
         """Open the port.
 
         Raises:
-            RdbgError: it is in use or the address is not this host's.
+            RdbgError: it is in use, the address is not this host's, or it is open to others and may not be.
         """
         host, port = self.options.host, self.options.port
         try:
@@ -115,6 +117,13 @@ class GdbServer:
             listener = socket.socket(family, kind, protocol)
         except OSError as error:
             raise RdbgError(f"-gdb tcp:{host}:{port}: {error.strerror or error}") from error
+        for_others = not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback
+        if for_others and not self.options.listen_any:
+            listener.close()
+            raise RdbgError(
+                f"-gdb tcp:{host}:{port} is open to other hosts, and whoever connects can change the guest; if that is "
+                f"meant, add --listen-any, or else write -gdb tcp::{port}"
+            )
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
@@ -126,7 +135,7 @@ class GdbServer:
             ) from error
         listener.setblocking(False)
         self._listener = listener
-        if not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback:
+        if for_others:
             _log.warning(
                 "listening for GDB on %s:%d: whoever can connect there can change the guest", host, self.address[1]
             )

@@ -76,6 +76,7 @@ class RunOptions:
         default_serial: see there.
         chardevs: back ends that serial ports may name.
         gdb: where to listen for GDB, or None.
+        listen_any: GDB may come from other hosts.
         stopped: do not start the guest before GDB says so.
         reboot: whether a reset by the guest starts it again; False: it ends the run.
         traces: subjects to trace.
@@ -99,6 +100,7 @@ class RunOptions:
     default_serial: bool = True
     chardevs: tuple[Chardev, ...] = ()
     gdb: Address | None = None
+    listen_any: bool = False
     stopped: bool = False
     reboot: bool = True
     traces: tuple[str, ...] = ()

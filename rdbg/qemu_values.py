@@ -188,6 +188,11 @@ def short_gdb(options: RunOptions, value: str) -> RunOptions:
     return replace(options, gdb=Address(LOOPBACK, DEFAULT_GDB_PORT))
 
 
+def listen_any(options: RunOptions, value: str) -> RunOptions:
+    """``--listen-any``."""
+    return replace(options, listen_any=True)
+
+
 def stopped(options: RunOptions, value: str) -> RunOptions:
     """``-S``."""
     return replace(options, stopped=True)

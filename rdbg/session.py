@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdbg.address import LOOPBACK
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError, RecordingFailed
@@ -25,6 +26,7 @@ from rdbg.timeline import StopConditions, StopReason, Timeline
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
+_EVERY_ADDRESS = "0.0.0.0"
 
 _DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
 
@@ -175,8 +177,9 @@ class Session:
             self.server = GdbServer(
                 self.timeline,
                 GdbOptions(
-                    host=options.gdb.host,
+                    host=_EVERY_ADDRESS if options.listen_any and options.gdb.host == LOOPBACK else options.gdb.host,
                     port=options.gdb.port,
+                    listen_any=options.listen_any,
                     stopped=options.stopped,
                     executable=_executable(spec),
                     stop_wanted=host.attend,

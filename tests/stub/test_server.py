@@ -81,11 +81,17 @@ def test_only_loopback_unless_told_otherwise() -> None:
 
 
 def test_another_address_than_loopback_is_warned_of(live: Timeline, caplog: pytest.LogCaptureFixture) -> None:
-    server = GdbServer(live, GdbOptions(host="0.0.0.0", port=0))
+    server = GdbServer(live, GdbOptions(host="0.0.0.0", port=0, listen_any=True))
     with caplog.at_level(logging.WARNING, "rdbg.gdbstub"):
         server.listen()
     server.close()
     assert "whoever can connect there can change the guest" in caplog.text
+
+
+def test_another_address_than_loopback_is_refused_with_the_cure(live: Timeline) -> None:
+    for host in ("0.0.0.0", "::"):
+        with pytest.raises(RdbgError, match="add --listen-any, or else write -gdb tcp::4711"):
+            GdbServer(live, GdbOptions(host=host, port=4711)).listen()
 
 
 def test_an_interrupt_stops_a_live_run(server: GdbServer) -> None:
