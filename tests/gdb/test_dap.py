@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,20 @@ import pytest
 from tests.gdb.conftest import PYPI_GDB
 from tests.gdb.driver import Guest
 
+SCRIPT = Path(__file__).parents[2] / "rdbg" / "gdb" / "rdbg_dap.py"
 ELF = Path(__file__).parent / "guest" / "counter-el.elf"
 
 
 class Dap:
-    """A client of ``gdb -i=dap``."""
+    """A client of ``gdb -i=dap``.
 
-    def __init__(self) -> None:
-        self._gdb = subprocess.Popen(
-            [str(PYPI_GDB), "-nx", "-q", "-i=dap"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    Args:
+        script: a file that GDB is to load, or None.
+    """
+
+    def __init__(self, script: Path | None = None) -> None:
+        command = [str(PYPI_GDB), "-nx", "-q", "-i=dap", *(["-x", str(script)] if script is not None else [])]
+        self._gdb = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._number = 0
         self.events: list[dict[str, Any]] = []
 
@@ -73,29 +78,68 @@ class Dap:
         self._gdb.communicate()
 
 
-@pytest.mark.skipif(not PYPI_GDB.is_file(), reason="needs gdb-for-pwndbg (pip install rdbg[gdb])")
-@pytest.mark.timeout(60)
-def test_an_editor_goes_back_by_dap() -> None:
-    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest:
-        dap = Dap()
-        try:
-            capabilities = dap.ask("initialize", adapterID="gdb", linesStartAt1=True, columnsStartAt1=True)["body"]
-            attach = dap.send("attach", program=str(ELF), target=f"127.0.0.1:{guest.port}")
-            dap.ask("setFunctionBreakpoints", breakpoints=[{"name": "note"}])
-            dap.ask("configurationDone")
-            assert dap.answer(attach)["success"]
-            dap.stopped()
-            said = dap.ask("evaluate", expression="reverse-continue", context="repl")
-            assert said["success"], said
-            frame = dap.ask("stackTrace", threadId=1)["body"]["stackFrames"][0]
+    def attach(self, guest: Guest) -> dict[str, Any]:
+        """Connect to a guest, with a breakpoint on its function ``note``; gives what GDB is capable of."""
+        capabilities: dict[str, Any] = self.ask("initialize", adapterID="gdb")["body"]
+        attach = self.send("attach", program=str(ELF), target=f"127.0.0.1:{guest.port}")
+        self.ask("setFunctionBreakpoints", breakpoints=[{"name": "note"}])
+        self.ask("configurationDone")
+        assert self.answer(attach)["success"]
+        self.stopped()
+        return capabilities
+
+    def frame(self) -> dict[str, Any]:
+        """The innermost frame."""
+        frame: dict[str, Any] = self.ask("stackTrace", threadId=1)["body"]["stackFrames"][0]
+        return frame
+
+    def evaluate(self, expression: str, **more: object) -> str:
+        """An expression's value, or what a command prints (context "repl")."""
+        answer = self.ask("evaluate", expression=expression, **more)
+        assert answer["success"], answer
+        return str(answer["body"]["result"])
+
+
+pytestmark = [
+    pytest.mark.skipif(not PYPI_GDB.is_file(), reason="needs gdb-for-pwndbg (pip install rdbg[gdb])"),
+    pytest.mark.timeout(60),
+]
+
+
+def test_an_editor_goes_back_by_its_console() -> None:
+    """GDB's debug adapter knows no requests for going back; its console knows all of GDB's commands."""
+    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, closing(Dap()) as dap:
+        assert not dap.attach(guest).get("supportsStepBack")
+        dap.evaluate("reverse-continue", context="repl")
+        frame = dap.frame()
+        assert frame["name"] == "note"
+        assert dap.evaluate("value", frameId=frame["id"], context="watch") == "93"
+        dap.evaluate("reverse-stepi", context="repl")
+        assert dap.frame()["name"] == "work"
+        assert "icount" in dap.evaluate("monitor when", context="repl")
+
+
+def test_an_editor_goes_back_by_its_buttons() -> None:
+    """With rdbg's script the adapter has the requests that an editor's buttons send."""
+    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, closing(Dap(SCRIPT)) as dap:
+        assert dap.attach(guest)["supportsStepBack"] is True
+        for expected in ("93", "83"):
+            assert dap.ask("reverseContinue", threadId=1)["success"]
+            assert dap.stopped()["reason"] == "breakpoint"
+            frame = dap.frame()
             assert frame["name"] == "note"
-            value = dap.ask("evaluate", expression="value", frameId=frame["id"], context="watch")
-            assert value["body"]["result"] == "93"
-            if capabilities.get("supportsStepBack"):
-                assert dap.ask("reverseContinue", threadId=1)["success"]
-                dap.stopped()
-                assert dap.ask("stepBack", threadId=1, granularity="instruction")["success"]
-                dap.stopped()
-            assert "icount" in dap.ask("evaluate", expression="monitor when", context="repl")["body"]["result"]
-        finally:
-            dap.close()
+            assert dap.evaluate("value", frameId=frame["id"], context="watch") == expected
+        assert dap.ask("stepBack", threadId=1)["success"]
+        assert dap.stopped()["reason"] == "step"
+        line = dap.frame()
+        assert line["name"] == "work"
+        assert dap.ask("stepBack", threadId=1, granularity="instruction")["success"]
+        dap.stopped()
+        assert int(dap.frame()["instructionPointerReference"], 16) < int(line["instructionPointerReference"], 16)
+        assert dap.ask("continue", threadId=1)["success"]
+        dap.stopped()
+        assert dap.frame()["name"] == "note"
+        dap.ask("setFunctionBreakpoints", breakpoints=[])
+        assert dap.ask("reverseContinue", threadId=1)["success"]
+        dap.stopped()  # at the start of the history
+        assert dap.frame()["instructionPointerReference"].endswith("bfc00000")
