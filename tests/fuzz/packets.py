@@ -68,6 +68,16 @@ monitor_lines = st.one_of(
     st.text(max_size=30),
 )
 _condition = st.sampled_from(_CODE).map(lambda code: b"X%x,%b" % (len(code) // 2, code.encode()))
+_FORMATS = (b"hit\n", b"%d %x\n", b"%s", b"%n", b"%99999999d", b"%.99999999s", b"%*d", b"%", b"%c%lld%p%f", b"\xff")
+
+
+def _printf(text: bytes) -> bytes:
+    """Bytecode that prints: 5, channel, function; then printf with one argument, the string's length and the string."""
+    code = bytes.fromhex("220522002200") + b"\x34\x01" + (len(text) + 1).to_bytes(2, "big") + text + b"\0\x27"
+    return b"X%x,%b" % (len(code), code.hex().encode())
+
+
+_command = form(b"cmds:", st.sampled_from((b"0", b"1", b"")), b",", some(st.sampled_from(_FORMATS).map(_printf)))
 _action = st.one_of(
     st.sampled_from((b";c", b";s", b";t", b";C05", b";S0b", b";c:1", b";s:1", b";c:p1.-1", b";s:2", b";q", b";")),
     form(b";r", address, b",", address, b":", thread),
@@ -106,7 +116,7 @@ SHAPES: dict[bytes, Bytes] = {
     b"qCRC:": _range,
     b"vFlashErase:": _range,
     b"vFlashWrite:": form(address, b":", raw),
-    b"Z": form(_point, some(form(b";", _condition))),
+    b"Z": form(_point, some(form(b";", _condition)), st.just(b"") | form(b";", _command)),
     b"z": _point,
     b"c": st.just(b"") | address,
     b"C": form(number, st.just(b"") | form(b";", address)),
