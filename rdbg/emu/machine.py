@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgpack
 import numpy
@@ -11,7 +12,7 @@ import numpy
 from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
-from rdbg.emu.bus import Bus, Claim
+from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.host_memory import large_memory
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
@@ -398,7 +399,10 @@ class Machine:
     def save_state(self) -> MachineState:
         """All of the machine's state but its pages."""
         icount, registers = self.core.save()
-        devices = msgpack.packb(
+        return MachineState(icount, registers, self._save_devices())
+
+    def _save_devices(self) -> bytes:
+        state: bytes = msgpack.packb(
             [
                 [device.save() for device in self.board.devices],
                 [timer.deadline_ns for timer in self._system.timers.values()],
@@ -407,7 +411,7 @@ class Machine:
                 [(event.kind.value, event.port, event.value, event.data) for event in self._woken_by],
             ]
         )
-        return MachineState(icount, registers, devices)
+        return state
 
     def load_state(self, state: MachineState) -> None:
         """Take a state back.
@@ -416,15 +420,20 @@ class Machine:
             RdbgError: it was saved by another version or from another board.
         """
         try:
-            devices, timers, reset_wanted, shutdown_code, waking = msgpack.unpackb(state.devices)
+            devices, timers, *_ = parts = msgpack.unpackb(state.devices)
         except ValueError as error:
             raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged: {error}") from None
         if len(devices) != len(self.board.devices) or len(timers) != len(self._system.timers):
             raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
         self.core.load(state.icount, state.cpu)
+        self._load_devices(parts)
+
+    def _load_devices(self, parts: list[Any]) -> None:
+        """Take back what `_save_devices` gave, unpacked. The CPU's interrupt lines stay as they are."""
+        devices, timers, reset_wanted, shutdown_code, waking = parts
         lines = self.core.lines
         layout = self.bus.layout()
-        self._woken_by = [InputEvent(state.icount, InputKind(e[0]), *e[1:]) for e in waking]
+        self._woken_by = [InputEvent(self.icount, InputKind(e[0]), *e[1:]) for e in waking]
         self._loading = True
         try:
             for device, saved in zip(self.board.devices, devices, strict=True):
@@ -547,7 +556,7 @@ class Machine:
         return self.core.translate(address & 0xFFFFFFFF)
 
     def read_memory(self, address: int, length: int) -> bytes:
-        """Bytes at a virtual address, as many as are mapped to memory, or to nothing and read as zeros."""
+        """Bytes at a virtual address, as many as are mapped; of devices, what a load would give."""
         out = bytearray()
         while len(out) < length:
             here = (address + len(out)) & 0xFFFFFFFF
@@ -555,12 +564,32 @@ class Machine:
             page = None if physical is None else self.bus.classify(physical).backing_page
             chunk = min(length - len(out), PAGE_SIZE - here % PAGE_SIZE)
             if page is None:
-                if physical is None or not self.bus.ignored_page(physical):
+                if physical is None:
                     break
-                out += bytes(chunk)
+                found = bytes(chunk) if self.bus.ignored_page(physical) else self._peek(physical, chunk)
+                out += found
+                if len(found) < chunk:
+                    break
                 continue
             first = page * PAGE_SIZE + here % PAGE_SIZE
             out += self._memory[first : first + chunk]
+        return bytes(out)
+
+    def _peek(self, address: int, length: int) -> bytes:
+        """What loads from devices would give now, up to where nothing answers. The devices do not notice: what reading
+        does to them is undone."""
+        before, lines = self._save_devices(), self.core.lines
+        out = bytearray()
+        try:
+            while len(out) < length:
+                at, left = address + len(out), length - len(out)
+                size = next(size for size in (4, 2, 1) if at % size == 0 and size <= left)
+                out += self.bus.read(at, size).to_bytes(size, "big" if self.big_endian else "little")
+        except BusError:
+            pass
+        finally:
+            self.core.set_lines(lines)
+            self._load_devices(msgpack.unpackb(before))
         return bytes(out)
 
     def memory_areas(self) -> Sequence[MemoryArea]:

@@ -326,7 +326,7 @@ class MachineApi(Protocol):
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, through the guest's MMU as it stands, as many as are mapped.
 
-        Device registers are not touched: they read as unmapped unless the device allows peeking.
+        Device registers give what a load would; reading changes nothing.
         """
 
     def translate(self, address: int) -> int | None:
