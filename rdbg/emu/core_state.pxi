@@ -54,6 +54,7 @@ cdef class StateAccess(PageAccess):
         c.s.cp0.ebase = 0x80000000U
         c.s.cp0.intctl = <uint32_t>0xE0000000U
         c.s.cp0.debug = 0x40008000
+        c.s.tlb_count = TLB_ENTRIES
         for i in range(TLB_ENTRIES):             # entries that nothing matches, as QEMU has them
             c.s.tlb[i].vpn2 = (<uint32_t>0x80000000U) + (i << 13)
         for i in range(1, 32):

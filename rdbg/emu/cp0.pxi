@@ -146,6 +146,7 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             old = r.entryhi
             r.entryhi = value & <uint32_t>0xFFFFE0FFU
             if (old ^ value) & 0xFF:
+                forget_replaced(c)
                 flush_tlb(c)
         elif reg == 11:
             r.compare = value
@@ -201,8 +202,42 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             r.taghi = value
 
 
-cdef void write_tlb(Cpu *c, uint32_t index) noexcept nogil:
-    cdef TlbEntry *e = &c.s.tlb[index]
+# An entry that tlbwr replaces goes on to translate, as in QEMU: which one is replaced is a matter of chance, so that
+# the guest cannot count on its absence, and a page that is used again soon costs no miss. The guest must not be able
+# to tell: whatever it does to find or remove an entry (tlbp, tlbr, tlbwi, a new ASID) removes these first, and they
+# never lead to an exception of their own. They are part of the machine's state.
+# No two entries in use translate the same address, unless the guest has written such into the TLB itself; so their
+# order does not matter, and what Unicorn has cached stays true while one is moved.
+
+cdef void forget_replaced(Cpu *c) noexcept nogil:
+    """Drop what tlbwr has replaced. The caller flushes Unicorn's TLB."""
+    memset(&c.s.tlb[TLB_ENTRIES], 0, (TLB_SLOTS - TLB_ENTRIES) * sizeof(TlbEntry))
+    c.s.tlb_count = TLB_ENTRIES
+
+
+cdef inline bint overlap(const TlbEntry *a, const TlbEntry *b) noexcept nogil:
+    """Whether both may translate one address."""
+    return not (a.vpn2 ^ b.vpn2) & ~(a.mask | b.mask | 0x1FFF) and (
+        a.asid == b.asid or a.is_global != 0 or b.is_global != 0)
+
+
+cdef bint forget_overlapping(Cpu *c, const TlbEntry *e) noexcept nogil:
+    """Drop replaced entries that translate what ``e`` does; whether there were any."""
+    cdef uint32_t i = c.s.tlb_count
+    cdef bint found = False
+    while i > TLB_ENTRIES:
+        i -= 1
+        if overlap(&c.s.tlb[i], e):
+            found = True
+            c.s.tlb_count -= 1
+            c.s.tlb[i] = c.s.tlb[c.s.tlb_count]
+            memset(&c.s.tlb[c.s.tlb_count], 0, sizeof(TlbEntry))
+    return found
+
+
+cdef TlbEntry entry_to_write(Cpu *c) noexcept nogil:
+    """What tlbwi and tlbwr write."""
+    cdef TlbEntry e
     # Frame bits below the page size are not stored.
     cdef uint32_t kept = ~((c.s.cp0.pagemask >> 13) << 6) & ~<uint32_t>1
     e.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
@@ -211,23 +246,69 @@ cdef void write_tlb(Cpu *c, uint32_t index) noexcept nogil:
     e.is_global = c.s.cp0.entrylo0 & c.s.cp0.entrylo1 & 1
     e.lo0 = c.s.cp0.entrylo0 & kept
     e.lo1 = c.s.cp0.entrylo1 & kept
-    flush_tlb(c)
+    return e
+
+
+cdef inline bint permits_more(uint32_t old, uint32_t new) noexcept nogil:
+    """Whether half an entry goes on to translate all that it did, to the same frame."""
+    return not old & 2 or (new & 2 and (old ^ new) >> 6 == 0 and not old & ~new & 4)
+
+
+cdef void write_indexed(Cpu *c, uint32_t index) noexcept nogil:
+    """tlbwi."""
+    cdef TlbEntry new = entry_to_write(c)
+    cdef TlbEntry *old = &c.s.tlb[index]
+    cdef bint upgrade = (
+        old.vpn2 == new.vpn2 and old.mask == new.mask and old.asid == new.asid and old.is_global == new.is_global
+        and permits_more(old.lo0, new.lo0) and permits_more(old.lo1, new.lo1))
+    old[0] = new
+    if not upgrade:
+        forget_replaced(c)
+        flush_tlb(c)
+
+
+cdef void write_random(Cpu *c) noexcept nogil:
+    """tlbwr."""
+    cdef uint32_t index = next_random(c)
+    cdef TlbEntry new = entry_to_write(c)
+    cdef TlbEntry *old = &c.s.tlb[index]
+    cdef bint flush = forget_overlapping(c, &new)
+    cdef bint keep = c.s.tlb_count < TLB_SLOTS and not overlap(old, &new)
+    cdef uint32_t i
+    for i in range(c.s.tlb_count):
+        if i != index and (overlap(&c.s.tlb[i], old) or overlap(&c.s.tlb[i], &new)):
+            keep = False
+            break
+    if keep:
+        c.s.tlb[c.s.tlb_count] = old[0]
+        c.s.tlb_count += 1
+    else:
+        forget_replaced(c)
+        flush = True
+    old[0] = new
+    if flush:
+        flush_tlb(c)
 
 
 cdef void read_tlb(Cpu *c, uint32_t index) noexcept nogil:
+    """tlbr."""
     cdef TlbEntry *e = &c.s.tlb[index]
     cdef uint32_t asid = c.s.cp0.entryhi & 0xFF
+    cdef bint replaced = c.s.tlb_count > TLB_ENTRIES
+    forget_replaced(c)
     c.s.cp0.entryhi = e.vpn2 | e.asid
     c.s.cp0.pagemask = e.mask
     c.s.cp0.entrylo0 = e.lo0 | e.is_global
     c.s.cp0.entrylo1 = e.lo1 | e.is_global
-    if e.asid != asid:
+    if replaced or e.asid != asid:
         flush_tlb(c)
 
 
 cdef void probe_tlb(Cpu *c) noexcept nogil:
+    """tlbp."""
     cdef uint32_t i, mask
     cdef TlbEntry *e
+    cdef TlbEntry wanted
     for i in range(TLB_ENTRIES):
         e = &c.s.tlb[i]
         mask = e.mask | 0x1FFF
@@ -236,6 +317,11 @@ cdef void probe_tlb(Cpu *c) noexcept nogil:
             c.s.cp0.index = i
             return
     c.s.cp0.index |= <uint32_t>0x80000000U
+    memset(&wanted, 0, sizeof(TlbEntry))
+    wanted.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
+    wanted.asid = c.s.cp0.entryhi & 0xFF
+    if forget_overlapping(c, &wanted):
+        flush_tlb(c)
 
 
 cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
@@ -269,9 +355,9 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if function == 1:
         read_tlb(c, c.s.cp0.index & 0xF)
     elif function == 2:
-        write_tlb(c, c.s.cp0.index & 0xF)
+        write_indexed(c, c.s.cp0.index & 0xF)
     elif function == 6:
-        write_tlb(c, next_random(c))
+        write_random(c)
     elif function == 8:
         probe_tlb(c)
     elif function == 0x18:                       # eret

@@ -35,16 +35,16 @@ cdef int translate(Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) n
     elif c.s.cp0.status & STATUS_ERL:
         pa[0] = va
         return TRANSLATED
-    for i in range(TLB_ENTRIES):
+    for i in range(c.s.tlb_count):
         e = &c.s.tlb[i]
         mask = e.mask | 0x1FFF
         if (va & ~mask) == (e.vpn2 & ~mask) and (e.is_global or e.asid == (c.s.cp0.entryhi & 0xFF)):
             half = (mask >> 1) + 1
             lo = e.lo1 if va & half else e.lo0
-            if not lo & 2:
-                return NOT_VALID
-            if access == STORE and not lo & 4:
-                return NOT_DIRTY
+            if not lo & 2 or access == STORE and not lo & 4:
+                if i >= TLB_ENTRIES:
+                    continue                     # what a handler would look for with tlbp, and not find
+                return NOT_DIRTY if lo & 2 else NOT_VALID
             pa[0] = (((lo >> 6) << PAGE_BITS) & ~(mask >> 1)) | (va & (mask >> 1))
             return TRANSLATED
     return NO_MATCH

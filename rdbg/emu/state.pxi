@@ -4,6 +4,7 @@ cdef enum:
     PAGE_BITS = 12
     PAGE_BYTES = 4096
     TLB_ENTRIES = 16
+    TLB_SLOTS = 128              # with entries that tlbwr has replaced
     FETCH_CACHE = 1024
     BLOCK_CACHE = 4096           # of blocks seen lately, by (address >> 2)
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
@@ -160,7 +161,9 @@ cdef struct Owned:
     uint32_t halted              # in wait
     uint32_t hardware_lines      # levels of the six interrupt inputs, bits 0..5
     Cp0 cp0
-    TlbEntry tlb[TLB_ENTRIES]
+    uint32_t tlb_count           # slots in use: the TLB's entries, and behind them what tlbwr has replaced
+    uint32_t unused
+    TlbEntry tlb[TLB_SLOTS]      # those not in use are zeros
 
 
 # What Unicorn holds, in an order and shape of our own.
