@@ -1,6 +1,12 @@
 # The block hook: it counts instructions, finds interrupt windows, and stops where it was asked to.
 # Called once a block, about a hundred million times a second: everything rare is in functions of its own.
 
+cdef enum:
+    ENDS_LIKELY = 1
+    ENDS_UNKNOWN = 2
+    ENDS = 3
+
+
 cdef bint slot_was_nullified(Cpu *c) noexcept nogil:
     """Whether the block that just fell through ended in a branch-likely that was not taken: its slot did not run."""
     cdef uint32_t end = c.start + c.size
@@ -20,12 +26,19 @@ cdef bint slot_was_nullified(Cpu *c) noexcept nogil:
     return True
 
 
+cdef inline void no_block(Cpu *c, uint32_t start) noexcept nogil:
+    """Nothing of a block at ``start`` has run; NO_BLOCK: what follows is a window."""
+    c.start = start
+    c.size = 0
+    c.prev_size = 0
+    c.ends_likely = 0
+    c.ends_unknown = False
+
+
 cdef inline void stand_at(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """All before ``pc`` is counted; what is due at this position is done."""
     c.base = icount
-    c.start = pc
-    c.size = 0
-    c.prev_size = 0
+    no_block(c, pc)
     c.next_pc = pc
 
 
@@ -38,6 +51,17 @@ cdef void stop_before(Cpu *c, uint32_t pc, uint64_t icount, int why) noexcept no
 
 cdef inline uint64_t position(Cpu *c) noexcept nogil:
     return c.base + (c.size >> 2)
+
+
+cdef inline void plan_closer(Cpu *c) noexcept nogil:
+    """Blocks that end at this icount or later are looked at before they run."""
+    c.closer = 0 if c.probe or c.ends_unknown else c.limit
+
+
+cdef inline void look_at_blocks(Cpu *c) noexcept nogil:
+    """From the next block on, look at each before it runs."""
+    c.probe = True
+    c.closer = 0
 
 
 cdef void plan_attention(Cpu *c) noexcept nogil:
@@ -121,9 +145,7 @@ cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         c.base = icount
         forget_branch_and_link(c)
         c.next_pc = vector
-        c.start = NO_BLOCK
-        c.size = 0
-        c.prev_size = 0
+        no_block(c, NO_BLOCK)
         uc_reg_write(c.uc, UC_MIPS_REG_PC, &vector)
         return True
     if icount >= c.pause_at or c.kicked:
@@ -303,12 +325,33 @@ cdef inline uint32_t fcsr(Cpu *c) noexcept nogil:
     return value
 
 
-cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
-    """A block runs that is not among those seen lately."""
-    cdef BlockSet *blocks = &c.blocks
-    cdef uint64_t block = <uint64_t>pc << 32 | size
+cdef inline uint32_t recent_slot(uint32_t pc) noexcept nogil:
+    """Where Cpu.recent keeps the block at ``pc``."""
+    return ((pc >> 2) & (BLOCK_CACHE - 1)) + (BLOCK_CACHE if pc >> 30 == 2 else 0)
+
+
+cdef inline uint32_t recent_key(uint32_t pc, uint32_t size) noexcept nogil:
+    return (pc & <uint32_t>BLOCK_TAG) | size     # a block is no longer than a page
+
+
+cdef uint32_t block_end(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """How a block ends: whether with a branch-likely and its slot."""
+    cdef uint8_t *host = fetch_host(c, pc)
+    cdef uint32_t w
+    if size == 4:
+        # The slot of a branch in the block before, where the translator has split the two.
+        return ENDS_UNKNOWN if not pc & (PAGE_BYTES - 1) or is_likely(code_word(c, pc - 4)) else 0
+    if host == NULL or c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED:
+        return ENDS_UNKNOWN                      # its code may change without notice
+    w = code_word(c, pc + size - 8)
+    if not is_likely(w):
+        return 0
+    return ENDS_UNKNOWN if (w & 0xFFFF) == 1 else ENDS_LIKELY
+
+
+cdef void remember_block(BlockSet *blocks, uint64_t block) noexcept nogil:
+    """Add a block, address << 32 | bytes, to those executed in this interval."""
     cdef uint32_t at = <uint32_t>((block * 0x9E3779B97F4A7C15ULL) >> 47) & (2 * MOST_BLOCKS - 1)
-    blocks.recent[(pc >> 2) & (BLOCK_CACHE - 1)] = block
     if blocks.count == MOST_BLOCKS:
         return
     while blocks.slots[at]:
@@ -320,17 +363,32 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     blocks.count += 1
 
 
-cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
-    """Unicorn enters a block of ``size`` bytes."""
-    cdef Cpu *c = <Cpu*>user
-    cdef uint32_t pc = <uint32_t>address
+cdef uint32_t note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """A block runs that may not be among those seen lately. Returns how it ends."""
+    cdef uint32_t *recent = &c.recent[recent_slot(pc)]
+    cdef uint32_t key = recent_key(pc, size)
+    if (recent[0] ^ key) > ENDS:
+        remember_block(&c.blocks, <uint64_t>pc << 32 | size)
+        recent[0] = key | block_end(c, pc, size)
+    return recent[0] & ENDS
+
+
+cdef inline void enter_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount, uint32_t ends_likely) noexcept nogil:
+    c.prev_start = c.start
+    c.prev_size = c.size
+    c.base = icount
+    c.start = pc
+    c.size = size
+    c.ends_likely = ends_likely
+
+
+cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """What the block hook does where something may be due."""
     cdef uint64_t icount = c.base + (c.size >> 2)
-    cdef uint32_t before = 0
+    cdef uint32_t end
     if pc == c.start + c.size:
-        if c.size:
-            if slot_was_nullified(c):
-                icount -= 1
-            before = c.size
+        if c.ends_likely or c.ends_unknown and slot_was_nullified(c):
+            icount -= 1
     else:
         c.s.window = icount
         if icount >= c.attention and at_window(c, pc, icount):
@@ -338,10 +396,21 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     if icount + (size >> 2) >= c.limit or c.probe:
         if look_closer(c, pc, size >> 2, icount):
             return
-    if c.blocks.recent[(pc >> 2) & (BLOCK_CACHE - 1)] != (address << 32 | size):
-        note_block(c, pc, size)
-    c.prev_start = c.start
-    c.prev_size = before
-    c.base = icount
-    c.start = pc
-    c.size = size
+    end = note_block(c, pc, size)
+    enter_block(c, pc, size, icount, end & ENDS_LIKELY)
+    c.ends_unknown = end == ENDS_UNKNOWN
+    plan_closer(c)
+
+
+cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
+    """Unicorn enters a block of ``size`` bytes. The common case has no branch that is hard to foresee."""
+    cdef Cpu *c = <Cpu*>user
+    cdef uint32_t pc = <uint32_t>address
+    cdef uint32_t end = c.recent[recent_slot(pc)] ^ recent_key(pc, size)
+    cdef uint64_t fell_through = pc == c.start + c.size
+    cdef uint64_t icount = c.base + (c.size >> 2) - (c.ends_likely & fell_through)
+    if end > ENDS_LIKELY or icount + (size >> 2) >= c.closer or icount >= c.attention:
+        enter_rarely(c, pc, size)
+        return
+    c.s.window = icount ^ ((c.s.window ^ icount) & (0 - fell_through))
+    enter_block(c, pc, size, icount, end)

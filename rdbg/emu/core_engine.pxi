@@ -79,14 +79,12 @@ cdef class Engine:
         c.seen_written = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_read = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_executed = <uint64_t*>calloc((1 << 20) // 64, 8)
-        c.blocks.recent = <uint64_t*>calloc(BLOCK_CACHE, 8)
         c.blocks.slots = <uint64_t*>calloc(2 * MOST_BLOCKS, 8)
         c.blocks.used = <uint32_t*>calloc(MOST_BLOCKS, 4)
         c.hooked_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
         if (c.page_state == NULL or c.alternations == NULL or c.phys_map == NULL or c.io_page == NULL
                 or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
-                or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.recent == NULL
-                or c.blocks.slots == NULL or c.blocks.used == NULL):
+                or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.slots == NULL or c.blocks.used == NULL):
             raise MemoryError
 
     def __dealloc__(self):
@@ -111,7 +109,6 @@ cdef class Engine:
         free(c.seen_written)
         free(c.seen_read)
         free(c.seen_executed)
-        free(c.blocks.recent)
         free(c.blocks.slots)
         free(c.blocks.used)
         free(c.hooked_pages)

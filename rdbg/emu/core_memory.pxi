@@ -6,6 +6,7 @@ cdef class PageAccess(RegisterAccess):
     def forget_mappings(self):
         """The bus changed: ask again what stands where."""
         memset(self.c.phys_map, 0, 4 << 20)
+        forget_recent(self.c)
         flush_tlb(self.c)
 
     def take_touched(self):
@@ -14,7 +15,7 @@ cdef class PageAccess(RegisterAccess):
         cdef Cpu *c = self.c
         cdef size_t i
         result = (take_list(&c.dirty), take_list(&c.written_virtual), take_list(&c.read_virtual),
-                  take_list(&c.executed_virtual), take_blocks(&c.blocks))
+                  take_list(&c.executed_virtual), take_blocks(c))
         for i in range(c.dirty.count):
             c.page_state[c.dirty.items[i]] &= ~PAGE_DIRTY
         forget_list(&c.written_virtual, c.seen_written)
@@ -98,9 +99,10 @@ cdef class PageAccess(RegisterAccess):
         return numpy.array(found, dtype=numpy.uint32)
 
 
-cdef take_blocks(BlockSet *blocks):
+cdef take_blocks(Cpu *c):
     """The blocks, as rows of (address, bytes), and forget them."""
-    cdef uint32_t i, at
+    cdef BlockSet *blocks = &c.blocks
+    cdef uint32_t i
     cdef uint32_t[:, ::1] rows
     result = None
     if blocks.count < MOST_BLOCKS:
@@ -110,12 +112,9 @@ cdef take_blocks(BlockSet *blocks):
             rows[i, 0] = <uint32_t>(blocks.slots[blocks.used[i]] >> 32)
             rows[i, 1] = <uint32_t>blocks.slots[blocks.used[i]]
     for i in range(blocks.count):
-        at = blocks.used[i]
-        blocks.recent[<uint32_t>(blocks.slots[at] >> 34) & (BLOCK_CACHE - 1)] = 0
-        blocks.slots[at] = 0
-    if result is None:
-        memset(blocks.recent, 0, BLOCK_CACHE * 8)
+        blocks.slots[blocks.used[i]] = 0
     blocks.count = 0
+    forget_recent(c)
     return result
 
 

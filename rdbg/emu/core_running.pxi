@@ -143,6 +143,7 @@ cdef class Running(HostAccess):
         c.probe = c.bp_count != 0 or c.watch_direct
         c.direct_wanted = False
         c.direct_epoch += 1                      # memory may have been written behind our back
+        plan_closer(c)
         c.python_event = 0                       # inputs may have come, or the history been wound
         c.attention = 0
         c.io_epoch += 1                          # whoever called may have changed a device
@@ -161,6 +162,7 @@ cdef class Running(HostAccess):
     cdef finish(self, uc_err err):
         cdef Cpu *c = self.c
         c.limit = FOREVER
+        plan_closer(c)
         if self.error is not None:
             error, self.error = self.error, None
             c.why_soon = WHY_NONE
@@ -196,6 +198,7 @@ cdef class Running(HostAccess):
         c.probe = False
         length = step_length(c, c.next_pc)
         c.limit = c.start_icount + length
+        plan_closer(c)
         c.stepping = True
         err = self.go()
         c.stepping = False

@@ -143,11 +143,10 @@ cdef inline void go_to(Cpu *c, uint32_t pc, bint window) noexcept nogil:
         note_bad_address(c, EXC_ADEL, pc)
         pc = enter_exception(c, EXC_ADEL, 0x180, pc, False)
     c.next_pc = pc
-    c.start = NO_BLOCK if window else pc
-    c.size = 0
-    c.prev_size = 0
+    no_block(c, NO_BLOCK if window else pc)
     if c.stepping and window:
         c.limit = c.base
+        plan_closer(c)
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &pc)
 
 

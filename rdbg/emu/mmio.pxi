@@ -86,7 +86,7 @@ cdef void note_watch(Cpu *c, uint64_t icount, uint32_t pc, size_t i, uint32_t va
     c.watch_hit_kind = kind
     if not c.last_hit:
         c.stop_soon = True
-        c.probe = True
+        look_at_blocks(c)
 
 
 cdef void check_watches(Cpu *c, uint32_t va, unsigned size, int kind) noexcept nogil:

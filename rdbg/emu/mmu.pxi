@@ -54,6 +54,12 @@ cdef inline void flush_tlb(Cpu *c) noexcept nogil:
     """Forget all of Unicorn's cached translations (not its translated code)."""
     uc_ctl_flush_tlb(c.uc)
     c.generation += 1
+    memset(c.recent, 0, 4 * BLOCK_CACHE)
+
+
+cdef inline void forget_recent(Cpu *c) noexcept nogil:
+    """Code may have changed, or an interval begins: note each block again when it runs."""
+    memset(c.recent, 0, 2 * 4 * BLOCK_CACHE)
 
 
 cdef inline bint bit_test_and_set(uint64_t *bits, uint32_t n) noexcept nogil:
@@ -101,6 +107,7 @@ cdef void purge_code(Cpu *c, uint32_t page) noexcept nogil:
     uc_ctl_remove_cache(c.uc, 0x10000, 0x10000 + PAGE_BYTES)
     c.purge_page = 0
     flush_tlb(c)
+    forget_recent(c)
 
 
 cdef void noop_code_hook(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
@@ -217,6 +224,7 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
     elif access == FETCH:
         if state & PAGE_DATA:
             flush_tlb(c)
+            forget_recent(c)
             state &= ~PAGE_DATA
         if not state & (PAGE_CODE | PAGE_MIXED):
             state = (state & ~LONG_RUN) | PAGE_CODE

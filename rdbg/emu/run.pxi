@@ -26,7 +26,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
             icount -= 1
             slot = False
         if not slot:
-            note_block(c, pc, 4)                 # a breakpoint here counts, though nothing is executed yet
+            remember_block(&c.blocks, <uint64_t>pc << 32 | 4)  # a breakpoint here counts, though nothing is executed yet
             if icount >= c.limit:
                 stand_at(c, pc, icount)
                 c.why = WHY_LIMIT

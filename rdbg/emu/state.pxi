@@ -6,7 +6,8 @@ cdef enum:
     TLB_ENTRIES = 16
     TLB_SLOTS = 128              # with entries that tlbwr has replaced
     FETCH_CACHE = 1024
-    BLOCK_CACHE = 4096           # of blocks seen lately, by (address >> 2)
+    BLOCK_CACHE = 8192           # of blocks seen lately, by (address >> 2): twice, see Cpu.recent
+    BLOCK_TAG = ~(4 * BLOCK_CACHE - 1)
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
@@ -210,7 +211,6 @@ cdef struct IdleStore:
 
 
 cdef struct BlockSet:
-    uint64_t *recent             # BLOCK_CACHE blocks (address << 32 | bytes) that are in the set
     uint64_t *slots              # open addressing, 2 * MOST_BLOCKS; 0: free
     uint32_t *used               # which slots are
     uint32_t count               # MOST_BLOCKS: too many to be told apart
@@ -259,19 +259,22 @@ cdef struct Cpu:
     uc_context *ctx
     uint8_t *ctx_bytes
     void *owner                  # the Core object, borrowed
-    Owned s
 
-    # the block that runs, or ran last
+    # the block that runs, or ran last: with the next three all that the block hook most often touches
     uint64_t base                # icount at its start
     uint32_t start
     uint32_t size                # bytes; 0: nothing of it has been counted yet
-    uint32_t prev_start          # the block that fell through into it
-    uint32_t prev_size           # 0: none did
-    uint32_t next_pc             # where to go on after emu_start returned
-
+    uint32_t prev_start          # the block before it
+    uint32_t prev_size
+    uint32_t ends_likely         # 1: it ends with a branch-likely and its slot, which runs only if the branch is taken
+    bint ends_unknown            # whether it does is to be asked when it has run
     # when the block hook has to look closer
-    uint64_t limit               # hard limit, a position
+    uint64_t closer              # first icount before which no block may end without a look: limit, or 0
     uint64_t attention           # first icount at which a window has something to do
+
+    Owned s
+    uint32_t next_pc             # where to go on after emu_start returned
+    uint64_t limit               # hard limit, a position
     uint64_t python_event        # first icount at which Python has something to do
     uint64_t compare_event       # icount of the Compare match
     uint64_t pause_at            # first icount at which a window ends the slice
@@ -351,6 +354,9 @@ cdef struct Cpu:
     PageList read_virtual
     PageList executed_virtual
     BlockSet blocks              # executed since take_touched
+    # Blocks among them, by address: tag | bytes | how it ends. First those at mapped addresses, then those in kseg0
+    # and kseg1, whose code does not change with the TLB.
+    uint32_t recent[2 * BLOCK_CACHE]
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
     uint64_t *seen_read
     uint64_t *seen_executed

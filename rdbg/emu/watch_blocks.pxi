@@ -148,7 +148,7 @@ cdef inline void seen_in_window(Cpu *c) noexcept nogil:
     if c.window_accesses >= DIRECT_AFTER and not c.stepping:
         c.window_accesses = 0
         c.direct_wanted = True
-        c.probe = True
+        look_at_blocks(c)
 
 
 cdef inline bint through_window(Cpu *c, uint32_t vpage, uint32_t m) noexcept nogil:
