@@ -71,7 +71,7 @@ cdef class Engine:
     cdef allocate(self):
         cdef Cpu *c = self.c
         c.page_state = <uint8_t*>calloc(c.page_count, 1)
-        c.alternations = <uint8_t*>calloc(c.page_count, 1)
+        c.alternated = <Alternations*>calloc(c.page_count, sizeof(Alternations))
         c.phys_map = <uint32_t*>calloc(1 << 20, 4)
         c.io_page = <uint32_t*>calloc(IO_SLOTS, 4)
         c.bp_filter = <uint64_t*>calloc(BREAKPOINT_BITS // 64, 8)
@@ -82,7 +82,7 @@ cdef class Engine:
         c.blocks.slots = <uint64_t*>calloc(2 * MOST_BLOCKS, 8)
         c.blocks.used = <uint32_t*>calloc(MOST_BLOCKS, 4)
         c.hooked_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
-        if (c.page_state == NULL or c.alternations == NULL or c.phys_map == NULL or c.io_page == NULL
+        if (c.page_state == NULL or c.alternated == NULL or c.phys_map == NULL or c.io_page == NULL
                 or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
                 or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.slots == NULL or c.blocks.used == NULL):
             raise MemoryError
@@ -96,7 +96,8 @@ cdef class Engine:
         if c.uc != NULL:
             uc_close(c.uc)
         free(c.page_state)
-        free(c.alternations)
+        free(c.alternated)
+        free(c.hooked.items)
         free(c.phys_map)
         free(c.io_page)
         free(c.bp_filter)

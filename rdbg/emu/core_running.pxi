@@ -18,6 +18,7 @@ cdef class Running(HostAccess):
         c.uc = NULL
         self.open_engine()
         memset(c.hooked_pages, 0, (1 << 20) // 8)
+        c.hooked.count = 0
         for i in range(c.page_count):
             c.page_state[i] &= PAGE_DIRTY | PAGE_STALE | PAGE_USED
         self.give(&h)

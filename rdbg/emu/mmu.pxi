@@ -13,6 +13,7 @@ cdef enum:
 
     LONG_RUN = 32                # page_state: has a straight run that would crash Unicorn's translator
     LONG_RUN_WORDS = 300         # Unicorn 2.1.4 crashes at 376
+    MOST_HOOKED_RUNS = 4         # hooks on one page before all of it is hooked
 
 
 cdef inline bint kernel_mode(Cpu *c) noexcept nogil:
@@ -115,37 +116,69 @@ cdef void noop_code_hook(uc_engine *uc, uint64_t address, uint32_t size, void *u
 
 
 cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
-    """Make Unicorn's translator split long blocks in these virtual addresses: the hook's operations fill its buffer
-    before LONG_RUN_WORDS instructions do. Code elsewhere on the page keeps its speed."""
+    """Make Unicorn's translator split long blocks in these virtual addresses, all on one page: the hook's operations
+    fill its buffer before LONG_RUN_WORDS instructions do. Code elsewhere on the page keeps its speed.
+
+    Hooks stay, so a page that shows long runs at ever other places gets one hook for all of it in the end.
+    """
+    cdef RangeList *hooked = &c.hooked
     cdef uc_hook handle
+    cdef void *bigger
+    cdef size_t i
+    cdef uint32_t on_page = 0
+    for i in range(hooked.count):
+        if hooked.items[i].first <= first and last <= hooked.items[i].last:
+            return
+        on_page += hooked.items[i].first >> PAGE_BITS == first >> PAGE_BITS
+    if on_page >= MOST_HOOKED_RUNS:
+        first &= ~<uint32_t>(PAGE_BYTES - 1)
+        last = first + PAGE_BYTES - 1
+    if hooked.count == hooked.room:
+        bigger = realloc(hooked.items, (hooked.room * 2 + 64) * sizeof(AddressRange))
+        if bigger == NULL:
+            abort()
+        hooked.items = <AddressRange*>bigger
+        hooked.room = hooked.room * 2 + 64
+    hooked.items[hooked.count] = AddressRange(first, last)
+    hooked.count += 1
     uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL, first, last)
 
 
-cdef bint hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage, bint whole) noexcept nogil:
-    """Whether the page has a straight run that needs the hook (all of it, if ``whole``); sets it, once a page."""
+cdef bint hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogil:
+    """Whether the page has straight runs that need the hook; sets it."""
     cdef uint32_t *words = <uint32_t*>(c.memory + (<size_t>page << PAGE_BITS))
     cdef uint32_t base = vpage << PAGE_BITS
     cdef uint32_t i, w
     cdef uint32_t run = 0
-    cdef bint found = whole
-    cdef bint again = bit_test(c.hooked_pages, vpage)
-    if whole:
-        hook_range(c, base, base + PAGE_BYTES - 1)
+    cdef bint found = False
     for i in range(PAGE_BYTES // 4 + 1):
         w = guest_word(c, words[i]) if i < PAGE_BYTES // 4 else 0x0000000C
         if not is_branch(w) and (w & 0xFC00003EU) != 0x0000000C:   # syscall, break
             run += 1
             continue
         if run >= LONG_RUN_WORDS:
-            if again and not whole:
-                return hook_long_runs(c, page, vpage, True)   # other code stood here before
-            if not whole:
-                hook_range(c, base + 4 * (i - run), base + 4 * i - 1)
+            hook_range(c, base + 4 * (i - run), base + 4 * i - 1)
             found = True
         run = 0
-    if found:
-        bit_test_and_set(c.hooked_pages, vpage)
     return found
+
+
+cdef uint8_t becomes_code(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
+    """A page that is not code is fetched from; returns its new state."""
+    if not hook_long_runs(c, page, vpage):
+        return (state & ~LONG_RUN) | PAGE_CODE
+    memset(c.hooked_pages, 0, (1 << 20) // 8)    # at other addresses it may have been hooked as it was
+    bit_test_and_set(c.hooked_pages, vpage)
+    return state | LONG_RUN | PAGE_CODE
+
+
+cdef void hook_elsewhere(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
+    """A page that needs the hook is fetched from at another virtual address, or has become mixed."""
+    if state & PAGE_MIXED:
+        hook_range(c, vpage << PAGE_BITS, (vpage << PAGE_BITS) + PAGE_BYTES - 1)
+    else:
+        hook_long_runs(c, page, vpage)
+    bit_test_and_set(c.hooked_pages, vpage)
 
 
 cdef inline uint32_t guest_word(Cpu *c, uint32_t raw) noexcept nogil:
@@ -213,6 +246,17 @@ cdef uint32_t watch_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) n
     return WATCH_WINDOW + (<uint32_t>i << PAGE_BITS)
 
 
+cdef bint alternates_fast(Cpu *c, uint32_t page) noexcept nogil:
+    """Note a store to a page of code; whether there were MIXED_AFTER of them within a while, the page fetched from in
+    between. (A kernel that patches itself now and then keeps the page as code.)"""
+    cdef uint16_t now = <uint16_t>(c.base >> MIXED_PERIOD)
+    if c.alternated[page].period != now:
+        c.alternated[page].period = now
+        c.alternated[page].times = 0
+    c.alternated[page].times += 1
+    return c.alternated[page].times >= MIXED_AFTER
+
+
 cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_entry *entry) noexcept nogil:
     """Grant an access to a backing page. WRITE and EXEC are never granted together, but to mixed pages:
     stores stay inline, and translated code never goes stale."""
@@ -227,11 +271,9 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
             forget_recent(c)
             state &= ~PAGE_DATA
         if not state & (PAGE_CODE | PAGE_MIXED):
-            state = (state & ~LONG_RUN) | PAGE_CODE
-            if hook_long_runs(c, page, vpage, False):
-                state |= LONG_RUN
-        elif state & (LONG_RUN | PAGE_MIXED) and not bit_test(c.hooked_pages, vpage):
-            hook_long_runs(c, page, vpage, (state & PAGE_MIXED) != 0)
+            state = becomes_code(c, page, vpage, state)
+        elif state & PAGE_MIXED or state & LONG_RUN and not bit_test(c.hooked_pages, vpage):
+            hook_elsewhere(c, page, vpage, state)
         c.page_state[page] = state
         entry.perms = UC_PROT_READ | UC_PROT_EXEC
         f = &c.fetch[vpage & (FETCH_CACHE - 1)]
@@ -242,8 +284,7 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
         if state & PAGE_CODE:
             purge_code(c, page)
             state &= ~PAGE_CODE
-            c.alternations[page] += 1
-            if c.alternations[page] >= MIXED_AFTER:
+            if alternates_fast(c, page):
                 state |= PAGE_MIXED
         if state & PAGE_MIXED:
             entry.perms = UC_PROT_ALL

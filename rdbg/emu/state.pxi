@@ -12,7 +12,8 @@ cdef enum:
     STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
     CP0_NUMBERS = 128            # register numbers of the debugger that may be CP0 registers
-    MIXED_AFTER = 8              # code/data alternations after which a page keeps both
+    MIXED_AFTER = 8              # code/data alternations after which a page keeps both,
+    MIXED_PERIOD = 22            # within 1 << 22 instructions
 
     # Unicorn's physical address space is ours to lay out: backings from 0, then windows of one page
     # for device registers and for watched pages, handed out on demand.
@@ -222,6 +223,22 @@ cdef struct PageList:
     size_t room
 
 
+cdef struct AddressRange:
+    uint32_t first
+    uint32_t last
+
+
+cdef struct RangeList:
+    AddressRange *items
+    size_t count
+    size_t room
+
+
+cdef struct Alternations:
+    uint16_t period              # icount >> MIXED_PERIOD
+    uint16_t times               # stores to it in that period, as a page of code
+
+
 cdef struct WatchRange:
     uint32_t first
     uint32_t last
@@ -339,7 +356,7 @@ cdef struct Cpu:
     uint8_t *memory
     uint32_t page_count
     uint8_t *page_state
-    uint8_t *alternations
+    Alternations *alternated
     uint32_t *phys_map           # one word for each guest-physical page
     uint32_t *io_page            # guest-physical page of each slot
     size_t io_slots
@@ -360,7 +377,8 @@ cdef struct Cpu:
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
     uint64_t *seen_read
     uint64_t *seen_executed
-    uint64_t *hooked_pages       # virtual pages with the no-op code hook
+    RangeList hooked             # virtual addresses with the no-op code hook
+    uint64_t *hooked_pages       # virtual pages that have been looked at for it
     uint32_t purge_page          # backing page + 1 whose code is being thrown away
     bint bring_up                # calibration: everything maps to the scratch page
 
