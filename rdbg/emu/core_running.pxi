@@ -16,6 +16,8 @@ cdef class Running(HostAccess):
         c.ctx = NULL
         uc_close(c.uc)
         c.uc = NULL
+        c.no_exit_checks = NULL
+        c.want_exit_checks = False
         self.open_engine()
         memset(c.hooked_pages, 0, (1 << 20) // 8)
         c.hooked.count = 0
@@ -124,6 +126,8 @@ cdef class Running(HostAccess):
         cdef uint8_t *host
         self.check(uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>on_condition, c, address, address), "condition hook")
         self.code_hooks.add(address)
+        c.want_exit_checks = True
+        set_exit_checks(c, True)
         if 0x80000000U <= address < 0xC0000000U:
             host = fetch_host(c, address)
             if host != NULL:

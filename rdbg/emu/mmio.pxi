@@ -53,6 +53,9 @@ cdef inline void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value
 
 cdef uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:
     cdef Cpu *c = <Cpu*>user
+    if c.bring_up:
+        uc_emu_stop(uc)
+        return 0
     return device_read(c, (c.io_page[offset >> PAGE_BITS] << PAGE_BITS) | <uint32_t>(offset & (PAGE_BYTES - 1)), size)
 
 

@@ -13,6 +13,10 @@ cdef enum:
 
     LONG_RUN = 32                # page_state: has a straight run that would crash Unicorn's translator
     LONG_RUN_WORDS = 300         # Unicorn 2.1.4 crashes at 376
+    LONG_NOPS = 128              # page_state: such a run consists of nops for a good part
+    # Unicorn ends a block at 4000 operations: the hook and what else it emits for every instruction are 10, so that
+    # 376 instructions do not come together unless more than a hundred of them are translated to nothing.
+    MOST_EMPTY = 32
     MOST_HOOKED_RUNS = 4         # hooks on one page before all of it is hooked
 
 
@@ -51,11 +55,18 @@ cdef int translate(Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) n
     return NO_MATCH
 
 
+cdef inline void set_exit_checks(Cpu *c, bint wanted) noexcept nogil:
+    """Whether code that is translated from now on asks after each load and store if it shall stop."""
+    if c.no_exit_checks != NULL:
+        c.no_exit_checks[0] = not wanted
+
+
 cdef inline void flush_tlb(Cpu *c) noexcept nogil:
     """Forget all of Unicorn's cached translations (not its translated code)."""
     uc_ctl_flush_tlb(c.uc)
     c.generation += 1
     memset(c.recent, 0, 4 * BLOCK_CACHE)
+    set_exit_checks(c, c.want_exit_checks)
 
 
 cdef inline void forget_recent(Cpu *c) noexcept nogil:
@@ -144,32 +155,56 @@ cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
     uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL, first, last)
 
 
-cdef bint hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogil:
-    """Whether the page has straight runs that need the hook; sets it."""
+cdef inline bint may_be_empty(uint32_t w) noexcept nogil:
+    """Whether Unicorn may translate ``w`` to nothing: nop and its like, prefetches, results that go to register 0."""
+    cdef uint32_t op = w >> 26
+    cdef bint no_rt = (w >> 16) & 31 == 0
+    cdef bint no_rd = (w >> 11) & 31 == 0
+    if op == 0:
+        return no_rd or (w & 0x30) == 0x30           # conditional traps, too
+    if op == 0x1C:
+        return no_rd
+    if op == 0x1F:
+        return no_rd or no_rt
+    if op == 0x11:
+        return no_rt
+    return op == 1 or op == 0x13 or op == 0x2F or op == 0x33 or no_rt
+
+
+cdef uint8_t hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogil:
+    """Set the hook on the page's straight runs that need it. LONG_RUN: it has such; LONG_RUN | LONG_NOPS: one whose
+    blocks get long enough only with the checks for an exit."""
     cdef uint32_t *words = <uint32_t*>(c.memory + (<size_t>page << PAGE_BITS))
     cdef uint32_t base = vpage << PAGE_BITS
     cdef uint32_t i, w
     cdef uint32_t run = 0
-    cdef bint found = False
+    cdef uint32_t empty = 0
+    cdef uint8_t found = 0
     for i in range(PAGE_BYTES // 4 + 1):
         w = guest_word(c, words[i]) if i < PAGE_BYTES // 4 else 0x0000000C
         if not is_branch(w) and (w & 0xFC00003EU) != 0x0000000C:   # syscall, break
             run += 1
+            empty += may_be_empty(w)
             continue
         if run >= LONG_RUN_WORDS:
             hook_range(c, base + 4 * (i - run), base + 4 * i - 1)
-            found = True
+            found |= LONG_RUN
+            if empty > MOST_EMPTY:
+                found |= LONG_NOPS
         run = 0
+        empty = 0
     return found
 
 
 cdef uint8_t becomes_code(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
     """A page that is not code is fetched from; returns its new state."""
-    if not hook_long_runs(c, page, vpage):
-        return (state & ~LONG_RUN) | PAGE_CODE
+    cdef uint8_t found = hook_long_runs(c, page, vpage)
+    state = (state & ~(LONG_RUN | LONG_NOPS)) | found | PAGE_CODE
+    if not found:
+        return state
     memset(c.hooked_pages, 0, (1 << 20) // 8)    # at other addresses it may have been hooked as it was
     bit_test_and_set(c.hooked_pages, vpage)
-    return state | LONG_RUN | PAGE_CODE
+    return state
 
 
 cdef void hook_elsewhere(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
@@ -275,6 +310,8 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
         elif state & PAGE_MIXED or state & LONG_RUN and not bit_test(c.hooked_pages, vpage):
             hook_elsewhere(c, page, vpage, state)
         c.page_state[page] = state
+        if state & (PAGE_MIXED | LONG_NOPS):
+            set_exit_checks(c, True)             # nothing is translated from a page that was not asked for here
         entry.perms = UC_PROT_READ | UC_PROT_EXEC
         f = &c.fetch[vpage & (FETCH_CACHE - 1)]
         f.vpage = vpage
@@ -322,7 +359,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         entry.perms = UC_PROT_READ | UC_PROT_EXEC
         return True
     if c.bring_up:
-        entry.paddr = SCRATCH_PAGE
+        entry.paddr = IO_WINDOW if va >> PAGE_BITS == BRING_UP_IO >> PAGE_BITS else SCRATCH_PAGE
         entry.perms = UC_PROT_ALL
         return True
     access = FETCH if kind == UC_MEM_FETCH else STORE if kind == UC_MEM_WRITE else LOAD

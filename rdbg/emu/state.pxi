@@ -22,6 +22,7 @@ cdef enum:
     IO_SLOTS = 0x40000
     WATCH_SLOTS = 0x1000
     SCRATCH_PAGE = 0xAFFFF000U
+    BRING_UP_IO = 0x2000         # while calibrating, a load from here stops the run
 
     # phys_map: what stands at a guest-physical page
     MAP_UNKNOWN = 0
@@ -379,6 +380,8 @@ cdef struct Cpu:
     uint64_t *seen_executed
     RangeList hooked             # virtual addresses with the no-op code hook
     uint64_t *hooked_pages       # virtual pages that have been looked at for it
+    uint8_t *no_exit_checks      # in Unicorn: what is translated now asks after no load or store whether to stop; or NULL
+    bint want_exit_checks        # a condition's hook stops in the middle of a block
     uint32_t purge_page          # backing page + 1 whose code is being thrown away
     bint bring_up                # calibration: everything maps to the scratch page
 

@@ -32,6 +32,8 @@ cdef extern from "unicorn/unicorn.h" nogil:
     int UC_HOOK_TLB_FILL
     int UC_TLB_VIRTUAL
     int UC_CPU_MIPS32_24KF
+    int UC_CTL_CONTEXT_CPU
+    int UC_CTL_CONTEXT_MEMORY
     int UC_MIPS_REG_PC
     int UC_MIPS_REG_0
     int UC_MIPS_REG_HI
@@ -69,3 +71,7 @@ cdef extern from "unicorn/unicorn.h" nogil:
     uc_err uc_ctl_flush_tb(uc_engine *uc)
     uc_err uc_ctl_flush_tlb(uc_engine *uc)
     uc_err uc_ctl_tlb_mode(uc_engine *uc, int mode)
+    uc_err uc_ctl_context_mode(uc_engine *uc, int mode)
+
+cdef extern from "malloc.h" nogil:
+    size_t malloc_usable_size(void *block)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.emu.registers import PC
 from tests.emu.guests import (
     CODE,
     ERET,
@@ -23,6 +24,7 @@ from tests.emu.guests import (
     machine_with,
     mfc0,
     mtc0,
+    poke_words,
     r_type,
     sw,
 )
@@ -148,13 +150,26 @@ def test_a_breakpoint_on_a_slot_stops_at_its_branch() -> None:
     assert (stop.kind, stop.pc) == (StopKind.BREAKPOINT, CODE + 16)
 
 
+@pytest.mark.parametrize("nops", [0, 1, 2, 9], ids=lambda nops: f"{nops} nops")
 @pytest.mark.parametrize("length", [299, 300, 375, 376, 900, 3000])
-def test_long_straight_runs_do_not_crash(length: int) -> None:
-    """Unicorn 2.1.4 crashes on a block of 376 instructions."""
-    machine = machine_with([addiu(8, 8, 1)] * length + [LOOP, NOP])
+def test_long_straight_runs_do_not_crash(length: int, nops: int) -> None:
+    """Unicorn 2.1.4 crashes on a block of 376 instructions, whether it emits anything for them or not."""
+    words = ([addiu(8, 8, 1), *[NOP] * nops] * length)[:length]
+    machine = machine_with([*words, LOOP, NOP])
     machine.run(RunRequest(until=length))
-    assert machine.read_register(8) == length
+    assert machine.read_register(8) == words.count(addiu(8, 8, 1))
     assert machine.pc == CODE + 4 * length
+
+
+def test_long_runs_that_replace_each_other_do_not_crash() -> None:
+    """A page that shows long runs at ever other places, with nops or without."""
+    machine = machine_with([NOP] * 1100)
+    for start in range(0, 500, 60):
+        words = [*[LOOP, NOP] * (start // 2), *[[addiu(8, 8, 1), NOP][start // 60 % 2]] * 400, LOOP, NOP]
+        poke_words(machine, CODE, words)
+        machine.write_register(PC, CODE + 4 * start)
+        machine.run(RunRequest(until=machine.icount + 400))
+        assert machine.pc == CODE + 4 * (start + 400)
 
 
 def test_ambiguous_traps_are_told_apart_by_single_steps() -> None:
