@@ -27,7 +27,10 @@ def extensions() -> list[Extension]:
             # At run time the library is the one that `import unicorn` has loaded (the dynamic linker knows
             # it by its soname); the run path finds it too when both packages share one site-packages.
             extra_link_args=["-l:libunicorn.so.2", "-Wl,-rpath,$ORIGIN/../../unicorn/lib"],
-            extra_compile_args=["-O2", "-fno-strict-aliasing", "-fno-inline-functions-called-once", "-fno-tree-slp-vectorize"],
+            # What is rare must not be inlined into what is common (the block hook), for the registers that it would save.
+            extra_compile_args=[
+                "-O2", "-fno-strict-aliasing", "-fno-inline-functions-called-once", "-fno-tree-slp-vectorize"
+            ],  # fmt: skip
             depends=[str(path) for pattern in ("*.pxd", "*.pxi") for path in sorted(source.parent.glob(pattern))],
         )
         for source in sorted(Path("rdbg/emu").glob("*.pyx"))
