@@ -27,7 +27,7 @@ def extensions() -> list[Extension]:
             # At run time the library is the one that `import unicorn` has loaded (the dynamic linker knows
             # it by its soname); the run path finds it too when both packages share one site-packages.
             extra_link_args=["-l:libunicorn.so.2", "-Wl,-rpath,$ORIGIN/../../unicorn/lib"],
-            # What is rare must not be inlined into what is common (the block hook), for the registers that it would save.
+            # What is rare must not be inlined into what is common (the block hook): registers would be saved for it.
             extra_compile_args=[
                 "-O2", "-fno-strict-aliasing", "-fno-inline-functions-called-once", "-fno-tree-slp-vectorize"
             ],  # fmt: skip
