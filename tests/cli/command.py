@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.processes import RDBG, spawn
 
 PROJECT = Path(__file__).resolve().parents[2]
 TANK = PROJECT / "examples" / "guest" / "tank.elf"
@@ -17,8 +18,8 @@ TANK_OUTPUT = (
 def start(*words: str | Path, **options: object) -> subprocess.Popen[bytes]:
     """Start rdbg with its three streams on pipes."""
     streams: dict[str, object] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    command = [sys.executable, "-m", "rdbg", *map(str, words)]
-    return subprocess.Popen(command, **({"cwd": PROJECT} | streams | options))  # type: ignore[call-overload, no-any-return]
+    command = [*RDBG, *map(str, words)]
+    return spawn(command, **({"cwd": PROJECT} | streams | options))
 
 
 def rdbg(*words: str | Path, typed: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.command import start
 from tests.conftest import UBOOT_BIOS
+from tests.processes import spawn
 
 COMMANDS = (b"", b"version", b"bdinfo", b"md bfc00000 8", b"printenv", b"md.b be000000 20", b"mw 80100000 5 4")
 PROMPT = b"maltael # "
@@ -49,7 +50,7 @@ def test_the_same_words_at_the_prompt(tmp_path: Path) -> None:
     swapped = tmp_path / "swapped.bin"
     swapped.write_bytes(word_swapped(Path(UBOOT_BIOS).read_bytes()))
     options = ["-M", "malta", "-m", "256", "-display", "none", "-vga", "none", "-net", "none", "-serial", "stdio"]
-    qemu = subprocess.Popen(
+    qemu = spawn(
         ["qemu-system-mipsel", *options, "-monitor", "none", "-bios", str(swapped)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

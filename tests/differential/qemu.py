@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tests.differential.layout import SLOT_BYTES, Built
+from tests.processes import spawn
 
 _READ_BYTES = 0x400
 _TIMEOUT = 60.0
@@ -80,7 +81,7 @@ def run_on_qemu(built: Built, big_endian: bool) -> bytes:
     """Run a batch to its end and give the memory of all slots."""
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "gdb")
-        qemu = subprocess.Popen(
+        qemu = spawn(
             [program_for(big_endian), "-M", "malta", "-cpu", "24Kf", "-m", "128", "-kernel", str(built.path),
              "-display", "none", "-vga", "none", "-net", "none", "-serial", "null", "-monitor", "none",
              "-parallel", "none", "-S",

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tests.processes import spawn
+
 LOOP_PC = 0xBFC0_0000
 LOOP = (0x1000FFFF, 0x24420001)  #: b . ; addiu v0, v0, 1
 _LETTER = {1: "b", 2: "w", 4: "l", 8: "q"}
@@ -42,7 +44,7 @@ class QtestMachine:
             "-icount", f"shift={shift},sleep=off", "-S", "-qtest", "stdio", "-qtest-log", "none",
             "-qmp", f"unix:{directory / 'qmp'},server=on,wait=off",
         ]  # fmt: skip
-        self._process = subprocess.Popen(
+        self._process = spawn(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self._qmp_path = directory / "qmp"

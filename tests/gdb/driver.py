@@ -12,6 +12,8 @@ from types import TracebackType
 
 from pygdbmi.gdbcontroller import GdbController
 
+from tests.processes import spawn
+
 SERVE = Path(__file__).with_name("serve_guest.py")
 _STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next|finish|until|run|starti)\b")
 
@@ -20,7 +22,7 @@ class Guest:
     """A guest with a history, served in a process of its own."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
+        self._process = spawn(
             [sys.executable, str(SERVE), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None

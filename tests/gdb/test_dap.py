@@ -12,6 +12,7 @@ import pytest
 
 from tests.gdb.conftest import PYPI_GDB
 from tests.gdb.driver import Guest
+from tests.processes import spawn
 
 SCRIPT = Path(__file__).parents[2] / "rdbg" / "gdb" / "rdbg_dap.py"
 ELF = Path(__file__).parent / "guest" / "counter-el.elf"
@@ -26,7 +27,7 @@ class Dap:
 
     def __init__(self, script: Path | None = None) -> None:
         command = [str(PYPI_GDB), "-nx", "-q", "-i=dap", *(["-x", str(script)] if script is not None else [])]
-        self._gdb = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._gdb = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._number = 0
         self.events: list[dict[str, Any]] = []
 

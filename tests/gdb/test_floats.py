@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.gdb.driver import Gdb, Guest
+from tests.processes import served
 
 HERE = Path(__file__).parent / "guest"
 
@@ -110,40 +107,9 @@ def test_gdb_calls_a_linux_function_without_trouble(gdb_program: str, elf: Path)
         assert gdb.value("$pc") == gdb.value("&wide")
 
 
-@contextmanager
-def qemu(elf: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def qemu(elf: Path) -> AbstractContextManager[int]:
     program = "qemu-system-mips" if "-eb" in elf.name else "qemu-system-mipsel"
-    process = subprocess.Popen(
-        [
-            program,
-            "-M",
-            "malta",
-            "-kernel",
-            str(elf),
-            "-nodefaults",
-            "-display",
-            "none",
-            "-S",
-            "-gdb",
-            f"tcp:127.0.0.1:{port}",
-        ],
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(100):
-            assert process.poll() is None
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        yield port
-    finally:
-        process.kill()
-        process.wait(timeout=10)
+    return served(["-M", "malta", "-kernel", str(elf), "-nodefaults", "-display", "none", "-S"], [program])
 
 
 @pytest.mark.real("qemu-system-mips")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +11,10 @@ import pytest
 from tests.conftest import UBOOT_BIOS
 from tests.gdb.driver import Gdb
 from tests.gdb.test_guest import END_WORDS, START_WORDS, says
+from tests.processes import RDBG, served, spawn
 
 pytestmark = [pytest.mark.real("u-boot-qemu"), pytest.mark.timeout(900)]
 
-RDBG = [sys.executable, "-c", "import sys; from rdbg.cli import main; sys.exit(main())"]
 COMMANDS = ("version", "bdinfo", "md bfc00000 8", "printenv")
 STEPS = 1000
 
@@ -38,7 +34,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """U-Boot with commands typed at its prompt."""
     path = tmp_path_factory.mktemp("recording") / "uboot.rr"
     line = ["-M", "malta", "-m", "256", "-bios", str(UBOOT_BIOS), "-nographic"]
-    process = subprocess.Popen(
+    process = spawn(
         [*RDBG, "record", "-o", str(path), "--", *line],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -57,36 +53,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@contextmanager
-def replaying(recording: Path) -> Iterator[int]:
-    """`rdbg replay`, waiting for GDB; gives the port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    process = subprocess.Popen(
-        [*RDBG, "replay", str(recording), "-gdb", f"tcp::{port}", "-S", "-serial", "null"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.05)
-        time.sleep(0.2)  # the probe's connection is closed by now, and the server has seen it
-        yield port
-    finally:
-        process.terminate()
-        assert "Traceback" not in process.communicate(timeout=30)[1]
-
-
 @pytest.fixture
 def gdb(gdb_program: str, recording: Path) -> Iterator[Gdb]:
-    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port, Gdb(gdb_program) as gdb:
         gdb.run("set heuristic-fence-post 64")
         gdb.connect(port)
         yield gdb
@@ -130,13 +99,13 @@ def test_back_through_what_was_typed(gdb: Gdb) -> None:
 
 
 def test_a_snapshot_made_in_one_replay_is_found_by_the_next(gdb_program: str, recording: Path) -> None:
-    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port, Gdb(gdb_program) as gdb:
         gdb.connect(port)
         gdb.run("monitor goto 30%", timeout=300)
         gdb.forget()
         saved = gdb.registers()
         gdb.run("monitor savevm kept")
-    with replaying(recording) as port, Gdb(gdb_program) as gdb:
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port, Gdb(gdb_program) as gdb:
         gdb.connect(port)
         assert "kept" in gdb.run("monitor info snapshots")
         gdb.run("monitor loadvm kept")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import LINUX
-from tests.linux.console import CURSOR_QUESTION, RDBG, Console
+from tests.linux.console import CURSOR_QUESTION, Console
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import initramfs
+from tests.processes import RDBG, served
 
 APPEND = "console=ttyS0 nokaslr rdinit=/init panic=1"
 #: A system call made thousands of times.
@@ -75,42 +73,6 @@ def symbols(recording: Recording) -> Path:
     path = recording.path.with_name("kernel.elf")
     subprocess.run([*RDBG, "symbols", str(recording.path), "-o", str(path)], check=True, timeout=300)
     return path
-
-
-@contextlib.contextmanager
-def served(words: Sequence[str], program: Sequence[str] = RDBG) -> Iterator[int]:
-    """A program that listens for GDB, as long as the block lasts; gives the port.
-
-    Args:
-        words: its command line; ``-gdb`` with a free port is put behind it.
-        program: rdbg or QEMU.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    process = subprocess.Popen(
-        [*program, *words, "-gdb", f"tcp:127.0.0.1:{port}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        for _ in range(400):
-            if _listens(port):
-                break
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        assert "Traceback" not in process.communicate(timeout=60)[1]
-
-
-def _listens(port: int) -> bool:
-    """Whether somebody listens there, without connecting: that would be taken for GDB's connection."""
-    with open("/proc/net/tcp") as file:
-        return any(fields[1] == f"0100007F:{port:04X}" and fields[3] == "0A" for fields in map(str.split, file))
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
 
-RDBG = [sys.executable, "-c", "import sys; from rdbg.cli import main; sys.exit(main())"]
+from tests.processes import RDBG, spawn
+
 PROMPT = b"/ # "
 CURSOR_QUESTION = b"\x1b[6n"  #: the shell asks the terminal where its cursor is, after each prompt
 
@@ -24,9 +24,7 @@ class Console:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            [*RDBG, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        self._process = spawn([*RDBG, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.seen = b""
 
     def __enter__(self) -> Console:

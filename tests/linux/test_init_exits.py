@@ -11,10 +11,9 @@ import pytest
 from tests.conftest import LINUX
 from tests.gdb.conftest import gdb_program as gdb_program
 from tests.gdb.driver import Gdb
-from tests.linux.conftest import served
-from tests.linux.console import RDBG
 from tests.linux.fetch import BUSYBOX
 from tests.linux.initramfs import initramfs
+from tests.processes import RDBG, served
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(900)]
 

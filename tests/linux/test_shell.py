@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.linux.conftest import LOOP, WRITES, Recording
-from tests.linux.console import CURSOR_QUESTION, RDBG, Console
+from tests.linux.console import CURSOR_QUESTION, Console
+from tests.processes import RDBG
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(900)]
 

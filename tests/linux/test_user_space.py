@@ -14,10 +14,9 @@ from elftools.elf.elffile import ELFFile
 
 from rdbg.rsp.framing import Decoder, Packet, encode
 from tests.conftest import LINUX
-from tests.linux.conftest import served
-from tests.linux.console import RDBG
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import initramfs
+from tests.processes import RDBG, served
 
 pytestmark = [
     pytest.mark.real("linux-image-4kc-malta:mipsel", "qemu-system-mips"),
