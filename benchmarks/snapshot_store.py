@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from rdbg.checkpoints.snapshot import page_digest
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 
@@ -51,10 +50,6 @@ def main() -> None:
         now = time.perf_counter()
         store.save("based", STATE, changed, base=first)
         timed("save on a base, 1,024 pages changed", now)
-        digests = {number: page_digest(content) for number, content in enumerate(CONTENT)}
-        now = time.perf_counter()
-        store.save_by_digest("digests", STATE, digests, lambda numbers: b"".join(CONTENT[n] for n in numbers))
-        timed("save by digests, all known", now)
         now = time.perf_counter()
         assert sum(1 for _ in store.load("based").pages()) == PAGES
         timed("load, 32 MB", now)

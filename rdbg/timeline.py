@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.checkpoints.snapshot import check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, StopKind, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.navigation.branches import SCRATCH, Branch, Branches
+from rdbg.navigation.branches import SCRATCH, Branches
+from rdbg.navigation.forward import Forward
+from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
 from rdbg.navigation.questions import LastWrite, last_executed, last_writes
-from rdbg.navigation.replayer import Pace, Replayer
-from rdbg.navigation.search import Search, SearchInterrupted
+from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
+from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, Moment
 from rdbg.navigation.traveller import Traveller
 
 __all__ = [
@@ -37,61 +39,6 @@ __all__ = [
     "StopReason",
     "Timeline",
 ]
-
-#: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
-_IDLE_WAIT = 0.02
-
-
-@dataclass(frozen=True)
-class CheckpointSummary:
-    """What the checkpoints and the index cost.
-
-    Args:
-        positions: icount of each checkpoint.
-        costs: bytes that each shares with no earlier one.
-        stored: icount of each state in the recording's store.
-        memory: bytes used by checkpoints.
-        limit: bytes they may use beyond the first one.
-        intervals: number of intervals in the index.
-        index_memory: bytes of the index.
-    """
-
-    positions: tuple[int, ...]
-    costs: tuple[int, ...]
-    stored: tuple[int, ...]
-    memory: int
-    limit: int
-    intervals: int
-    index_memory: int
-
-
-@dataclass(frozen=True)
-class BranchSummary:
-    """One of the futures of the run.
-
-    Args:
-        name: "main" is the run itself.
-        parent: the one it left; empty for the run itself.
-        fork: icount at which it left.
-        end: the last known one.
-        current: whether the machine is on it.
-    """
-
-    name: str
-    parent: str
-    fork: int
-    end: int
-    current: bool
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A moment of a scratch branch, to come back to; see `Timeline.moment`."""
-
-    branch: Branch
-    position: int
-    records: int
-    entered: int
 
 
 class Timeline:
@@ -133,8 +80,6 @@ class Timeline:
     ) -> None:
         self.machine = machine
         self.places = Places()
-        self._wait = wait
-        self._sleep = sleep
         if initial_snapshot and store is not None and not history.live:
             load_initial(machine, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
@@ -142,6 +87,7 @@ class Timeline:
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace())
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
+        self._forward = Forward(self._traveller, self._replayer, sleep, wait)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
         self._initial = initial_snapshot
         self._budget = snapshot_budget
@@ -206,7 +152,7 @@ class Timeline:
     @property
     def at_live_end(self) -> bool:
         """Whether the machine stands in the present of a live run: here it can be written to."""
-        return self.live and self.position >= self.history.end and not self.history.ahead
+        return self._forward.at_live_end
 
     def set_output(self, sink: OutputSink | None) -> None:
         """Where serial output goes. It is given each byte once, when `run` or `step` pass its place for the first time;
@@ -234,12 +180,12 @@ class Timeline:
             STEP; HISTORY_END at the end of a finished recording; SHUTDOWN. The position stays where it is while the
             CPU is idle and nothing wakes it.
         """
-        if self._at_finished_end():
+        if self._forward.at_finished_end:
             return self._stop(StopReason.HISTORY_END)
         with self._replayer.output.open():
             stop = self._replayer.step()
         if stop.kind is StopKind.SHUTDOWN:
-            return self._powered_off(stop)
+            return self._powered_off(stop.exit_code)
         return self._stop(StopReason.STEP)
 
     def run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
@@ -248,95 +194,15 @@ class Timeline:
         A breakpoint at the position where the run begins does not stop it there.
         """
         with self._replayer.output.open():
-            return self._run(conditions, interrupted)
+            end = self._forward.run(conditions, interrupted)
+        if end.reason is StopReason.SHUTDOWN:
+            return self._powered_off(end.exit_code)
+        return self._stop(end.reason, end.watch)
 
-    def _run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
-        if conditions.watches:
-            # A watched access may be noticed late; finding its place again starts from a checkpoint.
-            self._replayer.checkpoint_if_far(self._replayer.slice)
-        origin = self.position
-        waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
-        idle_from = 0  # what its clock showed when it began
-        while True:
-            if self._at_finished_end():
-                return self._stop(StopReason.HISTORY_END)
-            if self.position < self.history.end:
-                self._skip_ahead(conditions)
-                if self.position > origin and self._at_breakpoint(conditions):
-                    return self._stop(StopReason.BREAKPOINT)
-            present = self.at_live_end
-            stop = self._replayer.advance(
-                RunRequest(
-                    until=None if present else self.history.end,
-                    slice=self._replayer.slice,
-                    breakpoints=conditions.breakpoints,
-                    conditions=conditions.conditions,
-                    watches=conditions.watches,
-                    wait_idle=present and self._sleep,
-                    skip_ns=int(waited * 1e9) if present else 0,
-                )
-            )
-            waited = stop.skip_left_ns / 1e9 if stop.kind is StopKind.IDLE else 0.0
-            if stop.kind is StopKind.BREAKPOINT:
-                return self._stop(StopReason.BREAKPOINT)
-            elif stop.kind is StopKind.WATCHPOINT:
-                return self._stop(StopReason.WATCHPOINT, stop.watch)
-            elif stop.kind is StopKind.SHUTDOWN:
-                return self._powered_off(stop)
-            elif stop.kind is StopKind.IDLE and present:
-                # What the clock has caught up with was waited for; more than was needed counts for the next wait.
-                if self.machine.now_ns > idle_from:
-                    waited = min(max(0.0, waited - (self.machine.now_ns - idle_from) / 1e9), _IDLE_WAIT)
-                    idle_from = self.machine.now_ns
-                waited += self._wait_outside(stop.idle_ns, waited)
-                # If input has come, it finds the guest's clock advanced by what was waited.
-                passed = int(waited * 1e9)
-                passed = passed if stop.idle_ns is None else min(passed, stop.idle_ns)
-                self.history.idled_until(self.machine.now_ns + passed)
-            elif stop.kind is StopKind.IDLE:
-                return self._stop(StopReason.HISTORY_END)
-            elif stop.kind is StopKind.PAUSED:
-                self._replayer.checkpoint_regularly()
-                if self.at_live_end:
-                    self._replayer.note_digest()
-            elif self.position > origin and self._at_breakpoint(conditions):
-                # A limit, such as the end of history, is also where the next run would begin without looking.
-                return self._stop(StopReason.BREAKPOINT)
-            if interrupted():
-                return self._stop(StopReason.INTERRUPTED)
-
-    def _wait_outside(self, idle_ns: int | None, waited: float) -> float:
-        """The live CPU is idle: wait for input or its timer; gives the seconds that passed."""
-        left = _IDLE_WAIT if idle_ns is None else max(0.0, min(_IDLE_WAIT, idle_ns / 1e9 - waited))
-        began = time.monotonic()
-        self._wait(left)
-        return time.monotonic() - began
-
-    def _skip_ahead(self, conditions: StopConditions) -> None:
-        """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""
-        here = self.position
-        index = self._keeper.index
-        possible = index.earliest_possible(here, self.history.end, Search.wanted(conditions))
-        checkpoint = self._replayer.latest(possible)
-        while checkpoint.position > here + self._replayer.slice:
-            if not self._replayer.output.new_before(checkpoint.output):
-                break
-            checkpoint = self._replayer.latest((here + checkpoint.position) // 2)
-        if checkpoint.position > here + self._replayer.slice:
-            self._replayer.restore(checkpoint)
-            if self.position < here:  # a damaged state on disk
-                self._traveller.go(here)
-
-    def _at_breakpoint(self, conditions: StopConditions) -> bool:
-        return bool(conditions.breakpoints) and self.machine.stops_here(conditions.breakpoints, conditions.conditions)
-
-    def _at_finished_end(self) -> bool:
-        return not self.live and self.position >= self.history.end
-
-    def _powered_off(self, stop: RunStop) -> Stop:
+    def _powered_off(self, exit_code: int) -> Stop:
         if not self.live:
             return self._stop(StopReason.HISTORY_END)
-        self.history.close(EndOfRun(self.position, EndReason.SHUTDOWN, stop.exit_code))
+        self.history.close(EndOfRun(self.position, EndReason.SHUTDOWN, exit_code))
         return self._stop(StopReason.SHUTDOWN)
 
     # --- anywhere --------------------------------------------------------------------------

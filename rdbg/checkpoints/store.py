@@ -10,40 +10,33 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import zstandard
 
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.snapshot import (
-    BATCH,
     NO_OUTPUT,
     PAGE_DIGEST_SIZE,
-    ZERO_PAGE,
     SnapshotInfo,
     StoredSnapshot,
     Table,
     check_name,
-    page_digest,
 )
 from rdbg.checkpoints.store_file import Transaction, connect, create, guard
 from rdbg.checkpoints.store_notes import StoreNotes
+from rdbg.checkpoints.stored_pages import MOST_STATE, StoredPages
 from rdbg.checkpoints.thinning import Candidate, choose_victims
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.header import image_digest
 
-#: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
-_LEVEL = 1
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
 
-#: More than any state, page table (64 MB: 64 GB of memory) or image can have.
-_MOST_STATE = 64 << 20
+#: More than any image can have.
 _MOST_IMAGE = 1 << 30
-_LAST_ROW = 0xFFFFFFFF
 
 _COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count"
 
@@ -65,8 +58,7 @@ class SnapshotStore:
         self.writable = writable
         self._db = connection
         self._budget = periodic_budget
-        self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-        self._decompressor = zstandard.ZstdDecompressor()
+        self._pages = StoredPages(path, connection)
 
     @classmethod
     def create(cls, path: str, recording_id: bytes, periodic_budget: int = PERIODIC_BUDGET) -> SnapshotStore:
@@ -138,46 +130,8 @@ class SnapshotStore:
         """
         with self._change(f"save {_called(name)}"):
             table = self.load(base).table if base is not None else np.zeros(0, np.uint32)
-            table = self._store_pages(table, pages)
+            table = self._pages.put(table, pages)
             return self._insert(name, state, table, virtual_ns, entered, output, digest, initial)
-
-    def save_by_digest(
-        self,
-        name: str,
-        state: MachineState,
-        page_digests: Mapping[int, bytes],
-        fetch: Callable[[Sequence[int]], bytes],
-        *,
-        virtual_ns: int = 0,
-        entered: int = 0,
-        digest: bytes = b"",
-    ) -> SnapshotInfo:
-        """Keep a snapshot by a caller that knows its pages' digests: only contents not yet stored are asked for.
-
-        Args:
-            name: as for `save`.
-            state: as for `save`.
-            page_digests: number -> `page_digest`, for all pages that are not zero.
-            fetch: gives the bytes of pages, one after another.
-            virtual_ns: virtual time.
-            entered: how many of the inputs at the state's icount are in it.
-            digest: the machine's digest.
-
-        Raises:
-            UsageError: a name that cannot be one, or that of the initial snapshot.
-            RdbgError: the store cannot be written.
-        """
-        with self._change(f"save {_called(name)}"):
-            table = np.zeros(max(page_digests, default=-1) + 1, np.uint32)
-            missing = []
-            for number, known in page_digests.items():
-                row = self._db.execute("SELECT id FROM pages WHERE digest = ?", (known,)).fetchone()
-                if row is None:
-                    missing.append(number)
-                else:
-                    table[number] = self._row_number(row[0])
-            table = self._store_pages(table, _fetched(missing, fetch))
-            return self._insert(name, state, table, virtual_ns, entered, NO_OUTPUT, digest, False)
 
     def load(self, snapshot: str | SnapshotInfo) -> StoredSnapshot:
         """A snapshot by name or from the list.
@@ -195,13 +149,11 @@ class SnapshotStore:
         cpu, devices, table, check_sum = row[-4:]
         if _check_sum(row[1:-1]) != check_sum:
             raise RdbgError(f"{self.path}: {_called(info.name)} at icount {info.icount} is damaged; delete it")
-        registers, device_state, rows = (self._unpack(part, _MOST_STATE) for part in (cpu, devices, table))
+        registers, device_state, rows = (self._pages.unpack(part, MOST_STATE) for part in (cpu, devices, table))
         if registers is None or device_state is None or rows is None or len(rows) % 4:
-            raise RdbgError(
-                f"{self.path}: {_called(info.name)} at icount {info.icount} cannot be unpacked; delete it"
-            )
+            raise RdbgError(f"{self.path}: {_called(info.name)} at icount {info.icount} cannot be unpacked; delete it")
         state = MachineState(info.icount, registers, device_state)
-        return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._fetch_rows)
+        return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._pages.fetch)
 
     def find(self, name: str) -> SnapshotInfo | None:
         """The snapshot of that name, or None."""
@@ -267,7 +219,7 @@ class SnapshotStore:
         """Keep an image that the machine starts from; returns its digest."""
         digest = image_digest(data)
         with self._change("save an image"):
-            self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (digest, self._compress(data)))
+            self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (digest, self._pages.compress(data)))
         return digest
 
     def image(self, digest: bytes) -> bytes | None:
@@ -276,7 +228,7 @@ class SnapshotStore:
             row = self._db.execute("SELECT data FROM images WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             return None
-        data = self._unpack(row[0], _MOST_IMAGE)
+        data = self._pages.unpack(row[0], _MOST_IMAGE)
         if data is None or image_digest(data) != digest:
             raise RdbgError(f"{self.path}: the image {digest.hex()[:16]} is damaged; take a good copy")
         return data
@@ -323,8 +275,8 @@ class SnapshotStore:
             if replaced.initial:
                 raise UsageError(f"{self.path}: the recording starts from snapshot {name!r}; choose another name")
             self._db.execute("DELETE FROM snapshots WHERE id = ?", (replaced.id,))
-        cpu, devices = self._compress(state.cpu), self._compress(state.devices)
-        packed = self._compress(table.astype("<u4").tobytes())
+        cpu, devices = self._pages.compress(state.cpu), self._pages.compress(state.devices)
+        packed = self._pages.compress(table.astype("<u4").tobytes())
         size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
         created = int(time.time())
         row = (
@@ -349,95 +301,21 @@ class SnapshotStore:
         ).lastrowid
         assert number is not None
         if replaced is not None:
-            self._sweep()
+            self._pages.sweep()
         if not name:
             self._thin(state.icount)
         return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered, output)
 
-    def _store_pages(self, table: Table, pages: Iterable[tuple[int, bytes]]) -> Table:
-        """The table with these pages changed, their contents stored where they are new."""
-        changed: dict[int, int] = {}
-        execute = self._db.execute
-        for number, content in pages:
-            if content == ZERO_PAGE:
-                changed[number] = 0
-                continue
-            digest = page_digest(content)
-            found = execute("SELECT id FROM pages WHERE digest = ?", (digest,)).fetchone()
-            if found is None:
-                if len(content) != PAGE_SIZE:
-                    raise ValueError(f"page {number} has {len(content)} bytes")
-                row = execute("INSERT INTO pages (digest, data) VALUES (?, ?)", (digest, self._compress(content)))
-                changed[number] = row.lastrowid or 0
-            else:
-                changed[number] = self._row_number(found[0])
-        length = max(max(changed, default=-1) + 1, len(table))
-        grown = np.zeros(length, np.uint32)
-        grown[: len(table)] = table
-        grown[list(changed)] = list(changed.values())
-        return grown
-
-    def _fetch_rows(self, rows: Sequence[int]) -> dict[int, bytes]:
-        contents: dict[int, bytes] = {}
-        with guard(self.path, "read pages"):
-            marks = ",".join("?" * len(rows))
-            found = self._db.execute(f"SELECT id, digest, data FROM pages WHERE id IN ({marks})", list(rows)).fetchall()
-        for row, digest, data in found:
-            content = self._unpack(data, PAGE_SIZE)
-            if content is None or page_digest(content) != digest:
-                raise RdbgError(f"{self.path}: stored page {row} is damaged; take a good copy of the recording")
-            contents[row] = content
-        if len(contents) < len(set(rows)):
-            lost = next(row for row in rows if row not in contents)
-            raise RdbgError(f"{self.path}: stored page {lost} is missing; take a good copy of the recording")
-        return contents
-
-    def _unpack(self, data: object, most: int) -> bytes | None:
-        """Decompressed bytes; None: damaged, or more than ``most`` bytes."""
-        if not isinstance(data, bytes):
-            return None  # SQLite's columns hold any type
-        try:
-            # A damaged size must not make us ask for all the memory there is.
-            if not 0 <= zstandard.frame_content_size(data) <= most:
-                return None
-            return bytes(self._decompressor.decompress(data))
-        except (zstandard.ZstdError, MemoryError):
-            return None
-
-    def _row_number(self, value: object) -> int:
-        """A row of the pages, as SQLite gave it."""
-        if not isinstance(value, int) or not 0 < value <= _LAST_ROW:
-            raise RdbgError(f"{self.path}: the list of stored pages is damaged; take a good copy of the recording")
-        return value
-
-    def _table(self, number: int) -> Table:
-        """The rows of a snapshot's pages."""
-        row = self._db.execute("SELECT page_table FROM snapshots WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            raise RdbgError(f"{self.path}: the snapshot to build on is gone; save all pages")
-        rows = self._unpack(row[0], _MOST_STATE)
-        if rows is None or len(rows) % 4:
-            raise RdbgError(f"{self.path}: the page table of snapshot number {number} is damaged; take a good copy")
-        return np.frombuffer(rows, "<u4").astype(np.uint32)
-
     def _remove(self, numbers: Sequence[int]) -> None:
         self._db.executemany("DELETE FROM snapshots WHERE id = ?", [(number,) for number in numbers])
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Delete the pages that no snapshot uses."""
-        found = self._db.execute("SELECT id FROM pages").fetchall()
-        stored = np.array([self._row_number(row[0]) for row in found], np.uint32)
-        used = [self._table(row[0]) for row in self._db.execute("SELECT id FROM snapshots").fetchall()]
-        unused = np.setdiff1d(stored, np.concatenate(used) if used else np.zeros(0, np.uint32))
-        self._db.executemany("DELETE FROM pages WHERE id = ?", [(int(row),) for row in unused])
+        self._pages.sweep()
 
     def _thin(self, now: int) -> None:
         """Delete periodic snapshots until what they add fits the budget."""
         if self.size <= self._budget:
             return
         found = self._db.execute("SELECT id, length(data) FROM pages ORDER BY id").fetchall()
-        numbers = np.array([0, *(self._row_number(row) for row, _ in found)], np.uint32)
+        numbers = np.array([0, *(self._pages.row_number(row) for row, _ in found)], np.uint32)
         sizes = np.array([0, *(size for _, size in found)], np.int64)
         beside = dict(
             self._db.execute("SELECT id, length(cpu) + length(devices) + length(page_table) FROM snapshots").fetchall()
@@ -445,7 +323,7 @@ class SnapshotStore:
         named = np.zeros(len(sizes), np.bool_)
         periodic = []
         for info in self.list():
-            pages = np.searchsorted(numbers, np.unique(self._table(info.id))).clip(max=len(numbers) - 1)
+            pages = np.searchsorted(numbers, np.unique(self._pages.table(info.id))).clip(max=len(numbers) - 1)
             if info.periodic:
                 periodic.append(Candidate(info.id, info.icount, pages, beside[info.id]))
             else:
@@ -468,11 +346,3 @@ def _check_sum(row: Sequence[object]) -> bytes:
         check.update(b"%d:" % len(part))
         check.update(part)
     return check.digest()
-
-
-def _fetched(numbers: Sequence[int], fetch: Callable[[Sequence[int]], bytes]) -> Iterator[tuple[int, bytes]]:
-    for start in range(0, len(numbers), BATCH):
-        batch = numbers[start : start + BATCH]
-        data = fetch(batch)
-        for at, number in enumerate(batch):
-            yield number, data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]

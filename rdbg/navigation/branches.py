@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from rdbg.checkpoints.keeper import Detached
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.history import History
-from rdbg.navigation.replayer import Replayer, Track
+from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.snapshots import Snapshots
+from rdbg.navigation.track import Track
 
 MAIN = "main"
 #: The branch that a debugger's write in the past makes; it goes when the user moves away.

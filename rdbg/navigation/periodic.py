@@ -59,7 +59,7 @@ class PeriodicSnapshots:
         if self._closed or self._writer.busy or (pace.snapshot_spacing is None and self._clock() < self._next_time):
             return
         self._collect()
-        if self._writer.trouble is None and self._replayer.verified and self._wanted():
+        if self._writer.trouble is None and self._replayer.agreement.verified and self._wanted():
             self._submit(self._replayer.capture(), self._replayer.machine.now_ns)
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class PeriodicSnapshots:
         if self._closed:
             return
         self._closed = True
-        if not self._replayer.diverged and self._writer.trouble is None:
+        if not self._replayer.agreement.diverged and self._writer.trouble is None:
             self._writer.wait()
             self._collect()
             self._save_end()
@@ -86,7 +86,7 @@ class PeriodicSnapshots:
         end = replayer.history.end
         latest: Checkpoint | None
         if replayer.machine.icount >= end:
-            if not replayer.verified:
+            if not replayer.agreement.verified:
                 return
             latest = replayer.capture()
         else:

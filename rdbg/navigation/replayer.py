@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
@@ -17,9 +16,12 @@ from rdbg.checkpoints.snapshot import SnapshotInfo
 from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, ScanHit, StopKind
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
+from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.output_gate import OutputGate
+from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import Interrupted, never
 from rdbg.navigation.stored import StoredStates
+from rdbg.navigation.track import Saver, Track
 
 _log = logging.getLogger("rdbg.snapshots")
 
@@ -29,39 +31,6 @@ Origin = Checkpoint | SnapshotInfo
 #: Instructions run in single steps past the start of a block that must be looked at closely. Blocks are shorter: the
 #: translator ends them below 376 instructions.
 EXACT_SPAN = 512
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to look up while running. Host time decides here, and may: no result depends on it.
-
-    Args:
-        slice_seconds: how long the machine runs between looks at the outside world.
-        spacing_seconds: replay time between regular checkpoints.
-        spacing: instructions between regular checkpoints instead, for tests.
-        slice: instructions between looks instead, for tests.
-        rung: instructions; a replay to a place leaves checkpoints at half, a quarter, ... of the distance to it, down
-            to this: then the steps back that tend to follow are short.
-        snapshot_seconds: least time between periodic snapshots.
-        snapshot_spacing: instructions between them instead, for tests.
-        digest_instructions: instructions between state digests in a live run.
-    """
-
-    slice_seconds: float = 0.005
-    spacing_seconds: float = 0.02
-    spacing: int | None = None
-    slice: int | None = None
-    rung: int = 500
-    snapshot_seconds: float = 0.05
-    snapshot_spacing: int | None = None
-    digest_instructions: int = 200_000_000
-
-
-class Saver(Protocol):
-    """Keeps states for the next session."""
-
-    def consider(self) -> None:
-        """The machine stands at a position: save it if it is time."""
 
 
 class LastHits:
@@ -79,29 +48,6 @@ class LastHits:
         hit = machine.last_watch_hit
         if hit is not None and low <= hit.position < high:
             self.watch = hit
-
-
-@dataclass(frozen=True)
-class Track:
-    """A run that a machine goes along: all that is its own while another one has its turn.
-
-    Args:
-        history: its inputs.
-        stored: its states on disk.
-        output: what of its output has been seen.
-        saver: saves states of it.
-        recorded: whether it is a recording, to be compared with its digests.
-        diverged: whether it is known not to be what was recorded.
-        verified: icount up to which it agreed.
-    """
-
-    history: History
-    stored: StoredStates
-    output: OutputGate
-    saver: Saver | None
-    recorded: bool
-    diverged: bool
-    verified: int
 
 
 class Replayer:
@@ -132,34 +78,29 @@ class Replayer:
         self.pace = pace
         self.output = OutputGate()
         self.saver: Saver | None = None
-        self._recorded = not history.live
-        self._diverged = False
+        self.agreement = Agreement(machine, history, pace.digest_instructions, clock)
         self._clock = clock
         self.speed = 2e7  # instructions a second, until measured
         self._measured_instructions = 0
         self._measured_seconds = 0.0
         self._checkpoint_cost = 0.0
-        self._digest_cost = 0.0
-        self._verified = machine.icount
-        self._digest_time = clock()
         machine.inputs = history
         machine.set_output(self.output)
 
     def track(self) -> Track:
         """What the machine runs along."""
-        return Track(self.history, self.stored, self.output, self.saver, self._recorded, self._diverged, self._verified)
+        return Track(self.history, self.stored, self.output, self.saver, self.agreement)
 
     def fork(self) -> Track:
         """Another run that shares this one's past up to here and goes on live from here, in memory."""
-        position = self.machine.icount
-        history = self.history.fork(position)
-        stored = StoredStates(self.keeper, history, None)
-        return Track(history, stored, self.output.fork(), None, False, False, position)
+        history = self.history.fork(self.machine.icount)
+        agreement = Agreement(self.machine, history, self.pace.digest_instructions, self._clock)
+        return Track(history, StoredStates(self.keeper, history, None), self.output.fork(), None, agreement)
 
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
         self.history, self.stored, self.output, self.saver = track.history, track.stored, track.output, track.saver
-        self._recorded, self._diverged, self._verified = track.recorded, track.diverged, track.verified
+        self.agreement = track.agreement
         self.machine.inputs = self.history
         self.machine.set_output(self.output)
 
@@ -247,17 +188,6 @@ class Replayer:
             raise RdbgError(f"icount {position} is before the start of this run")
         return found
 
-    @property
-    def diverged(self) -> bool:
-        """Whether this replay is known not to be what was recorded."""
-        return self._diverged
-
-    @property
-    def verified(self) -> bool:
-        """Whether the state here is beyond doubt: the run was lived in this session, or the state agrees with its
-        recorded digest."""
-        return not self._diverged and (not self._recorded or self.machine.icount == self._verified)
-
     # --- running -------------------------------------------------------------------------------
     def advance(self, request: RunRequest, hits: LastHits | None = None) -> RunStop:
         """Run on until something is to be looked at.
@@ -276,14 +206,14 @@ class Replayer:
         self.settle()
         start = self.machine.icount
         until = request.until
-        for bound in (self.history.next_poke(), self._next_digest()):
+        for bound in (self.history.next_poke(), self.agreement.next()):
             if bound is not None and bound > start and (until is None or bound < until):
                 until = bound
         began = self._clock()
         try:
             stop = self._run(replace(request, until=until))
         except RdbgError:
-            self._diverged = self._recorded
+            self.agreement.fail()
             raise
         self._measure(self.machine.icount - start, self._clock() - began)
         if stop.rerun_from is not None:
@@ -294,7 +224,7 @@ class Replayer:
         self.settle()
         # A slice may be over just where the digest stands.
         if stop.kind is StopKind.LIMIT or (stop.kind is StopKind.PAUSED and self.machine.icount == until):
-            self._verify(until)
+            self.agreement.verify(until)
         if stop.kind is StopKind.LIMIT and until != request.until:
             stop = replace(stop, kind=StopKind.PAUSED)
         if self.saver is not None and stop.kind in (StopKind.PAUSED, StopKind.LIMIT):
@@ -419,33 +349,3 @@ class Replayer:
             speed = self._measured_instructions / self._measured_seconds
             self.speed += (speed - self.speed) * 0.3
             self._measured_instructions, self._measured_seconds = 0, 0.0
-
-    # --- digests -------------------------------------------------------------------------------
-    def note_digest(self) -> None:
-        """At the end of a live run, at an interrupt window: write a digest down if one is due."""
-        position = self.machine.icount
-        due = position - self._verified >= self.pace.digest_instructions
-        if due and self._clock() - self._digest_time > 50 * self._digest_cost:
-            began = self._clock()
-            self.history.note_digest(position, self.machine.digest())
-            self._digest_time = self._clock()
-            self._digest_cost = self._digest_time - began
-            self._verified = position
-
-    def _next_digest(self) -> int | None:
-        """Where the first passage of a recording must stop to compare digests."""
-        return None if self.history.live else self.history.next_digest(max(self.machine.icount, self._verified))
-
-    def _verify(self, position: int | None) -> None:
-        if position is None or self.history.live or position <= self._verified:
-            return
-        expected = self.history.expected_digest(position)
-        if expected is None:
-            return
-        if self.machine.icount != position or self.machine.digest() != expected:
-            self._diverged = True
-            raise RdbgError(
-                f"the replay diverged from the recording between icount {self._verified} and icount {position}: "
-                "the state there is not the recorded one; was it recorded with another version of rdbg?"
-            )
-        self._verified = position

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rdbg.checkpoints.snapshot import page_digest
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 from rdbg.errors import RdbgError, UsageError
@@ -69,20 +67,6 @@ class StoreModel(RuleBasedStateMachine):
         pages = {**self.model[base][1], **changed}
         self.store.save(name, state(icount), ((n, page(c)) for n, c in changed.items()), base=info)
         self.model[name] = (icount, {n: c for n, c in pages.items() if c})
-
-    @rule(name=names, icount=st.integers(0, 2**62), pages=contents)
-    def save_by_digest(self, name: str, icount: int, pages: dict[int, int]) -> None:
-        known = {c for _, each in self.model.values() for c in each.values()}
-        asked: list[int] = []
-
-        def fetch(numbers: Sequence[int]) -> bytes:
-            asked.extend(numbers)
-            return b"".join(page(pages[n]) for n in numbers)
-
-        kept = {n: c for n, c in pages.items() if c}
-        self.store.save_by_digest(name, state(icount), {n: page_digest(page(c)) for n, c in kept.items()}, fetch)
-        assert not {kept[n] for n in asked} & known
-        self.model[name] = (icount, kept)
 
     @rule(name=names, pages=contents)
     def fail_to_save(self, name: str, pages: dict[int, int]) -> None:

@@ -14,7 +14,7 @@ from rdbg.emu.machine_api import Access, RunRequest, Watch
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
-from rdbg.navigation.replayer import Pace
+from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline
 

@@ -20,7 +20,7 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
-from rdbg.navigation.replayer import Pace
+from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.recording import NewRecording, OpenRecording, store_path
 from rdbg.timeline import Timeline

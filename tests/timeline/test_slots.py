@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rdbg.journal.history import History
-from rdbg.navigation.replayer import Pace
+from rdbg.navigation.pace import Pace
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.emu.guests import CODE, LOOP, NOP, addiu, i_type, machine_with
 

@@ -1,0 +1,142 @@
+"""Running forward: through the known history, where the index helps, and live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rdbg.emu.machine_api import RunRequest, StopKind, WatchHit
+from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.search import Search
+from rdbg.navigation.stops import Interrupted, StopConditions, StopReason
+from rdbg.navigation.traveller import Traveller
+
+#: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
+_IDLE_WAIT = 0.02
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run forward ended, where the machine stands now.
+
+    Args:
+        reason: why.
+        watch: the watch hit, for WATCHPOINT.
+        exit_code: for SHUTDOWN.
+    """
+
+    reason: StopReason
+    watch: WatchHit | None = None
+    exit_code: int = 0
+
+
+class Forward:
+    """Runs forward to stop conditions.
+
+    Args:
+        traveller: for coming back.
+        replayer: the machine on its history.
+        sleep: whether an idle live CPU waits for its timers in host time.
+        wait: called with seconds when the live machine is idle; returns early when there is input.
+    """
+
+    def __init__(self, traveller: Traveller, replayer: Replayer, sleep: bool, wait: Callable[[float], object]) -> None:
+        self._traveller = traveller
+        self._replayer = replayer
+        self._machine = replayer.machine
+        self._sleep = sleep
+        self._wait = wait
+
+    @property
+    def at_finished_end(self) -> bool:
+        """Whether the machine stands at the end of a finished recording."""
+        history = self._replayer.history
+        return not history.live and self._machine.icount >= history.end
+
+    @property
+    def at_live_end(self) -> bool:
+        """Whether the machine stands in the present of a live run."""
+        history = self._replayer.history
+        return history.live and self._machine.icount >= history.end and not history.ahead
+
+    def run(self, conditions: StopConditions, interrupted: Interrupted) -> End:
+        """To a stop condition; a breakpoint at the position where the run begins does not count."""
+        if conditions.watches:
+            # A watched access may be noticed late; finding its place again starts from a checkpoint.
+            self._replayer.checkpoint_if_far(self._replayer.slice)
+        origin = self._machine.icount
+        waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
+        idle_from = 0  # what its clock showed when it began
+        while True:
+            if self.at_finished_end:
+                return End(StopReason.HISTORY_END)
+            if self._machine.icount < self._replayer.history.end:
+                self._skip_ahead(conditions)
+                if self._machine.icount > origin and self._at_breakpoint(conditions):
+                    return End(StopReason.BREAKPOINT)
+            present = self.at_live_end
+            stop = self._replayer.advance(
+                RunRequest(
+                    until=None if present else self._replayer.history.end,
+                    slice=self._replayer.slice,
+                    breakpoints=conditions.breakpoints,
+                    conditions=conditions.conditions,
+                    watches=conditions.watches,
+                    wait_idle=present and self._sleep,
+                    skip_ns=int(waited * 1e9) if present else 0,
+                )
+            )
+            waited = stop.skip_left_ns / 1e9 if stop.kind is StopKind.IDLE else 0.0
+            if stop.kind is StopKind.BREAKPOINT:
+                return End(StopReason.BREAKPOINT)
+            elif stop.kind is StopKind.WATCHPOINT:
+                return End(StopReason.WATCHPOINT, stop.watch)
+            elif stop.kind is StopKind.SHUTDOWN:
+                return End(StopReason.SHUTDOWN, exit_code=stop.exit_code)
+            elif stop.kind is StopKind.IDLE and present:
+                # What the clock has caught up with was waited for; more than was needed counts for the next wait.
+                if self._machine.now_ns > idle_from:
+                    waited = min(max(0.0, waited - (self._machine.now_ns - idle_from) / 1e9), _IDLE_WAIT)
+                    idle_from = self._machine.now_ns
+                waited += self._wait_outside(stop.idle_ns, waited)
+                # If input has come, it finds the guest's clock advanced by what was waited.
+                passed = int(waited * 1e9)
+                passed = passed if stop.idle_ns is None else min(passed, stop.idle_ns)
+                self._replayer.history.idled_until(self._machine.now_ns + passed)
+            elif stop.kind is StopKind.IDLE:
+                return End(StopReason.HISTORY_END)
+            elif stop.kind is StopKind.PAUSED:
+                self._replayer.checkpoint_regularly()
+                if self.at_live_end:
+                    self._replayer.agreement.note()
+            elif self._machine.icount > origin and self._at_breakpoint(conditions):
+                # A limit, such as the end of history, is also where the next run would begin without looking.
+                return End(StopReason.BREAKPOINT)
+            if interrupted():
+                return End(StopReason.INTERRUPTED)
+
+    def _wait_outside(self, idle_ns: int | None, waited: float) -> float:
+        """The live CPU is idle: wait for input or its timer; gives the seconds that passed."""
+        left = _IDLE_WAIT if idle_ns is None else max(0.0, min(_IDLE_WAIT, idle_ns / 1e9 - waited))
+        began = time.monotonic()
+        self._wait(left)
+        return time.monotonic() - began
+
+    def _skip_ahead(self, conditions: StopConditions) -> None:
+        """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""
+        here = self._machine.icount
+        index = self._replayer.keeper.index
+        possible = index.earliest_possible(here, self._replayer.history.end, Search.wanted(conditions))
+        checkpoint = self._replayer.latest(possible)
+        while checkpoint.position > here + self._replayer.slice:
+            if not self._replayer.output.new_before(checkpoint.output):
+                break
+            checkpoint = self._replayer.latest((here + checkpoint.position) // 2)
+        if checkpoint.position > here + self._replayer.slice:
+            self._replayer.restore(checkpoint)
+            if self._machine.icount < here:  # a damaged state on disk
+                self._traveller.go(here)
+
+    def _at_breakpoint(self, conditions: StopConditions) -> bool:
+        return bool(conditions.breakpoints) and self._machine.stops_here(conditions.breakpoints, conditions.conditions)
