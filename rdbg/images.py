@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,34 +67,24 @@ def elf_big_endian(image: Image) -> bool:
     return big
 
 
-@dataclass(frozen=True)
-class RawLayout:
-    """What the bytes of a raw image look like.
+def raw_big_endian(data: bytes) -> bool | None:
+    """The byte order of the machine whose code a raw image is; None: it does not look like code.
 
-    Args:
-        big_endian: byte order of the machine whose code it is; None: it does not look like code.
-        swapped: its 32-bit words stand reversed, as QEMU wants little-endian firmware.
-    """
-
-    big_endian: bool | None
-    swapped: bool
-
-
-def raw_layout(data: bytes) -> RawLayout:
-    """Guess from instructions and text how a raw image is laid out.
-
-    Text tells whether the words are reversed (it is then unreadable as it stands); opcodes then tell the byte order.
+    The image's 32-bit words may stand reversed, as QEMU wants little-endian firmware. Text tells (it is then unreadable
+    as it stands); opcodes then tell the byte order.
     """
     sample = data[: min(len(data), _SAMPLE_BYTES) & ~3]
-    words = np.frombuffer(sample, dtype="<u4")
-    reversed_words = words.byteswap().tobytes()
     whole = data[: len(data) & ~3]
-    swapped = _letters(np.frombuffer(whole, dtype="<u4").byteswap().tobytes()) > _letters(whole)
-    natural = reversed_words if swapped else sample
+    swapped = _letters(_reversed_words(whole)) > _letters(whole)
+    natural = _reversed_words(sample) if swapped else sample
     little, big = (_plausible(np.frombuffer(natural, dtype=order)) for order in ("<u4", ">u4"))
     if max(little, big) < 0.5 or abs(little - big) < 0.1:
-        return RawLayout(None, swapped)
-    return RawLayout(big > little, swapped)
+        return None
+    return big > little
+
+
+def _reversed_words(data: bytes) -> bytes:
+    return np.frombuffer(data, dtype="<u4").byteswap().tobytes()
 
 
 def _letters(data: bytes) -> int:
@@ -113,7 +102,7 @@ def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
     for role in _DECIDING_ROLES:
         image = next((image for image in images if image.role == role), None)
         if image is not None:
-            return elf_big_endian(image) if is_elf(image.data) else raw_layout(image.data).big_endian
+            return elf_big_endian(image) if is_elf(image.data) else raw_big_endian(image.data)
     return None
 
 

@@ -317,6 +317,16 @@ def _remainder(value: int, divisor: int) -> int:
     return value % divisor if value >= 0 else -(-value % divisor)
 
 
+def _next_second(second: int, now: int) -> tuple[int, int]:
+    """The second that matches next, and how many of the next greater unit later that is; -1 matches any."""
+    later = 0
+    if second == -1:
+        second = now + 1
+    elif now > second:
+        later = 1
+    return (0, later + 1) if second == 60 else (second, later)
+
+
 def _next_match(alarm: tuple[int, int, int], now: tuple[int, int, int]) -> int:
     """Seconds until hour, minute, second match; -1 in ``alarm`` matches anything.
 
@@ -327,32 +337,17 @@ def _next_match(alarm: tuple[int, int, int], now: tuple[int, int, int]) -> int:
     if hour == -1:
         hour = now_hour
         if minute == -1:
-            minute = now_minute
-            if second == -1:
-                second = now_second + 1
-            elif now_second > second:
-                minute += 1
+            second, later = _next_second(second, now_second)
+            minute = now_minute + later
         elif now_minute == minute:
-            if second == -1:
-                second = now_second + 1
-            elif now_second > second:
-                hour += 1
-            if second == 60:
-                second = 0
-                hour += 1
+            second, later = _next_second(second, now_second)
+            hour += later
         elif now_minute > minute:
             hour += 1
     elif now_hour == hour:
         if minute == -1:
-            minute = now_minute
-            if second == -1:
-                second = now_second + 1
-            elif now_second > second:
-                minute += 1
-            if second == 60:
-                second = 0
-                minute += 1
-            minute %= 60
+            second, later = _next_second(second, now_second)
+            minute = (now_minute + later) % 60
         elif now_minute == minute:
             if second == -1:
                 second = now_second + 1
