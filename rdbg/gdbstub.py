@@ -21,14 +21,14 @@ connection breaks, or when GDB says ``kill``: nothing is lost, and the next GDB 
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import select
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rdbg.address import Address
 from rdbg.errors import RdbgError
+from rdbg.listener import Listener, is_open_to_others
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, Surroundings
@@ -84,7 +84,7 @@ class GdbServer:
             stop_wanted=self._stop_wanted,
         )
         self._stopped = options.stopped
-        self._listener: socket.socket | None = None
+        self._listener: Listener | None = None
         self._client: Client | None = None
 
     @property
@@ -102,8 +102,8 @@ class GdbServer:
         """Host and port that are listened on."""
         if self._listener is None:
             return self.options.host, self.options.port
-        host, port = self._listener.getsockname()[:2]
-        return str(host), int(port)
+        where = self._listener.address
+        return where.host, where.port
 
     def listen(self) -> None:
         """Open the port.
@@ -111,38 +111,29 @@ class GdbServer:
         Raises:
             RdbgError: it is in use, the address is not this host's, or it is open to others and may not be.
         """
-        host, port = self.options.host, self.options.port
+        where = Address(self.options.host, self.options.port)
         try:
-            family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            listener = socket.socket(family, kind, protocol)
+            for_others = is_open_to_others(where)
         except OSError as error:
-            raise RdbgError(f"-gdb tcp:{host}:{port}: {error.strerror or error}") from error
-        for_others = not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback
+            raise RdbgError(f"-gdb tcp:{where}: {error.strerror or error}") from error
         if for_others and not self.options.listen_any:
-            listener.close()
             raise RdbgError(
-                f"-gdb tcp:{host}:{port} is open to other hosts, and whoever connects can change the guest; if that is "
-                f"meant, add --listen-any, or else write -gdb tcp::{port}"
+                f"-gdb tcp:{where} is open to other hosts, and whoever connects can change the guest; if that is "
+                f"meant, add --listen-any, or else write -gdb tcp::{where.port}"
             )
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen(4)
+            self._listener = Listener(where)
         except OSError as error:
-            listener.close()
             raise RdbgError(
-                f"cannot listen for GDB on {host}:{port}: {error.strerror}; choose another with -gdb tcp:HOST:PORT"
+                f"cannot listen for GDB on {where}: {error.strerror}; choose another with -gdb tcp:HOST:PORT"
             ) from error
-        listener.setblocking(False)
-        self._listener = listener
         if for_others:
-            _log.warning(
-                "listening for GDB on %s:%d: whoever can connect there can change the guest", host, self.address[1]
-            )
+            port = self.address[1]
+            _log.warning("listening for GDB on %s:%d: whoever can connect there can change the guest", where.host, port)
 
     def knocking(self) -> bool:
         """Whether a client wants in, or waits for an answer: to be asked while the guest runs by itself."""
-        waiting: list[socket.socket | Connection] = [self._listener] if self._listener is not None else []
+        waiting: list[Listener | Connection] = [self._listener] if self._listener is not None else []
         if self._client is not None:
             waiting.append(self._client.connection)
         return bool(waiting) and bool(select.select(waiting, [], [], 0)[0])
@@ -153,7 +144,7 @@ class GdbServer:
         Args:
             timeout: seconds to wait when there are none.
         """
-        reading: list[socket.socket | Connection] = [self._listener] if self._listener is not None else []
+        reading: list[Listener | Connection] = [self._listener] if self._listener is not None else []
         writing: list[Connection] = []
         if self._client is not None:
             reading.append(self._client.connection)
@@ -177,13 +168,10 @@ class GdbServer:
             self._listener = None
 
     def _accept(self) -> None:
-        if self._listener is None:
-            return
-        try:
-            accepted, peer = self._listener.accept()
-        except OSError:
+        came = self._listener.accept() if self._listener is not None else None
+        if came is None:
             return  # it has gone again
-        name = f"{peer[0]}:{peer[1]}"
+        accepted, name = came
         if self._client is not None:
             _log.warning("refused %s: GDB at %s is connected", name, self._client.connection.name)
             accepted.close()
@@ -212,6 +200,6 @@ class GdbServer:
 
     def _stop_wanted(self) -> bool:
         """Asked during movements: also the moment to turn away others."""
-        if self._listener is not None and select.select([self._listener], [], [], 0)[0]:
+        if self._listener is not None and self._listener.knocked():
             self._accept()
         return self.quit_wanted or self.options.stop_wanted()

@@ -7,6 +7,7 @@ import socket
 
 from rdbg.address import Address
 from rdbg.errors import RdbgError
+from rdbg.listener import Listener
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 
 _log = logging.getLogger("rdbg.serial")
@@ -29,17 +30,14 @@ class TcpSerial(SerialBackend):
     """
 
     def __init__(self, address: Address, server: bool, wait: bool) -> None:
-        self._listener: socket.socket | None = None
+        self._listener: Listener | None = None
         self._peer: socket.socket | None = None
         self._pending = bytearray()
         self._waiting = wait
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         try:
             if server:
-                self._listener = socket.create_server((address.host, address.port), family=family, backlog=1)
-                self._listener.setblocking(False)
-                host, port = self._listener.getsockname()[:2]
-                _log.info("serial port: listening on %s:%d", host, port)
+                self._listener = Listener(address)
+                _log.info("serial port: listening on %s", self._listener.address)
             else:
                 self._peer = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
                 self._set_up(self._peer)
@@ -51,10 +49,7 @@ class TcpSerial(SerialBackend):
     @property
     def address(self) -> Address | None:
         """Where it listens."""
-        if self._listener is None:
-            return None
-        host, port = self._listener.getsockname()[:2]
-        return Address(host, port)
+        return None if self._listener is None else self._listener.address
 
     def read_handles(self) -> list[int]:
         """The connection, or the listening socket."""
@@ -118,14 +113,11 @@ class TcpSerial(SerialBackend):
             self._listener = None
 
     def _accept(self) -> None:
-        if self._listener is None:
+        came = self._listener.accept() if self._listener is not None else None
+        if came is None:
             return
-        try:
-            peer, _ = self._listener.accept()
-        except OSError:
-            return
-        self._set_up(peer)
-        self._peer = peer
+        self._peer, _ = came
+        self._set_up(self._peer)
         self._waiting = False
 
     @staticmethod
