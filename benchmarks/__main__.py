@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.curves import curves
 from benchmarks.effort import Effort
+from benchmarks.first_times import first_sections
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
 from benchmarks.linux_boot import LinuxBoot
 from benchmarks.long_runs import long_sections
@@ -22,7 +23,7 @@ from benchmarks.rows import Section
 from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PARTS = ("main", "linux", "long", "plot")
+_PARTS = ("main", "linux", "long", "first", "plot")
 
 
 def main() -> int:
@@ -55,6 +56,8 @@ def main() -> int:
                 yield from LinuxBoot(folder, effort.repeats).sections(with_qemu)
             if "long" in parts:
                 yield from long_sections(Rdbg(folder), guest, effort)
+            if "first" in parts:
+                yield from first_sections(Rdbg(folder), guest, effort)
 
         report = Report(options.output, f"{effort.name}, medians of {effort.repeats} runs", time.monotonic())
         # After each part: what was measured is not lost when the rest is cut short.

@@ -1,0 +1,54 @@
+"""Going back for the first time: each question in a session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.effort import Effort
+from benchmarks.gdb_session import Task, Timing, time_tasks
+from benchmarks.guests import LENGTH, LONG, GuestMaker
+from benchmarks.progress import tell
+from benchmarks.rows import Row, Section, target_of, timing_row
+from benchmarks.servers import Rdbg
+from benchmarks.tasks import breakpoint_tasks, watch_tasks
+
+_HEADING = "The first question of a session"
+_TEXT = """The tables above repeat each question in one session, as someone does who hunts a bug: rdbg then has states
+near the places asked about, and knows where a watched range was looked for. Here each run is a new `rdbg replay`,
+in which GDB continues to the end of the run and asks this one question. What there is to go back by then is what
+recording left on disk: states and the index."""
+_ASKED = (
+    "reverse-continue, breakpoint thousand, own page",
+    "reverse-continue, breakpoint halfway, own page",
+    "reverse-continue, breakpoint start, own page",
+    "reverse-continue, breakpoint never, own page",
+    "reverse-continue, watch halfway",
+    "reverse-continue, watch start",
+    "reverse-continue, watch halfway, page of the hot stores",
+)
+
+
+def first_sections(server: Rdbg, guest: GuestMaker, effort: Effort) -> Iterator[Section]:
+    """The rows of first questions, as they are measured."""
+    runs = [("alu", LENGTH), *([("alu", LONG), ("walk", LONG)] if effort.long else [])]
+    for kind, length in runs:
+        tell(f"first questions in {length:.3g} instructions, {kind}")
+        yield Section(_HEADING, _TEXT, _rows(server, guest, kind, length, effort.repeats))
+
+
+def _rows(server: Rdbg, guest: GuestMaker, kind: str, length: int, repeats: int) -> list[Row]:
+    made = guest(kind, length)
+    server.record(made)
+    known = {task.name: task for task in [*breakpoint_tasks(made), *watch_tasks(made)]}
+    tasks = [Task("reverse-stepi", "reverse-stepi"), *(known[name] for name in _ASKED)]
+    rows = []
+    for task in tasks:
+        timing = Timing()
+        for _ in range(repeats):
+            one = time_tasks(server.serve, made, [task], 1, 30, 120)[task.name]
+            timing.seconds += one.seconds
+            timing.cpu += one.cpu
+            timing.trouble = timing.trouble or one.trouble
+        aim = target_of(task.name) if length == LENGTH else None
+        rows.append(timing_row(f"{length:.3g}, {kind}: {task.name}", timing, None, aim))
+    return rows
