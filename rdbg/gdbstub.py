@@ -153,10 +153,10 @@ class GdbServer:
         if not reading:
             return
         ready, _, _ = select.select(reading, writing, [], timeout)
+        if self._client is not None:  # before a new one: this one may have gone to come again
+            self._serve(self._client)
         if self._listener in ready:
             self._accept()
-        if self._client is not None:
-            self._serve(self._client)
 
     def close(self) -> None:
         """Leave the client and close the port."""
