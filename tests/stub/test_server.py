@@ -222,3 +222,10 @@ def test_flash_is_erased_by_blocks_and_written_when_all_is_said(server: GdbServe
     assert client.ask(b"m%x,c" % at) == b"ffffffff" + b"#$*}".hex().encode() + b"ffffffff"
     last = at + flash.block_size
     assert client.ask(b"m%x,2" % (last - 1)).startswith(b"ff")
+
+
+def test_a_client_that_goes_and_comes_at_once_is_let_in(server: GdbServer) -> None:
+    """``disconnect`` and ``target remote``: the end of one connection and the next are seen in one look."""
+    first = RawClient(server)
+    first.close()
+    assert RawClient(server).ask(b"qC") == b"QC01"
