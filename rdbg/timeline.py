@@ -188,13 +188,19 @@ class Timeline:
             return self._powered_off(stop.exit_code)
         return self._stop(StopReason.STEP)
 
-    def run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
+    def run(self, conditions: StopConditions, interrupted: Interrupted, leap: bool = True) -> Stop:
         """Forward to a stop condition; through the known history, then live.
 
         A breakpoint at the position where the run begins does not stop it there.
+
+        Args:
+            conditions: what to stop at.
+            interrupted: polled every few milliseconds.
+            leap: jump over known history in which nothing can stop it and nothing is shown. False: run every
+                instruction again.
         """
         with self._replayer.output.open():
-            end = self._forward.run(conditions, interrupted)
+            end = self._forward.run(conditions, interrupted, leap)
         if end.reason is StopReason.SHUTDOWN:
             return self._powered_off(end.exit_code)
         return self._stop(end.reason, end.watch)

@@ -60,8 +60,14 @@ class Forward:
         history = self._replayer.history
         return history.live and self._machine.icount >= history.end and not history.ahead
 
-    def run(self, conditions: StopConditions, interrupted: Interrupted) -> End:
-        """To a stop condition; a breakpoint at the position where the run begins does not count."""
+    def run(self, conditions: StopConditions, interrupted: Interrupted, leap: bool) -> End:
+        """To a stop condition; a breakpoint at the position where the run begins does not count.
+
+        Args:
+            conditions: what to stop at.
+            interrupted: polled every few milliseconds.
+            leap: jump over known history in which nothing can stop it and nothing is shown.
+        """
         if conditions.watches:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)
@@ -72,7 +78,8 @@ class Forward:
             if self.at_finished_end:
                 return End(StopReason.HISTORY_END)
             if self._machine.icount < self._replayer.history.end:
-                self._skip_ahead(conditions)
+                if leap:
+                    self._skip_ahead(conditions)
                 if self._machine.icount > origin and self._at_breakpoint(conditions):
                     return End(StopReason.BREAKPOINT)
             present = self.at_live_end

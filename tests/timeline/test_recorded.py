@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,19 @@ def test_replay_gives_the_same_bytes_and_state(tmp_path: Path, initial: str) -> 
         assert replay.run() is StopReason.HISTORY_END
         assert replay.machine.digest() == digest and bytes(replay.output) == output  # not printed twice
         replay.opened.close()
+
+
+@pytest.mark.parametrize("leap", [True, False])
+def test_history_is_leapt_over_only_if_allowed(tmp_path: Path, leap: bool) -> None:
+    record(tmp_path / "rec")
+    replay = Replay(tmp_path / "rec")
+    replay.run()  # now the index knows it all, and all of the output has been seen
+    replay.timeline.goto(0)
+    passed = [0]
+    replay.timeline.run(StopConditions(), lambda: bool(passed.append(replay.timeline.position)), leap)
+    steps = [after - before for before, after in itertools.pairwise([*passed, replay.timeline.end])]
+    assert (max(steps) > LENGTH // 2) is leap
+    replay.opened.close()
 
 
 def test_jumps_and_searches_show_no_output(tmp_path: Path) -> None:
