@@ -118,3 +118,17 @@ def test_a_call_at_the_live_end(gdb_program: str, elf: Path) -> None:
         gdb.run("monitor goto end")
         gdb.forget()
         assert gdb.value("$pc") == pc and gdb.value("last") == 3
+
+
+@pytest.mark.parametrize("back", [0, 3, 30])
+def test_a_call_across_the_end_of_a_recording(gdb_program: str, elf: Path, back: int) -> None:
+    options = ["--big-endian"] if "eb" in elf.name else []
+    with Guest("kernel", str(elf), "--run", "6000", "--finish", *options) as guest, Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        gdb.run(f"monitor goto {guest.end - back}")
+        gdb.forget()
+        here, registers, last = position(gdb), gdb.registers(), gdb.value("last")
+        assert "= 43" in gdb.run("print work(50)")
+        gdb.forget()
+        assert (position(gdb), gdb.registers(), gdb.value("last")) == (here, registers, last)
+        assert f"0..{guest.end}," in gdb.run("monitor when") and "scratch" not in gdb.run("monitor branches")

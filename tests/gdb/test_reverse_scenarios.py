@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,3 +169,13 @@ def test_back_from_an_infinite_loop(gdb: Gdb) -> None:
     gdb.run("break begin")
     gdb.run("reverse-continue")
     assert place(gdb) == here
+
+
+def test_the_trace_of_packets_goes_on_after_going_back(gdb_program: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    words = ["-kernel", str(HERE / "counter-el.elf"), "-serial", "null", "-d", "rsp", "-D", str(trace), "--gdb-program"]
+    steps = [word for step in ("stepi", "reverse-stepi", "stepi 2") for word in ("--ex", step)]
+    command = [sys.executable, "-m", "rdbg", "debug", *words, gdb_program, *steps, "--batch"]
+    subprocess.run(command, check=False, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    said = trace.read_text()
+    assert said.index("<- bs") < said.rindex("<- vCont;c")
