@@ -12,7 +12,7 @@ cdef enum:
     FETCH = 2
 
     LONG_RUN = 32                # page_state: has a straight run that would crash Unicorn's translator
-    LONG_RUN_WORDS = 300         # Unicorn 2.1.4 crashes at 376
+    LONG_RUN_WORDS = 340         # Unicorn 2.1.4 crashes at 376
     LONG_NOPS = 128              # page_state: such a run consists of nops for a good part
     # Unicorn ends a block at 4000 operations: the hook and what else it emits for every instruction are 10, so that
     # 376 instructions do not come together unless more than a hundred of them are translated to nothing.

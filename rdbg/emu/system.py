@@ -21,25 +21,20 @@ class VirtualTimer:
         self.name = name
         self.function = function
         self._changed = changed
-        self._deadline_ns: int | None = None
-
-    @property
-    def deadline_ns(self) -> int | None:
-        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
-        return self._deadline_ns
+        self.deadline_ns: int | None = None  #: virtual time of the next expiry in nanoseconds; None while disarmed
 
     def arm(self, deadline_ns: int) -> None:
         """Expire at the first interrupt window at or after ``deadline_ns``."""
-        self._deadline_ns = deadline_ns
+        self.deadline_ns = deadline_ns
         self._changed()
 
     def disarm(self) -> None:
         """Forget the deadline."""
-        self._deadline_ns = None
+        self.deadline_ns = None
 
     def restore(self, deadline_ns: int | None) -> None:
         """Take a deadline back from a saved state."""
-        self._deadline_ns = deadline_ns
+        self.deadline_ns = deadline_ns
 
 
 class MachineSystem:
@@ -69,10 +64,11 @@ class MachineSystem:
     def earliest(self) -> VirtualTimer | None:
         """The armed timer that expires first; of two at once, the one made first."""
         first: VirtualTimer | None = None
+        soonest = 0
         for timer in self.timers.values():
             deadline = timer.deadline_ns
-            if deadline is not None and (first is None or deadline < (first.deadline_ns or 0)):
-                first = timer
+            if deadline is not None and (first is None or deadline < soonest):
+                first, soonest = timer, deadline
         return first
 
     def set_cpu_irq(self, line: int, level: bool) -> None:

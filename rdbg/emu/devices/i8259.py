@@ -67,12 +67,14 @@ class I8259(ByteDevice):
     def set_input(self, number: int, level: bool) -> None:
         """Drive input 0..7."""
         bit = 1 << number
+        before = self.irr
         if self.elcr & bit:
             self.irr = self.irr | bit if level else self.irr & ~bit
         elif level and not self.last_irr & bit:
             self.irr |= bit
         self.last_irr = self.last_irr | bit if level else self.last_irr & ~bit
-        self._update()
+        if self.irr != before:
+            self._update()
 
     def pending(self) -> int | None:
         """The input that would be acknowledged now, or None."""
@@ -99,10 +101,10 @@ class I8259(ByteDevice):
 
     def _priority(self, mask: int) -> int:
         """Rank (0 highest) of the most urgent input in ``mask``; 8 if there is none."""
-        for rank in range(8):
-            if mask >> ((rank + self.lowest_priority) & 7) & 1:
-                return rank
-        return NO_PRIORITY
+        if not mask:
+            return NO_PRIORITY
+        ranked = (mask << 8 | mask) >> self.lowest_priority
+        return (ranked & -ranked).bit_length() - 1
 
     def _update(self) -> None:
         self._output(self.pending() is not None)
