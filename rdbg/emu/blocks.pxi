@@ -327,7 +327,9 @@ cdef inline uint32_t fcsr(Cpu *c) noexcept nogil:
 
 cdef inline uint32_t recent_slot(uint32_t pc) noexcept nogil:
     """Where Cpu.recent keeps the block at ``pc``."""
-    return ((pc >> 2) & (BLOCK_CACHE - 1)) + (BLOCK_CACHE if pc >> 30 == 2 else 0)
+    if pc >> 30 == 2:
+        return MAPPED_BLOCKS + ((pc >> 2) & (UNMAPPED_BLOCKS - 1))
+    return (pc >> 2) & (MAPPED_BLOCKS - 1)
 
 
 cdef inline uint32_t recent_key(uint32_t pc, uint32_t size) noexcept nogil:

@@ -65,13 +65,13 @@ cdef inline void flush_tlb(Cpu *c) noexcept nogil:
     """Forget all of Unicorn's cached translations (not its translated code)."""
     uc_ctl_flush_tlb(c.uc)
     c.generation += 1
-    memset(c.recent, 0, 4 * BLOCK_CACHE)
+    memset(c.recent, 0, 4 * MAPPED_BLOCKS)
     set_exit_checks(c, c.want_exit_checks)
 
 
 cdef inline void forget_recent(Cpu *c) noexcept nogil:
     """Code may have changed, or an interval begins: note each block again when it runs."""
-    memset(c.recent, 0, 2 * 4 * BLOCK_CACHE)
+    memset(c.recent, 0, 4 * (MAPPED_BLOCKS + UNMAPPED_BLOCKS))
 
 
 cdef inline bint bit_test_and_set(uint64_t *bits, uint32_t n) noexcept nogil:

@@ -6,8 +6,10 @@ cdef enum:
     TLB_ENTRIES = 16
     TLB_SLOTS = 128              # with entries that tlbwr has replaced
     FETCH_CACHE = 1024
-    BLOCK_CACHE = 8192           # of blocks seen lately, by (address >> 2): twice, see Cpu.recent
-    BLOCK_TAG = ~(4 * BLOCK_CACHE - 1)
+    # Blocks seen lately, by (address >> 2), see Cpu.recent: few of mapped code, since they are forgotten often
+    MAPPED_BLOCKS = 8192
+    UNMAPPED_BLOCKS = 32768
+    BLOCK_TAG = ~(4 * MAPPED_BLOCKS - 1)
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
@@ -374,7 +376,7 @@ cdef struct Cpu:
     BlockSet blocks              # executed since take_touched
     # Blocks among them, by address: tag | bytes | how it ends. First those at mapped addresses, then those in kseg0
     # and kseg1, whose code does not change with the TLB.
-    uint32_t recent[2 * BLOCK_CACHE]
+    uint32_t recent[MAPPED_BLOCKS + UNMAPPED_BLOCKS]
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
     uint64_t *seen_read
     uint64_t *seen_executed
