@@ -60,9 +60,8 @@ class MemoryLog:
     def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
         """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
         found: int | None = None
-        for kind in kinds:
-            ordinals = self._by_kind.get(kind)
-            if ordinals is None:
+        for kind, ordinals in self._by_kind.items():
+            if kind not in kinds:
                 continue
             at = bisect_left(ordinals, ordinal)
             if at < len(ordinals) and (found is None or ordinals[at] < found):
