@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
+from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.journal.live import LiveQueue
 from rdbg.serial.ports import SerialPorts
 
@@ -90,9 +91,12 @@ class Host:
     def _wants(self, port: int) -> bool:
         return self._queue is None or self._queue.waiting(port) < _READ_AHEAD_BYTES
 
-    def _receive(self, port: int, data: bytes) -> None:
+    def _receive(self, port: int, data: bytes, breaks: int) -> None:
         if self._queue is not None:
-            self._queue.send(port, data)
+            for _ in range(breaks):
+                self._queue.put(InputEvent(0, InputKind.SERIAL_BREAK, port=port))
+            if data:
+                self._queue.send(port, data)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = number

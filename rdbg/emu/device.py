@@ -124,5 +124,9 @@ class SerialDevice(Device):
         """Bytes arrive from outside (at an interrupt window)."""
 
     @abstractmethod
+    def receive_break(self) -> None:
+        """A break condition arrives from outside (at an interrupt window)."""
+
+    @abstractmethod
     def receive_room(self) -> int:
         """How many bytes can be taken now without loss; the sender waits while it is 0."""

@@ -16,6 +16,7 @@ class InputKind(IntEnum):
     SHUTDOWN = 4  #: the user powers the machine off
     POKE_MEMORY = 5  #: the debugger writes ``data`` at guest-physical address ``value``
     POKE_REGISTER = 6  #: the debugger writes register ``port`` (GDB's number) = ``value``
+    SERIAL_BREAK = 7  #: a break condition on the line of serial port ``port``
 
 
 @dataclass(frozen=True)

@@ -305,10 +305,12 @@ class Machine:
         self.core.attend()
 
     def _enter(self, event: InputEvent) -> None:
-        if event.kind is InputKind.SERIAL:
+        if event.kind in (InputKind.SERIAL, InputKind.SERIAL_BREAK):
             device = self.board.serial_ports.get(event.port)
-            if device is not None:
+            if device is not None and event.kind is InputKind.SERIAL:
                 device.receive(event.data)
+            elif device is not None:
+                device.receive_break()
         elif event.kind is InputKind.RESET:
             self._reset_wanted = True
             self.core.attend()

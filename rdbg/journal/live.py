@@ -36,7 +36,7 @@ class LiveQueue:
         self._serial.setdefault(port, bytearray()).extend(data)
 
     def put(self, event: InputEvent) -> None:
-        """Any other input (RESET, SHUTDOWN, WAKE): it enters at the next window, before waiting bytes."""
+        """Any other input (RESET, SHUTDOWN, WAKE, SERIAL_BREAK): it enters at the next window, before waiting bytes."""
         self._events.append(event)
 
     def waiting(self, port: int) -> int:

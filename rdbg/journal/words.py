@@ -13,6 +13,7 @@ SHOWN_BYTES = 64
 
 _KIND_NAMES = {
     int(InputKind.SERIAL): "serial",
+    int(InputKind.SERIAL_BREAK): "serial-break",
     int(InputKind.WAKE): "wake",
     int(InputKind.RESET): "reset",
     int(InputKind.SHUTDOWN): "shutdown",
@@ -34,6 +35,8 @@ def record_text(record: Record) -> str:
     match record.kind:
         case InputKind.SERIAL:
             return f"port {record.port}: {quoted(record.data)}"
+        case InputKind.SERIAL_BREAK:
+            return f"port {record.port}"
         case InputKind.WAKE:
             return f"the CPU idled until {seconds_text(record.value)} of virtual time"
         case InputKind.RESET | InputKind.SHUTDOWN:

@@ -59,11 +59,13 @@ class SerialPorts:
         if port < len(self._backends):
             self._backends[port].send(data)
 
-    def poll(self, receive: Callable[[int, bytes], None], wants: Callable[[int], bool], timeout: float = 0.0) -> None:
+    def poll(
+        self, receive: Callable[[int, bytes, int], None], wants: Callable[[int], bool], timeout: float = 0.0
+    ) -> None:
         """Move bytes in both directions.
 
         Args:
-            receive: gets a port's number and the bytes that came for it.
+            receive: gets a port's number, the bytes that came for it, and how many breaks did.
             wants: whether a port should be read now (its guest has room).
             timeout: how long to wait for something to happen, in seconds.
         """
@@ -80,9 +82,9 @@ class SerialPorts:
         for handle in readable:
             port = readers.get(handle)
             if port is not None:
-                data = self._backends[port].receive()
-                if data:
-                    receive(port, data)
+                data, breaks = self._backends[port].receive(), self._backends[port].take_breaks()
+                if data or breaks:
+                    receive(port, data, breaks)
         if writable:
             for backend in self._backends:
                 backend.flush()

@@ -13,7 +13,10 @@ ESCAPE = 0x01  # Ctrl-A, as in QEMU
 #: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
 _ATOMIC_BYTES = 512
 
-_HELP = "Ctrl-A h    print this help\nCtrl-A x    end the run\nCtrl-A Ctrl-A or Ctrl-A a    send Ctrl-A"
+_HELP = (
+    "Ctrl-A h    print this help\nCtrl-A x    end the run\nCtrl-A b    send a break (Linux: magic SysRq)\n"
+    "Ctrl-A Ctrl-A or Ctrl-A a    send Ctrl-A"
+)
 _NO_MONITOR = "rdbg: there is no monitor here; connect GDB and use its monitor command"
 _TERMINATED = "rdbg: terminated"
 
@@ -70,6 +73,7 @@ class StdioSerial(SerialBackend):
         self._output = sys.stdout.fileno()
         self._escape = escape
         self._escaped = False
+        self._breaks = 0
         self._quit = False
         self._pending = bytearray()
         self._mode = TerminalMode(self._input) if self._input is not None else None
@@ -96,6 +100,11 @@ class StdioSerial(SerialBackend):
             self._input = None  # the end of a pipe: the guest runs on without input
             return b""
         return self._without_commands(data) if self._escape else data
+
+    def take_breaks(self) -> int:
+        """How often Ctrl-A b was typed."""
+        breaks, self._breaks = self._breaks, 0
+        return breaks
 
     def send(self, data: bytes) -> None:
         """Write it, as far as it goes at once."""
@@ -146,6 +155,8 @@ class StdioSerial(SerialBackend):
                 self._quit = True
             elif command in ("h", "?"):
                 _tell(_HELP)
+            elif command == "b":
+                self._breaks += 1
             elif command == "c":
                 _tell(_NO_MONITOR)
             elif byte == ESCAPE or command == "a":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LINUX
-from tests.linux.console import CURSOR_QUESTION, Console
+from tests.linux.console import BREAK, CURSOR_QUESTION, Console
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import initramfs
 from tests.processes import RDBG, served
@@ -20,6 +20,7 @@ APPEND = "console=ttyS0 nokaslr rdinit=/init panic=1"
 WRITES = 2000
 LOOP = f"i=0; while [ $i -lt {WRITES} ]; do i=$((i+1)); echo > /dev/null; done; echo counted to $i"
 LISTING = r"grep -v '\[' /proc/kallsyms | md5sum"  #: without what was loaded later
+SYSRQ = "sysrq: HELP"  #: the kernel's answer to a break and an h
 CRASH = "echo c > /proc/sysrq-trigger"
 
 
@@ -62,6 +63,9 @@ def recording(machine: list[str], tmp_path_factory: pytest.TempPathFactory) -> R
         console.wait_for(CURSOR_QUESTION)
         for line in ("ls /proc", "cat /proc/cpuinfo", LOOP, LISTING, "head -3 /proc/kallsyms"):
             answers[line] = console.command(line)
+        console.press(BREAK + b"h")
+        answers[SYSRQ] = console.wait_for(b"show-task-states").decode("latin-1")
+        console.command("")
         console.type(CRASH)
         assert console.finish() == 0
         return Recording(path, console.seen, answers)

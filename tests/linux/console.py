@@ -12,6 +12,7 @@ from types import TracebackType
 
 from tests.processes import RDBG, spawn
 
+BREAK = b"\x01b"  #: Ctrl-A b, a command to rdbg
 PROMPT = b"/ # "
 CURSOR_QUESTION = b"\x1b[6n"  #: the shell asks the terminal where its cursor is, after each prompt
 
@@ -55,8 +56,12 @@ class Console:
 
     def type(self, line: str) -> None:
         """Type a line and Return."""
+        self.press(line.encode() + b"\r")
+
+    def press(self, keys: bytes) -> None:
+        """Press keys."""
         assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\r")
+        self._process.stdin.write(keys)
         self._process.stdin.flush()
 
     def command(self, line: str) -> str:

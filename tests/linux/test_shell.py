@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.linux.conftest import LOOP, WRITES, Recording
+from tests.linux.conftest import LOOP, SYSRQ, WRITES, Recording
 from tests.linux.console import CURSOR_QUESTION, Console
 from tests.processes import RDBG
 
@@ -23,6 +23,10 @@ def test_the_shell_answers(recording: Recording) -> None:
     assert "cpuinfo" in recording.answers["ls /proc"] and "interrupts" in recording.answers["ls /proc"]
     assert "MIPS 24Kc V0.0  FPU V0.0" in recording.answers["cat /proc/cpuinfo"]
     assert f"counted to {WRITES}" in recording.answers[LOOP]
+
+
+def test_a_break_and_a_key_reach_the_kernel(recording: Recording) -> None:
+    assert SYSRQ in recording.answers[SYSRQ] and "reboot(b)" in recording.answers[SYSRQ]
 
 
 def test_devices_are_found_as_on_qemu(recording: Recording) -> None:
