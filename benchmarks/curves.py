@@ -37,12 +37,17 @@ def curves(folder: Path, server: Rdbg, guest: GuestMaker, effort: Effort, with_q
         made = guest("alu", length)
         server.record(made)
         repeats = effort.repeats
-        _add(mine, "rdbg", length, time_tasks(server.serve, made, _plotted(made), repeats, 10, 120))
+        _add(mine, "rdbg", length, time_tasks(server.serve, made, _plotted(made), repeats, 40, 120))
         if with_qemu and length < LONG:
             back = guest("alu", length, back_in_qemu=True)
             qemu = QemuBack(folder)
             qemu.record(back)
-            _add(theirs, "QEMU", length, time_tasks(qemu.serve, back, _plotted(back), repeats, 10, effort.timeout))
+            _add(
+                theirs,
+                "QEMU",
+                length,
+                time_tasks(qemu.serve, back, _plotted(back), repeats, min(effort.budget, 40), effort.timeout),
+            )
         yield [*theirs.values(), *mine.values()]
 
 
