@@ -78,11 +78,22 @@ def test_a_recording_of_an_older_format_is_replaced(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["j", "j.snapshots"]
 
 
-def test_what_is_no_store_is_not_replaced(tmp_path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(tmp_path / "j.snapshots")) as other:
-        other.execute("CREATE TABLE thesis (page TEXT)")
+def test_a_folder_in_the_way_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "j.snapshots").mkdir()
+    with pytest.raises(RdbgError, match="cannot replace the snapshot store"):
+        record(tmp_path / "j", b"a")
+    assert os.listdir(tmp_path) == ["j.snapshots"]
+
+
+@pytest.mark.parametrize("kind", ["text", "database"])
+def test_what_is_no_store_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    if kind == "text":
+        (tmp_path / "j.snapshots").write_text("years of work, " * 100)
+    else:
+        with contextlib.closing(sqlite3.connect(tmp_path / "j.snapshots")) as other:
+            other.execute("CREATE TABLE thesis (page TEXT)")
     before = (tmp_path / "j.snapshots").read_bytes()
-    with pytest.raises(RdbgError, match="will not overwrite"):
+    with pytest.raises(RdbgError, match="will not overwrite .*choose another name"):
         record(tmp_path / "j", b"a")
     assert (tmp_path / "j.snapshots").read_bytes() == before
 
@@ -153,7 +164,7 @@ def test_a_lost_or_foreign_store(tmp_path: Path) -> None:
 def test_what_is_in_use_or_not_ours_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "j"
     (tmp_path / "j.snapshots").write_bytes(b"my photographs" * 100)
-    with pytest.raises(RdbgError, match="j.snapshots: .*not an rdbg snapshot store"):
+    with pytest.raises(RdbgError, match="j.snapshots: .*no rdbg snapshot store"):
         NewRecording(str(path), SPEC)
     assert os.listdir(tmp_path) == ["j.snapshots"]
     os.unlink(tmp_path / "j.snapshots")

@@ -98,11 +98,16 @@ def refuse_target(path: str) -> None:
     """
     with guard(path, "replace the snapshot store"):
         connection = _connect(path, "rw")
-        try:
-            if not _is_store(connection):
-                raise RdbgError(f"{path}: will not overwrite what is no rdbg snapshot store; choose another name")
-        finally:
-            connection.close()
+    try:
+        replaceable = _is_store(connection)
+    except sqlite3.Error as error:
+        if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise explain(path, "replace the snapshot store", error) from error
+        replaceable = False
+    finally:
+        connection.close()
+    if not replaceable:
+        raise RdbgError(f"{path}: will not overwrite what is no rdbg snapshot store; choose another name")
 
 
 def _is_store(connection: sqlite3.Connection) -> bool:

@@ -229,6 +229,8 @@ def test_two_processes(store: SnapshotStore) -> None:
 def test_a_full_disk(store: SnapshotStore) -> None:
     store.save("a", state(1), [(0, page(1))])
     store._db.execute(f"PRAGMA max_page_count = {store._db.execute('PRAGMA page_count').fetchone()[0] + 5}")
+    with pytest.raises(RdbgError, match="cannot save a periodic snapshot: the disk is full; free some space"):
+        store.save("", state(2), [(n, random.Random(n).randbytes(4096)) for n in range(100)])
     with pytest.raises(RdbgError, match="cannot save snapshot 'b': the disk is full; free some space"):
         store.save("b", state(2), [(n, os.urandom(4096)) for n in range(50)])
     assert [info.name for info in store.list()] == ["a"]
