@@ -127,8 +127,8 @@ class Rdbg:
         return self._folder / f"{guest.elf.stem}-{self._shift}.rdbg"
 
 
-class Qemu:
-    """QEMU's record and replay on the same machine, Malta: forward only. QEMU 7.2 cannot go back on it, see QemuBack.
+class _QemuFiles:
+    """Where QEMU's recordings are kept.
 
     Args:
         folder: for recordings.
@@ -140,6 +140,13 @@ class Qemu:
     def __init__(self, folder: Path, shift: int = 7) -> None:
         self._folder = folder
         self._shift = shift
+
+    def _file(self, guest: Guest, ending: str) -> Path:
+        return self._folder / f"{guest.elf.stem}-{self._shift}.{ending}"
+
+
+class Qemu(_QemuFiles):
+    """QEMU's record and replay on the same machine, Malta: forward only, since QEMU 7.2 cannot go back on it."""
 
     def record(self, guest: Guest, timeout: float = 600) -> Run:
         """Record a guest's whole run."""
@@ -151,27 +158,17 @@ class Qemu:
 
     def journal(self, guest: Guest) -> Path:
         """The recording's file."""
-        return self._folder / f"{guest.elf.stem}-{self._shift}.rr"
+        return self._file(guest, "rr")
 
     def _command(self, guest: Guest, mode: str) -> list[str]:
         icount = f"shift={self._shift},rr={mode},rrfile={self.journal(guest)}"
         return [*_qemu("malta", guest), "-serial", "null", "-no-reboot", "-icount", icount]
 
 
-class QemuBack:
+class QemuBack(_QemuFiles):
     """QEMU going back. On Malta, QEMU 7.2 hangs after it has loaded a snapshot, so this is its machine mipssim, which
     has the same CPU. Needs a disk for the snapshot that it begins with.
-
-    Args:
-        folder: for recordings.
-        shift: of ``-icount``.
     """
-
-    name = "QEMU"
-
-    def __init__(self, folder: Path, shift: int = 7) -> None:
-        self._folder = folder
-        self._shift = shift
 
     def record(self, guest: Guest, timeout: float = 600) -> None:
         """Record until the guest's last round is over and something is left to come."""
@@ -195,9 +192,6 @@ class QemuBack:
         port = free_port()
         gdb = f"tcp:127.0.0.1:{port}"
         return Served([*self._command(guest, "replay"), "-serial", "null", "-S", "-gdb", gdb], port)
-
-    def _file(self, guest: Guest, ending: str) -> Path:
-        return self._folder / f"{guest.elf.stem}-{self._shift}.{ending}"
 
     def _command(self, guest: Guest, mode: str) -> list[str]:
         icount = f"shift={self._shift},rr={mode},rrfile={self._file(guest, 'rr')},rrsnapshot=start"

@@ -30,6 +30,10 @@ MAX_PAYLOAD = 256 << 20
 #: Positions, values and lengths are 64 bits.
 LIMIT = 1 << 64
 
+#: The years 1 to 9999, in seconds after 1970: what dates can be written for.
+_FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_800
+#: -icount takes 10 at most, as QEMU's; beyond, a guest's timers fire more often than instructions retire.
+_MOST_SHIFT = 10
 _KIND_BITS = 0x1F
 _HAS_PORT = 0x20
 _HAS_VALUE = 0x40
@@ -225,6 +229,10 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         fields = HeaderBody.parse(body)
     except c.ConstructError as error:
         raise RdbgError(f"{path}: this journal's header is malformed ({_one_line(error)})") from error
+    if not _FIRST_DATE <= fields.rtc_base < _LAST_DATE:
+        raise RdbgError(f"{path}: this journal's header is malformed (its clock starts {fields.rtc_base} s after 1970)")
+    if fields.shift > _MOST_SHIFT:
+        raise RdbgError(f"{path}: this journal's header is malformed (2^{fields.shift} ns per instruction)")
     machine = MachineSpec(
         board=_decode(fields.board),
         cpu=_decode(fields.cpu),

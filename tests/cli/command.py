@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 from pathlib import Path
 
+from rdbg.cli import main
 from tests.processes import RDBG, spawn
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -20,6 +23,14 @@ def start(*words: str | Path, **options: object) -> subprocess.Popen[bytes]:
     streams: dict[str, object] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [*RDBG, *map(str, words)]
     return spawn(command, **({"cwd": PROJECT} | streams | options))
+
+
+def rdbg_here(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Run rdbg's command line in this process: for what ends before anything runs."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        code = main([str(word) for word in words])
+    return subprocess.CompletedProcess(words, code, out.getvalue().encode(), errors.getvalue().encode())
 
 
 def rdbg(*words: str | Path, typed: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rdbg.cli import main
 from rdbg.qemu_options import OPTIONS
-from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
+from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
     ],
 )
 def test_wrong_usage(words: list[str | Path], parts: list[str]) -> None:
-    assert_one_line(rdbg(*words), 2, *parts)
+    assert_one_line(rdbg_here(*words), 2, *parts)
 
 
 @pytest.fixture(scope="module")
@@ -114,38 +114,43 @@ def test_any_words_are_understood_or_refused_in_a_line(
         assert out.endswith("\n") and not said
 
 
+def test_usage_in_a_process_of_its_own() -> None:
+    assert_one_line(rdbg("run", "-kernal", "x"), 2, "-kernal", "did you mean -kernel?")
+    assert_one_line(rdbg("run", "-kernel", "none"), 1, "none", "No such file")
+
+
 class TestFiles:
     def test_missing(self, tmp_path: Path) -> None:
         for option in ("-kernel", "-bios", "-pflash"):
-            assert_one_line(rdbg("run", option, tmp_path / "none"), 1, "none", "No such file")
+            assert_one_line(rdbg_here("run", option, tmp_path / "none"), 1, "none", "No such file")
 
     def test_directory(self, tmp_path: Path) -> None:
-        assert_one_line(rdbg("run", "-kernel", tmp_path), 1, str(tmp_path), "directory")
+        assert_one_line(rdbg_here("run", "-kernel", tmp_path), 1, str(tmp_path), "directory")
 
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "empty").touch()
-        assert_one_line(rdbg("run", "-bios", tmp_path / "empty"), 1, "empty")
+        assert_one_line(rdbg_here("run", "-bios", tmp_path / "empty"), 1, "empty")
 
     def test_raw_image_that_is_no_code(self, tmp_path: Path) -> None:
         (tmp_path / "text").write_bytes(b"The quick brown fox jumps over the lazy dog. " * 2000)
-        assert_one_line(rdbg("run", "-bios", tmp_path / "text"), 2, "text", "-EL", "-EB")
+        assert_one_line(rdbg_here("run", "-bios", tmp_path / "text"), 2, "text", "-EL", "-EB")
 
     def test_elf_of_another_machine(self, tmp_path: Path) -> None:
         data = bytearray(TANK.read_bytes())
         data[18:20] = (62).to_bytes(2, "little")  # EM_X86_64
         (tmp_path / "x86.elf").write_bytes(data)
-        assert_one_line(rdbg("run", "-kernel", tmp_path / "x86.elf"), 1, "x86.elf", "62", "MIPS")
+        assert_one_line(rdbg_here("run", "-kernel", tmp_path / "x86.elf"), 1, "x86.elf", "62", "MIPS")
 
     @pytest.mark.parametrize("length", [5, 18, 40, 60, 1000])
     def test_elf_cut_short(self, tmp_path: Path, length: int) -> None:
         (tmp_path / "short.elf").write_bytes(TANK.read_bytes()[:length])
-        assert_one_line(rdbg("run", "-kernel", tmp_path / "short.elf"), 1, "short.elf")
+        assert_one_line(rdbg_here("run", "-kernel", tmp_path / "short.elf"), 1, "short.elf")
 
     def test_serial_file_that_cannot_be_written(self, tmp_path: Path) -> None:
-        assert_one_line(rdbg("run", "-kernel", TANK, "-serial", f"file:{tmp_path}"), 1, str(tmp_path))
+        assert_one_line(rdbg_here("run", "-kernel", TANK, "-serial", f"file:{tmp_path}"), 1, str(tmp_path))
 
     def test_board_that_is_missing(self, tmp_path: Path) -> None:
-        assert_one_line(rdbg("run", "-M", f"bare,file={tmp_path / 'no.toml'}", "-kernel", TANK), 1, "no.toml")
+        assert_one_line(rdbg_here("run", "-M", f"bare,file={tmp_path / 'no.toml'}", "-kernel", TANK), 1, "no.toml")
 
 
 class TestRecordings:

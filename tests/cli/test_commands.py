@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from rdbg.cli import COMMANDS
-from tests.cli.command import PROJECT, TANK, TANK_OUTPUT, rdbg, start
+from tests.cli.command import PROJECT, TANK, TANK_OUTPUT, rdbg, rdbg_here, start
 from tests.conftest import UBOOT_BIOS
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)])
 def test_help(words: list[str]) -> None:
-    done = rdbg(*words, "--help")
+    done = rdbg_here(*words, "--help")
     assert done.returncode == 0 and b"usage: rdbg" in done.stdout and done.stderr == b""
     assert all(len(line) < 80 for line in done.stdout.decode().splitlines())
 
@@ -43,7 +43,7 @@ def test_icount_values(shift: str) -> None:
 
 @pytest.mark.parametrize("option", "-M -machine -cpu -accel -d -chardev -device -display -net".split())
 def test_values_are_listed(option: str) -> None:
-    done = rdbg("run", option, "help")
+    done = rdbg_here("run", option, "help")
     assert done.returncode == 0 and done.stderr == b"" and done.stdout.strip()
 
 

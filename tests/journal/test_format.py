@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 import zlib
@@ -123,6 +124,16 @@ def test_what_is_no_journal(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(RdbgError, match=words) as caught:
         JournalReader(str(path))
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"shift": 44}, {"rtc_base": 1 << 60}, {"rtc_base": -(1 << 60)}])
+def test_a_header_that_no_recorder_writes(tmp_path: Path, change: dict[str, int]) -> None:
+    """With these a replay would count alarms for ever."""
+    made = header()
+    machine = dataclasses.replace(made.machine, **change)
+    (tmp_path / "j").write_bytes(fmt.build_header(dataclasses.replace(made, machine=machine)))
+    with pytest.raises(RdbgError, match="malformed"):
+        JournalReader(str(tmp_path / "j"))
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
