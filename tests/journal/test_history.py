@@ -118,9 +118,11 @@ def test_every_pass_gives_the_same(made: list[tuple[str, int | bytes | float]], 
                 target = sorted(seen)[int(value * (len(seen) - 1))]
                 if history.entered_at(target) == sum(e.icount == target for e in seen[target]):
                     walker.restore(target, seen[target])
-            known = seen.get(walker.position)
-            if known is None or walker.position == history.end:
-                seen[walker.position] = walker.state
+            here = walker.position
+            known = seen.get(here)
+            # A state may be known from before an input that has entered at its position since, while the CPU was idle.
+            if known is None or here == history.end or history.entered_at(here) != sum(e.icount == here for e in known):
+                seen[here] = walker.state
             else:
                 assert walker.state == known
             assert walker.position <= history.end
