@@ -21,13 +21,21 @@ class Host:
 
     Args:
         ports: the host's ends.
-        queue: where received bytes wait for the guest; None: a replay, which has its input already.
+        queue: where received bytes wait for the guest.
+        accepts: whether the guest takes input now; a replay has its own, and what comes is dropped.
         ended: another reason to end, asked often.
     """
 
-    def __init__(self, ports: SerialPorts, queue: LiveQueue | None, ended: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        ports: SerialPorts,
+        queue: LiveQueue,
+        accepts: Callable[[], bool],
+        ended: Callable[[], bool] | None = None,
+    ) -> None:
         self._ports = ports
         self._queue = queue
+        self._accepts = accepts
         self._ended = ended
         self._signal: int | None = None
         self._previous: dict[int, object] = {}
@@ -89,14 +97,16 @@ class Host:
         self.release_signals()
 
     def _wants(self, port: int) -> bool:
-        return self._queue is None or self._queue.waiting(port) < _READ_AHEAD_BYTES
+        return not self._accepts() or self._queue.waiting(port) < _READ_AHEAD_BYTES
 
     def _receive(self, port: int, data: bytes, breaks: int) -> None:
-        if self._queue is not None:
-            for _ in range(breaks):
-                self._queue.put(InputEvent(0, InputKind.SERIAL_BREAK, port=port))
-            if data:
-                self._queue.send(port, data)
+        if not self._accepts():
+            self._queue.forget()
+            return
+        for _ in range(breaks):
+            self._queue.put(InputEvent(0, InputKind.SERIAL_BREAK, port=port))
+        if data:
+            self._queue.send(port, data)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = number

@@ -156,10 +156,10 @@ class Session:
             spec = machine_spec(options)
         self._spec = spec
         machine = Machine(spec)
-        queue = LiveQueue(machine.serial_room) if icount.mode is not RecordMode.REPLAY else None
+        queue = LiveQueue(machine.serial_room)
         serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         ports = SerialPorts(serials, self._around.terminal_input)
-        host = self._host = Host(ports, queue, self._around.ended)
+        host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended)
         host.catch_signals(interrupt_ends=self._around.terminal_input)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
@@ -191,10 +191,10 @@ class Session:
             self._recording.publish()
             self.timeline.use_store(self._recording.store)
 
-    def _history(self, spec: MachineSpec, queue: LiveQueue | None) -> History:
+    def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
         icount = self._options.icount
         if self._replayed is not None:
-            history = History.replay(self._replayed.reader)
+            history = History.replay(self._replayed.reader, queue)
             if history.notice:
                 _say(history.notice)
             return history

@@ -45,7 +45,7 @@ class History:
         log: the records so far.
         start: first icount of the run.
         end: last icount known.
-        live: where a live run's inputs wait; None: nothing comes from outside (or a replay).
+        live: where a live run's inputs wait; None: nothing comes from outside.
         writer: the journal being recorded, or None.
         finished: how the run ended, or None.
         growing: the run goes on past ``end``.
@@ -88,8 +88,12 @@ class History:
         return cls(log, start, start, live, writer, None, log)
 
     @classmethod
-    def replay(cls, reader: JournalReader) -> History:
+    def replay(cls, reader: JournalReader, live: LiveInputs | None = None) -> History:
         """A finished run. ``notice`` holds a line for the user if the journal is torn or damaged.
+
+        Args:
+            reader: its journal.
+            live: for runs that leave it (`fork`); the finished one takes nothing from outside.
 
         Raises:
             RdbgError: the journal holds kinds of records that this rdbg does not know.
@@ -101,7 +105,7 @@ class History:
                     f"{reader.path}: record of unknown kind {unknown[0]} in the chunk at offset {chunk.offset}, "
                     f"icount {chunk.first}; replay with rdbg {reader.header.rdbg_version}, which recorded it"
                 )
-        history = cls(reader, reader.header.start, reader.covered, None, None, reader.end, None)
+        history = cls(reader, reader.header.start, reader.covered, live, None, reader.end, None)
         if reader.damage is not None:
             history.notice = reader.damage.line(reader.path)
         elif reader.end is None:

@@ -35,6 +35,11 @@ class LiveQueue:
         """Bytes for a serial port."""
         self._serial.setdefault(port, bytearray()).extend(data)
 
+    def forget(self) -> None:
+        """Drop what waits."""
+        self._serial.clear()
+        self._events.clear()
+
     def put(self, event: InputEvent) -> None:
         """Any other input (RESET, SHUTDOWN, WAKE, SERIAL_BREAK): it enters at the next window, before waiting bytes."""
         self._events.append(event)

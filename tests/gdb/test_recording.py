@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.conftest import UBOOT_BIOS
 from tests.gdb.driver import Gdb
 from tests.gdb.test_guest import END_WORDS, START_WORDS, says
-from tests.processes import RDBG, served, spawn
+from tests.processes import RDBG, free_port, served, spawn
 
 pytestmark = [pytest.mark.real("u-boot-qemu"), pytest.mark.timeout(900)]
 
@@ -111,3 +112,33 @@ def test_a_snapshot_made_in_one_replay_is_found_by_the_next(gdb_program: str, re
         gdb.run("monitor loadvm kept")
         gdb.forget()
         assert gdb.registers() == saved
+
+
+def test_a_branch_of_a_recording_takes_new_input(gdb_program: str, recording: Path) -> None:
+    """At the end of what was recorded the guest waits at its prompt: type something else, then look back at it."""
+    console = free_port()
+    words = ["replay", str(recording), "-S", "-serial", f"tcp:127.0.0.1:{console},server=on,wait=off"]
+    with served(words) as port, socket.create_connection(("127.0.0.1", console), 60) as typed, Gdb(gdb_program) as gdb:
+        gdb.run("set heuristic-fence-post 64")
+        gdb.connect(port)
+        typed.sendall(b"md 80000000 4\r")  # a replay has its own input: this is dropped
+        assert says(gdb.run("continue", timeout=300), END_WORDS)
+        end = _position(gdb)
+        assert "on branch 'other'" in gdb.run("monitor branch other")
+        gdb.send("continue")
+        typed.settimeout(60)
+        typed.sendall(b"echo other\r")
+        seen = b""
+        while b"\nother\r" not in seen:
+            seen += typed.recv(4096)
+        assert b"80000000:" not in seen
+        gdb.interrupt()
+        assert "SIGINT" in gdb.wait(stop=True)
+        there, registers = _position(gdb), gdb.registers()
+        assert there > end
+        gdb.run(f"monitor goto {end}")
+        gdb.run(f"monitor goto {there}")
+        gdb.forget()
+        assert gdb.registers() == registers
+        gdb.run("monitor switch main")
+        assert _position(gdb) == end and f"..{end}," in gdb.run("monitor when")
