@@ -227,7 +227,7 @@ cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *use
     if not c.probe or c.why != WHY_NONE or c.stop_soon:
         return
     k = find_breakpoint(c, pc)
-    if k < 0 or c.conditions[k].count == 0 or (icount == c.start_icount and not c.last_hit):
+    if k < 0 or c.conditions[k].count == 0 or passes(c, pc, icount):
         return
     if pc != c.start and is_branch(code_word(c, pc - 4)):
         return

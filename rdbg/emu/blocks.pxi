@@ -55,7 +55,28 @@ cdef inline uint64_t position(Cpu *c) noexcept nogil:
 
 cdef inline void plan_closer(Cpu *c) noexcept nogil:
     """Blocks that end at this icount or later are looked at before they run."""
-    c.closer = 0 if c.probe or c.ends_unknown else c.limit
+    c.closer = 0 if c.probe or c.ends_unknown or c.kicked else c.limit
+
+
+cdef inline void pause_soon(Cpu *c) noexcept nogil:
+    """Let the run pause at the next block that it enters."""
+    c.kicked = 1
+    c.attention = 0
+    c.closer = 0
+
+
+cdef inline uint64_t host_time_ns() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return <uint64_t>now.tv_sec * 1_000_000_000 + <uint64_t>now.tv_nsec
+
+
+cdef inline void look_at_clock(Cpu *c) noexcept nogil:
+    """Called where something slow is done: code that falls through new pages, or asks devices all the time, may take
+    seconds for what is otherwise a slice of milliseconds."""
+    if host_time_ns() >= c.look_at_ns:
+        c.look_at_ns = FOREVER
+        pause_soon(c)
 
 
 cdef inline void look_at_blocks(Cpu *c) noexcept nogil:
@@ -204,6 +225,11 @@ cdef bint breakpoint_at(Cpu *c, uint32_t pc, uint32_t i) noexcept nogil:
     return filter_has(c, at + 4) and find_breakpoint(c, at + 4) >= 0 and is_branch(code_word(c, at))
 
 
+cdef inline bint passes(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """Whether a breakpoint at ``pc`` does not count since the run begins there."""
+    return c.passes_start and icount == c.start_icount and pc == c.start_pc
+
+
 cdef bint stops_here(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """Whether a breakpoint stops before the instruction at ``pc``, where the CPU stands.
 
@@ -285,8 +311,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
     if c.bp_count and filter_has_any(c, pc, n + 1):
         i = 0
         while i < n and (i < stop or not truncate):
-            if (icount + i != c.start_icount or c.last_hit) and breakpoint_at(c, pc, i) and not (
-                    i == 0 and slot_block(c, pc)):
+            if not passes(c, pc + 4 * i, icount + i) and breakpoint_at(c, pc, i) and not (i == 0 and slot_block(c, pc)):
                 if c.last_hit:
                     if c.have_bp_hit and c.bp_hit_icount >= icount:
                         c.bp_hit_icount = icount + i     # the last one in this block counts
@@ -391,6 +416,10 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if pc == c.start + c.size:
         if c.ends_likely or c.ends_unknown and slot_was_nullified(c):
             icount -= 1
+        if c.kicked and icount != c.start_icount and not slot_block(c, pc):
+            c.kicked = 0
+            stop_before(c, pc, icount, WHY_PAUSE)
+            return
     else:
         c.s.window = icount
         if icount >= c.attention and at_window(c, pc, icount):

@@ -135,12 +135,16 @@ cdef class Running(HostAccess):
         else:
             uc_ctl_flush_tb(c.uc)                # other pages may stand at that address at other times
 
-    cdef begin(self, until, pause_at, bint last_hit):
+    cdef begin(self, until, pause_at, bint last_hit, bint goes_on):
         cdef Cpu *c = self.c
         c.limit = FOREVER if until is None else until
         c.pause_at = FOREVER if pause_at is None else pause_at
         c.start_icount = position(c)
+        c.start_pc = c.next_pc
+        c.look_at_ns = FOREVER if pause_at is None else host_time_ns() + LONGEST_SLICE_NS
         c.last_hit = last_hit
+        c.passes_start = not (goes_on or last_hit)
+        c.kicked = 0
         c.have_bp_hit = False
         c.have_bp_before = False
         c.have_watch_hit = False
@@ -176,20 +180,22 @@ cdef class Running(HostAccess):
             raise RdbgError(f"the CPU core failed near pc {c.start:#010x}, icount {position(c)}: "
                             f"{uc_strerror(err).decode()}")
 
-    def run(self, until, pause_at, bint last_hit):
+    def run(self, until, pause_at, bint last_hit, bint goes_on):
         """Run from here; see RunRequest.
 
         Args:
             until: position not to run past, or None.
-            pause_at: position from which a window ends the run, or None.
+            pause_at: position from which a window ends the run; when that takes long, another place does. None: nothing
+                does.
             last_hit: note hits, do not stop at them.
+            goes_on: a breakpoint here counts.
 
         Returns:
             Why it ended: a value of WHY_NAMES.
         """
         cdef Cpu *c = self.c
         cdef uc_err err
-        self.begin(until, pause_at, last_hit)
+        self.begin(until, pause_at, last_hit, goes_on)
         err = self.go()
         self.finish(err)
         return WHY_NAMES[c.why]
@@ -199,7 +205,7 @@ cdef class Running(HostAccess):
         cdef Cpu *c = self.c
         cdef uc_err err
         cdef uint32_t length
-        self.begin(None, None, False)
+        self.begin(None, None, False, False)
         c.probe = False
         length = step_length(c, c.next_pc)
         c.limit = c.start_icount + length
@@ -277,9 +283,8 @@ cdef class Running(HostAccess):
         return None
 
     def kick(self):
-        """Make a run in progress pause at its next window."""
-        self.c.kicked = 1
-        self.c.attention = 0
+        """Make a run in progress pause soon."""
+        pause_soon(self.c)
 
     def attend(self):
         """Have the next window ask for events again."""

@@ -127,7 +127,7 @@ class Machine:
         if request.exact:
             return self._run_exact(request)
         pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
-        return self._stop(self.core.run(request.until, pause_at, request.last_hit))
+        return self._stop(self.core.run(request.until, pause_at, request.last_hit, request.goes_on))
 
     def step(self) -> RunStop:
         """Retire one instruction (a branch with its slot), or take one exception."""

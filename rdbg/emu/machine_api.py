@@ -52,7 +52,7 @@ class StopKind(Enum):
     """Why Machine.run came back."""
 
     LIMIT = "limit"  #: at the last position <= ``until``
-    PAUSED = "paused"  #: at an interrupt window, ``slice`` instructions or more were run, or a kick
+    PAUSED = "paused"  #: ``slice`` instructions or more were run, or they took long, or a kick
     BREAKPOINT = "breakpoint"  #: PC is at a breakpoint; the instruction there has not run
     WATCHPOINT = "watchpoint"  #: the instruction at PC is about to make a watched access (see below)
     IDLE = "idle"  #: the CPU waits, and nothing but an input from outside can wake it
@@ -112,10 +112,10 @@ class RunRequest:
     Args:
         until: never execute past this position: stop at the last position <= until (never between a
             branch and its delay slot). None: no limit.
-        slice: pause at the first window after about this many instructions, so that the caller may
-            look at the outside world. None: do not pause.
+        slice: pause at the first window after about this many instructions, or when these take long, so that the
+            caller may look at the outside world. None: do not pause.
         breakpoints: virtual addresses to stop before. One at the start position does not stop
-            the run there.
+            the run there, unless ``goes_on``.
         conditions: of breakpoints; the machine evaluates them where it stands.
         watches: watched ranges.
         last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
@@ -125,6 +125,7 @@ class RunRequest:
         wait_idle: come back with IDLE when the CPU waits, so that the caller lets host time pass
             (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
         skip_ns: idle virtual time in nanoseconds that the caller has waited for already.
+        goes_on: this goes on with a run that came here, and paused or was idle.
     """
 
     until: int | None = None
@@ -136,6 +137,7 @@ class RunRequest:
     exact: bool = False
     wait_idle: bool = False
     skip_ns: int = 0
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)

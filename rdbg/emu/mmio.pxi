@@ -4,6 +4,7 @@ cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) n
     cdef Core core = <Core>c.owner
     cdef uint64_t value
     cdef uint64_t until
+    look_at_clock(c)
     try:
         until = core.host.io_stable(pa, size)
         value = core.ask_read(pa, size)
@@ -31,6 +32,7 @@ cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept no
 
 cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleStore *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
+    look_at_clock(c)
     try:
         if core.host.io_idle_store(pa, size, value):
             slot.address = pa

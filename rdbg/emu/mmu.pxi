@@ -362,6 +362,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         entry.paddr = IO_WINDOW if va >> PAGE_BITS == BRING_UP_IO >> PAGE_BITS else SCRATCH_PAGE
         entry.perms = UC_PROT_ALL
         return True
+    look_at_clock(c)
     access = FETCH if kind == UC_MEM_FETCH else STORE if kind == UC_MEM_WRITE else LOAD
     uc_reg_read(uc, UC_MIPS_REG_PC, &pc)
     if access == FETCH and pc & 3:

@@ -31,7 +31,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
                 stand_at(c, pc, icount)
                 c.why = WHY_LIMIT
                 return
-            if c.probe and stops_here(c, pc, icount) and (icount != c.start_icount or c.last_hit):
+            if c.probe and stops_here(c, pc, icount) and not passes(c, pc, icount):
                 if not c.last_hit:
                     stand_at(c, pc, icount)
                     c.why = WHY_BREAKPOINT

@@ -1,6 +1,7 @@
 # The CPU's state that Unicorn does not keep, and the bookkeeping of the run.
 
 cdef enum:
+    LONGEST_SLICE_NS = 50_000_000    # of host time, before a run that may pause looks for a place to
     PAGE_BITS = 12
     PAGE_BYTES = 4096
     TLB_ENTRIES = 16
@@ -298,14 +299,17 @@ cdef struct Cpu:
     uint64_t python_event        # first icount at which Python has something to do
     uint64_t compare_event       # icount of the Compare match
     uint64_t pause_at            # first icount at which a window ends the slice
-    uint64_t start_icount        # where this run started: breakpoints there do not count
+    uint64_t start_icount        # where this run started
+    uint32_t start_pc            # an interrupt that ends a wait leads elsewhere at the same icount
+    bint passes_start            # a breakpoint there does not count
+    uint64_t look_at_ns          # host time from which whoever called shall be let look at the outside world
     bint probe                   # breakpoints armed
     bint last_hit
     bint stepping                # one instruction: an exception ends it
     bint stop_soon               # stop before the next block
     bint broken                  # the engine must not translate another block
     bint was_reset               # Python reset the CPU; next_pc says where it starts
-    volatile int kicked
+    volatile int kicked          # pause at the next block
 
     int why
     int why_soon

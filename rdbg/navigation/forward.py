@@ -92,6 +92,7 @@ class Forward:
                     watches=conditions.watches,
                     wait_idle=present and self._sleep,
                     skip_ns=int(waited * 1e9) if present else 0,
+                    goes_on=self._machine.icount > origin,
                 )
             )
             waited = stop.skip_left_ns / 1e9 if stop.kind is StopKind.IDLE else 0.0

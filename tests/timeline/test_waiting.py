@@ -6,6 +6,8 @@ import copy
 import time
 from pathlib import Path
 
+import pytest
+
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
@@ -13,10 +15,11 @@ from rdbg.emu.spec import Image, MachineSpec
 from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
 from rdbg.journal.records import event_of
-from rdbg.navigation.stops import StopConditions
+from rdbg.navigation.pace import Pace
+from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.recording import NewRecording, OpenRecording
 from rdbg.timeline import Timeline
-from tests.emu.guests import CODE, HANDLER, WAIT, addiu, i_type, lui, mfc0, mtc0, sw
+from tests.emu.guests import CODE, HANDLER, WAIT, addiu, beq, i_type, lui, machine_with, mfc0, mtc0, sw
 
 SHIFT = 3
 NAP_COUNTS = 0x7F00 << 7  # of Count
@@ -59,6 +62,30 @@ def start(timeline: Timeline) -> None:
         timeline.write_memory(address, b"".join(word.to_bytes(4, "little") for word in words))
     timeline.write_register(STATUS, INTERRUPTS_ON)
     timeline.write_register(PC, CODE)
+
+
+def test_breakpoints_stop_a_cpu_that_was_waiting() -> None:
+    for address in (HANDLER, CODE + 6 * 4):  # where the interrupt leads, and behind the wait
+        machine = Machine(spec())
+        timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), sleep=True)
+        start(timeline)
+        stops = StopConditions(breakpoints=frozenset({address}))
+        for times in range(1, 5):
+            began = time.monotonic()
+            stop = timeline.run(stops, lambda began=began: time.monotonic() - began > 20)  # type: ignore[misc]
+            assert (stop.reason, stop.pc) == (StopReason.BREAKPOINT, address)
+            noted = machine.read_memory(DATA, 4 * times + 4)
+            assert len(noted.rstrip(b"\0")) <= 4 * times and any(noted[4 * times - 8 :]) == (times > 1)
+
+
+@pytest.mark.parametrize("slice", [1, 2, 3, 5, 7, 50])
+def test_a_breakpoint_where_a_live_run_pauses_stops_it(slice: int) -> None:
+    machine = machine_with([addiu(8, 8, 1), addiu(9, 9, 1), beq(0, 0, -3), 0])
+    timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), pace=Pace(slice=slice))
+    stops = StopConditions(breakpoints=frozenset({CODE}))
+    for times in range(1, 50):
+        stop = timeline.run(stops, lambda: False)
+        assert (stop.reason, stop.position) == (StopReason.BREAKPOINT, 4 * times)
 
 
 def test_time_goes_on_while_input_comes(tmp_path: Path) -> None:

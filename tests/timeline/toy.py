@@ -210,7 +210,7 @@ class Toy:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 return RunStop(StopKind.LIMIT, self.icount, self.pc)
-            if self.stops_here(request.breakpoints, request.conditions) and not first:
+            if self.stops_here(request.breakpoints, request.conditions) and not (first and not request.goes_on):
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 if not request.last_hit:
