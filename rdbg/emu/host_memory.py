@@ -12,7 +12,8 @@ def large_memory(size: int) -> mmap.mmap:
     Args:
         size: bytes.
     """
-    memory = mmap.mmap(-1, size)
+    # Shared memory, Python's default, gets no huge pages on most hosts.
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     if advice is not None:
         try:
