@@ -77,7 +77,7 @@ class LinuxBoot:
         runs: dict[str, list[Run]] = {what: [] for what in commands}
         for _ in range(self._repeats):
             for what, command in commands.items():
-                runs[what].append(run(command, 300))
+                runs[what].append(run(command, 90))
         virtual = runs.get("QEMU record, clock=vm")
         extra = f"QEMU with -rtc clock=vm {_both(virtual)}" if virtual else ""
         return [

@@ -33,13 +33,24 @@ class Run:
     output: str
 
 
-def run(command: list[str], timeout: float) -> Run:
-    """Run a command to its end.
+def run(command: list[str], timeout: float, tries: int = 3) -> Run:
+    """Run a command to its end. It is tried again if it does not end: QEMU 7.2 sometimes hangs at power-off.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: it took longer each time.
         RuntimeError: it failed.
     """
+    while True:
+        try:
+            return _run_once(command, timeout)
+        except TimeoutError as error:
+            tries -= 1
+            if not tries:
+                raise
+            print(f"benchmarks: {error}; again", file=sys.stderr)
+
+
+def _run_once(command: list[str], timeout: float) -> Run:
     began = time.monotonic()
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY
@@ -148,11 +159,11 @@ class _QemuFiles:
 class Qemu(_QemuFiles):
     """QEMU's record and replay on the same machine, Malta: forward only, since QEMU 7.2 cannot go back on it."""
 
-    def record(self, guest: Guest, timeout: float = 600) -> Run:
+    def record(self, guest: Guest, timeout: float = 60) -> Run:
         """Record a guest's whole run."""
         return run(self._command(guest, "record"), timeout)
 
-    def replay(self, guest: Guest, timeout: float = 600) -> Run:
+    def replay(self, guest: Guest, timeout: float = 60) -> Run:
         """Replay it to its end."""
         return run(self._command(guest, "replay"), timeout)
 
