@@ -12,8 +12,7 @@ def large_memory(size: int) -> mmap.mmap:
     Args:
         size: bytes.
     """
-    # Shared memory, Python's default, gets no huge pages on most hosts.
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory = mmap.mmap(-1, size)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     if advice is not None:
         try:
