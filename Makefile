@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: fuzz all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: fuzz nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -51,6 +51,9 @@ FUZZ_MESSAGES ?= 1000000
 fuzz: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,fuzz]'
 	$(BIN)/python -m tests.fuzz --messages $(FUZZ_MESSAGES)
+
+# What takes too long for each change.
+nightly: fuzz
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:
