@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape  # xml.sax has the same, and loads an HTTP client with it
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
 from rdbg.rsp.address import sign_extended
 
 _HEADER = '<?xml version="1.0"?>\n'
 _ADDRESS_SPACE = 1 << 64
+_UPPER_HALF = 0x8000_0000
+#: Where sign extension leaves a gap, and where GDB's signed sizes overflow.
+_BOUNDS = (_UPPER_HALF, 1 << 63, sign_extended(_UPPER_HALF))
 
 
 def _quoted(text: str) -> str:
@@ -56,7 +59,8 @@ def memory_map(areas: Iterable[MemoryArea]) -> str:
 
     GDB refuses to look outside a memory map. What else is readable (pages mapped by a TLB, devices) changes as
     the guest runs, so the machine must be asked each time, and only ROM and flash are worth telling. GDB looks MIPS
-    addresses up sign-extended, so that is how they stand here.
+    addresses up sign-extended, so that is how they stand here, and no region lies across 0x80000000, where that leaves
+    a gap. Of what a region has left GDB computes the size as a signed number, and aborts where it is negative.
     """
     lines = [
         _HEADER + '<!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN"'
@@ -65,17 +69,30 @@ def memory_map(areas: Iterable[MemoryArea]) -> str:
     ]
     reached = 0
     for area in sorted(areas, key=lambda area: area.start):
-        start, end = max(sign_extended(area.start), reached), sign_extended(area.start + area.length - 1) + 1
-        if area.kind == "ram" or start >= end:
+        if area.kind == "ram":
             continue
-        if start > reached:
-            lines.append(_memory("ram", reached, start))
-        lines.append(_memory(area.kind, start, end, area.block_size))
-        reached = end
-    if reached < _ADDRESS_SPACE:
-        lines.append(_memory("ram", reached, _ADDRESS_SPACE))
+        for first, last in _halves(area.start, area.start + area.length - 1):
+            start, end = max(sign_extended(first), reached), sign_extended(last) + 1
+            if start < end:
+                lines.extend(_ram(reached, start))
+                lines.append(_memory(area.kind, start, end, area.block_size))
+                reached = end
+    lines.extend(_ram(reached, _ADDRESS_SPACE))
     lines.append("</memory-map>\n")
     return "\n".join(lines)
+
+
+def _halves(first: int, last: int) -> list[tuple[int, int]]:
+    """The parts of a range below 0x80000000 and from there on, each with its first and last address."""
+    if first < _UPPER_HALF <= last:
+        return [(first, _UPPER_HALF - 1), (_UPPER_HALF, last)]
+    return [(first, last)]
+
+
+def _ram(start: int, end: int) -> list[str]:
+    """Everything from ``start`` to ``end``, in regions that GDB can bear."""
+    bounds = [start, *(bound for bound in _BOUNDS if start < bound < end), end]
+    return [_memory("ram", low, high) for low, high in pairwise(bounds) if low < high]
 
 
 def _memory(kind: str, start: int, end: int, block_size: int = 0) -> str:

@@ -6,6 +6,7 @@ import zlib
 
 from rdbg.errors import RdbgError
 from rdbg.rsp import fields, replies
+from rdbg.rsp.address import sign_extended
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
@@ -68,7 +69,8 @@ def _search(client: Client, rest: bytes) -> bytes:
         data = client.timeline.machine.read_memory(position, min(_CHUNK, end - position))
         found = (seen + data).find(pattern)
         if found >= 0:
-            return b"1,%x" % (position - len(seen) + found)
+            # GDB reckons with this address, and its own are sign-extended: shortened, it would end `find` here.
+            return b"1,%x" % sign_extended(position - len(seen) + found)
         if not data:
             raise PacketError(f"nothing is mapped at {position:#x}", code=EFAULT)
         position += len(data)

@@ -334,6 +334,27 @@ def test_searching_and_comparing_memory_in_the_stub(gdb: Gdb, elf: Path) -> None
     assert "1 pattern found" in gdb.run("find /w1 0x80100000, 0x80100100, 0x3c1d8020")
 
 
+def test_find_finds_every_match(gdb: Gdb) -> None:
+    """GDB reckons with the address of each to begin the next search there."""
+    words = gdb.run("x/64xw 0x80100000").text.split()
+    returns = words.count("0x03e00008")
+    assert returns > 1
+    assert f"{returns} patterns found" in gdb.run("find /w 0x80100000, 0x801000ff, 0x03e00008")
+
+
+def test_a_front_end_reads_memory_across_the_edges_of_every_region(gdb: Gdb) -> None:
+    """GDB reckons with regions' sizes as signed numbers, and aborted where one was negative: at a NULL pointer."""
+    rows = [row.split() for row in gdb.run("info mem").text.splitlines() if row[:1].isdigit()]
+    edges = {int(edge, 16) for row in rows for edge in row[2:4]}
+    assert len(edges) > 4
+    for edge in edges | {0, 1 << 31, 1 << 63, (1 << 64) - (1 << 31)}:
+        for address in (edge, edge - 8):
+            for length in (16, 0x2000):
+                gdb.send(f"-data-read-memory-bytes {address % (1 << 64):#x} {length}")
+                gdb.wait(stop=False, timeout=20)
+    assert "Cannot access memory at address 0x0" in gdb.run("x/x 0")
+
+
 def test_a_client_may_leave_and_come_back(gdb: Gdb, gdb_program: str, guest: Guest, elf: Path) -> None:
     gdb.run("monitor goto 1000")
     gdb.run("disconnect")

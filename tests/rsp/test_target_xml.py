@@ -46,7 +46,10 @@ def test_the_memory_map_covers_everything_once(areas: list[MemoryArea]) -> None:
     reached = 0
     for memory in ElementTree.fromstring(memory_map(areas)).iter("memory"):
         assert int(memory.get("start", ""), 16) == reached
-        reached += int(memory.get("length", ""), 16)
+        length = int(memory.get("length", ""), 16)
+        assert 0 < length < 1 << 63
+        assert not any(reached < gap < reached + length for gap in (0x80000000, 0xFFFFFFFF80000000))
+        reached += length
         assert (memory.find("property") is not None) == (memory.get("type") == "flash")
     assert reached == 1 << 64
 
