@@ -121,7 +121,8 @@ class Client:
 
     def floats_changed(self) -> bool:
         """Whether the guest's floating-point registers have become wider than the client was told; True only once."""
-        changed = not self._told_of_floats and not self.registers.wide_floats and self.timeline.machine.wide_floats
+        told_narrow = self.registers.described and not self.registers.wide_floats
+        changed = not self._told_of_floats and told_narrow and self.timeline.machine.wide_floats
         self._told_of_floats = self._told_of_floats or changed
         return changed
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from rdbg.rsp import fields, replies
+from rdbg.rsp.errors import PacketError
 from rdbg.stub.client import Client, Feature
+
+_UNAVAILABLE = b"x" * 8
 
 
 def _read_all(client: Client, rest: bytes) -> bytes:
@@ -21,11 +24,14 @@ def _write_all(client: Client, rest: bytes) -> bytes:
 
 
 def _read(client: Client, rest: bytes) -> bytes:
-    return client.registers.read(fields.number(rest)).hex().encode()
+    number = fields.number(rest)
+    return _UNAVAILABLE if client.registers.is_foreign(number) else client.registers.read(number).hex().encode()
 
 
 def _write(client: Client, rest: bytes) -> bytes:
     number, data = fields.register_assignment(rest)
+    if client.registers.is_foreign(number):
+        raise PacketError(f"there is no register {number} for a client that has not read the registers' description")
     client.writes.register(number, data)
     return replies.OK
 

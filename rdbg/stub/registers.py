@@ -5,9 +5,15 @@ from __future__ import annotations
 from rdbg.emu.machine_api import MachineApi, RegisterInfo
 from rdbg.rsp.errors import PacketError
 
+#: GDB's registers for a MIPS that nothing describes: general ones to $fir are what this machine calls so too, the rest
+#: belong to embedded processors of long ago (GDB's mips-tdep.h, enum mips_embed_regnum).
+_STANDARD = range(72)
+_EMBEDDED = range(72, 90)
+
 
 class RegisterBytes:
-    """Register values as packets carry them.
+    """Register values as packets carry them. A client that has not read the description of the registers (a GDB without
+    expat cannot) takes them for the standard ones, and gets those.
 
     Args:
         machine: whose registers.
@@ -17,17 +23,20 @@ class RegisterBytes:
     def __init__(self, machine: MachineApi, wide_floats: bool = False) -> None:
         self._machine = machine
         self.wide_floats = wide_floats
+        self.described = False  #: whether the client has read the description
         self.infos = tuple(sorted(machine.registers(wide_floats), key=lambda info: info.number))
-        self._by_number = {info.number: info for info in self.infos}
+        standard = sorted(machine.registers(wide_floats=False), key=lambda info: info.number)
+        self._standard = tuple(info for info in standard if info.number in _STANDARD)
+        self._by_number = {info.number: info for info in (*standard, *self.infos)}
         self._by_name = {info.name: info.number for info in self.infos}
 
     def number_of(self, name: str) -> int | None:
         """GDB's number of a register, or None if the machine has none of that name."""
         return self._by_name.get(name)
 
-    def has(self, number: int) -> bool:
-        """Whether there is a register of that number."""
-        return number in self._by_number
+    def is_foreign(self, number: int) -> bool:
+        """Whether the client means another register by that number, which this machine has not."""
+        return not self.described and number in _EMBEDDED
 
     def info(self, number: int) -> RegisterInfo:
         """What is known of a register.
@@ -58,8 +67,8 @@ class RegisterBytes:
         return int.from_bytes(data, "big" if self._machine.big_endian else "little")
 
     def read_all(self) -> bytes:
-        """All registers by number: the contents of a ``g`` packet."""
-        return b"".join(self.read(info.number) for info in self.infos)
+        """The registers that the client knows, by number: the contents of a ``g`` packet."""
+        return b"".join(self.read(info.number) for info in self._known)
 
     def split(self, data: bytes) -> list[tuple[int, bytes]]:
         """The registers in a ``G`` packet.
@@ -69,7 +78,7 @@ class RegisterBytes:
         """
         parts = []
         position = 0
-        for info in self.infos:
+        for info in self._known:
             if position == len(data):
                 break
             size = info.bits // 8
@@ -80,3 +89,7 @@ class RegisterBytes:
         if position != len(data):
             raise PacketError("G packet is longer than the registers")
         return parts
+
+    @property
+    def _known(self) -> tuple[RegisterInfo, ...]:
+        return self.infos if self.described else self._standard

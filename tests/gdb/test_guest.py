@@ -53,6 +53,23 @@ def test_without_a_file_gdb_knows_byte_order_and_architecture(gdb_program: str, 
         assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
 
 
+def test_a_gdb_that_reads_no_description_gets_the_standard_registers(gdb_program: str, guest: Guest, elf: Path) -> None:
+    """As one without expat must do."""
+    names = ("$pc", "$sp", "$ra", "$a0", "$hi", "$fir", "$f2")
+    with Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        wanted = [gdb.value(name) for name in names]
+        gdb.run("disconnect")
+        gdb.run("set remote target-features-packet off")
+        assert not gdb.connect(guest.port).errors
+        assert [gdb.value(name) for name in names] == wanted
+        assert "void" in gdb.run("print $index")
+        assert "00400000" in gdb.run("info registers").text  # Status
+        assert not gdb.run("set $a0 = 0x77").errors and not gdb.run("set $f2 = 1.5").errors
+        gdb.forget()
+        assert gdb.value("$a0") == 0x77 and "= 1.5" in gdb.run("print $f2")
+
+
 def test_gdb_without_a_file_gets_the_symbols_from_the_guest(gdb_program: str, elf: Path, order: str) -> None:
     endian = ["--big-endian"] if order == "eb" else []
     with Guest("kernel", str(elf), "--run", str(RUN), "--symbols", *endian) as guest, Gdb(gdb_program) as gdb:

@@ -18,9 +18,11 @@ WORK = b"80100030"
 ANSWERS: dict[bytes, bytes] = {
     b"?": STOP,
     b"!": rb"OK",
-    b"g": rb"[0-9a-f]{700,}",
+    b"g": rb"[0-9a-f]{576}",  # before the description is read: the standard registers
     b"G" + b"00000000" * 38: rb"OK",
     b"p25": rb"[0-9a-f]{8}",
+    b"p48": rb"x{8}",  # another register to such a client
+    b"P48=01000000": rb"E16",
     b"P8=01000000": rb"OK",
     b"m80100000,4": rb"[0-9a-f]{8}",
     b"M80200000,2:abcd": rb"OK",
@@ -67,7 +69,7 @@ ANSWERS: dict[bytes, bytes] = {
     b"qXfer:exec-file:read:1:0,1000": rb"l/rdbg-guest.elf",
     b"qXfer:auxv:read::0,1000": b"",
     b"qRcmd," + b"when".hex().encode(): rb"OK",
-    b"qSearch:memory:80100000;1000;" + b"\x3c": rb"(1,[0-9a-f]+|0)",
+    b"qSearch:memory:80100000;1000;" + b"\x3c": rb"1,ffffffff8010[0-9a-f]{4}",
     b"qCRC:80100000,100": rb"C[0-9a-f]{8}",
     b"QStartNoAckMode": rb"OK",
     b"vMustReplyEmpty": b"",
