@@ -9,7 +9,7 @@ from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointK
 from rdbg.checkpoints.snapshot import check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, StopKind, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
@@ -379,24 +379,36 @@ class Timeline:
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
-        """Write at a virtual address at the live end, as an input of the run.
+        """Write at a virtual address at the live end, as an input of the run: all of it or nothing.
 
         Raises:
-            RdbgError: in the past (where it would not be what happened), or the address is not mapped.
+            RdbgError: in the past (where it would not be what happened), or not all of it is memory.
         """
         self._require_live_end("memory")
+        self._require_memory(address, len(data))
         pieces: list[tuple[int, bytes]] = []
         at = 0
         while at < len(data):
             virtual = (address + at) & 0xFFFFFFFF
             size = min(len(data) - at, PAGE_SIZE - virtual % PAGE_SIZE)
             physical = self.machine.translate(virtual)
-            if physical is None:
-                raise RdbgError(f"cannot write at address 0x{virtual:08x}: it is not mapped")
+            assert physical is not None
             pieces.append((physical, data[at : at + size]))
             at += size
         for physical, piece in pieces:
             self._enter(InputEvent(self.position, InputKind.POKE_MEMORY, value=physical, data=piece))
+
+    def _require_memory(self, address: int, length: int) -> None:
+        reached = 0
+        for extent in self.machine.storage(address, length):
+            if extent.space is not Space.MEMORY:
+                raise RdbgError(
+                    f"cannot write at address {extent.virtual:#010x}: no memory is there, and to anything else only "
+                    "the guest can write"
+                )
+            reached += extent.length
+        if reached < length:
+            raise RdbgError(f"cannot write at address {(address + reached) & 0xFFFFFFFF:#010x}: it is not mapped")
 
     def write_register(self, number: int, value: int) -> None:
         """Write a register (GDB's number) at the live end, as an input of the run.

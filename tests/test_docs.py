@@ -23,6 +23,54 @@ def test_every_test_that_the_documents_name_exists() -> None:
     assert missing == []
 
 
+def _document(name: str) -> str:
+    return (PROJECT / "docs" / name).read_text()
+
+
+def test_the_document_names_every_kind_of_record() -> None:
+    from rdbg.emu.inputs import InputKind
+    from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_END
+
+    document = _document("recording.md")
+    table = document[document.index("| kind |") :].split("\n\n")[0]
+    named = {int(kind) for kind in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert named == {*INPUT_KINDS, *DIGEST_KINDS, KIND_END}
+    assert set(map(int, InputKind)) <= named
+
+
+def test_the_document_tells_where_the_windows_are() -> None:
+    source = (PROJECT / "rdbg" / "emu" / "state.pxi").read_text()
+    windows = [int(value, 16) for value in re.findall(r"(?:IO|WATCH)_WINDOW = (0x\w+)U", source)]
+    document = _document("cpu.md")
+    assert len(windows) == 2
+    for window in windows:
+        assert f"from `{window:#010X}`".replace("0X", "0x") in document
+
+
+def test_every_trace_has_something_to_say() -> None:
+    from rdbg.qemu_values import TRACES
+
+    named = re.findall(r"^\* `-d` traces (.*) \(also .*\) and `(\w+)`;", _document("machine.md"), re.MULTILINE)
+    assert {name for part in named[0] for name in re.findall(r"\w+", part)} == set(TRACES)
+    loggers = {
+        name
+        for file in (PROJECT / "rdbg").rglob("*.py")
+        for name in re.findall(r'getLogger\("rdbg\.(\w+)"\)', file.read_text())
+    }
+    assert set(TRACES) <= loggers
+
+
+def test_what_is_said_of_a_run_names_what_there_is() -> None:
+    import rdbg.emu.machine_api as api
+
+    source = Path(api.__file__).read_text()
+    said = source[source.index("class StopKind") : source.index("class MachineState")]
+    named = set(re.findall(r"``(?:[A-Z]\w+\.)?([a-z]\w+)(?:=\w+)?``", said))
+    there = {name for kind in (api.RunRequest, api.RunStop) for name in kind.__annotations__} | set(dir(api.MachineApi))
+    assert {"until", "exact", "slice"} <= named
+    assert named - there == set()
+
+
 def test_the_document_names_every_packet() -> None:
     from rdbg.stub.features import FEATURES
 

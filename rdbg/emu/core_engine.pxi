@@ -11,6 +11,7 @@ cdef class Engine:
     cdef uint8_t *scratch
     cdef object scratch_buffer
     cdef uint8_t[::1] scratch_view
+    cdef bint by_hand                    # a load or store is being done by access_by_hand
     cdef set code_hooks                  # addresses that have had a breakpoint with a condition
 
     def __cinit__(self):
@@ -74,6 +75,7 @@ cdef class Engine:
         c.alternated = <Alternations*>calloc(c.page_count, sizeof(Alternations))
         c.phys_map = <uint32_t*>calloc(1 << 20, 4)
         c.io_page = <uint32_t*>calloc(IO_SLOTS, 4)
+        c.io_slot_of = <uint32_t*>calloc(1 << 20, 4)
         c.bp_filter = <uint64_t*>calloc(BREAKPOINT_BITS // 64, 8)
         c.watched_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_written = <uint64_t*>calloc((1 << 20) // 64, 8)
@@ -82,6 +84,17 @@ cdef class Engine:
         c.blocks.slots = <uint64_t*>calloc(2 * MOST_BLOCKS, 8)
         c.blocks.used = <uint32_t*>calloc(MOST_BLOCKS, 4)
         c.hooked_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
+        # Room for all that can ever be in them: the host gives it when it is used.
+        c.dirty.items = <uint32_t*>malloc(4 * <size_t>c.page_count + 4)
+        c.stale.items = <uint32_t*>malloc(4 * <size_t>c.page_count + 4)
+        c.written_virtual.items = <uint32_t*>malloc(4 << 20)
+        c.read_virtual.items = <uint32_t*>malloc(4 << 20)
+        c.executed_virtual.items = <uint32_t*>malloc(4 << 20)
+        c.hooked.items = <AddressRange*>malloc(MOST_HOOKED_RANGES * sizeof(AddressRange))
+        if (c.dirty.items == NULL or c.stale.items == NULL or c.written_virtual.items == NULL
+                or c.read_virtual.items == NULL or c.executed_virtual.items == NULL or c.hooked.items == NULL
+                or c.io_slot_of == NULL):
+            raise MemoryError
         if (c.page_state == NULL or c.alternated == NULL or c.phys_map == NULL or c.io_page == NULL
                 or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
                 or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.slots == NULL or c.blocks.used == NULL):
@@ -100,6 +113,7 @@ cdef class Engine:
         free(c.hooked.items)
         free(c.phys_map)
         free(c.io_page)
+        free(c.io_slot_of)
         free(c.bp_filter)
         free(c.bps)
         free(c.conditions)

@@ -49,6 +49,7 @@ cdef class HostAccess(StateAccess):
         if form == 2:
             rt = ((w >> 11) & 31) if store else ((w >> 6) & 31)
         translate(c, va, STORE if store else LOAD, kernel_mode(c), &pa)
+        self.by_hand = True
         try:
             if form in (3, 4):
                 self.partial_word(w, pa, rt, form == 3, store)
@@ -80,6 +81,8 @@ cdef class HostAccess(StateAccess):
             c.exc_has_address = False
             handle_fault(c)
             return
+        finally:
+            self.by_hand = False
         drop_hits_after(c, before)
         c.base = before + 1
         c.why = WHY_NONE

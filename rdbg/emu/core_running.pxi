@@ -163,8 +163,10 @@ cdef class Running(HostAccess):
         while True:
             if c.broken:
                 self.rebuild()
+            c.runs = True
             with nogil:
                 err = execute(c)
+            c.runs = False
             if c.why != WHY_REBUILD:
                 return err
 
@@ -313,6 +315,19 @@ cdef class Running(HostAccess):
         if not c.have_watch_hit:
             return None
         return (c.watch_hit_icount, c.watch_hit_pc, c.watch_hit_index, c.watch_hit_address, c.watch_hit_kind)
+
+    @property
+    def place(self):
+        """(icount, pc, exact) of the instruction that makes the access by hand, or the next one where the CPU stands;
+        else of the current block."""
+        cdef Cpu *c = self.c
+        cdef int back
+        if self.by_hand:
+            return (c.base + ((c.exc_pc - c.start) >> 2), c.exc_pc, True)
+        if not c.runs:
+            return (position(c), c.next_pc, True)
+        back = 1 if block_starts_in_slot(c) else 0
+        return (c.base - back, c.start - 4 * back, False)
 
     @property
     def block(self):

@@ -71,6 +71,8 @@ class Device(ABC):
 
     #: For the device of a non-writable MemoryRegion: loads go straight to the backing.
     direct_reads: bool = True
+    #: For such a device: bytes that are erased at a time; 0: it cannot be erased.
+    erase_block: int = 0
 
     def __init__(self, name: str) -> None:
         self.name = name

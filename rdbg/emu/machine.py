@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -18,6 +19,7 @@ from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
     Conditions,
+    Extent,
     MachineState,
     MemoryArea,
     Numbers,
@@ -27,6 +29,7 @@ from rdbg.emu.machine_api import (
     RunRequest,
     RunStop,
     ScanHit,
+    Space,
     StopKind,
     Touched,
     Watch,
@@ -86,7 +89,7 @@ class Machine:
         self._idle_ns: int | None = None
         self._woken_by: list[InputEvent] = []
         self._watches: tuple[Watch, ...] = ()
-        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] = (frozenset(), {}, ())
+        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
         self._load_backings()
         self._reset()
         self.core.settle()
@@ -146,14 +149,16 @@ class Machine:
         return value
 
     def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
-        if self._armed != (breakpoints, conditions, watches):
-            self._armed = (breakpoints, conditions, watches)
+        wanted = (breakpoints, conditions, watches)
+        if self._armed != wanted:
+            self._armed = None  # until all of it is: the same request may come again
             self._watches = watches
             self.core.arm_stops(
                 breakpoints,
                 conditions,
                 [(w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access]) for w in watches],
             )
+            self._armed = wanted
 
     def _run_exact(self, request: RunRequest) -> RunStop:
         start = self.core.icount
@@ -335,6 +340,11 @@ class Machine:
         if self._output is not None:
             # The last window's icount: that of the access itself depends on how blocks were cut.
             self._output(self.core.window, port, data)
+
+    def place(self) -> str:
+        """Where the guest is, in words: at an instruction, or, while it runs, in a block of them."""
+        icount, pc, exact = self.core.place
+        return f"icount {icount}, pc {pc:#010x}" if exact else f"in the block at icount {icount}, pc {pc:#010x}"
 
     def request_reset(self) -> None:
         """Reset at the next window, or end the run there."""
@@ -556,6 +566,27 @@ class Machine:
     def translate(self, address: int) -> int | None:
         """Guest-physical address of a virtual one, privilege ignored; None if unmapped."""
         return self.core.translate(address & 0xFFFFFFFF)
+
+    def storage(self, address: int, length: int) -> list[Extent]:
+        """What stands behind a range of virtual addresses now, up to the first that is unmapped."""
+        found: list[Extent] = []
+        at = address
+        while at < address + length:
+            here = at & 0xFFFFFFFF
+            physical = self.translate(here)
+            if physical is None:
+                break
+            page = self.bus.classify(physical).backing_page
+            space = Space.DEVICE if page is None else Space.MEMORY
+            first = physical if page is None else page * PAGE_SIZE + physical % PAGE_SIZE
+            size = min(address + length - at, PAGE_SIZE - here % PAGE_SIZE)
+            last = found[-1] if found else None
+            if last is not None and last.space is space and last.address + last.length == first:
+                found[-1] = replace(last, length=last.length + size)
+            else:
+                found.append(Extent(space, first, size, here))
+            at += size
+        return found
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped; of devices, what a load would give."""

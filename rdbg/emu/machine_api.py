@@ -33,6 +33,31 @@ class Access(Enum):
     ACCESS = "access"
 
 
+class Space(Enum):
+    """What an address counts."""
+
+    VIRTUAL = "virtual"  #: the guest's addresses, as its MMU stands at the moment
+    MEMORY = "memory"  #: bytes of the machine's pages, all backings one after another
+    DEVICE = "device"  #: guest-physical addresses where no memory is
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What stands behind a range of virtual addresses.
+
+    Args:
+        space: MEMORY or DEVICE.
+        address: first byte, in that space. What two virtual addresses share is the same byte here.
+        length: bytes.
+        virtual: where it was asked for.
+    """
+
+    space: Space
+    address: int
+    length: int
+    virtual: int
+
+
 @dataclass(frozen=True)
 class Watch:
     """A watched range of virtual addresses.
@@ -57,7 +82,7 @@ class StopKind(Enum):
     WATCHPOINT = "watchpoint"  #: the instruction at PC is about to make a watched access (see below)
     IDLE = "idle"  #: the CPU waits, and nothing but an input from outside can wake it
     SHUTDOWN = "shutdown"  #: the guest powered the machine off
-    AMBIGUOUS = "ambiguous"  #: see RunStop.position: restore and run again with ``careful``
+    AMBIGUOUS = "ambiguous"  #: see RunStop.rerun_from: restore and run again with ``exact``
 
 
 @dataclass(frozen=True)
@@ -333,6 +358,10 @@ class MachineApi(Protocol):
 
     def translate(self, address: int) -> int | None:
         """Guest-physical address of a virtual one, privilege ignored; None if unmapped."""
+
+    def storage(self, address: int, length: int) -> list[Extent]:
+        """What stands behind a range of virtual addresses now, privilege ignored, up to the first that is unmapped."""
+        ...
 
     def memory_areas(self) -> Sequence[MemoryArea]: ...
 

@@ -7,7 +7,6 @@ from rdbg.emu.memory_map import MemoryMap
 
 UNMAPPED_SEGMENTS = (0x80000000, 0xA0000000)  # kseg0, kseg1 (MIPS32 PRA vol. III, section 4.3)
 SEGMENT_SIZE = 0x20000000
-FLASH_BLOCK = 0x10000
 
 
 def memory_areas(memory_map: MemoryMap) -> tuple[MemoryArea, ...]:
@@ -24,6 +23,6 @@ def memory_areas(memory_map: MemoryMap) -> tuple[MemoryArea, ...]:
                 continue
             taken.append((start, end))
             kind = "ram" if writable[region.backing] else "flash" if region.device is not None else "rom"
-            block = FLASH_BLOCK if kind == "flash" else 0
+            block = region.device.erase_block if region.device is not None else 0
             areas.append(MemoryArea(kind, segment + start, region.size, block))
     return tuple(sorted(areas, key=lambda area: area.start))

@@ -18,6 +18,7 @@ cdef enum:
     # 376 instructions do not come together unless more than a hundred of them are translated to nothing.
     MOST_EMPTY = 32
     MOST_HOOKED_RUNS = 4         # hooks on one page before all of it is hooked
+    MOST_HOOKED_RANGES = 1 << 14 # hooks before everything is
 
 
 cdef inline bint kernel_mode(Cpu *c) noexcept nogil:
@@ -88,13 +89,7 @@ cdef inline bint bit_test(uint64_t *bits, uint32_t n) noexcept nogil:
 
 
 cdef inline void list_add(PageList *pages, uint32_t n) noexcept nogil:
-    cdef void *bigger
-    if pages.count == pages.room:
-        bigger = realloc(pages.items, (pages.room * 2 + 64) * sizeof(uint32_t))
-        if bigger == NULL:
-            abort()
-        pages.items = <uint32_t*>bigger
-        pages.room = pages.room * 2 + 64
+    """Add a page that is not in the list: there is room for every page that there can be."""
     pages.items[pages.count] = n
     pages.count += 1
 
@@ -134,9 +129,10 @@ cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
     """
     cdef RangeList *hooked = &c.hooked
     cdef uc_hook handle
-    cdef void *bigger
     cdef size_t i
     cdef uint32_t on_page = 0
+    if hooked.count == MOST_HOOKED_RANGES:
+        return                                   # the last one covers all there is
     for i in range(hooked.count):
         if hooked.items[i].first <= first and last <= hooked.items[i].last:
             return
@@ -144,12 +140,8 @@ cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
     if on_page >= MOST_HOOKED_RUNS:
         first &= ~<uint32_t>(PAGE_BYTES - 1)
         last = first + PAGE_BYTES - 1
-    if hooked.count == hooked.room:
-        bigger = realloc(hooked.items, (hooked.room * 2 + 64) * sizeof(AddressRange))
-        if bigger == NULL:
-            abort()
-        hooked.items = <AddressRange*>bigger
-        hooked.room = hooked.room * 2 + 64
+    if hooked.count == MOST_HOOKED_RANGES - 1:
+        first, last = 0, 0xFFFFFFFFU
     hooked.items[hooked.count] = AddressRange(first, last)
     hooked.count += 1
     uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL, first, last)
@@ -271,10 +263,10 @@ cdef uint32_t watch_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) n
             break
     else:
         if c.watch_slots == WATCH_SLOTS:
-            i = 0
-        else:
-            i = c.watch_slots
-            c.watch_slots += 1
+            c.watch_slots = 0
+            flush_tlb(c)
+        i = c.watch_slots
+        c.watch_slots += 1
     c.watch_slot_page[i] = vpage
     c.watch_slot_map[i] = m
     c.watch_slot_phys[i] = ppage
@@ -432,16 +424,17 @@ cdef void prepare_watched_store(Cpu *c, uint32_t page) noexcept nogil:
 
 cdef uint32_t io_window(Cpu *c, uint32_t ppage) noexcept nogil:
     """Unicorn-physical page that leads to the devices' callbacks for a guest-physical page."""
-    cdef size_t i
-    for i in range(c.io_slots):
-        if c.io_page[i] == ppage:
-            return IO_WINDOW + (<uint32_t>i << PAGE_BITS)
-    i = c.io_slots
-    if i == IO_SLOTS - 1:
-        abort()
-    c.io_page[i] = ppage
-    c.io_slots += 1
-    return IO_WINDOW + (<uint32_t>i << PAGE_BITS)
+    if c.io_slot_of[ppage] == 0:
+        if c.io_slots == IO_SLOTS:
+            # All are given away: take them back. Nothing may go on knowing them.
+            memset(c.io_slot_of, 0, 4 << 20)
+            memset(c.phys_map, 0, 4 << 20)
+            c.io_slots = 0
+            flush_tlb(c)
+        c.io_page[c.io_slots] = ppage
+        c.io_slots += 1
+        c.io_slot_of[ppage] = <uint32_t>c.io_slots
+    return IO_WINDOW + ((c.io_slot_of[ppage] - 1) << PAGE_BITS)
 
 
 cdef void clear_pending_branch(Cpu *c) noexcept nogil:

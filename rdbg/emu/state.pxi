@@ -222,9 +222,8 @@ cdef struct BlockSet:
 
 
 cdef struct PageList:
-    uint32_t *items
+    uint32_t *items              # each page at most once
     size_t count
-    size_t room
 
 
 cdef struct AddressRange:
@@ -235,7 +234,6 @@ cdef struct AddressRange:
 cdef struct RangeList:
     AddressRange *items
     size_t count
-    size_t room
 
 
 cdef struct Alternations:
@@ -311,6 +309,8 @@ cdef struct Cpu:
     bint was_reset               # Python reset the CPU; next_pc says where it starts
     volatile int kicked          # pause at the next block
 
+    bint runs                    # inside execute()
+
     int why
     int why_soon
     uint32_t arm_at
@@ -366,6 +366,7 @@ cdef struct Cpu:
     Alternations *alternated
     uint32_t *phys_map           # one word for each guest-physical page
     uint32_t *io_page            # guest-physical page of each slot
+    uint32_t *io_slot_of         # slot + 1 of each guest-physical page
     size_t io_slots
     uint32_t generation          # of Unicorn's TLB
     FetchEntry fetch[FETCH_CACHE]

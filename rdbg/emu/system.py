@@ -103,4 +103,4 @@ class MachineSystem:
 
     def log(self, message: str) -> None:
         """One line about something the guest did that is not modelled or not allowed."""
-        log.info("icount %d, pc %#010x: %s", self._machine.icount, self._machine.pc, message)
+        log.info("%s: %s", self._machine.place() if self.powered else "power-on", message)

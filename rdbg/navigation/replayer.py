@@ -24,6 +24,7 @@ from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.track import Saver, Track
 
 _log = logging.getLogger("rdbg.snapshots")
+_trace = logging.getLogger("rdbg.timeline")
 
 #: Where a replay can begin.
 Origin = Checkpoint | SnapshotInfo
@@ -130,6 +131,7 @@ class Replayer:
         began = self._clock()
         position = self.machine.icount
         self.keeper.take(self.history.entered(position), self.output.mark, max(self.history.end, position))
+        _trace.debug("checkpoint at icount %d", position)
         # Slow to rise, so that one hiccup of the host does not thin the future.
         self._checkpoint_cost += (self._clock() - began - self._checkpoint_cost) * 0.25
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from rdbg.journal.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Found, Search
 from rdbg.navigation.stops import Interrupted, StopConditions, never
+
+_log = logging.getLogger("rdbg.timeline")
 
 
 class Traveller:
@@ -44,6 +48,7 @@ class Traveller:
         checkpoint = self._replayer.latest(position)
         if position < here or checkpoint.position > here:
             self._replayer.restore(checkpoint)
+        _log.debug("from icount %d to %d: a replay of %d", here, position, position - self.position)
         self._replayer.keeper.visit(position)
         arrived = self._replayer.run_to(position, interrupted)
         self._replayer.settle()
@@ -60,7 +65,9 @@ class Traveller:
         origin = self.position
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
         try:
-            return Search(self._replayer, conditions, interrupted).latest_before(origin, self.history.start)
+            found = Search(self._replayer, conditions, interrupted).latest_before(origin, self.history.start)
+            _log.debug("searched back from icount %d: %s", origin, found)
+            return found
         except BaseException:
             self.go(origin)
             raise

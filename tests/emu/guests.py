@@ -70,7 +70,12 @@ SKIPPING_HANDLER = [mfc0(26, 14), addiu(26, 26, 4), mtc0(26, 14), ERET]
 
 
 def machine_with(
-    code: list[int], handler: list[int] | None = None, big_endian: bool = False, at: int = CODE, status: int = 0
+    code: list[int],
+    handler: list[int] | None = None,
+    big_endian: bool = False,
+    at: int = CODE,
+    status: int = 0,
+    ram_bytes: int = 16 << 20,
 ) -> Machine:
     """A Malta in kernel mode at the first of ``code``'s words, in RAM at ``at``.
 
@@ -80,10 +85,11 @@ def machine_with(
         big_endian: byte order.
         at: virtual address in kseg0 or kseg1.
         status: CP0 Status to start with.
+        ram_bytes: size of RAM.
     """
     order = ">" if big_endian else "<"
     firmware = struct.pack(f"{order}64I", 0x3C080000, *[0x25080001] * 61, 0x1000FFFF, 0)
-    spec = MachineSpec("malta", "24Kf", big_endian, 16 << 20, 3, (Image("bios", "loop.bin", firmware),))
+    spec = MachineSpec("malta", "24Kf", big_endian, ram_bytes, 3, (Image("bios", "loop.bin", firmware),))
     machine = Machine(spec)
     poke_words(machine, at, code)
     poke_words(machine, HANDLER, handler or [LOOP, NOP])

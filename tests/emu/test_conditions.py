@@ -12,6 +12,7 @@ from rdbg.emu.agent_code import AgentError
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.emu.spec import Image, MachineSpec
+from tests.emu.guests import CODE, LOOP, NOP, machine_with
 from tests.rsp.agent_oracle import AgentContext, AgentExpression
 
 GUESTS = Path(__file__).parents[1] / "gdb" / "guest"
@@ -127,3 +128,14 @@ def test_each_instruction_stops_exactly_where_its_condition_holds(order: str) ->
         last = machine.last_breakpoint_hit
         before_end = [place for place in expected if place < walk[-1][0]]
         assert (last.position if last else None) == (before_end[-1] if before_end else None)
+
+
+def test_a_request_that_could_not_be_armed_is_armed_when_it_comes_again() -> None:
+    machine = machine_with([NOP, NOP, NOP, LOOP, NOP])
+    request = RunRequest(until=3, breakpoints=frozenset({CODE + 8}), conditions={CODE + 8: (b"\xff",)})
+    for _ in range(2):
+        with pytest.raises(AgentError):
+            machine.run(request)
+    assert machine.icount == 0
+    stop = machine.run(RunRequest(until=3, breakpoints=frozenset({CODE + 8})))
+    assert (stop.kind, stop.pc) == (StopKind.BREAKPOINT, CODE + 8)

@@ -18,6 +18,7 @@ from rdbg.emu.inputs import InputEvent, InputKind, InputSource
 from rdbg.emu.machine_api import (
     Access,
     Conditions,
+    Extent,
     MachineState,
     MemoryArea,
     Numbers,
@@ -27,6 +28,7 @@ from rdbg.emu.machine_api import (
     RunRequest,
     RunStop,
     ScanHit,
+    Space,
     StopKind,
     Touched,
     Watch,
@@ -336,6 +338,11 @@ class Toy:
     def translate(self, address: int) -> int | None:
         offset = address - (DATA << 12)
         return offset if 0 <= offset < len(self.memory) else None
+
+    def storage(self, address: int, length: int) -> list[Extent]:
+        offset = address - (DATA << 12)
+        length = min(length, len(self.memory) - offset)
+        return [Extent(Space.MEMORY, offset, length, address)] if offset >= 0 and length > 0 else []
 
     def memory_areas(self) -> Sequence[MemoryArea]:
         return []

@@ -40,7 +40,7 @@ class ParallelFlash(Device):
         self._system = system
         self._backing = backing
         self._size = size
-        self._block_size = block_size
+        self.erase_block = block_size
         self._order = "big" if big_endian else "little"
         self._query = _query_table(size, block_size)
         self.command = ARRAY_MODE
@@ -103,8 +103,8 @@ class ParallelFlash(Device):
         if command in (PROGRAM, PROGRAM_ALTERNATE, LOCK, READ_QUERY):
             self.cycle = 1
         elif command == ERASE:
-            block = offset & ~(self._block_size - 1)
-            self._system.write_backing(self._backing, block, b"\xff" * self._block_size)
+            block = offset & ~(self.erase_block - 1)
+            self._system.write_backing(self._backing, block, b"\xff" * self.erase_block)
             self.status |= STATUS_READY
             self.cycle = 1
         elif command == WRITE_BUFFER:

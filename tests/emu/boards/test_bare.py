@@ -54,6 +54,35 @@ def test_the_example() -> None:
     assert "0x1f002000" in machine.system.lines[-1]
 
 
+def test_a_periodic_timer_goes_on_when_its_window_came_periods_late() -> None:
+    """The window at which it is looked at may lie anywhere behind the match: a guest runs straight on for a while."""
+    machine = BenchMachine(spec(EXAMPLE.read_text(), KERNEL))
+    timer = 0x1F00_1000
+    machine.write(timer + 4, 4, 10)
+    machine.write(timer + 8, 4, 7)
+    machine.system.now += 35_500  # nobody has looked meanwhile
+    machine.system.advance(0)
+    assert machine.system.cpu_lines[1] and machine.read(timer, 4) == 5
+    machine.write(timer + 12, 4, 1)
+    for _ in range(3):
+        machine.system.advance(4_400)
+        assert not machine.system.cpu_lines[1]
+        machine.system.advance(5_600)
+        assert machine.system.cpu_lines[1]
+        machine.write(timer + 12, 4, 1)
+
+
+@pytest.mark.parametrize("block", [0x1000, 0x8000, 0x20000])
+def test_a_debugger_is_told_the_flash_blocks_of_the_board_file(block: int) -> None:
+    text = BASE + f'[[flash]]\nbase = 0x1e000000\nsize = "512K"\nblock = {block}\n'
+    areas = Machine(spec(text, KERNEL)).memory_areas()
+    assert [(area.start, area.block_size) for area in areas if area.kind == "flash"] == [
+        (0x9E00_0000, block),
+        (0xBE00_0000, block),
+    ]
+    assert all(area.block_size == 0 for area in areas if area.kind != "flash")
+
+
 def test_the_documentation_s_example() -> None:
     page = (EXAMPLE.parents[1] / "docs" / "machine.md").read_text()
     text = page.partition("```toml\n")[2].partition("```")[0]
