@@ -12,6 +12,7 @@ from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPage
 from rdbg.checkpoints.page_store import Indices, PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import RdbgError
 
 #: With the first one and the index, less than 256 MB.
 DEFAULT_MEMORY = 224 << 20
@@ -23,6 +24,9 @@ MAX_CHECKPOINTS = 4000
 _VISITED = 8
 _SAME_PLACE = 1_000_000
 
+
+#: After all positions: no interval of the index begins there.
+_NOWHERE = 1 << 64
 
 _NO_PAGES: Indices = np.zeros(0, np.uint32)
 
@@ -144,14 +148,23 @@ class CheckpointKeeper:
         return first is not None and first.position == position
 
     def restore(self, state: MachineState, table: PageTable) -> None:
-        """Put the machine into a state; only pages that differ are written."""
+        """Put the machine into a state; only pages that differ are written.
+
+        Raises:
+            RdbgError: no machine of this kind can be in that state. No page has changed, all the rest may have:
+                restore another one.
+        """
         self._account(cut=False)
+        try:
+            self.machine.load_state(state)
+        except RdbgError:
+            self._tracked_from = _NOWHERE
+            raise
         changed = self.store.changed(self._current, table)
         stale = distinct(np.concatenate([changed, self._written]))
         self._written = _NO_PAGES
         if len(stale):
             self.store.write_to(self.machine.put_pages, table, stale)
-        self.machine.load_state(state)
         self.store.retain(table)
         self.store.release(self._current)
         self._current = table

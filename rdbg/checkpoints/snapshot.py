@@ -33,7 +33,8 @@ class SnapshotInfo:
         icount: the moment.
         virtual_ns: virtual time of that moment.
         created: host time, seconds since 1970-01-01 UTC.
-        digest: the machine's digest, or empty if it was not taken.
+        digest: the machine's digest; of a periodic one empty, since it would be felt while the guest runs. What has a
+            name is not restored without.
         size: bytes of state and page contents before compression and sharing.
         initial: the one that the recording starts from; it cannot be deleted.
         entered: how many of the inputs at ``icount`` are in it.

@@ -241,8 +241,9 @@ class SnapshotStore:
         with guard(self.path, "list the snapshots"):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values).fetchall()
         for number, name, icount, virtual_ns, created, digest, size, initial, entered, stamp, sent in rows:
-            numbers = (icount, virtual_ns, created, size, initial, entered, stamp, sent)
-            right = all(isinstance(each, int) for each in numbers) and isinstance(digest, bytes)
+            counts = (icount, virtual_ns, created, size, initial, entered, sent)
+            right = all(isinstance(each, int) and each >= 0 for each in counts) and isinstance(digest, bytes)
+            right = right and isinstance(stamp, int) and stamp >= NO_OUTPUT.stamp
             if not right or not isinstance(name, str | None):
                 raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
             yield SnapshotInfo(

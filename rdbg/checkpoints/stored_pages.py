@@ -15,8 +15,8 @@ from rdbg.errors import RdbgError
 
 #: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
 _LEVEL = 1
-#: More than any state or page table (64 MB: 64 GB of memory) can have.
-MOST_STATE = 64 << 20
+#: More than any state or page table (4 MB: 4 GB of memory) can have.
+MOST_STATE = 4 << 20
 _LAST_ROW = 0xFFFFFFFF
 
 

@@ -8,6 +8,8 @@ cdef class HostAccess(StateAccess):
         kind, page = self.host.classify(ppage)
         if kind & MAP_KIND == MAP_IO:
             page = (io_window(self.c, ppage) - IO_WINDOW) >> PAGE_BITS
+        elif kind & MAP_KIND == MAP_MEMORY and page >= self.c.page_count:
+            raise IndexError(f"page {page} of a machine with {self.c.page_count}")
         return kind | page << 8
 
     cdef uint64_t ask_read(self, uint32_t pa, unsigned size) except? 0xFFFFFFFFU:

@@ -40,6 +40,8 @@ cdef class PageAccess(RegisterAccess):
     def mark_written(self, uint32_t page):
         """A device or the debugger is about to change a page: its translated code goes."""
         cdef Cpu *c = self.c
+        if page >= c.page_count:
+            raise IndexError(f"page {page} of a machine with {c.page_count}")
         if c.page_state[page] & (PAGE_CODE | PAGE_MIXED):
             purge_code(c, page)
             c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
@@ -51,8 +53,11 @@ cdef class PageAccess(RegisterAccess):
         cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
         cdef size_t n = numbers.shape[0]
         cdef size_t i
-        cdef bytearray out = bytearray(n << PAGE_BITS)
-        cdef uint8_t *raw = out
+        cdef bytearray out
+        cdef uint8_t *raw
+        check_pages(c, numbers)
+        out = bytearray(n << PAGE_BITS)
+        raw = out
         for i in range(n):
             memcpy(raw + (i << PAGE_BITS), c.memory + (<size_t>numbers[i] << PAGE_BITS), PAGE_BYTES)
         return out
@@ -64,6 +69,7 @@ cdef class PageAccess(RegisterAccess):
         cdef size_t i
         if <size_t>raw.shape[0] != <size_t>numbers.shape[0] << PAGE_BITS:
             raise ValueError("write_pages: data and pages differ in length")
+        check_pages(self.c, numbers)
         for i in range(<size_t>numbers.shape[0]):
             put_page(self.c, numbers[i], &raw[i << PAGE_BITS])
 
@@ -72,6 +78,7 @@ cdef class PageAccess(RegisterAccess):
         cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
         cdef uint32_t[::1] to = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
         cdef size_t i
+        check_pages(self.c, numbers)
         check_rows(out.shape[0], out.shape[1], numbers, to)
         for i in range(<size_t>numbers.shape[0]):
             memcpy(&out[to[i], 0], self.c.memory + (<size_t>numbers[i] << PAGE_BITS), PAGE_BYTES)
@@ -81,6 +88,7 @@ cdef class PageAccess(RegisterAccess):
         cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
         cdef uint32_t[::1] at = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
         cdef size_t i
+        check_pages(self.c, numbers)
         check_rows(source.shape[0], source.shape[1], numbers, at)
         for i in range(<size_t>numbers.shape[0]):
             put_page(self.c, numbers[i], &source[at[i], 0])
@@ -91,7 +99,7 @@ cdef class PageAccess(RegisterAccess):
         cdef uint32_t page
         cdef uint8_t *host
         cdef list found = []
-        for page in range(count):
+        for page in range(min(count, c.page_count)):
             if c.page_state[page] & PAGE_USED:
                 host = c.memory + (<size_t>page << PAGE_BITS)
                 if host[0] or memcmp(host, host + 1, PAGE_BYTES - 1):

@@ -81,7 +81,7 @@ cdef class RegisterAccess(Engine):
 
     def set_lines(self, uint32_t lines):
         """Levels of the hardware interrupt inputs, bit 0 = line 0 (Cause.IP2)."""
-        self.c.s.hardware_lines = lines
+        self.c.s.hardware_lines = lines & 0x3F
         update_lines(self.c)
 
     @property
@@ -95,6 +95,18 @@ cdef class RegisterAccess(Engine):
         if translate(self.c, va, LOAD, True, &pa) != TRANSLATED:
             return None
         return pa
+
+
+cdef check_pages(Cpu *c, uint32_t[::1] pages):
+    """Whoever names pages may have the numbers from a file.
+
+    Raises:
+        IndexError: the machine has no page of such a number.
+    """
+    cdef Py_ssize_t i
+    for i in range(pages.shape[0]):
+        if pages[i] >= c.page_count:
+            raise IndexError(f"page {pages[i]} of a machine with {c.page_count}")
 
 
 cdef check_rows(Py_ssize_t count, Py_ssize_t length, uint32_t[::1] pages, uint32_t[::1] rows):

@@ -124,21 +124,59 @@ cdef class StateAccess(PageAccess):
         """Take back what save() gave.
 
         Raises:
-            RdbgError: the bytes are not of this version.
+            RdbgError: the bytes are not of this version, or no CPU can be in that state; nothing has changed then.
         """
         cdef Cpu *c = self.c
         cdef const uint8_t *raw = state
-        cdef const Held *h = <const Held*>(raw + sizeof(Owned))
+        cdef const char *wrong
+        cdef Owned owned
+        cdef Held held
         if len(state) != sizeof(Owned) + sizeof(Held):
             raise RdbgError(f"the CPU state of the snapshot at icount {icount} has {len(state)} bytes, not "
                             f"{sizeof(Owned) + sizeof(Held)}: it was made by another version of rdbg; record again")
-        memcpy(&c.s, raw, sizeof(Owned))
-        self.give(h)
+        memcpy(&owned, raw, sizeof(Owned))
+        memcpy(&held, raw + sizeof(Owned), sizeof(Held))
+        wrong = impossible_part(c, icount, &owned, &held)
+        if wrong != NULL:
+            raise RdbgError(f"the CPU state of the snapshot at icount {icount} is damaged: its {wrong.decode()} "
+                            "cannot be; delete it, or take a good copy of the recording")
+        c.s = owned
+        self.give(&held)
         c.why_soon = WHY_NONE
         c.was_reset = False
-        stand_at(c, h.pc, icount)
+        stand_at(c, held.pc, icount)
         if c.s.halted:
             c.start = NO_BLOCK                   # the wait has still to be left
         plan_compare(c)
         c.python_event = 0
         flush_tlb(c)
+
+
+cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const Held *h) noexcept nogil:
+    """What of a saved state no CPU can have: bytes from a file are looked at before anything goes by them; NULL: all
+    can be. Whatever else stands there is 32 bits of a register that any guest may have written, and the code that uses
+    it masks it."""
+    cdef uint64_t ticks
+    cdef const uint8_t *free_slots
+    cdef size_t i
+    # Virtual time stays below 2^62 ns, so that no sum of two times overflows.
+    if icount >> (62 - c.shift) or s.bias_ns >> 62:
+        return "time"
+    if s.window > icount:
+        return "last interrupt window"
+    if s.tlb_count < TLB_ENTRIES or s.tlb_count > TLB_SLOTS:
+        return "number of TLB entries"
+    free_slots = <const uint8_t*>&s.tlb[s.tlb_count]
+    for i in range((TLB_SLOTS - s.tlb_count) * sizeof(TlbEntry)):
+        if free_slots[i]:
+            return "unused part of the TLB"
+    if s.halted > 1 or s.hardware_lines >> 6 or s.unused:
+        return "interrupt state"
+    if h.gpr[0]:
+        return "register 0"
+    if not s.cp0.cause & CAUSE_DC:
+        # Each match that was missed takes a turn of a loop, and there is one in 2^32 ticks.
+        ticks = ((icount << c.shift) + s.bias_ns) // c.count_period_ns
+        if s.compare_tick > ticks + ((<uint64_t>1) << 33) or s.compare_tick + ((<uint64_t>1) << 36) < ticks:
+            return "next Compare match"
+    return NULL

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import msgpack
 import numpy
@@ -14,6 +13,7 @@ from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
+from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.host_memory import large_memory
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
@@ -46,6 +46,8 @@ from rdbg.errors import RdbgError
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3}
 DIGEST_BYTES = 16
+#: More than any timer expires between two interrupt windows.
+MOST_EXPIRIES = 1_000_000
 
 
 class Machine:
@@ -249,9 +251,16 @@ class Machine:
             self._reset()
         if not self.core.halted:
             self._take_inputs(icount)
+        expired = 0
         while (timer := self._system.earliest()) is not None and (timer.deadline_ns or 0) <= self.now_ns:
             timer.disarm()
             timer.function()
+            expired += 1
+            if expired > MOST_EXPIRIES:
+                raise RdbgError(
+                    f"timer {timer.name!r} expires again and again at icount {icount} and never catches up with the "
+                    "virtual time: the snapshot that the run began from is damaged"
+                )
         following = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
         known = self.inputs.next_icount()
         if known is not None:
@@ -431,33 +440,32 @@ class Machine:
         Raises:
             RdbgError: it was saved by another version or from another board.
         """
-        try:
-            devices, timers, *_ = parts = msgpack.unpackb(state.devices)
-        except ValueError as error:
-            raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged: {error}") from None
-        if len(devices) != len(self.board.devices) or len(timers) != len(self._system.timers):
+        parts = unpack_devices(state)
+        if len(parts.devices) != len(self.board.devices) or len(parts.deadlines_ns) != len(self._system.timers):
             raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
         self.core.load(state.icount, state.cpu)
-        self._load_devices(parts)
+        try:
+            self._load_devices(parts)
+        except RdbgError as error:
+            raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
 
-    def _load_devices(self, parts: list[Any]) -> None:
+    def _load_devices(self, parts: DeviceParts) -> None:
         """Take back what `_save_devices` gave, unpacked. The CPU's interrupt lines stay as they are."""
-        devices, timers, reset_wanted, shutdown_code, waking = parts
         lines = self.core.lines
         layout = self.bus.layout()
-        self._woken_by = [InputEvent(self.icount, InputKind(e[0]), *e[1:]) for e in waking]
+        self._woken_by = list(parts.waking)
         self._loading = True
         try:
-            for device, saved in zip(self.board.devices, devices, strict=True):
+            for device, saved in zip(self.board.devices, parts.devices, strict=True):
                 device.load(saved)
         finally:
             self._loading = False
-        for timer, deadline_ns in zip(self._system.timers.values(), timers, strict=True):
+        for timer, deadline_ns in zip(self._system.timers.values(), parts.deadlines_ns, strict=True):
             timer.restore(deadline_ns)
         self.core.set_lines(lines)
-        self._reset_wanted = reset_wanted
-        self._shutdown_code = shutdown_code
-        if shutdown_code is not None:
+        self._reset_wanted = parts.reset_wanted
+        self._shutdown_code = parts.shutdown_code
+        if parts.shutdown_code is not None:
             self.core.request_stop()
         if self.bus.layout() != layout:
             self.mapping_changed()
@@ -556,9 +564,11 @@ class Machine:
         """Set a register by GDB's number.
 
         Raises:
-            RdbgError: it is read-only.
+            RdbgError: it is read-only, there is none of that number, or the value is too large for it.
         """
-        register = self._registers[number]
+        register = self._registers.get(number)
+        if register is None or value >> register.info.bits:
+            raise RdbgError(f"there is no register {number} that {value:#x} could be written to")
         if register.write is None:
             raise RdbgError(f"register {register.info.name} cannot be written: the hardware sets it")
         register.write(value)
@@ -622,7 +632,7 @@ class Machine:
             pass
         finally:
             self.core.set_lines(lines)
-            self._load_devices(msgpack.unpackb(before))
+            self._load_devices(unpack_devices(MachineState(self.icount, b"", before)))
         return bytes(out)
 
     def memory_areas(self) -> Sequence[MemoryArea]:

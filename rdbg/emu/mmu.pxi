@@ -235,8 +235,8 @@ cdef uint8_t *fetch_host(Cpu *c, uint32_t va) noexcept nogil:
 
 
 cdef inline uint32_t code_word(Cpu *c, uint32_t va) noexcept nogil:
-    """The instruction at ``va``; 0 (nop) where nothing can be fetched."""
-    cdef uint8_t *host = fetch_host(c, va)
+    """The instruction at ``va``, or in the word that ``va`` points into; 0 (nop) where nothing can be fetched."""
+    cdef uint8_t *host = fetch_host(c, va & ~<uint32_t>3)
     if host == NULL:
         return 0
     return guest_word(c, (<uint32_t*>host)[0])

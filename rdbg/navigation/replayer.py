@@ -169,12 +169,16 @@ class Replayer:
         while isinstance(origin, SnapshotInfo):
             try:
                 checkpoint = self.stored.load(origin)
+                try:
+                    self._put_back(checkpoint)
+                except RdbgError:
+                    self.keeper.store.release(checkpoint.table)
+                    raise
             except RdbgError as error:
                 _log.warning("%s; an earlier state is used", error)
                 self.stored.discard(origin)
                 origin = self.latest(origin.position)
                 continue
-            self._put_back(checkpoint)
             self.keeper.adopt(checkpoint, self.history.end)
             return
         self._put_back(origin)

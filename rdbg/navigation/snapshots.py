@@ -121,8 +121,13 @@ class Snapshots:
             assert snapshot.stored is not None
             snapshot = replace(snapshot, state=self._stored.load(snapshot.stored))
             assert snapshot.state is not None
-            replayer.restore(snapshot.state)
-            if snapshot.stored is not None and snapshot.stored.digest not in (b"", replayer.machine.digest()):
+            try:
+                replayer.restore(snapshot.state)
+                agrees = snapshot.stored is not None and snapshot.stored.digest == replayer.machine.digest()
+            except RdbgError:
+                self._keeper.store.release(snapshot.state.table)
+                raise
+            if not agrees:
                 self._keeper.store.release(snapshot.state.table)
                 raise RdbgError(
                     f"snapshot '{snapshot.name}' is not the state that was saved: its digest differs; delete it"
@@ -174,13 +179,16 @@ def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
     """
     try:
         loaded = store.load(name)
+        beyond = loaded.page_numbers[loaded.page_numbers >= machine.page_count]
+        if len(beyond):
+            raise RdbgError(f"snapshot '{name}' has page {beyond[0]}, and the machine has {machine.page_count}")
         nonzero = [int(page) for page in machine.nonzero_pages()]
         numbers = sorted({*nonzero, *(int(page) for page in loaded.page_numbers)})
         for at in range(0, len(numbers), _BATCH):
             batch = numbers[at : at + _BATCH]
             machine.write_pages(batch, b"".join(content for _, content in loaded.pages(batch)))
         machine.load_state(loaded.state)
-        if loaded.info.digest not in (b"", machine.digest()):
+        if loaded.info.digest != machine.digest():
             raise RdbgError(f"snapshot '{name}' is not the state that was saved: its digest differs")
     except RdbgError as error:
         raise RdbgError(f"Could not load snapshot for icount replay: {error}") from error

@@ -7,8 +7,6 @@ import io
 import os
 import shutil
 import signal
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdbg.cli import main
-from rdbg.journal.format import CHUNK_HEADER_SIZE, CHUNK_MAGIC, FILE_HEADER_SIZE
 from tests.cli.command import TANK, rdbg, start
+from tests.forgery import sealed_journal
 
 #: Damaged recordings that each command is given; RDBG_DAMAGED=5000 for a long look.
 _EXAMPLES = int(os.environ.get("RDBG_DAMAGED", "200"))
@@ -43,23 +41,6 @@ def _flipped(data: bytes, changes: list[tuple[int, int]]) -> bytes:
     for at, value in changes:
         changed[at % len(changed)] ^= value
     return bytes(changed)
-
-
-def _sealed(journal: bytes) -> bytes:
-    """A journal with right check sums, whatever else is in it."""
-    data = bytearray(journal)
-    if len(data) >= FILE_HEADER_SIZE:
-        length = int.from_bytes(data[12:16], "little")
-        body = data[FILE_HEADER_SIZE : FILE_HEADER_SIZE + length]
-        data[16:20] = zlib.crc32(body).to_bytes(4, "little")
-    at = data.find(CHUNK_MAGIC)
-    while 0 <= at <= len(data) - CHUNK_HEADER_SIZE:
-        (length,) = struct.unpack_from("<I", data, at + 32)
-        end = at + CHUNK_HEADER_SIZE
-        struct.pack_into("<I", data, at + 40, zlib.crc32(data[end : end + length]))
-        struct.pack_into("<I", data, at + 44, zlib.crc32(data[at : at + 44]))
-        at = data.find(CHUNK_MAGIC, end)
-    return bytes(data)
 
 
 _place = st.integers(0, 1 << 20)
@@ -119,7 +100,7 @@ _COMMANDS: dict[str, Callable[[Path], tuple[int, str]]] = {
 }
 _PARTS = {
     "journal": ("rec", lambda data: data),
-    "journal with right sums": ("rec", _sealed),
+    "journal with right sums": ("rec", sealed_journal),
     "snapshot store": ("rec.snapshots", lambda data: data),
 }
 

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from rdbg.checkpoints.store import SnapshotStore
@@ -24,6 +25,7 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.recording import NewRecording, OpenRecording, store_path
 from rdbg.timeline import Timeline
+from tests.forgery import change_store, packed, unpacked
 from tests.timeline.test_digest_property import Lived, busy_spec, forward, visit
 
 LENGTH = 300_000
@@ -230,6 +232,38 @@ def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
     session.timeline.goto(LENGTH // 2)
     assert session.timeline.machine.digest() == digest
     session.close()
+
+
+def test_states_that_no_machine_can_have_are_passed_over(tmp_path: Path) -> None:
+    """Some are refused by the CPU, some by the devices after that: an earlier state or a replay leads there all the
+    same, and what was touched is known as before."""
+    path = tmp_path / "rec"
+    record(path)
+
+    def change(store: sqlite3.Connection) -> None:
+        rows = store.execute("SELECT id, cpu, devices FROM snapshots WHERE name IS NULL").fetchall()
+        assert len(rows) >= 5
+        for turn, (number, cpu, devices) in enumerate(rows):
+            if turn % 2:
+                cpu = packed(b"\xff" * len(unpacked(cpu)))
+            else:
+                parts = msgpack.unpackb(unpacked(devices))
+                parts[0][-1] = {}
+                devices = packed(msgpack.packb(parts))
+            store.execute("UPDATE snapshots SET cpu = ?, devices = ? WHERE id = ?", (cpu, devices, number))
+
+    found = []
+    for turn in range(2):
+        if turn:
+            change_store(Path(store_path(str(path))), change)
+        session = reopen(path)
+        timeline = session.timeline
+        timeline.goto(timeline.end)
+        digest = timeline.machine.digest()
+        stop = timeline.reverse_run(StopConditions(watches=(Watch(COUNTER, 4, Access.WRITE),)), lambda: False)
+        found.append((digest, stop.reason, timeline.position, timeline.machine.digest()))
+        session.close()
+    assert found[0] == found[1] and found[0][1] is StopReason.WATCHPOINT
 
 
 def test_bookmarks_stay_with_the_recording(recorded: Path) -> None:

@@ -12,7 +12,7 @@ from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_siz
 from rdbg.emu.device import Device, SerialDevice, State, System
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.loaders.elf import ElfImage, is_elf, parse_elf
@@ -122,7 +122,7 @@ class _SharedLines(Device):
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
-        load_fields(self, ("levels",), state)
+        load_fields(self, {"levels": Number(0, (1 << len(self._drivers)) - 1)}, state)
 
 
 def _boot(

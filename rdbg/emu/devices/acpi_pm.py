@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import State, System
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, HALF, NANOSECONDS, WORD, all_of, load_fields, save_fields
 
 PORTS = 64
 STATUS, ENABLE, CONTROL, TIMER = 0, 2, 4, 8
@@ -32,7 +32,7 @@ class AcpiPm(ByteDevice):
         irq: drives the system control interrupt.
     """
 
-    _FIELDS = ("status", "enable", "control", "overflow")
+    _FIELDS = all_of(WORD, "status", "enable", "control") | {"overflow": NANOSECONDS}
 
     def __init__(self, name: str, system: System, irq: Callable[[bool], None]) -> None:
         super().__init__(name)
@@ -137,7 +137,7 @@ class AcpiPm(ByteDevice):
 class ApmPorts(ByteDevice):
     """Ports 0xb2 (control) and 0xb3 (status): the door that firmware calls the power management through."""
 
-    _FIELDS = ("control", "status")
+    _FIELDS = all_of(BYTE, "control", "status")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -193,7 +193,7 @@ class GeneralPurposeEvents(ByteDevice):
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
-        load_fields(self, ("enable",), state)
+        load_fields(self, {"enable": HALF}, state)
 
 
 def _merge(word: int, index: int, byte: int) -> int:

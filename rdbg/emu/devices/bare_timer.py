@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import NANOSECONDS, Number, all_of, load_fields, save_fields
 
 SIZE = 16
 COUNT, COMPARE, CONTROL, STATUS = 0x00, 0x04, 0x08, 0x0C
@@ -36,7 +36,9 @@ class BareTimer(Device):
         big_endian: byte order of the CPU's bus, for narrow accesses.
     """
 
-    _FIELDS = ("start_ns", "stopped_count", "compare", "control", "status")
+    _FIELDS = {"start_ns": NANOSECONDS, "compare": Number(1, WORD)} | all_of(
+        Number(0, WORD), "stopped_count", "control", "status"
+    )
 
     def __init__(
         self, name: str, system: System, irq: Callable[[bool], None], frequency_hz: int, big_endian: bool

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import load_fields, load_ints, save_fields
+from rdbg.emu.devices.fields import WORD, all_of, load_fields, load_ints, save_fields
 from rdbg.emu.devices.pci import PciBus, PciFunction, PciIdentity
 from rdbg.emu.memory_map import Endian, IoRegion
 
@@ -103,7 +103,7 @@ class Gt64120(Device):
         big_endian: byte order of the CPU, which the board straps at reset.
     """
 
-    _FIELDS = ("io_base", "io_size", "isd_base")
+    _FIELDS = all_of(WORD, "io_base", "io_size", "isd_base")
 
     def __init__(
         self,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rdbg.emu.device import State
+from rdbg.emu.devices.fields import BYTE, Number, all_of, load_field
 from rdbg.emu.devices.spd import EEPROM_SIZE
-from rdbg.errors import RdbgError
 
 IDLE, ADDRESS, POINTER, RECEIVE, SEND = range(5)
 DEVICE_ADDRESS = 0xA0
 ACK_BIT = 8
 
-_FIELDS = ("scl", "sda_in", "sda_out", "phase", "bit", "shift", "pointer")
+_FIELDS = all_of(BYTE, "scl", "sda_in", "sda_out", "bit", "shift", "pointer") | {"phase": Number(IDLE, SEND)}
 
 
 class I2cEeprom:
@@ -107,8 +107,5 @@ class I2cEeprom:
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
-        for name in _FIELDS:
-            value = state.get(name)
-            if not isinstance(value, int):
-                raise RdbgError(f"saved state of the serial EEPROM has no number {name!r}")
-            setattr(self, name, value)
+        for name, kind in _FIELDS.items():
+            setattr(self, name, load_field("eeprom", name, kind, state))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import State, System
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, Number, all_of, load_fields, save_fields
 from rdbg.emu.devices.ps2 import Ps2Keyboard, Ps2Mouse
 
 DATA, COMMAND_STATUS = 0, 4  #: offsets from port 0x60
@@ -39,7 +39,11 @@ class I8042(ByteDevice):
         mouse_irq: the same for mouse data.
     """
 
-    _FIELDS = ("status", "mode", "output_port", "expects", "last_data", "source", "reply", "mouse_reply")
+    _FIELDS = all_of(BYTE, "status", "mode", "output_port", "expects", "last_data") | {
+        "source": Number(NOBODY, MOUSE),
+        "reply": Number(0, 0xFF, optional=True),
+        "mouse_reply": Number(0, 0xFF, optional=True),
+    }
 
     def __init__(
         self, name: str, system: System, keyboard_irq: Callable[[bool], None], mouse_irq: Callable[[bool], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import State, System
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.errors import RdbgError
+from rdbg.emu.devices.fields import BIT, BYTE, NANOSECONDS, Number, all_of, load_field, load_fields
 
 PIT_HZ = 1_193_182
 SECOND_NS = 1_000_000_000
@@ -14,8 +14,12 @@ SECOND_NS = 1_000_000_000
 # Which byte of a 16-bit count comes next. The first three are also the access modes of the control word.
 LOW, HIGH, WORD_LOW, WORD_HIGH = 1, 2, 3, 4
 
-_FIELDS = ("mode", "bcd", "count", "loaded_ns", "access", "read_next", "write_next", "write_low", "latched",
-           "latch_next", "status", "status_latched")  # fmt: skip
+_FIELDS = (
+    {"mode": Number(0, 7), "count": Number(1, 0x10000), "loaded_ns": NANOSECONDS}
+    | all_of(Number(0, WORD_HIGH), "access", "read_next", "write_next", "latch_next")
+    | all_of(BIT, "bcd", "status_latched")
+    | {"write_low": BYTE, "latched": Number(0, 0x10000), "status": BYTE}
+)
 
 
 class Counter:
@@ -217,12 +221,6 @@ class I8254(ByteDevice):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         for index, counter in enumerate(self.counters):
-            for name in _FIELDS:
-                setattr(counter, name, self._field(state, f"{index}.{name}"))
-        self.next_change_ns = self._field(state, "next_change_ns")
-
-    def _field(self, state: State, name: str) -> int:
-        value = state.get(name)
-        if not isinstance(value, int):
-            raise RdbgError(f"saved state of device {self.name!r} has no number {name!r}")
-        return value
+            for name, kind in _FIELDS.items():
+                setattr(counter, name, load_field(self.name, f"{index}.{name}", kind, state))
+        load_fields(self, {"next_change_ns": NANOSECONDS}, state)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import State
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, FLAG, Number, all_of, load_fields, save_fields
 
 CASCADE_INPUT = 2
 SPURIOUS_INPUT = 7
@@ -26,9 +26,12 @@ class I8259(ByteDevice):
         level_mask: inputs that may be made level-triggered (the PIIX4 forbids timer, keyboard, cascade, RTC, FPU).
     """
 
-    _FIELDS = ("irr", "imr", "isr", "last_irr", "lowest_priority", "vector_base", "read_isr", "poll", "special_mask",
-               "init_step", "auto_eoi", "rotate_on_auto_eoi", "special_fully_nested", "wants_icw4", "single",
-               "elcr")  # fmt: skip
+    _FIELDS = (
+        all_of(BYTE, "irr", "imr", "isr", "last_irr", "vector_base", "elcr")
+        | {"lowest_priority": Number(0, 7), "init_step": Number(READY, EXPECT_ICW4)}
+        | all_of(FLAG, "read_isr", "poll", "special_mask", "auto_eoi", "rotate_on_auto_eoi", "special_fully_nested")
+        | all_of(FLAG, "wants_icw4", "single")
+    )
 
     def __init__(self, name: str, output: Callable[[bool], None], master: bool, level_mask: int) -> None:
         super().__init__(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BIT, BYTE, WORD, Bytes, Number, all_of, load_fields, save_fields
 from rdbg.emu.devices.i2c_eeprom import I2cEeprom
 
 SIZE = 0x100000
@@ -31,7 +31,12 @@ class MaltaFpga(Device):
         eeprom: contents of the serial EEPROM on the I2C wires.
     """
 
-    _FIELDS = ("leds", "display", "break_reset", "gpout", "i2c_enable", "i2c_out", "i2c_select")
+    _FIELDS = all_of(BYTE, "leds", "break_reset", "gpout") | {
+        "display": Bytes(8, 8),
+        "i2c_enable": Number(0, 3),
+        "i2c_out": WORD,
+        "i2c_select": BIT,
+    }
 
     def __init__(self, name: str, system: System, big_endian: bool, eeprom: bytes) -> None:
         super().__init__(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rdbg.emu.device import FOREVER, State, System
 from rdbg.emu.devices.byte_device import ByteDevice
 from rdbg.emu.devices.calendar import DAY_S, CivilTime, from_epoch, to_epoch
-from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
+from rdbg.emu.devices.fields import NANOSECONDS, Bytes, Number, all_of, load_bytes, load_fields, save_fields
 
 SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM, WEEKDAY, DAY, MONTH, YEAR = range(10)
 REG_A, REG_B, REG_C, REG_D, SHUTDOWN_STATUS = 0x0A, 0x0B, 0x0C, 0x0D, 0x0F
@@ -40,7 +40,9 @@ class Mc146818(ByteDevice):
         base_s: seconds since 1970-01-01 UTC shown at power-on.
     """
 
-    _FIELDS = ("index", "base_s", "base_set_ns", "offset_ns", "next_periodic_ns", "next_alarm_ns")
+    _FIELDS = {"index": Number(0, 0x7F), "base_s": Number(-FOREVER, FOREVER)} | all_of(
+        NANOSECONDS, "base_set_ns", "offset_ns", "next_periodic_ns", "next_alarm_ns"
+    )
 
     def __init__(self, name: str, system: System, irq: Callable[[bool], None], base_s: int) -> None:
         super().__init__(name)
@@ -309,7 +311,7 @@ class Mc146818(ByteDevice):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
-        self.cmos = bytearray(load_bytes(self, "cmos", state))
+        self.cmos = bytearray(load_bytes(self, "cmos", state, Bytes(128, 128)))
 
 
 def _remainder(value: int, divisor: int) -> int:

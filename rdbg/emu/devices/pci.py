@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdbg.emu.device import Device, State
-from rdbg.emu.devices.fields import load_bytes
+from rdbg.emu.devices.fields import Bytes, load_bytes
 
 CONFIG_SIZE = 256
 VENDOR_ID, COMMAND, STATUS, REVISION, CLASS, CACHE_LINE, HEADER_TYPE = 0x00, 0x04, 0x06, 0x08, 0x09, 0x0C, 0x0E
@@ -115,7 +115,7 @@ class PciFunction(Device):
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
-        self.config = bytearray(load_bytes(self, "config", state))
+        self.config = bytearray(load_bytes(self, "config", state, Bytes(len(self.config), len(self.config))))
 
 
 class PciBus:

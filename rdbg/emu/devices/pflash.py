@@ -8,7 +8,7 @@ cycle: a guest that polls the status sees 'ready' at once.
 from __future__ import annotations
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, DOUBLE, FLAG, Fields, Number, load_fields, save_fields
 
 BUS_WIDTH = 4
 
@@ -33,7 +33,7 @@ class ParallelFlash(Device):
         big_endian: byte order of the CPU's bus.
     """
 
-    _FIELDS = ("command", "cycle", "status", "counter", "direct_reads")
+    _FIELDS: Fields = {"command": BYTE, "cycle": Number(0, 3), "status": BYTE, "counter": DOUBLE, "direct_reads": FLAG}
 
     def __init__(self, name: str, system: System, backing: str, size: int, block_size: int, big_endian: bool) -> None:
         super().__init__(name)

@@ -12,7 +12,7 @@ from rdbg.emu.device import Device, State, System
 from rdbg.emu.devices.acpi_pm import PORTS as PM_PORTS
 from rdbg.emu.devices.acpi_pm import AcpiPm, ApmPorts, GeneralPurposeEvents
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, load_fields, save_fields
 from rdbg.emu.devices.i8042 import I8042
 from rdbg.emu.devices.i8254 import I8254
 from rdbg.emu.devices.i8259 import InterruptPair
@@ -92,7 +92,7 @@ class ResetControl(ByteDevice):
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
-        load_fields(self, ("value",), state)
+        load_fields(self, {"value": BYTE}, state)
 
 
 class NoDrives(ByteDevice):

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from rdbg.emu.device import Device, State
-from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Fields, all_of, load_bytes, load_fields, save_fields
 
 ACKNOWLEDGE, RESEND, SELF_TEST_PASSED, ECHO = 0xFA, 0xFE, 0xAA, 0xEE
 QUEUE_BYTES = 16  #: what such a device holds back until the host reads
@@ -33,7 +33,7 @@ class Ps2Device(Device):
         changed: called when a reply was queued; whoever holds the line looks at ``waiting``.
     """
 
-    _FIELDS: tuple[str, ...] = ("expects",)
+    _FIELDS: Fields = {"expects": BYTE}
 
     def __init__(self, name: str, changed: Callable[[], None]) -> None:
         super().__init__(name)
@@ -94,13 +94,13 @@ class Ps2Device(Device):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
-        self._queue = bytearray(load_bytes(self, "queue", state))
+        self._queue = bytearray(load_bytes(self, "queue", state, Bytes(0, QUEUE_BYTES)))
 
 
 class Ps2Keyboard(Ps2Device):
     """An MF2 keyboard."""
 
-    _FIELDS = ("expects", "scan_codes")
+    _FIELDS = all_of(BYTE, "expects", "scan_codes")
 
     def __init__(self, name: str, changed: Callable[[], None]) -> None:
         super().__init__(name, changed)
@@ -145,7 +145,7 @@ class Ps2Keyboard(Ps2Device):
 class Ps2Mouse(Ps2Device):
     """A mouse with a wheel, for drivers that ask for one."""
 
-    _FIELDS = ("expects", "status", "rate", "resolution", "kind", "rates", "wrap")
+    _FIELDS = all_of(BYTE, "expects", "status", "rate", "resolution", "kind") | {"rates": Bytes(0, 3), "wrap": FLAG}
 
     def __init__(self, name: str, changed: Callable[[], None]) -> None:
         super().__init__(name, changed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rdbg.emu.device import State
 from rdbg.emu.devices.byte_device import ByteDevice
-from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
+from rdbg.emu.devices.fields import FLAG, Bytes, Number, all_of, load_bytes, load_fields, save_fields
 from rdbg.emu.devices.spd import EEPROM_SIZE
 
 STATUS, CONTROL, COMMAND, ADDRESS, DATA0, DATA1, BLOCK = 0, 2, 3, 4, 5, 6, 7
@@ -29,7 +29,10 @@ class SmbusHost(ByteDevice):
         eeproms: contents of the EEPROMs at addresses 0x50 and up.
     """
 
-    _FIELDS = ("status", "control", "command", "address", "data0", "data1", "block_index", "waiting")
+    _FIELDS = all_of(Number(0, 0xFF), "status", "control", "command", "address", "data0", "data1") | {
+        "block_index": Number(0, BLOCK_SIZE - 1),
+        "waiting": FLAG,
+    }
 
     def __init__(self, name: str, eeproms: tuple[bytes, ...]) -> None:
         super().__init__(name)
@@ -143,6 +146,6 @@ class SmbusHost(ByteDevice):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
-        self.block = bytearray(load_bytes(self, "block", state))
-        self.eeproms = bytearray(load_bytes(self, "eeproms", state))
-        self._pointers = bytearray(load_bytes(self, "pointers", state))
+        self.block = bytearray(load_bytes(self, "block", state, Bytes(len(self.block), len(self.block))))
+        self.eeproms = bytearray(load_bytes(self, "eeproms", state, Bytes(len(self.eeproms), len(self.eeproms))))
+        self._pointers = bytearray(load_bytes(self, "pointers", state, Bytes(len(self._pointers), len(self._pointers))))

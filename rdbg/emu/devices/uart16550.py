@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.emu.device import FOREVER, SerialDevice, State, System
-from rdbg.emu.devices.fields import load_bytes, load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, FLAG, HALF, Bytes, Number, all_of, load_bytes, load_fields, save_fields
 
 # Registers. 0 and 1 are the divisor latch while LCR.DLAB is set; 2 is IIR when read, FCR when written.
 RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR = range(8)
@@ -44,8 +44,11 @@ class Uart16550(SerialDevice):
             registers; above, an access touches one register and its value is zero-extended.
     """
 
-    _FIELDS = ("divisor", "rbr", "ier", "iir", "lcr", "mcr", "lsr", "msr", "scr", "fcr", "trigger", "thre_pending",
-               "timeout_pending", "character_ns")  # fmt: skip
+    _FIELDS = (
+        {"divisor": HALF, "character_ns": Number(0, FOREVER), "trigger": Number(0, max(TRIGGER_LEVELS))}
+        | all_of(BYTE, "rbr", "ier", "iir", "lcr", "mcr", "lsr", "msr", "scr", "fcr")
+        | all_of(FLAG, "thre_pending", "timeout_pending")
+    )
 
     def __init__(
         self,
@@ -310,4 +313,4 @@ class Uart16550(SerialDevice):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
-        self._fifo = bytearray(load_bytes(self, "fifo", state))
+        self._fifo = bytearray(load_bytes(self, "fifo", state, Bytes(0, FIFO_SIZE)))

@@ -6,7 +6,7 @@ Registers, reset and the frame counter are there; the schedule in memory is not 
 from __future__ import annotations
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import load_fields, save_fields
+from rdbg.emu.devices.fields import BYTE, HALF, NANOSECONDS, WORD, all_of, load_fields, save_fields
 
 PORT_COUNT = 32  #: bytes of I/O ports
 COMMAND, STATUS, INTERRUPT_ENABLE, FRAME, FRAME_BASE, SOF, PORTS = 0x00, 0x02, 0x04, 0x06, 0x08, 0x0C, 0x10
@@ -28,7 +28,11 @@ class Uhci(Device):
         system: time for the frame counter.
     """
 
-    _FIELDS = ("command", "status", "enable", "frame_at_start", "started_ns", "frame_base", "sof", "port0", "port1")
+    _FIELDS = all_of(HALF, "command", "status", "enable", "frame_at_start", "port0", "port1") | {
+        "started_ns": NANOSECONDS,
+        "frame_base": WORD,
+        "sof": BYTE,
+    }
 
     def __init__(self, name: str, system: System) -> None:
         super().__init__(name)

@@ -1,0 +1,61 @@
+"""Changes to recordings that their check sums do not tell: what somebody who means harm would send."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import zstandard
+
+from rdbg.checkpoints.store import _check_sum
+from rdbg.journal.format import CHUNK_HEADER_SIZE, CHUNK_MAGIC, FILE_HEADER_SIZE
+
+_SUMMED = (
+    "name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count, cpu, devices, "
+    "page_table"
+)
+
+
+def sealed_journal(journal: bytes) -> bytes:
+    """A journal with right check sums, whatever else is in it."""
+    data = bytearray(journal)
+    if len(data) >= FILE_HEADER_SIZE:
+        length = int.from_bytes(data[12:16], "little")
+        body = data[FILE_HEADER_SIZE : FILE_HEADER_SIZE + length]
+        data[16:20] = zlib.crc32(body).to_bytes(4, "little")
+    at = data.find(CHUNK_MAGIC)
+    while 0 <= at <= len(data) - CHUNK_HEADER_SIZE:
+        (length,) = struct.unpack_from("<I", data, at + 32)
+        end = at + CHUNK_HEADER_SIZE
+        struct.pack_into("<I", data, at + 40, zlib.crc32(data[end : end + length]))
+        struct.pack_into("<I", data, at + 44, zlib.crc32(data[at : at + 44]))
+        at = data.find(CHUNK_MAGIC, end)
+    return bytes(data)
+
+
+def change_store(path: Path, change: Callable[[sqlite3.Connection], None]) -> None:
+    """Change a snapshot store in any way, and make its rows' check sums right again.
+
+    Args:
+        path: the store.
+        change: is given a connection to it.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as store:
+        change(store)
+        for number, *row in store.execute(f"SELECT id, {_SUMMED} FROM snapshots").fetchall():
+            store.execute("UPDATE snapshots SET check_sum = ? WHERE id = ?", (_check_sum(row), number))
+        store.execute("PRAGMA journal_mode = DELETE")
+
+
+def packed(data: bytes) -> bytes:
+    """Compressed as a store's parts are."""
+    return zstandard.ZstdCompressor(level=1).compress(data)
+
+
+def unpacked(data: bytes) -> bytes:
+    """The reverse."""
+    return zstandard.ZstdDecompressor().decompress(data)
