@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 
 from rdbg.address import Address
 from rdbg.errors import RdbgError
-from rdbg.listener import Listener, is_open_to_others
+from rdbg.listener import Listener, permitted_address
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, Surroundings
@@ -111,25 +111,15 @@ class GdbServer:
         Raises:
             RdbgError: it is in use, the address is not this host's, or it is open to others and may not be.
         """
-        where = Address(self.options.host, self.options.port)
-        try:
-            for_others = is_open_to_others(where)
-        except OSError as error:
-            raise RdbgError(f"-gdb tcp:{where}: {error.strerror or error}") from error
-        if for_others and not self.options.listen_any:
-            raise RdbgError(
-                f"-gdb tcp:{where} is open to other hosts, and whoever connects can change the guest; if that is "
-                f"meant, add --listen-any, or else write -gdb tcp::{where.port}"
-            )
+        where = permitted_address(
+            Address(self.options.host, self.options.port), self.options.listen_any, "-gdb tcp"
+        )
         try:
             self._listener = Listener(where)
         except OSError as error:
             raise RdbgError(
                 f"cannot listen for GDB on {where}: {error.strerror}; choose another with -gdb tcp:HOST:PORT"
             ) from error
-        if for_others:
-            port = self.address[1]
-            _log.warning("listening for GDB on %s:%d: whoever can connect there can change the guest", where.host, port)
 
     def knocking(self) -> bool:
         """Whether a client wants in, or waits for an answer: to be asked while the guest runs by itself."""

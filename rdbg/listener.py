@@ -3,22 +3,64 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import select
 import socket
 
-from rdbg.address import Address
+from rdbg.address import LOOPBACK, Address
+from rdbg.errors import RdbgError
 
 _BACKLOG = 4
+_EVERY_ADDRESS = "0.0.0.0"
+#: RFC 9110 section 9, and RFC 5789.
+_HTTP_METHODS = frozenset(b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
+#: RFC 8489 section 5; over TCP a length of two bytes may stand before the request (RFC 4571).
+_STUN_COOKIE = b"\x21\x12\xa4\x42"
+
+_log = logging.getLogger("rdbg.listener")
 
 
-def is_open_to_others(address: Address) -> bool:
-    """Whether other hosts could connect to a port listened on at this address.
+def permitted_address(address: Address, listen_any: bool, option: str) -> Address:
+    """Where to listen for what an option asks for: on loopback, unless the user says in words that it may be more.
+
+    Args:
+        address: of the option; where it names no host, that is loopback's.
+        listen_any: ``--listen-any`` was given: then no host is every address, as for QEMU.
+        option: as typed up to the address, for messages; e.g. ``-serial tcp``.
 
     Raises:
-        OSError: the host's name is not known.
+        RdbgError: the address is open to others and may not be, or its host's name is not known.
     """
-    where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][4]
-    return not ipaddress.ip_address(str(where[0]).partition("%")[0]).is_loopback
+    if listen_any:
+        where = Address(_EVERY_ADDRESS, address.port) if address.host == LOOPBACK else address
+        _log.warning("%s:%s: whoever can connect there can change the guest", option, where)
+        return where
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][4]
+    except OSError as error:
+        raise RdbgError(f"{option}:{address}: {error.strerror or error}") from error
+    if not ipaddress.ip_address(str(found[0]).partition("%")[0]).is_loopback:
+        raise RdbgError(
+            f"{option}:{address} is open to other hosts, and whoever connects can change the guest; if that is meant, "
+            f"add --listen-any, or else write {option}::{address.port}"
+        )
+    return address
+
+
+def foreign(first: bytes) -> str | None:
+    """What a connection is that a web page may have made, told by the first bytes that came over it; None: it may be
+    a person's, or a program's that the user has started.
+
+    A page can make its reader's browser send requests to any port of the same computer, with a body of any text.
+    """
+    method, _, target = first.partition(b" ")
+    if method in _HTTP_METHODS and target[:1] in (b"/", b"*"):
+        return "an HTTP request"
+    if first.startswith(b"\x16\x03"):
+        return "a TLS handshake"
+    if first[4:8] == _STUN_COOKIE or first[6:10] == _STUN_COOKIE:
+        return "a STUN request"
+    return None
 
 
 class Listener:

@@ -71,7 +71,7 @@ OPTIONS = (
     ),
     Option(("gdb",), "tcp:HOST:PORT", values.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),
     Option(("s",), "", values.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
-    Option(("listen-any",), "", values.listen_any, "listen for GDB on every address of this host, not loopback alone"),
+    Option(("listen-any",), "", values.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
     Option(("S",), "", values.stopped, "wait for GDB before the first instruction"),
     Option(("no-reboot",), "", values.no_reboot, "let a reset by the guest end the run"),
     Option(("nodefaults",), "", values.no_defaults, "no serial port leads anywhere without -serial"),

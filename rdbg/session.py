@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdbg.address import LOOPBACK
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError, RecordingFailed
@@ -26,7 +25,6 @@ from rdbg.timeline import StopConditions, StopReason, Timeline
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
-_EVERY_ADDRESS = "0.0.0.0"
 
 _DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
 
@@ -158,7 +156,7 @@ class Session:
         machine = Machine(spec)
         queue = LiveQueue(machine.serial_room)
         serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
-        ports = SerialPorts(serials, self._around.terminal_input)
+        ports = SerialPorts(serials, self._around.terminal_input, self._options.listen_any)
         host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended)
         host.catch_signals(interrupt_ends=self._around.terminal_input)
         history = self._history(spec, queue)
@@ -178,7 +176,7 @@ class Session:
             self.server = GdbServer(
                 self.timeline,
                 GdbOptions(
-                    host=_EVERY_ADDRESS if options.listen_any and options.gdb.host == LOOPBACK else options.gdb.host,
+                    host=options.gdb.host,
                     port=options.gdb.port,
                     listen_any=options.listen_any,
                     stopped=options.stopped,

@@ -49,7 +49,14 @@ class Damaged:
     resend: bool
 
 
-Event = Packet | Interrupt | Acknowledge | Damaged
+@dataclass(frozen=True)
+class Noise:
+    """Bytes that belong to no packet: ``data`` is all of them that have come at once."""
+
+    data: bytes
+
+
+Event = Packet | Interrupt | Acknowledge | Damaged | Noise
 
 
 def escape(data: bytes) -> bytes:
@@ -150,15 +157,14 @@ class Decoder:
     def _next(self) -> Event | None:
         buffer = self._buffer
         while buffer and not self._skipping and buffer[0] != 0x24:
-            byte = buffer.pop(0)
-            if byte == 0x03:
-                return Interrupt()
-            if byte in b"+-":
-                return Acknowledge(byte == 0x2B)
+            byte = buffer[0]
+            if byte in b"+-\x03":
+                del buffer[0]
+                return Interrupt() if byte == 0x03 else Acknowledge(byte == 0x2B)
             start = min((at for at in map(buffer.find, (b"$", b"+", b"-", b"\x03")) if at >= 0), default=len(buffer))
-            noise = 1 + start
+            noise = bytes(buffer[:start])
             del buffer[:start]
-            return Damaged(f"{noise} byte{'s' if noise > 1 else ''} outside a packet", resend=False)
+            return Noise(noise)
         return self._packet() if buffer else None
 
     def _packet(self) -> Event | None:

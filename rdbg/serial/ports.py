@@ -13,12 +13,13 @@ from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial
 
 
-def open_backend(spec: SerialSpec, terminal_input: bool = True) -> SerialBackend:
+def open_backend(spec: SerialSpec, terminal_input: bool = True, listen_any: bool = False) -> SerialBackend:
     """Open the host end that a ``-serial`` option names.
 
     Args:
         spec: the option.
         terminal_input: whether standard input may be read.
+        listen_any: other hosts may connect to a port that is listened on.
 
     Raises:
         RdbgError: it cannot be opened.
@@ -28,7 +29,7 @@ def open_backend(spec: SerialSpec, terminal_input: bool = True) -> SerialBackend
     if spec.kind is SerialKind.FILE:
         return FileSerial(spec.path)
     if spec.kind is SerialKind.TCP and spec.address is not None:
-        return TcpSerial(spec.address, spec.server, spec.wait)
+        return TcpSerial(spec.address, spec.server, spec.wait, listen_any)
     return NullSerial()
 
 
@@ -38,18 +39,21 @@ class SerialPorts:
     Args:
         specs: one for each port from 0; the rest lead nowhere.
         terminal_input: whether standard input may be read.
+        listen_any: other hosts may connect to ports that are listened on.
 
     Raises:
         RdbgError: one cannot be opened (those before it are closed again), or two want the terminal.
     """
 
-    def __init__(self, specs: Sequence[SerialSpec], terminal_input: bool = True) -> None:
+    def __init__(
+        self, specs: Sequence[SerialSpec], terminal_input: bool = True, listen_any: bool = False
+    ) -> None:
         if sum(spec.kind is SerialKind.STDIO for spec in specs) > 1:
             raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
         self._backends: list[SerialBackend] = []
         try:
             for spec in specs:
-                self._backends.append(open_backend(spec, terminal_input))
+                self._backends.append(open_backend(spec, terminal_input, listen_any))
         except BaseException:
             self.close()
             raise

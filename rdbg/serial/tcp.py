@@ -7,7 +7,7 @@ import socket
 
 from rdbg.address import Address
 from rdbg.errors import RdbgError
-from rdbg.listener import Listener
+from rdbg.listener import Listener, foreign, permitted_address
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 
 _log = logging.getLogger("rdbg.serial")
@@ -24,16 +24,20 @@ class TcpSerial(SerialBackend):
         address: to listen at or to connect to.
         server: listen.
         wait: the guest may not start before somebody has connected.
+        listen_any: other hosts may connect.
 
     Raises:
-        RdbgError: the port is in use, or nobody listens there.
+        RdbgError: the port is in use, or open to others and may not be, or nobody listens there.
     """
 
-    def __init__(self, address: Address, server: bool, wait: bool) -> None:
+    def __init__(self, address: Address, server: bool, wait: bool, listen_any: bool = False) -> None:
         self._listener: Listener | None = None
         self._peer: socket.socket | None = None
         self._pending = bytearray()
         self._waiting = wait
+        self._fresh = False  # a client of the listening socket has said nothing yet
+        if server:
+            address = permitted_address(address, listen_any, "-serial tcp")
         try:
             if server:
                 self._listener = Listener(address)
@@ -72,6 +76,10 @@ class TcpSerial(SerialBackend):
             return b""
         except OSError:
             data = b""
+        if self._fresh and (stranger := foreign(data)) is not None:
+            _log.warning("serial port: dropped a client that sent %s, as a web page can", stranger)
+            data = b""
+        self._fresh = False
         if not data:
             self._hang_up()
         return data
@@ -119,6 +127,7 @@ class TcpSerial(SerialBackend):
         self._peer, _ = came
         self._set_up(self._peer)
         self._waiting = False
+        self._fresh = True
 
     @staticmethod
     def _set_up(peer: socket.socket) -> None:

@@ -117,6 +117,8 @@ class Client:
             self._waiting_since = now
             self.connection.keep_alive()
         self.connection.pump()
+        if self.connection.overfull:  # what is not read may be its Ctrl-C, or its end
+            self.connection.drop("it sends requests and does not wait for their answers")
         return self.connection.closed or self.connection.take_interrupt() or self.surroundings.stop_wanted()
 
     def floats_changed(self) -> bool:

@@ -7,19 +7,25 @@ import socket
 from collections import deque
 
 from rdbg.rsp import framing
-from rdbg.rsp.framing import Acknowledge, Damaged, Decoder, Interrupt, Packet
+from rdbg.rsp.framing import Acknowledge, Damaged, Decoder, Interrupt, Noise, Packet
 
 #: Largest packet that may be sent to us, in bytes; advertised as PacketSize. Reading memory costs one round trip per
 #: packet, so it is large.
 PACKET_SIZE = 0x20000
 #: A client that lets this many bytes of replies pile up is not reading, and is dropped.
 _MOST_UNSENT = 16 * 1024 * 1024
+#: Requests that wait for their answers, and their bytes, at most: no more is read then. GDB has one under way, and a
+#: Ctrl-C.
+_MOST_WAITING = 4096
+_MOST_WAITING_BYTES = 4 << 20
 _SHOWN = 400
+_FIRST_SHOWN = 40
 #: Seconds of silence after which the host asks whether the client's computer is still there, seconds between the
 #: questions, and how many go unanswered before the connection counts as lost.
 _ASK_AFTER, _ASK_EVERY, _ASK_TIMES = 10, 5, 4
 
 _log = logging.getLogger("rdbg.rsp")
+_connections = logging.getLogger("rdbg.gdbstub")
 
 
 class Connection:
@@ -42,6 +48,8 @@ class Connection:
         # Twice the size: a packet of that size may have every byte escaped.
         self._decoder = Decoder(2 * PACKET_SIZE + 64)
         self._waiting: deque[Packet | Interrupt] = deque()
+        self._waiting_bytes = 0
+        self._speaks = False  # a whole packet has come: a debugger is there
         self._unsent = bytearray()
         self._last_sent = b""
 
@@ -57,7 +65,7 @@ class Connection:
     def pump(self) -> None:
         """Take what has arrived and send what waits, without blocking."""
         self._flush()
-        while not self.closed:
+        while not self.closed and not self.overfull:
             try:
                 data = self._socket.recv(65536)
             except (BlockingIOError, InterruptedError):
@@ -70,10 +78,27 @@ class Connection:
                 return
             for event in self._decoder.feed(data):
                 self._take(event)
+                if self.closed:
+                    return
+
+    @property
+    def overfull(self) -> bool:
+        """Whether more requests wait than a debugger ever sends: the rest stays in the socket."""
+        return len(self._waiting) >= _MOST_WAITING or self._waiting_bytes >= _MOST_WAITING_BYTES
+
+    def drop(self, why: str) -> None:
+        """Close the connection to a client that is no debugger, or a broken one; ``why`` is for the user."""
+        _connections.warning("dropped %s: %s", self.name, why)
+        self._lost(why)
 
     def next_event(self) -> Packet | Interrupt | None:
         """The next packet or interrupt that has arrived."""
-        return self._waiting.popleft() if self._waiting else None
+        if not self._waiting:
+            return None
+        event = self._waiting.popleft()
+        if isinstance(event, Packet):
+            self._waiting_bytes -= len(event.data)
+        return event
 
     def take_interrupt(self) -> bool:
         """Whether the user has pressed Ctrl-C (0x03, or the packet ``vCtrlC``); forgets it."""
@@ -81,6 +106,7 @@ class Connection:
             if isinstance(event, Interrupt) or event.data == b"vCtrlC":
                 self._waiting.remove(event)
                 if isinstance(event, Packet):
+                    self._waiting_bytes -= len(event.data)
                     self.send(b"OK")
                 return True
         return False
@@ -111,21 +137,31 @@ class Connection:
         if isinstance(event, Acknowledge):
             if not event.good and self.acknowledging and self._last_sent:
                 self._write(self._last_sent)
+        elif isinstance(event, Noise):
+            if not self._speaks:
+                # A web page can make its reader's browser send a request here, with packets in its body. What a
+                # debugger says first is a packet, or acknowledges one that it does not know.
+                self.drop(f"it began with {_shown(event.data[:_FIRST_SHOWN])!r}, which no debugger says")
+                return
+            _log.info("%s: %d bytes outside a packet", self.name, len(event.data))
         elif isinstance(event, Damaged):
             _log.info("%s: %s", self.name, event.reason)
             if self.acknowledging and event.resend:
                 self._write(b"-")
-            elif self.acknowledging and "outside" not in event.reason:
+            elif self.acknowledging:
                 self._write(b"+")
                 self.send(b"E16")
+        elif isinstance(event, Interrupt):
+            _log.debug("<- interrupt")
+            if not self._waiting or not isinstance(self._waiting[-1], Interrupt):  # two at once are one
+                self._waiting.append(event)
         else:
-            if isinstance(event, Packet):
-                _log.debug("<- %s", _shown(event.data))
-                if self.acknowledging:
-                    self._write(b"+")
-            else:
-                _log.debug("<- interrupt")
+            _log.debug("<- %s", _shown(event.data))
+            self._speaks = True
+            if self.acknowledging:
+                self._write(b"+")
             self._waiting.append(event)
+            self._waiting_bytes += len(event.data)
 
     def _write(self, data: bytes) -> None:
         self._unsent += data
@@ -148,6 +184,7 @@ class Connection:
         _log.info("%s: connection lost: %s", self.name, why)
         self.closed = True
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._unsent.clear()
         self._socket.close()
 

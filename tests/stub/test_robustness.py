@@ -6,7 +6,10 @@ What clients say wrongly is generated in `tests/fuzz`; here is what happens to c
 from __future__ import annotations
 
 import logging
+import resource
+import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -112,6 +115,95 @@ def test_a_reverse_run_that_is_cut_stands_where_it_began() -> None:
         assert guest.is_sound()
     finally:
         guest.server.close()
+
+
+_BODY = b"+" + encode(b"M80200000,4:deadbeef") + encode(b"qRcmd," + b"quit".hex().encode())
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"POST / HTTP/1.1\r\nHost: localhost:1234\r\nContent-Type: text/plain\r\n\r\n" + _BODY,
+        b"GET /" + _BODY + b" HTTP/1.1\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n\r\n" + _BODY,
+        b"P" + _BODY,
+        b"\r\n" + _BODY,
+        b"\x16\x03\x01\x02\x00" + _BODY,
+        b"+++-\x03GET / HTTP/1.1\r\n\r\n" + _BODY,
+        b"$qC#00POST / HTTP/1.1\r\n\r\n" + _BODY,
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+def test_a_web_page_cannot_drive_the_stub(
+    guest: Guest, request_line: bytes, pieces: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A browser sends to any port what a page tells it to; packets stand in the request's body, or in its path."""
+    memory = guest.timeline.machine.read_memory(0x80200000, 4)
+    client = guest.client()
+    size = max(1, -(-len(request_line) // pieces))
+    with caplog.at_level(logging.WARNING, "rdbg.gdbstub"):
+        for at in range(0, len(request_line), size):
+            try:
+                client.send(request_line[at : at + size])
+            except ConnectionError:
+                break
+            guest.server.poll(0.001)
+        guest.let_go()
+    client.close()
+    assert guest.timeline.machine.read_memory(0x80200000, 4) == memory
+    assert not guest.server.quit_wanted
+    assert caplog.text.count("which no debugger says") == 1
+    assert guest.is_sound()
+
+
+def test_requests_without_end_during_a_movement(caplog: pytest.LogCaptureFixture) -> None:
+    """They wait for their answers in little memory: nobody but a broken client sends so many, and it is dropped."""
+    guest = Guest(40_000_000)
+    flood = encode(b"qC") * 3_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        client = guest.client()
+        client.send(encode(b"Z0,%x,4;%b" % (guest.timeline.machine.pc, b"X3,220027")))
+        client.receive()
+        sender = threading.Thread(target=_pour, args=(client.socket, encode(b"bc") + flood))
+        sender.start()
+        while guest.server.attached:
+            guest.server.poll(1)
+        sender.join()
+        assert "does not wait for their answers" in caplog.text
+        assert guest.is_sound()
+    finally:
+        guest.server.close()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_many_requests_at_once_are_answered(guest: Guest) -> None:
+    """While the guest stands, a client that sends ahead is read as fast as it is answered."""
+    client = guest.client()
+    client.ask(b"QStartNoAckMode")
+    sender = threading.Thread(target=_pour, args=(client.socket, encode(b"qC") * 20_000))
+    sender.start()
+    replies = 0
+    while replies < 20_000:
+        replies += sum(isinstance(event, Packet) for event in client.receive())
+    sender.join()
+    assert replies == 20_000
+    client.close()
+    guest.let_go()
+    assert guest.is_sound()
+
+
+def _pour(into: socket.socket, data: bytes) -> None:
+    """Send it from another thread; the other end may have had enough."""
+    view = memoryview(data)
+    while view:
+        try:
+            select.select([], [into], [], 10)
+            view = view[into.send(view) :]
+        except BlockingIOError:
+            continue
+        except OSError:
+            return
 
 
 def test_a_storm_of_interrupts(guest: Guest) -> None:
