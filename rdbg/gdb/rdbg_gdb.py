@@ -1,12 +1,13 @@
 """GDB commands of rdbg, for a GDB with Python: ``rdbg when``, ``goto``, ``lastwrite``, ``prompt``. See docs/gdb.md.
 
-`rdbg debug` loads this file after rdbg.gdb; or: (gdb) source .../rdbg/gdb/rdbg_gdb.py
+`rdbg debug` loads this file; or: (gdb) source .../rdbg/gdb/rdbg_gdb.py. It loads rdbg.gdb, which lies beside it.
 Runs inside GDB: nothing of the rdbg package may be imported here.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import re
 
 import gdb
@@ -20,10 +21,28 @@ def _monitor(line: str) -> str:
     return "".join(str(ast.literal_eval(row[1:].strip())) if row.startswith('@"') else row for row in rows)
 
 
-def _look_again() -> None:
-    """GDB keeps registers and memory until it is told that they have changed."""
-    gdb.execute("maintenance flush register-cache", to_string=True)
-    gdb.execute("maintenance flush dcache", to_string=True)
+class _Jumps:
+    """Shows where the guest stands when a monitor command has moved it (``goto``, ``loadvm``, ``back``, ``switch``)."""
+
+    def __init__(self) -> None:
+        self._here: str | None = None
+
+    def before(self) -> None:
+        """To be called before a monitor command."""
+        self._here = self._position()
+
+    def after(self) -> None:
+        """To be called after it. GDB is made to stop where it stands: that shows the place and the displays, and tells
+        front ends, whose windows would go on showing the old frame."""
+        now = self._position()
+        if self._here is not None and now is not None and now != self._here:
+            gdb.execute("stepi 0")
+
+    def _position(self) -> str | None:
+        try:
+            return _monitor("when")
+        except gdb.error:
+            return None  # not connected, or no longer
 
 
 class _Rdbg(gdb.Command):  # type: ignore[misc]
@@ -50,17 +69,21 @@ class _Goto(gdb.Command):  # type: ignore[misc]
         super().__init__("rdbg goto", gdb.COMMAND_RUNNING)
 
     def invoke(self, argument: str, from_tty: bool) -> None:
-        said = _monitor(f"goto {argument}")
-        # The advice to flush GDB's cache is for those without this script.
-        gdb.write("".join(line for line in said.splitlines(keepends=True) if not line.startswith("GDB still holds")))
-        _look_again()
-        if said.startswith("at icount"):
-            gdb.execute("frame")
+        gdb.execute(f"monitor goto {argument}")
 
     def complete(self, text: str, word: str | None) -> list[str]:
-        rows = _monitor("info snapshots").splitlines()[1:]
-        names = ["start", "end", *(row.split()[1] for row in rows if row[:1].isdigit())]
-        return [name for name in names if name.startswith(word or "")]
+        return [name for name in _places() if name.startswith(word or "")]
+
+
+def _places() -> list[str]:
+    """All places with a name; those with blanks in quotes, as ``monitor goto`` wants them."""
+    try:
+        snapshots, bookmarks = _monitor("info snapshots"), _monitor("info bookmarks")
+    except gdb.error:
+        return ["start", "end"]  # not connected, or running
+    names = re.findall(r"^\d+ +(\S.*?) +\S+ (?:[KMG]i)?B +\d+:", snapshots, re.MULTILINE)
+    names += re.findall(r"^ *\d+  (.+)$", bookmarks, re.MULTILINE)
+    return ["start", "end", *(f'"{name}"' if " " in name else name for name in names)]
 
 
 class _LastWrite(gdb.Command):  # type: ignore[misc]
@@ -108,3 +131,14 @@ def _prompt(current: str) -> str | None:
 
 for _command in (_Rdbg, _When, _Goto, _LastWrite, _Prompt):
     _command()
+
+_rdbg_jumps = _Jumps()
+
+gdb.execute("source " + os.path.join(os.path.dirname(os.path.abspath(__file__)), "rdbg.gdb"))
+gdb.execute("""define hook-monitor
+  python _rdbg_jumps.before()
+end""")
+gdb.execute("""define hookpost-monitor
+  rdbg-forget
+  python _rdbg_jumps.after()
+end""")

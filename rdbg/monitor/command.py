@@ -49,8 +49,9 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 #: GDB keeps registers and memory until the guest runs, and no packet can make it look again.
 STALE = (
-    "GDB still holds the old registers: 'maintenance flush register-cache' makes it read them again "
-    "(GDB before 12: 'flushregs'; the script rdbg.gdb does it by itself)\n"
+    "GDB still holds the old registers, and its watchpoints the old values: 'maintenance flush register-cache' "
+    "(GDB before 12: 'flushregs') and 'enable N' for each watchpoint make it read them again; "
+    "the script rdbg.gdb does it by itself\n"
 )
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -60,10 +61,11 @@ class Gdb:
     Args:
         program: which GDB.
         elf: file that it is given, or None.
+        arguments: more of its command line.
     """
 
-    def __init__(self, program: str, elf: Path | None = None) -> None:
-        command = [program, "--nx", "--quiet", "--interpreter=mi3", *([str(elf)] if elf else [])]
+    def __init__(self, program: str, elf: Path | None = None, arguments: Sequence[str] = ()) -> None:
+        command = [program, "--nx", "--quiet", "--interpreter=mi3", *arguments, *([str(elf)] if elf else [])]
         self._controller = GdbController(command=command, time_to_check_for_additional_output_sec=0.001)
         self._typed = ""
         self.run("set confirm off")

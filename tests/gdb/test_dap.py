@@ -144,3 +144,16 @@ def test_an_editor_goes_back_by_its_buttons() -> None:
         assert dap.ask("reverseContinue", threadId=1)["success"]
         dap.stopped()  # at the start of the history
         assert dap.frame()["instructionPointerReference"].endswith("bfc00000")
+
+
+def test_a_jump_is_a_stop_for_an_editor() -> None:
+    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, closing(Dap(SCRIPT)) as dap:
+        dap.attach(guest)
+        dap.evaluate("rdbg goto start", context="repl")
+        dap.stopped()
+        assert dap.frame()["instructionPointerReference"].endswith("bfc00000")
+        dap.evaluate("monitor goto 50%", context="repl")
+        dap.stopped()
+        assert not dap.frame()["instructionPointerReference"].endswith("bfc00000")
+        dap.evaluate("monitor when", context="repl")
+        assert not [event for event in dap.events if event.get("event") == "stopped"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def configuration(kind: str) -> dict[str, Any]:
     """One of launch.json, with its variables replaced."""
     text = re.sub(r"^\s*//.*$", "", (PROJECT / "editors/vscode/launch.json").read_text(), flags=re.MULTILINE)
     text = text.replace("${workspaceFolder}/build/firmware.elf", str(ELF)).replace("${workspaceFolder}", str(PROJECT))
+    text = text.replace("/path/to/rdbg/", f"{PROJECT / 'rdbg'}/")
     found: dict[str, Any] = next(each for each in json.loads(text)["configurations"] if each["type"] == kind)
     return found
 
@@ -45,7 +47,8 @@ def test_native_debug(gdb_program: str) -> None:
     settings = configuration("gdb")
     assert settings["request"] == "attach" and settings["remote"] and settings["stopAtConnect"]
     elf = Path(settings["executable"])
-    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, Gdb(gdb_program, elf) as gdb:
+    script = settings["debugger_args"]
+    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, Gdb(gdb_program, elf, script) as gdb:
         gdb.run("-gdb-set target-async on")
         for command in (
             "-list-features",
@@ -80,6 +83,8 @@ def test_native_debug(gdb_program: str) -> None:
         gdb.run("-break-delete")
         press(gdb, "-exec-continue --reverse")
         assert gdb.value("$pc") == START
+        jump = gdb.run('-interpreter-exec console "rdbg goto end"')
+        assert len(jump.stops) == 1 and gdb.value("$pc") != START
         assert not gdb.run("-target-detach").errors
 
 
@@ -88,7 +93,8 @@ def test_the_c_extension(gdb_program: str) -> None:
     """It has no buttons for going back: its console passes on what begins with -exec."""
     settings = configuration("cppdbg")
     assert settings["MIMode"] == "gdb" and settings["stopAtConnect"]
-    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, Gdb(gdb_program) as gdb:
+    script = shlex.split(settings["miDebuggerArgs"])
+    with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, Gdb(gdb_program, None, script) as gdb:
         gdb.run("-gdb-set mi-async on")
         for command in (
             "-list-features",
@@ -114,4 +120,6 @@ def test_the_c_extension(gdb_program: str) -> None:
         press(gdb, "-exec-step-instruction")
         press(gdb, '-interpreter-exec console "reverse-next"')
         assert "icount" in gdb.run('-interpreter-exec console "monitor when"')
+        jump = gdb.run('-interpreter-exec console "monitor goto start"')
+        assert len(jump.stops) == 1 and gdb.value("$pc") == START
         assert not gdb.run("-target-detach").errors
