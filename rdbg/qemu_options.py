@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rdbg import qemu_values as values
+from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.errors import UsageError
 from rdbg.option_values import hint
 from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
@@ -39,7 +40,7 @@ class Option:
 
 OPTIONS = (
     Option(("M", "machine"), "NAME", values.machine, "the board: malta (default), or bare,file=BOARD.toml"),
-    Option(("cpu",), "MODEL", values.cpu, "the CPU: 24Kf"),
+    Option(("cpu",), "MODEL", values.cpu, f"the CPU: {', '.join(CPU_MODELS)} (default: 24Kf)"),
     Option(("m",), "SIZE", values.memory, "RAM, in MiB or with a unit: 256, 256M, 1G (default 128M)"),
     Option(("bios",), "FILE", values.image("bios"), "firmware: a raw image for the boot flash, or an ELF file"),
     Option(("kernel",), "FILE", values.image("kernel"), "an ELF file to start instead"),

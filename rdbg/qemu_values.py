@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rdbg.address import LOOPBACK, Address
+from rdbg.emu.cpu_model import CPU_MODELS, REFUSED_CPUS
 from rdbg.errors import UsageError
 from rdbg.option_values import (
     HelpWanted,
@@ -29,7 +30,6 @@ from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFi
 from rdbg.serial.spec import Chardev, parse_chardev, parse_serial
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
-CPUS = ("24Kf",)
 TRACES = {
     "rsp": "packets from and to GDB",
     "guest": "what the guest does that no device answers",
@@ -83,10 +83,14 @@ def memory(options: RunOptions, value: str) -> RunOptions:
 def cpu(options: RunOptions, value: str) -> RunOptions:
     """``-cpu``."""
     if is_help(value):
-        raise HelpWanted("".join(f"MIPS '{name}'\n" for name in CPUS))
-    known = {name.lower(): name for name in CPUS}
+        raise HelpWanted("".join(f"MIPS '{name}'\n" for name in CPU_MODELS))
+    names = ", ".join(CPU_MODELS)
+    missing = {name.lower(): reason for name, reason in REFUSED_CPUS.items()}.get(value.lower())
+    if missing is not None:
+        raise UsageError(f"-cpu {value}: {missing}; there are {names}")
+    known = {name.lower(): name for name in CPU_MODELS}
     if value.lower() not in known:
-        raise UsageError(f"-cpu {value}: no such CPU{hint(value, CPUS)}; there is {', '.join(CPUS)}")
+        raise UsageError(f"-cpu {value}: no such CPU{hint(value, CPU_MODELS)}; there are {names}")
     return replace(options, cpu=known[value.lower()])
 
 

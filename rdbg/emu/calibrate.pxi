@@ -4,6 +4,9 @@
 cdef enum:
     CONTEXT_HEADER = 40          # struct uc_context before the CPU's bytes
     BRING_UP_PC = 0x1000
+    STATUS_WRITABLE_24KF = 0x3678FF1F
+    FIR_24KF = 0x00739300
+    ISA_MIPS32R2 = 0x40          # of insn_flags
 
 
 cdef uint32_t swap_if(Cpu *c, uint32_t w) noexcept nogil:
@@ -89,6 +92,15 @@ cdef void find_exit_checks(Cpu *c, uint8_t *scratch) noexcept nogil:
         engine[at] = 0
 
 
+cdef void become_model(Cpu *c) noexcept nogil:
+    """Make of Unicorn's 24Kf what the model is: what a release 1 has not is a reserved instruction."""
+    uc_context_save(c.uc, c.ctx)
+    if c.model.release == 1:
+        (<uint64_t*>(c.ctx_bytes + c.at_insn_flags))[0] &= ~<uint64_t>ISA_MIPS32R2
+    (<uint32_t*>(c.ctx_bytes + c.at_fcr0))[0] = c.model.fir
+    uc_context_restore(c.uc, c.ctx)
+
+
 cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
     """Find the offsets; NULL, or what was not as expected."""
     cdef size_t size = uc_context_size(c.uc)
@@ -111,7 +123,7 @@ cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
         return "hflags"
     c.at_btarget = c.at_hflags + 4
     c.at_bcond = c.at_hflags + 8
-    if (<uint32_t*>(c.ctx_bytes + c.at_hflags + 20))[0] != STATUS_WRITABLE:
+    if (<uint32_t*>(c.ctx_bytes + c.at_hflags + 20))[0] != STATUS_WRITABLE_24KF:
         return "CP0_Status_rw_bitmask"
     # No MIPS16: its instructions could not be counted by a block's size. A jump to an odd address is an
     # address error then, as on a core without it.
@@ -175,6 +187,11 @@ cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
         return "FCSR"
     value = 0
     uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value)
+    uc_reg_read(c.uc, UC_MIPS_REG_FIR, &value)
+    c.at_fcr0 = c.at_fcsr - 8                    # before the mask of FCSR's writable bits
+    if value != FIR_24KF or (<uint32_t*>(c.ctx_bytes + c.at_fcr0))[0] != value:
+        return "FIR"
+    become_model(c)
     find_exit_checks(c, scratch)
     uc_ctl_flush_tb(c.uc)
     flush_tlb(c)

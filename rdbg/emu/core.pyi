@@ -7,6 +7,8 @@ import numpy
 import numpy.typing
 from typing_extensions import Buffer
 
+from rdbg.emu.cpu_model import CpuModel
+
 Pages = numpy.typing.NDArray[numpy.uint32]
 PageRows = numpy.typing.NDArray[numpy.uint8]
 
@@ -29,7 +31,14 @@ class Host(Protocol):
 
 class Core:
     def __init__(
-        self, memory: Buffer, big_endian: bool, shift: int, count_period_ns: int, timer_line: int, host: Host
+        self,
+        memory: Buffer,
+        model: CpuModel,
+        big_endian: bool,
+        shift: int,
+        count_period_ns: int,
+        timer_line: int,
+        host: Host,
     ) -> None: ...
     @staticmethod
     def unicorn_version() -> str: ...

@@ -52,10 +52,11 @@ MEMORY_MAX = <uint32_t>SCRATCH_PAGE
 
 
 cdef class Core(Running):
-    """A MIPS32 release 2 core (24Kf) over a machine's memory.
+    """A MIPS32 core over a machine's memory.
 
     Args:
         memory: writable buffer that holds all backings one after another, a multiple of 4096 bytes.
+        model: what CPU it is, a `CpuModel`.
         big_endian: the guest's byte order.
         shift: virtual nanoseconds per instruction = 1 << shift.
         count_period_ns: nanoseconds per tick of Count.

@@ -19,7 +19,7 @@ cdef class Engine:
         if self.c == NULL:
             raise MemoryError
 
-    def __init__(self, memory, bint big_endian, uint32_t shift, uint32_t count_period_ns, int timer_line, host):
+    def __init__(self, memory, model, bint big_endian, uint32_t shift, uint32_t count_period_ns, int timer_line, host):
         cdef Cpu *c = self.c
         self.host = host
         self.code_hooks = set()
@@ -31,6 +31,7 @@ cdef class Engine:
         c.owner = <void*>self
         c.memory = &self.view[0]
         c.page_count = <uint32_t>(len(memory) >> PAGE_BITS)
+        self.describe(model)
         c.big_endian = big_endian
         c.shift = shift
         c.count_period_ns = count_period_ns
@@ -40,6 +41,18 @@ cdef class Engine:
         c.limit = FOREVER
         c.pause_at = FOREVER
         c.attention = 0
+
+    cdef describe(self, model):
+        cdef Model *m = &self.c.model
+        m.prid = model.prid
+        m.release = model.release
+        m.tlb_entries = model.tlb_entries
+        m.fir = model.fir
+        m.status_writable = model.status_writable
+        m.cause_writable = CAUSE_WRITABLE_R1 if m.release == 1 else CAUSE_WRITABLE_R1 | CAUSE_DC
+        m.lladdr_shift = model.lladdr_shift
+        for i in range(4):
+            m.configs[i] = model.configs[i]
 
     cdef open_engine(self):
         cdef Cpu *c = self.c

@@ -74,7 +74,7 @@ cdef class RegisterAccess(Engine):
         """The TLB: a list of (EntryHi, PageMask, EntryLo0, EntryLo1)."""
         cdef TlbEntry *e
         result = []
-        for i in range(TLB_ENTRIES):
+        for i in range(self.c.model.tlb_entries):
             e = &self.c.s.tlb[i]
             result.append((e.vpn2 | e.asid, e.mask, e.lo0 | e.is_global, e.lo1 | e.is_global))
         return result

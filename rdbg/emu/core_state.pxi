@@ -50,12 +50,14 @@ cdef class StateAccess(PageAccess):
         c.s.bias_ns = bias
         c.s.random = 1
         c.s.cp0.status = status
-        c.s.cp0.config0 = CONFIG0 | (0x8000 if c.big_endian else 0)
+        c.s.cp0.config0 = c.model.configs[0] | (0x8000 if c.big_endian else 0)
         c.s.cp0.ebase = 0x80000000U
         c.s.cp0.intctl = <uint32_t>0xE0000000U
-        c.s.cp0.debug = 0x40008000
-        c.s.tlb_count = TLB_ENTRIES
-        for i in range(TLB_ENTRIES):             # entries that nothing matches, as QEMU has them
+        c.s.cp0.debug = 0x02008000               # version 1; Count would run in debug mode
+        for i in range(7):
+            c.s.cp0.watchhi[i] = 0x80000000U     # M: another pair follows
+        c.s.tlb_count = c.model.tlb_entries
+        for i in range(c.model.tlb_entries):             # entries that nothing matches, as QEMU has them
             c.s.tlb[i].vpn2 = (<uint32_t>0x80000000U) + (i << 13)
         for i in range(1, 32):
             set_gpr(c, i, 0)
@@ -164,7 +166,7 @@ cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const 
         return "time"
     if s.window > icount:
         return "last interrupt window"
-    if s.tlb_count < TLB_ENTRIES or s.tlb_count > TLB_SLOTS:
+    if s.tlb_count < c.model.tlb_entries or s.tlb_count > TLB_SLOTS:
         return "number of TLB entries"
     free_slots = <const uint8_t*>&s.tlb[s.tlb_count]
     for i in range((TLB_SLOTS - s.tlb_count) * sizeof(TlbEntry)):

@@ -1,4 +1,4 @@
-# Privileged instructions and CP0 (MIPS32 PRA vol. III, chapter 9; values of a 24Kf as QEMU 7.2 has them).
+# Privileged instructions and CP0 (MIPS32 PRA vol. III, chapter 9), as QEMU 7.2 does them.
 
 cdef enum:
     EMULATED = 0                 # go on behind the instruction
@@ -6,21 +6,22 @@ cdef enum:
     EMULATED_WAIT = 2
     RESERVED = 3                 # reserved instruction
 
-    CONFIG0 = 0x80000482U         # Config1 follows, release 2, TLB, cacheable kseg0
-    CONFIG1 = 0x9E190C8BU         # 16 TLB entries, 16 KiB caches by their line sizes, watch, EJTAG, FPU; no MIPS16
-    CONFIG2 = 0x80000000U
-    PRID = 0x00019300
     SYNCI_STEP = 32
     COUNT_RESOLUTION = 2
+    CAUSE_WRITABLE_R1 = 0x00C00300
+    WATCHHI_WRITABLE = 0x40FF0FF8
+    DEBUG_WRITABLE = 0x13300120  # without DM: debug mode is not modelled
+    DEBUG_READABLE = 0x8C03FC1FU
+    ERRCTL_WRITABLE = 0x30000000
 
 
 cdef uint32_t next_random(Cpu *c) noexcept nogil:
     """A TLB index from Wired up, of a sequence that is part of the machine's state."""
     cdef uint32_t wired = c.s.cp0.wired
     c.s.random = c.s.random * 1103515245 + 12345
-    if wired >= TLB_ENTRIES - 1:
-        return TLB_ENTRIES - 1
-    return (c.s.random >> 16) % (TLB_ENTRIES - wired) + wired
+    if wired >= c.model.tlb_entries - 1:
+        return c.model.tlb_entries - 1
+    return (c.s.random >> 16) % (c.model.tlb_entries - wired) + wired
 
 
 cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noexcept nogil:
@@ -59,19 +60,17 @@ cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noex
         if reg == 14:
             return r.epc
         if reg == 15:
-            return PRID
+            return c.model.prid
         if reg == 16:
             return r.config0
         if reg == 17:
             uc_context_save(c.uc, c.ctx)
             value = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
             if value != 1 and translate(c, value, LOAD, True, &pa) == TRANSLATED:
-                r.lladdr = pa >> 4
+                r.lladdr = pa >> c.model.lladdr_shift
             return r.lladdr
-        if reg == 18:
-            return r.watchlo
-        if reg == 19:
-            return r.watchhi
+        if reg == 21:
+            return r.framemask
         if reg == 23:
             return r.debug
         if reg == 24:
@@ -79,7 +78,7 @@ cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noex
         if reg == 25:
             return r.performance
         if reg == 26:
-            return 0
+            return r.errctl
         if reg == 27:
             return 0
         if reg == 30:
@@ -100,12 +99,12 @@ cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noex
     if reg == 15 and sel == 1:
         return r.ebase
     if reg == 16:
-        if sel == 1:
-            return CONFIG1
-        if sel == 2:
-            return CONFIG2
-        return 0
-    if reg == 18 or reg == 19 or (reg == 27 and sel <= 3):
+        return c.model.configs[sel] if sel < 4 else 0
+    if reg == 18:
+        return r.watchlo[sel]
+    if reg == 19:
+        return r.watchhi[sel]
+    if reg == 22:
         return 0
     if reg == 28:
         return r.datalo if sel & 1 else r.taglo
@@ -114,13 +113,37 @@ cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noex
     return <uint32_t>0xFFFFFFFFU
 
 
+cdef bint cp0_reserved(Cpu *c, uint32_t reg, uint32_t sel, bint write) noexcept nogil:
+    """Whether mfc0 or mtc0 of a register is a reserved instruction. Others that are not there read as ones."""
+    if (reg == 5 and sel >= 5) or (reg == 6 and sel == 6):   # for a page table walker
+        return True
+    if c.model.release >= 2:
+        return False
+    return ((reg == 5 and sel == 1) or (reg == 6 and 1 <= sel <= 5) or (reg == 7 and sel == 0)
+            or (reg == 12 and 1 <= sel <= 3) or (reg == 15 and (sel == 1 or (sel == 3 and not write))))
+
+
 cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t icount) noexcept nogil:
     cdef Cp0 *r = &c.s.cp0
     cdef uint32_t old
-    if sel == 0:
+    if reg == 18:
+        r.watchlo[sel] = value & ~<uint32_t>7
+    elif reg == 19:
+        r.watchhi[sel] = (r.watchhi[sel] & 0x80000000U) | (value & WATCHHI_WRITABLE)
+    elif reg == 28:
+        if sel & 1:
+            r.datalo = value
+        else:
+            r.taglo = value & <uint32_t>0xFFFFFCF6U
+    elif reg == 29:
+        if sel & 1:
+            r.datahi = value
+        else:
+            r.taghi = value
+    elif sel == 0:
         if reg == 0:
-            if (value & 0x7FFFFFFF) < TLB_ENTRIES:      # others are undefined; QEMU leaves Index alone
-                r.index = (r.index & 0x80000000U) | (value & 0xF)
+            if (value & 0x7FFFFFFF) < c.model.tlb_entries:      # others are undefined; QEMU leaves Index alone
+                r.index = (r.index & 0x80000000U) | (value & (c.model.tlb_entries - 1))
         elif reg == 2:
             r.entrylo0 = value & 0x03FFFFFF
         elif reg == 3:
@@ -133,7 +156,7 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
                 value = 0                             # no page size that there is: 4 KiB, as in QEMU
             r.pagemask = value << 13
         elif reg == 6:
-            r.wired = value % TLB_ENTRIES
+            r.wired = value % c.model.tlb_entries
         elif reg == 7:
             r.hwrena = value & 0xF
         elif reg == 9:
@@ -154,7 +177,7 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             update_lines(c)
             restart_compare(c, icount)
         elif reg == 12:
-            set_status(c, (r.status & ~<uint32_t>STATUS_WRITABLE) | (value & STATUS_WRITABLE))
+            set_status(c, (r.status & ~c.model.status_writable) | (value & c.model.status_writable))
         elif reg == 13:
             old = r.cause
             if (old ^ value) & CAUSE_DC:
@@ -162,7 +185,7 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
                     c.s.count_base = read_count(c, icount)
                 else:
                     c.s.count_base -= <uint32_t>(now_ns(c, icount) // c.count_period_ns)
-            r.cause = (old & ~<uint32_t>CAUSE_WRITABLE) | (value & CAUSE_WRITABLE)
+            r.cause = (old & ~c.model.cause_writable) | (value & c.model.cause_writable)
             if (old ^ value) & CAUSE_DC:
                 restart_compare(c, icount)
             c.attention = 0
@@ -170,14 +193,16 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             r.epc = value
         elif reg == 16:
             r.config0 = (r.config0 & ~<uint32_t>7) | (value & 7)
-        elif reg == 18:
-            r.watchlo = value & ~<uint32_t>7
-        elif reg == 19:
-            r.watchhi = value & 0x40FF0FF8
+        elif reg == 21:
+            r.framemask = value
+        elif reg == 23:
+            r.debug = (r.debug & DEBUG_READABLE) | (value & DEBUG_WRITABLE)
         elif reg == 24:
             r.depc = value
         elif reg == 25:
             r.performance = value & 0x7FF
+        elif reg == 26:
+            r.errctl = value & ERRCTL_WRITABLE
         elif reg == 30:
             r.errorepc = value
         elif reg == 31:
@@ -190,16 +215,6 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
         r.srsmap = value
     elif reg == 15 and sel == 1:
         r.ebase = (r.ebase & ~<uint32_t>0x3FFFF000) | (value & 0x3FFFF000)
-    if reg == 28:
-        if sel & 1:
-            r.datalo = value
-        else:
-            r.taglo = value & <uint32_t>0xFFFFFCF6U
-    elif reg == 29:
-        if sel & 1:
-            r.datahi = value
-        else:
-            r.taghi = value
 
 
 # An entry that tlbwr replaces goes on to translate, as in QEMU: which one is replaced is a matter of chance, so that
@@ -211,8 +226,8 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
 
 cdef void forget_replaced(Cpu *c) noexcept nogil:
     """Drop what tlbwr has replaced. The caller flushes Unicorn's TLB."""
-    memset(&c.s.tlb[TLB_ENTRIES], 0, (TLB_SLOTS - TLB_ENTRIES) * sizeof(TlbEntry))
-    c.s.tlb_count = TLB_ENTRIES
+    memset(&c.s.tlb[c.model.tlb_entries], 0, (TLB_SLOTS - c.model.tlb_entries) * sizeof(TlbEntry))
+    c.s.tlb_count = c.model.tlb_entries
 
 
 cdef inline bint overlap(const TlbEntry *a, const TlbEntry *b) noexcept nogil:
@@ -225,7 +240,7 @@ cdef bint forget_overlapping(Cpu *c, const TlbEntry *e) noexcept nogil:
     """Drop replaced entries that translate what ``e`` does; whether there were any."""
     cdef uint32_t i = c.s.tlb_count
     cdef bint found = False
-    while i > TLB_ENTRIES:
+    while i > c.model.tlb_entries:
         i -= 1
         if overlap(&c.s.tlb[i], e):
             found = True
@@ -294,7 +309,7 @@ cdef void read_tlb(Cpu *c, uint32_t index) noexcept nogil:
     """tlbr."""
     cdef TlbEntry *e = &c.s.tlb[index]
     cdef uint32_t asid = c.s.cp0.entryhi & 0xFF
-    cdef bint replaced = c.s.tlb_count > TLB_ENTRIES
+    cdef bint replaced = c.s.tlb_count > c.model.tlb_entries
     forget_replaced(c)
     c.s.cp0.entryhi = e.vpn2 | e.asid
     c.s.cp0.pagemask = e.mask
@@ -309,7 +324,7 @@ cdef void probe_tlb(Cpu *c) noexcept nogil:
     cdef uint32_t i, mask
     cdef TlbEntry *e
     cdef TlbEntry wanted
-    for i in range(TLB_ENTRIES):
+    for i in range(c.model.tlb_entries):
         e = &c.s.tlb[i]
         mask = e.mask | 0x1FFF
         if (c.s.cp0.entryhi & ~mask) == (e.vpn2 & ~mask) and (
@@ -333,12 +348,16 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     cdef uint32_t old
     if w >> 26 == 0x2F:                          # cache: memory is coherent
         return EMULATED
+    if (rs == 0 or rs == 4) and cp0_reserved(c, rd, w & 7, rs == 4):
+        return RESERVED
     if rs == 0:                                  # mfc0
         set_gpr(c, rt, read_cp0(c, rd, w & 7, icount))
         return EMULATED
     if rs == 4:                                  # mtc0
         write_cp0(c, rd, w & 7, gpr(c, rt), icount)
         return EMULATED
+    if not rs & 0x10 and c.model.release == 1:
+        return RESERVED
     if rs == 0x0B and rd == 12 and (w & 0x7DF) == 0:   # di, ei
         old = c.s.cp0.status
         set_status(c, old | STATUS_IE if w & 0x20 else old & ~<uint32_t>STATUS_IE)
@@ -353,15 +372,15 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if not rs & 0x10:
         return RESERVED
     if function == 1:
-        read_tlb(c, c.s.cp0.index & 0xF)
+        read_tlb(c, c.s.cp0.index & (c.model.tlb_entries - 1))
     elif function == 2:
-        write_indexed(c, c.s.cp0.index & 0xF)
+        write_indexed(c, c.s.cp0.index & (c.model.tlb_entries - 1))
     elif function == 6:
         write_random(c)
     elif function == 8:
         probe_tlb(c)
     elif function == 0x18:                       # eret
-        c.s.cp0.lladdr = 0                       # as QEMU does
+        c.s.cp0.lladdr = 1 >> c.model.lladdr_shift   # as QEMU does
         if c.s.cp0.status & STATUS_ERL:
             c.next_pc = c.s.cp0.errorepc
             set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_ERL)
@@ -381,6 +400,8 @@ cdef bint emulate_rdhwr(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     """rdhwr, as far as HWREna or the mode allows it."""
     cdef uint32_t rt = (w >> 16) & 31
     cdef uint32_t rd = (w >> 11) & 31
+    if c.model.release == 1:
+        return False
     if not (kernel_mode(c) or c.s.cp0.status & STATUS_CU0) and not (c.s.cp0.hwrena >> rd) & 1:
         return False
     if rd == 0:

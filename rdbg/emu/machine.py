@@ -13,6 +13,7 @@ from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
+from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.host_memory import large_memory
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
@@ -78,7 +79,10 @@ class Machine:
         self._memory = large_memory(self.page_count * PAGE_SIZE)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
-        self.core = cpu.Core(self._memory, spec.big_endian, spec.shift, period_ns, self.board.cpu_irq_timer, self)
+        timer_line = self.board.cpu_irq_timer
+        self.core = cpu.Core(
+            self._memory, cpu_model(spec.cpu), spec.big_endian, spec.shift, period_ns, timer_line, self
+        )
         self._system.powered = True
         self._registers = {register.info.number: register for register in register_table(self.core)}
         self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)

@@ -48,7 +48,7 @@ cdef int translate(Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) n
             half = (mask >> 1) + 1
             lo = e.lo1 if va & half else e.lo0
             if not lo & 2 or access == STORE and not lo & 4:
-                if i >= TLB_ENTRIES:
+                if i >= c.model.tlb_entries:
                     continue                     # what a handler would look for with tlbp, and not find
                 return NOT_DIRTY if lo & 2 else NOT_VALID
             pa[0] = (((lo >> 6) << PAGE_BITS) & ~(mask >> 1)) | (va & (mask >> 1))

@@ -26,7 +26,7 @@ class MachineSpec:
 
     Args:
         board: ``malta`` or ``bare``.
-        cpu: CPU model, ``24Kf``.
+        cpu: CPU model, a name of `rdbg.emu.cpu_model.CPU_MODELS`.
         big_endian: byte order of the guest.
         ram_bytes: size of RAM in bytes.
         shift: virtual nanoseconds per instruction = 1 << shift.

@@ -4,8 +4,7 @@ cdef enum:
     LONGEST_SLICE_NS = 50_000_000    # of host time, before a run that may pause looks for a place to
     PAGE_BITS = 12
     PAGE_BYTES = 4096
-    TLB_ENTRIES = 16
-    TLB_SLOTS = 128              # with entries that tlbwr has replaced
+    TLB_SLOTS = 128              # the most TLB entries of a model, and those that tlbwr has replaced
     FETCH_CACHE = 1024
     # Blocks seen lately, by (address >> 2), see Cpu.recent: few of mapped code, since they are forgotten often
     MAPPED_BLOCKS = 8192
@@ -81,13 +80,11 @@ cdef enum:
     STATUS_CU0 = 0x10000000
     STATUS_CU1 = 0x20000000
     STATUS_FR = 0x04000000
-    STATUS_WRITABLE = 0x3678FF1F
 
     CAUSE_BD = 0x80000000U
     CAUSE_TI = 0x40000000
     CAUSE_DC = 0x08000000
     CAUSE_IV = 0x00800000
-    CAUSE_WRITABLE = 0x08C00300
 
     HFLAGS_BMASK = 0x87F800      # all that says 'a branch is pending'
     ERROR_IN_FETCH = 2           # EXCP_INST_NOTAVAIL
@@ -142,8 +139,8 @@ cdef struct Cp0:
     uint32_t ebase
     uint32_t config0
     uint32_t userlocal
-    uint32_t watchlo
-    uint32_t watchhi
+    uint32_t watchlo[8]
+    uint32_t watchhi[8]
     uint32_t depc
     uint32_t taglo
     uint32_t datalo
@@ -154,6 +151,20 @@ cdef struct Cp0:
     uint32_t lladdr              # physical, shifted as the register shows it
     uint32_t debug
     uint32_t performance
+    uint32_t errctl
+    uint32_t framemask
+
+
+# What the CPU is: rdbg/emu/cpu_model.py.
+cdef struct Model:
+    uint32_t prid
+    uint32_t release             # of MIPS32: 1 or 2
+    uint32_t tlb_entries
+    uint32_t fir                 # 0: there is no FPU
+    uint32_t status_writable
+    uint32_t cause_writable
+    uint32_t lladdr_shift
+    uint32_t configs[4]         # Config to Config3; there are no others
 
 
 # All that the future depends on and Unicorn does not hold. Saved, compared and hashed as bytes: no padding,
@@ -393,6 +404,7 @@ cdef struct Cpu:
     bint bring_up                # calibration: everything maps to the scratch page
 
     # the machine
+    Model model
     bint big_endian
     uint32_t shift
     uint32_t count_period_ns
@@ -407,6 +419,7 @@ cdef struct Cpu:
     size_t at_llval
     size_t at_badvaddr
     size_t at_fcsr
+    size_t at_fcr0
     size_t at_insn_flags
 
 

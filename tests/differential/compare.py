@@ -47,11 +47,11 @@ def _hex(value: int | None) -> str:
     return "nothing" if value is None else f"{value:#010x}"
 
 
-def mismatches(programs: Sequence[Program], big_endian: bool, folder: Path) -> list[Mismatch]:
+def mismatches(programs: Sequence[Program], big_endian: bool, folder: Path, cpu: str = "24Kf") -> list[Mismatch]:
     """Run programs on both and give those that differ."""
     built = build(programs, big_endian, folder)
-    qemu = split_slots(run_on_qemu(built, big_endian), big_endian)
-    rdbg = split_slots(run_on_rdbg(built, big_endian), big_endian)
+    qemu = split_slots(run_on_qemu(built, big_endian, cpu), big_endian)
+    rdbg = split_slots(run_on_rdbg(built, big_endian, cpu), big_endian)
     found = []
     for program, left, right in zip(programs, qemu, rdbg, strict=True):
         if left != right:
@@ -63,12 +63,12 @@ def mismatches(programs: Sequence[Program], big_endian: bool, folder: Path) -> l
     return found
 
 
-def make_small(mismatch: Mismatch, big_endian: bool, folder: Path) -> Mismatch:
+def make_small(mismatch: Mismatch, big_endian: bool, folder: Path, cpu: str = "24Kf") -> Mismatch:
     """Drop lines of the program while it still differs; all candidates of a round run in one batch."""
 
     def round_of(cut: Callable[[tuple[str, ...]], list[tuple[str, ...]]], current: Mismatch) -> Mismatch | None:
         candidates = [replace(current.program, lines=lines) for lines in cut(current.program.lines)]
-        still = mismatches(candidates, big_endian, folder) if candidates else []
+        still = mismatches(candidates, big_endian, folder, cpu) if candidates else []
         return min(still, key=lambda other: len(other.program.lines), default=None)
 
     def halves(lines: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -144,6 +144,7 @@ program_end:
         cfc1    $8, $31
         sw      $8, 0x88($27)
         addiu   $16, $16, DESCRIPTOR_SIZE
+        la      $26, current                    # without an FPU the handler has had k0
         sw      $16, 0($26)
         sll     $8, $18, 31 - STATUS_FR_BIT
         bgez    $8, 3f

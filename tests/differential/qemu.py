@@ -77,12 +77,26 @@ def is_installed(big_endian: bool) -> bool:
     return shutil.which(program_for(big_endian)) is not None
 
 
-def run_on_qemu(built: Built, big_endian: bool) -> bytes:
+def run_on_qemu(built: Built, big_endian: bool, cpu: str = "24Kf") -> bytes:
     """Run a batch to its end and give the memory of all slots."""
+    return memory_from_qemu(built.path, built.finish, built.slots, SLOT_BYTES * built.count, big_endian, cpu)
+
+
+def memory_from_qemu(kernel: Path, finish: int, address: int, size: int, big_endian: bool, cpu: str = "24Kf") -> bytes:
+    """Run a kernel to an address and give some of its memory.
+
+    Args:
+        kernel: an ELF file.
+        finish: where it is done.
+        address: of the memory.
+        size: of the memory, in bytes.
+        big_endian: byte order.
+        cpu: QEMU's name of the CPU.
+    """
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "gdb")
         qemu = spawn(
-            [program_for(big_endian), "-M", "malta", "-cpu", "24Kf", "-m", "128", "-kernel", str(built.path),
+            [program_for(big_endian), "-M", "malta", "-cpu", cpu, "-m", "128", "-kernel", str(kernel),
              "-display", "none", "-vga", "none", "-net", "none", "-serial", "null", "-monitor", "none",
              "-parallel", "none", "-S",
              "-chardev", f"socket,id=gdb,path={place},server=on,wait=off", "-gdb", "chardev:gdb"],
@@ -92,13 +106,12 @@ def run_on_qemu(built: Built, big_endian: bool) -> bytes:
             with _connect(place, qemu) as connection:
                 stub = QemuStub(connection)
                 stub.ask("?")
-                if stub.ask(f"Z0,{built.finish:x},4") != "OK":
+                if stub.ask(f"Z0,{finish:x},4") != "OK":
                     raise RuntimeError("QEMU refuses a breakpoint")
                 stub.ask("c")
-                total = SLOT_BYTES * built.count
                 return b"".join(
-                    bytes.fromhex(stub.ask(f"m{built.slots + at:x},{min(_READ_BYTES, total - at):x}"))
-                    for at in range(0, total, _READ_BYTES)
+                    bytes.fromhex(stub.ask(f"m{address + at:x},{min(_READ_BYTES, size - at):x}"))
+                    for at in range(0, size, _READ_BYTES)
                 )
         finally:
             qemu.kill()

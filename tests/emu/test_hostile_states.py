@@ -90,8 +90,8 @@ def test_more_tlb_entries_than_there_are() -> None:
     def load(count: int) -> str:
         machine = Machine(busy_spec())
         good = machine.save_state()
-        # It stands behind window, bias, compare, four words, and the 32 of CP0.
-        at = 3 * 8 + 4 * 4 + 32 * 4
+        # It stands behind window, bias, compare, four words, and the 48 of CP0.
+        at = 3 * 8 + 4 * 4 + 48 * 4
         assert struct.unpack_from("<I", good.cpu, at) == (16,)
         with pytest.raises(RdbgError) as caught:
             machine.load_state(
