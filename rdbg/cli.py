@@ -104,9 +104,10 @@ def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
     _prepare(options)
     session = Session(options, Surroundings(command_line=command_line))
     try:
-        return session.run()
+        session.run()
     finally:
         session.close()
+    return 1 if session.failed else 0
 
 
 def _debug(words: Sequence[str]) -> int:
@@ -145,12 +146,13 @@ def _debug(words: Sequence[str]) -> int:
             arguments = gdb_arguments(session.server.address, symbols, session.image_folder(), commands)
             gdb = start_gdb(program, (["-batch"] if "batch" in line.own else []) + arguments)
             session.run()
-            return gdb.wait() if recording is None or gdb.poll() is not None else 0
+            code = gdb.wait() if recording is None or gdb.poll() is not None else 0
         finally:
             if gdb is not None and gdb.poll() is None:
                 gdb.terminate()
                 gdb.wait()
             session.close()
+    return code or int(session.failed)
 
 
 def _dump(words: Sequence[str]) -> int:

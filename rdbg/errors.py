@@ -19,7 +19,3 @@ class UsageError(RdbgError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
-
-
-class RecordingFailed(RdbgError):
-    """The journal cannot be written any more (the disk is full). The run itself can go on, unrecorded."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rdbg.address import Address
@@ -54,6 +54,7 @@ class GdbOptions:
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
+        troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +63,7 @@ class GdbOptions:
     stopped: bool = False
     executable: bytes | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
+    troubles: Sequence[str] = ()
 
 
 class GdbServer:
@@ -82,6 +84,7 @@ class GdbServer:
             executable=options.executable or bare_elf(machine.big_endian, machine.pc),
             leave=self._leave,
             stop_wanted=self._stop_wanted,
+            troubles=options.troubles,
         )
         self._stopped = options.stopped
         self._listener: Listener | None = None

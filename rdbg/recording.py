@@ -7,7 +7,7 @@ import time
 
 from rdbg import __version__
 from rdbg.checkpoints.store import SnapshotStore
-from rdbg.checkpoints.store_file import refuse_target
+from rdbg.checkpoints.store_file import put_logs_aside, refuse_target, remove_store
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.header import ImageReference, JournalHeader, describe
@@ -67,6 +67,11 @@ class NewRecording:
             self.discard()
             raise
 
+    @property
+    def files(self) -> tuple[str, str]:
+        """Journal and snapshot store, as they are called once they are published."""
+        return os.path.realpath(self.path), self._target
+
     def publish(self) -> None:
         """Put both files in place of an earlier recording of that name. ``store`` is another object afterwards.
 
@@ -83,6 +88,7 @@ class NewRecording:
             if had_store:
                 os.replace(self._target, old)
             try:
+                put_logs_aside(self._target)
                 os.replace(self._draft, self._target)
                 self.writer.publish()
             except BaseException:
@@ -101,9 +107,7 @@ class NewRecording:
         self.writer.discard()
         if hasattr(self, "store"):
             self.store.close()
-        for name in (self._draft, self._draft + "-wal", self._draft + "-shm"):
-            if os.path.exists(name):
-                os.unlink(name)
+        remove_store(self._draft)
 
 
 class OpenRecording:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
-from rdbg.errors import RdbgError, RecordingFailed
+from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.host import Host
 from rdbg.images import is_elf, machine_spec, read_image
@@ -61,7 +61,7 @@ class Session:
         self._recording: NewRecording | None = None
         self._replayed: OpenRecording | None = None
         self._host: Host | None = None
-        self._failed = False  # whether the recording broke off
+        self._troubles: list[str] = []
         self.server: GdbServer | None = None
         try:
             self._set_up()
@@ -69,9 +69,14 @@ class Session:
             self._release()
             raise
 
-    def run(self) -> int:
-        """Drive the run to its end; gives the exit code of the command. A recording that breaks off (the disk is full)
-        lets the run go on, and makes the code 1.
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong that was said while the run went on; final after `close`."""
+        return bool(self._troubles) or self.timeline.diverged
+
+    def run(self) -> None:
+        """Drive the run to its end. What goes wrong beside it (the disk is full, so that a recording breaks off) lets
+        it go on; see `failed`.
 
         Raises:
             RdbgError: the replay diverged.
@@ -79,16 +84,11 @@ class Session:
         host, server, timeline = self._host, self.server, self.timeline
         assert host is not None
         told = False
-        while not host.attend() and not (server is not None and server.quit_wanted):
+        while not self._attend() and not (server is not None and server.quit_wanted):
             standing = not host.ready
             if not standing and (server is None or server.wants_run):
-                try:
-                    # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
-                    stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
-                except RecordingFailed as error:
-                    _say(f"{error}; the run goes on, unrecorded")
-                    self._failed = True
-                    continue
+                # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
+                stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 if standing and server is None:
                     break
@@ -100,14 +100,9 @@ class Session:
                 server.poll(_IDLE_SECONDS if idle else 0.0)
             elif standing:
                 host.wait(_IDLE_SECONDS)
-        return 1 if self._failed else 0
 
     def close(self) -> None:
-        """End the run: close its journal, give the terminal back. May be called twice.
-
-        Raises:
-            RdbgError: the journal cannot be written.
-        """
+        """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._host.signal if self._host is not None else None
         try:
             if self._recording is not None or self._replayed is not None:
@@ -119,7 +114,8 @@ class Session:
             _say(f"terminating on signal {signal}")
         if recording is not None:
             recording.store.close()
-            if not self._failed:
+            self._note_troubles(ending=True)
+            if not self._troubles:
                 _say(f"recorded {self.timeline.end} instructions to {recording.path}")
 
     def write_symbols(self, folder: Path) -> str | None:
@@ -181,13 +177,15 @@ class Session:
                     listen_any=options.listen_any,
                     stopped=options.stopped,
                     executable=_executable(spec),
-                    stop_wanted=host.attend,
+                    stop_wanted=self._attend,
+                    troubles=self._troubles,
                 ),
             )
             self.server.listen()
         if self._recording is not None:
             self._recording.publish()
             self.timeline.use_store(self._recording.store)
+            history.watch(*self._recording.files)
 
     def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
         icount = self._options.icount
@@ -222,9 +220,21 @@ class Session:
         return self._replayed.spec()
 
     # --- running -------------------------------------------------------------------------------
-    def _interrupted(self) -> bool:
+    def _attend(self) -> bool:
+        """Look at the outside world; whether the run should end."""
         assert self._host is not None
-        return self._host.attend() or (self.server is not None and self.server.knocking())
+        self._note_troubles()
+        return self._host.attend()
+
+    def _note_troubles(self, ending: bool = False) -> None:
+        """Say what has gone wrong, at once and once."""
+        failure = self.timeline.recording_failure
+        if failure is not None and not self._troubles:
+            self._troubles.append(failure if ending else f"{failure}; the run goes on, unrecorded")
+            _say(self._troubles[-1])
+
+    def _interrupted(self) -> bool:
+        return self._attend() or (self.server is not None and self.server.knocking())
 
     def _tell_end(self, reason: StopReason) -> None:
         assert self.server is not None

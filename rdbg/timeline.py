@@ -154,6 +154,16 @@ class Timeline:
         """Whether the machine stands in the present of a live run: here it can be written to."""
         return self._forward.at_live_end
 
+    @property
+    def recording_failure(self) -> str | None:
+        """Why the recording of this run broke off, in a line; None: it did not, or the run is not recorded."""
+        return self._branches.main.history.failure
+
+    @property
+    def diverged(self) -> bool:
+        """Whether this replay is known not to be what was recorded."""
+        return self._branches.main.track.agreement.diverged
+
     def set_output(self, sink: OutputSink | None) -> None:
         """Where serial output goes. It is given each byte once, when `run` or `step` pass its place for the first time;
         jumps and searches are silent."""
@@ -437,12 +447,15 @@ class Timeline:
 
     # --- snapshots -------------------------------------------------------------------------
     def save_snapshot(self, name: str) -> None:
-        """Keep the state of this position under a name (on disk if the run is recorded), in place of an older one.
+        """Keep the state of this position under a name, in place of an older one.
+
+        If the run is recorded it is on disk afterwards, and the journal up to it. Where the recording broke off it
+        lasts as long as the session.
 
         Raises:
             RdbgError: the name cannot be used, or the disk is full.
         """
-        self._snapshots.save(name, self._replayer.capture(), self.machine)
+        self._snapshots.save(name, self._replayer.capture(), self.machine, in_memory=not self._synced())
 
     def load_snapshot(self, name: str) -> Stop:
         """Roll execution back (or forward) to a named snapshot's moment.
@@ -487,7 +500,8 @@ class Timeline:
     def set_bookmark(self, name: str) -> None:
         """Give this position a name, in place of an older one of that name.
 
-        It is kept with the recording, but on a branch or on read-only media lasts as long as the session.
+        It is kept with the recording, but on a branch, on read-only media, or where the recording broke off, it lasts
+        as long as the session.
 
         Raises:
             UsageError: the name cannot be one.
@@ -495,10 +509,19 @@ class Timeline:
         """
         check_name(name)
         store = self._stored.store
-        if store is not None and store.writable and self._branches.current is self._branches.main:
+        on_main = self._branches.current is self._branches.main
+        if store is not None and store.writable and on_main and self._synced():
             store.notes.put_bookmark(name, self.position)
         else:
             self.places.bookmarks[name] = self.position
+
+    def _synced(self) -> bool:
+        """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain."""
+        try:
+            self.history.sync()
+        except RdbgError:
+            return False
+        return self.recording_failure is None
 
     def delete_bookmark(self, name: str) -> None:
         """Forget a named position.
@@ -517,10 +540,8 @@ class Timeline:
     def close(self) -> None:
         """End the run: a live one's history is closed where it has come to. Nothing can be done afterwards but look.
 
-        What makes the next session on the recording quick is kept: the state at the end, and the index.
-
-        Raises:
-            RdbgError: the journal could not be written.
+        What makes the next session on the recording quick is kept: the state at the end, and the index. Whether the
+        journal could be written to its end, ``recording_failure`` says.
         """
         main = self._branches.main
         if self._branches.current is not main:

@@ -181,3 +181,35 @@ def test_an_old_store_alone_is_found(tmp_path: Path) -> None:
     os.replace(tmp_path / "j.snapshots", tmp_path / "j.snapshots.old")
     check(tmp_path / "j", b"a")
     assert SnapshotStore.open(str(tmp_path / "j.snapshots.old")).find("init") is not None
+
+
+@pytest.mark.parametrize("log", ["-wal", "-journal"])
+def test_a_log_left_behind_harms_nothing_and_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, log: str
+) -> None:
+    """A recorder was killed, its two files moved away, and its log forgotten: SQLite would play it into the next."""
+    left = leftover_log(tmp_path / "elsewhere")
+    for number in (1, 2):
+        for name in ("j", "j.snapshots"):
+            (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / f"j.snapshots{log}").write_bytes(left)
+        (tmp_path / "j.snapshots-shm").write_bytes(bytes(32768))
+        record(tmp_path / "j", b"b")
+        check(tmp_path / "j", b"b")
+        assert (tmp_path / f"j.snapshots{log}.old{number}").read_bytes() == left
+        assert f"it is kept as {tmp_path}/j.snapshots{log}.old{number}" in caplog.text
+    assert not list(tmp_path.glob("j.snapshots-shm"))
+
+
+def leftover_log(folder: Path) -> bytes:
+    """A write-ahead log full of another store's pages."""
+    folder.mkdir()
+    store = SnapshotStore.create(str(folder / "s"), b"another recording")
+    store._db.execute("BEGIN")
+    for number in range(50):
+        store._db.execute("INSERT INTO images VALUES (?, ?)", (str(number).encode(), os.urandom(4096)))
+    store._db.execute("COMMIT")
+    log = (folder / "s-wal").read_bytes()
+    store.close()
+    assert len(log) > 100_000
+    return log

@@ -76,8 +76,14 @@ class BackgroundWriter:
         with self._changed:
             if self._thread is None:
                 # A daemon: a process that is told to end does not wait for it; the store is whole at any time.
-                self._thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="snapshots", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._give_up(RdbgError(f"{self._path}: saving failed: {error}"))
+                    self._done.append(job)
+                    return
+                self._thread = thread
             self._jobs.append(job)
             self._pending += 1
             self._changed.notify_all()
@@ -120,8 +126,13 @@ class BackgroundWriter:
                         store = SnapshotStore.open(self._path, periodic_budget=self._budget)
                     self._save(store, job)
             except RdbgError as error:
-                self.trouble = error
-                _log.warning("no more snapshots are kept for the next session: %s", error)
+                self._give_up(error)
+            except MemoryError:
+                self._give_up(RdbgError(f"{self._path}: there is no memory left to save a snapshot with"))
+            except Exception as error:
+                # A mistake of ours: whoever waits for this job must not wait for ever.
+                _log.debug("saving to %s failed", self._path, exc_info=True)
+                self._give_up(RdbgError(f"{self._path}: saving failed: {type(error).__name__}: {error}"))
             finally:
                 self.seconds = time.perf_counter() - began
                 with self._changed:
@@ -131,6 +142,10 @@ class BackgroundWriter:
                     self._changed.notify_all()
         if store is not None:
             store.close()
+
+    def _give_up(self, error: RdbgError) -> None:
+        self.trouble = error
+        _log.warning("no more snapshots are kept for the next session: %s", error)
 
     def _save(self, store: SnapshotStore, job: Job) -> None:
         if job.state is not None:

@@ -7,6 +7,7 @@ transaction, so a killed process leaves the state before it or after it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import time
@@ -23,7 +24,7 @@ from rdbg.checkpoints.snapshot import (
     Table,
     check_name,
 )
-from rdbg.checkpoints.store_file import Transaction, connect, create, guard
+from rdbg.checkpoints.store_file import Transaction, connect, create, fold_log, guard
 from rdbg.checkpoints.store_notes import StoreNotes
 from rdbg.checkpoints.stored_pages import MOST_STATE, StoredPages
 from rdbg.checkpoints.thinning import Candidate, choose_victims
@@ -92,7 +93,13 @@ class SnapshotStore:
         return cls(path, connection, writable, periodic_budget)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Fold the write-ahead log into the file and let go of it.
+
+        Also where the file was moved meanwhile: SQLite by itself would leave the log where the file was.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            if self.writable:
+                fold_log(self._db)
         self._db.close()
 
     # --- snapshots ---------------------------------------------------------------------------
@@ -275,6 +282,7 @@ class SnapshotStore:
         if replaced is not None:
             if replaced.initial:
                 raise UsageError(f"{self.path}: the recording starts from snapshot {name!r}; choose another name")
+            left = self._pages.used_by([replaced.id])
             self._db.execute("DELETE FROM snapshots WHERE id = ?", (replaced.id,))
         cpu, devices = self._pages.compress(state.cpu), self._pages.compress(state.devices)
         packed = self._pages.compress(table.astype("<u4").tobytes())
@@ -302,14 +310,15 @@ class SnapshotStore:
         ).lastrowid
         assert number is not None
         if replaced is not None:
-            self._pages.sweep()
+            self._pages.sweep(left)
         if not name:
             self._thin(state.icount)
         return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered, output)
 
     def _remove(self, numbers: Sequence[int]) -> None:
+        left = self._pages.used_by(numbers)
         self._db.executemany("DELETE FROM snapshots WHERE id = ?", [(number,) for number in numbers])
-        self._pages.sweep()
+        self._pages.sweep(left)
 
     def _thin(self, now: int) -> None:
         """Delete periodic snapshots until what they add fits the budget."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,12 @@ from rdbg.errors import RdbgError
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
 VERSION = 2
+
+#: What SQLite keeps beside a file while it is open, and after a kill: the write-ahead log and its index, or (a copy is
+#: in this mode until it is opened) a rollback journal.
+_LOGS, _LOG_INDEX = ("-wal", "-journal"), "-shm"
+
+_log = logging.getLogger("rdbg.snapshots")
 
 #: Another rdbg on the same recording holds the file for the time of one save: a second or so.
 _BUSY_SECONDS = 5.0
@@ -45,15 +52,49 @@ CREATE TABLE interval_index (data BLOB NOT NULL, check_sum BLOB NOT NULL);
 """
 
 
+def put_logs_aside(path: str) -> None:
+    """Make room for a store whose name nothing has: SQLite would take what another one left beside it for its own.
+
+    Such a log is of a store that was moved away without it after a kill: it may hold the latest snapshots, so it is
+    kept under another name, and the user is told.
+
+    Raises:
+        OSError: a file cannot be renamed.
+    """
+    for log in (path + suffix for suffix in _LOGS):
+        if os.path.lexists(log) and os.path.getsize(log):
+            kept = next(name for number in range(1, 1 << 20) if not os.path.lexists(name := f"{log}.old{number}"))
+            os.rename(log, kept)
+            _log.warning("%s belongs to a recording that is not there any more; it is kept as %s", log, kept)
+    remove(*(path + suffix for suffix in (*_LOGS, _LOG_INDEX)))
+
+
+def remove(*names: str) -> None:
+    """Remove files, as far as they exist.
+
+    Raises:
+        OSError: one exists and cannot be removed.
+    """
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def remove_store(path: str) -> None:
+    """Remove a store that nobody has opened, and what a killed process left beside it.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    remove(*(path + suffix for suffix in ("", *_LOGS, _LOG_INDEX)))
+
+
 def create(path: str, recording_id: bytes) -> sqlite3.Connection:
     """A new file with empty tables, in place of what was there."""
-    for name in (path, path + "-wal", path + "-shm", path + "-journal"):
-        try:
-            os.unlink(name)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise RdbgError(f"{path}: cannot create the snapshot store: {error.strerror}") from error
+    try:
+        remove_store(path)
+    except OSError as error:
+        raise RdbgError(f"{path}: cannot create the snapshot store: {error.strerror}") from error
     with guard(path, "create the snapshot store"):
         connection = _connect(path, "rwc")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -135,6 +176,15 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def fold_log(connection: sqlite3.Connection) -> None:
+    """Write all that is in the write-ahead log to the file itself, and empty it.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 class Transaction:
     """One transaction: all that happens in the ``with`` block, or nothing.
 
@@ -166,11 +216,22 @@ class Transaction:
                 except sqlite3.Error:
                     self._roll_back()
                     raise
-                self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._tidy_up()
             return
         self._roll_back()
         if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise explain(self._path, self._what, error) from error
+
+    def _tidy_up(self) -> None:
+        """The change is made: give freed pages back to the file system, and leave nothing in the write-ahead log. So a
+        store that is copied or moved after a kill without its log is whole.
+
+        What cannot be done now (another rdbg reads, the disk is full) is done with the next change, or at the end.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.execute("PRAGMA freelist_count").fetchone()[0]:
+                self._db.executescript("PRAGMA incremental_vacuum")  # a page at each step; execute() makes but one
+            fold_log(self._db)
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself after some errors

@@ -100,15 +100,29 @@ class StoredPages:
         row = self._db.execute("SELECT page_table FROM snapshots WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise RdbgError(f"{self._path}: the snapshot to build on is gone; save all pages")
-        rows = self.unpack(row[0], MOST_STATE)
+        return self._table(row[0])
+
+    def _table(self, packed: object) -> Table:
+        rows = self.unpack(packed, MOST_STATE)
         if rows is None or len(rows) % 4:
-            raise RdbgError(f"{self._path}: the page table of snapshot number {number} is damaged; take a good copy")
+            raise RdbgError(f"{self._path}: the page table of a snapshot is damaged; take a good copy")
         return np.frombuffer(rows, "<u4").astype(np.uint32)
 
-    def sweep(self) -> None:
-        """Delete the pages that no snapshot uses."""
-        found = self._db.execute("SELECT id FROM pages").fetchall()
-        stored = np.array([self.row_number(row[0]) for row in found], np.uint32)
-        used = [self.table(row[0]) for row in self._db.execute("SELECT id FROM snapshots").fetchall()]
-        unused = np.setdiff1d(stored, np.concatenate(used) if used else np.zeros(0, np.uint32))
-        self._db.executemany("DELETE FROM pages WHERE id = ?", [(int(row),) for row in unused])
+    def used_by(self, numbers: Sequence[int]) -> Table:
+        """The rows of pages that any of these snapshots uses, each once; all that are stored, if one of them does not
+        say."""
+        try:
+            return np.unique(np.concatenate([self.table(number) for number in numbers]))
+        except RdbgError:
+            found = self._db.execute("SELECT id FROM pages").fetchall()
+            return np.sort(np.array([self.row_number(row[0]) for row in found], np.uint32))
+
+    def sweep(self, candidates: Table) -> None:
+        """Delete the pages among ``candidates`` (what `used_by` gave of the snapshots that were deleted since) that no
+        snapshot uses any more."""
+        unused = np.ones(int(candidates[-1]) + 1 if len(candidates) else 0, np.bool_)
+        for (packed,) in self._db.execute("SELECT page_table FROM snapshots"):
+            rows = self._table(packed)
+            unused[rows[rows < len(unused)]] = False
+        gone = candidates[unused[candidates]]
+        self._db.executemany("DELETE FROM pages WHERE id = ?", [(int(row),) for row in gone if row])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.errors import RdbgError, RecordingFailed
+from rdbg.errors import RdbgError
 from rdbg.journal.live import LiveInputs
 from rdbg.journal.log import BranchLog, GrowingLog, Log, MemoryLog
 from rdbg.journal.reader import JournalReader
+from rdbg.journal.recorder import Recorder
 from rdbg.journal.records import (
     DIGEST_KINDS,
     INPUT_KINDS,
@@ -46,7 +46,7 @@ class History:
         start: first icount of the run.
         end: last icount known.
         live: where a live run's inputs wait; None: nothing comes from outside.
-        writer: the journal being recorded, or None.
+        recorder: writes the run down, or None.
         finished: how the run ended, or None.
         growing: the run goes on past ``end``.
     """
@@ -57,21 +57,20 @@ class History:
         start: int,
         end: int,
         live: LiveInputs | None,
-        writer: JournalWriter | None,
+        recorder: Recorder | None,
         finished: EndOfRun | None,
         growing: GrowingLog | None,
     ) -> None:
         self._log = log
         self._growing = growing
         self._outside = live
-        self._writer = writer
+        self._recorder = recorder
         self._finished = finished
         self._start = start
         self._end = end
         self._open_from = end + 1  # live inputs enter at this icount or later
         self._cursor = 0
         self._idled_until: int | None = None
-        self._trouble: RdbgError | None = None
         self.notice: str | None = None
 
     @classmethod
@@ -85,7 +84,7 @@ class History:
         """A run that goes on and is recorded by ``writer``."""
         log = MemoryLog()
         start = writer.header.start
-        return cls(log, start, start, live, writer, None, log)
+        return cls(log, start, start, live, Recorder(writer), None, log)
 
     @classmethod
     def replay(cls, reader: JournalReader, live: LiveInputs | None = None) -> History:
@@ -135,6 +134,11 @@ class History:
     def finished(self) -> EndOfRun | None:
         """How the run ended; None: it goes on, or its journal is torn."""
         return self._finished
+
+    @property
+    def failure(self) -> str | None:
+        """Why the recording of this run broke off, in a line; None: it did not, or the run is not recorded."""
+        return None if self._recorder is None else self._recorder.failure
 
     # --- for the machine ---------------------------------------------------------------------
     def next_icount(self) -> int | None:
@@ -278,18 +282,13 @@ class History:
         Args:
             position: icount.
             idle: the CPU waits there; an input from outside may enter at ``position`` itself.
-
-        Raises:
-            RecordingFailed: writing the journal failed meanwhile (the disk is full). Raised once; the run can go on,
-            unrecorded.
         """
         self._idled_until = None
         if self.live and position >= self._end:
             self._end = position
             self._open_from = position if idle else position + 1
-            if self._writer is not None:
-                self._write(lambda writer: writer.advance(position))
-        self._raise_trouble()
+            if self._recorder is not None:
+                self._recorder.advance(position)
 
     def entered_at(self, icount: int) -> int:
         """How many inputs stand at ``icount``: when it grows, a state taken there is out of date."""
@@ -300,26 +299,29 @@ class History:
             ordinal = self._log.next_of(ordinal + 1, INPUT_KINDS)
         return count
 
-    def flush(self) -> None:
-        """Let the journal's file have everything so far. Raises RecordingFailed as `advance` does."""
-        if self._writer is not None:
-            self._write(lambda writer: writer.flush())
-        self._raise_trouble()
+    def watch(self, *paths: str) -> None:
+        """Let the journal be flushed by time, and notice when a file of the recording goes; see `Recorder.watch`."""
+        if self._recorder is not None:
+            self._recorder.watch(*paths)
 
-    def close(self, end: EndOfRun) -> None:
-        """End a live run, and its journal with an end marker. A finished one stays as it is.
+    def sync(self) -> None:
+        """Let the disk have the journal up to here, before something that refers to it is confirmed.
 
         Raises:
-            RecordingFailed: writing the journal failed (the disk is full).
+            RdbgError: the recording broke off.
         """
+        if self._recorder is not None and self.live:
+            self._recorder.sync(self._end)
+
+    def close(self, end: EndOfRun) -> None:
+        """End a live run, and its journal with an end marker: ``failure`` says whether that could be written. A
+        finished run stays as it is."""
         if not self.live:
             return
         self._end = max(self._end, end.icount)
         self._finished = end
-        if self._writer is not None:
-            self._write(lambda writer: writer.close(end))
-            self._writer = None
-        self._raise_trouble()
+        if self._recorder is not None:
+            self._recorder.close(end)
 
     def fork(self, icount: int) -> History:
         """A run that shares this one's past up to here and goes on live from here, in memory only.
@@ -347,7 +349,7 @@ class History:
         Raises:
             RdbgError: the run is recorded.
         """
-        if self._growing is None or self._writer is not None:
+        if self._growing is None or self._recorder is not None:
             raise RdbgError(f"cannot leave the recorded run at icount {icount}: a recording keeps its one past")
         self._growing.truncate(records)
         self._cursor = min(self._cursor, self._log.count)
@@ -401,23 +403,5 @@ class History:
         if self._growing is None:
             raise RdbgError("this recording is finished")
         self._growing.append(record)
-        if self._writer is not None:
-            self._write(lambda writer: writer.append(record))
-
-    def _write(self, action: Callable[[JournalWriter], None]) -> None:
-        """Do something with the journal. A failure is kept for `advance` to raise, since the machine must not stop in
-        the middle of a window; and the run goes on unrecorded.
-        """
-        if self._writer is None:
-            return
-        try:
-            action(self._writer)
-        except RdbgError as error:
-            self._trouble = error
-            self._writer.discard()
-            self._writer = None
-
-    def _raise_trouble(self) -> None:
-        trouble, self._trouble = self._trouble, None
-        if trouble is not None:
-            raise RecordingFailed(str(trouble)) from trouble
+        if self._recorder is not None:
+            self._recorder.append(record)

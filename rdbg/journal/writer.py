@@ -14,11 +14,10 @@ from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import EndOfRun, Record, record_of_end
 
 #: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at
-#: a time (about 5 ms), a chunk's header is 48 bytes (a tenth of a byte a record), and kill -9 costs at most
-#: this second.
+#: a time (about 5 ms), and a chunk's header is 48 bytes (a tenth of a byte a record).
 CHUNK_RECORDS = 512
 CHUNK_BYTES = 32 << 10
-CHUNK_SECONDS = 1.0
+CHUNK_SECONDS = 0.5
 
 #: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions:
 #: some tenths of a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
@@ -50,7 +49,8 @@ class JournalWriter:
         self._pending_bytes = 0
         self._first = 0
         self._kinds = 0
-        self._since = 0.0
+        self._since = 0.0  # when the pending chunk began
+        self._flushed = clock()
         self._ordinal = 0
         self._last = header.start  # icount of the latest record
         self._covered = header.start  # no input up to here is missing, once the pending chunk is flushed
@@ -75,6 +75,11 @@ class JournalWriter:
     def size(self) -> int:
         """Bytes written so far."""
         return self._offset
+
+    @property
+    def covered_on_disk(self) -> int:
+        """Icount up to which a reader of the file misses no input."""
+        return self._covered_on_disk
 
     def publish(self) -> None:
         """Give the journal its own name: from now on it is the recording, and an earlier one of that name is gone.
@@ -126,12 +131,13 @@ class JournalWriter:
         self._kinds |= 1 << record.kind
         self._last = record.icount
         self._covered = max(self._covered, record.icount)
-        full = len(self._pending) >= CHUNK_RECORDS or self._pending_bytes >= CHUNK_BYTES
-        if full or self._clock() - self._since >= CHUNK_SECONDS:
+        if len(self._pending) >= CHUNK_RECORDS or self._pending_bytes >= CHUNK_BYTES:
             self._flush_chunk()
+        else:
+            self.flush_if_old()
 
     def advance(self, position: int) -> None:
-        """Say that the run has come to ``position``; what is older than a second, or far enough on, goes to disk.
+        """Say that the run has come to ``position``; what is old, or far enough on, goes to disk.
 
         Args:
             position: icount; every input before it was appended.
@@ -140,20 +146,41 @@ class JournalWriter:
             RdbgError: the disk is full.
         """
         self._covered = max(self._covered, position)
-        if self._pending:
-            if self._clock() - self._since >= CHUNK_SECONDS:
-                self._flush_chunk()
-        elif self._covered - self._covered_on_disk >= COVER_INSTRUCTIONS:
+        if not self._pending and self._covered - self._covered_on_disk >= COVER_INSTRUCTIONS:
             self._flush_chunk()
+        else:
+            self.flush_if_old()
 
-    def flush(self) -> None:
-        """Write what is pending, so that kill -9 cannot lose it.
+    def flush_if_old(self) -> None:
+        """Write what has waited for CHUNK_SECONDS; to be asked now and then also while nothing is appended.
 
         Raises:
             RdbgError: the disk is full.
         """
-        if self._pending:
+        if self._clock() - (self._since if self._pending else self._flushed) >= CHUNK_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending, and how far the run has come, so that kill -9 cannot lose it.
+
+        Raises:
+            RdbgError: the disk is full.
+        """
+        if self._pending or self._covered > self._covered_on_disk:
             self._flush_chunk()
+
+    def sync(self, position: int) -> None:
+        """Write all up to ``position`` and wait until the disk has it, so that a power cut cannot lose it.
+
+        Raises:
+            RdbgError: the disk is full, or fails.
+        """
+        self._covered = max(self._covered, position)
+        self.flush()
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise _failure(self.path, f"recording failed at icount {self._covered}", error) from error
 
     def close(self, end: EndOfRun) -> None:
         """Write the end marker and let the disk have it all.
@@ -162,14 +189,9 @@ class JournalWriter:
             RdbgError: the disk is full.
         """
         self.append(record_of_end(end))
-        self.flush()
-        try:
-            os.fsync(self._fd)
-        except OSError as error:
-            raise _failure(self.path, "cannot write", error) from error
-        finally:
-            os.close(self._fd)
-            self._fd = -1
+        self.sync(end.icount)
+        os.close(self._fd)
+        self._fd = -1
 
     def _flush_chunk(self) -> None:
         first = self._first if self._pending else self._covered
@@ -177,6 +199,7 @@ class JournalWriter:
         self._write(chunk)
         self._ordinal += len(self._pending)
         self._covered_on_disk = self._covered
+        self._flushed = self._clock()
         self._pending.clear()
         self._pending_bytes = 0
         self._kinds = 0

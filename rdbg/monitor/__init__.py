@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branches import BRANCH_COMMANDS
-from rdbg.monitor.command import Command, Session, no_arguments, one_argument, words
+from rdbg.monitor.command import Command, Session, no_arguments, one_argument, recording_state, words
 from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.past import PAST_COMMANDS
 from rdbg.monitor.snapshots import SNAPSHOT_COMMANDS
@@ -59,7 +59,7 @@ def _listing(commands: dict[str, Command]) -> str:
 def _quit(session: Session, arguments: list[str]) -> str:
     no_arguments(arguments, "quit")
     session.leave()
-    return "rdbg ends; a recording is closed and can be replayed\n"
+    return recording_state(session) or "rdbg ends; a recording is closed and can be replayed\n"
 
 
 COMMANDS: dict[str, Command] = {

@@ -116,3 +116,17 @@ def arrival(stop: Stop) -> str:
         StopReason.INTERRUPTED: " (interrupted on the way)",
     }.get(stop.reason, "")
     return f"at icount {stop.position}, pc {stop.pc:#010x}{note}\n{STALE}"
+
+
+def recording_state(session: Session, naming: bool = False) -> str:
+    """A line that says that the recording of this run broke off; empty if it did not.
+
+    Args:
+        session: what the command works on.
+        naming: the command gave something a name, which is kept in vain.
+    """
+    failure = session.timeline.recording_failure
+    if failure is None:
+        return ""
+    outcome = "the name lasts as long as this session" if naming else "the run goes on, unrecorded"
+    return f"{failure}; {outcome}\n"

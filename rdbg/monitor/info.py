@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from rdbg.emu.machine_api import RegisterInfo
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, no_arguments
+from rdbg.monitor.command import Command, Session, no_arguments, recording_state
 
 _COLUMNS = 4
 _NEAR = 10  #: checkpoints shown on either side
@@ -42,9 +42,12 @@ def _snapshots(session: Session, arguments: list[str]) -> str:
 def _replay(session: Session, arguments: list[str]) -> str:
     timeline = session.timeline
     if timeline.live and timeline.at_live_end:
-        return f"Live execution: instruction count = {timeline.position}\n"
+        return f"Live execution: instruction count = {timeline.position}\n{recording_state(session)}"
     doing = "Visiting the past of a live execution" if timeline.live else "Replaying execution"
-    return f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
+    return (
+        f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
+        f"{recording_state(session)}"
+    )
 
 
 def _registers(session: Session, arguments: list[str]) -> str:

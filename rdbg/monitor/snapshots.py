@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, one_argument
+from rdbg.monitor.command import Command, Session, arrival, one_argument, recording_state
 
 
 def _save(session: Session, arguments: list[str]) -> str:
@@ -11,7 +11,7 @@ def _save(session: Session, arguments: list[str]) -> str:
     if session.timeline.on_scratch:
         raise UsageError("a scratch branch keeps no snapshots; name it first: monitor branch NAME")
     session.timeline.save_snapshot(name)
-    return f"snapshot '{name}' saved at icount {session.timeline.position}\n"
+    return f"snapshot '{name}' saved at icount {session.timeline.position}\n{recording_state(session, naming=True)}"
 
 
 def _load(session: Session, arguments: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument, whole_number
+from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument, recording_state, whole_number
 from rdbg.timeline import Stop, Timeline
 
 _GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
@@ -22,6 +22,7 @@ def _when(session: Session, arguments: list[str]) -> str:
     return (
         f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
         f"virtual time {timeline.machine.now_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
+        f"{recording_state(session)}"
     )
 
 
@@ -91,7 +92,7 @@ def _forward(session: Session, arguments: list[str]) -> str:
 def _bookmark(session: Session, arguments: list[str]) -> str:
     name = one_argument(arguments, "bookmark NAME")
     session.timeline.set_bookmark(name)
-    return f"bookmark '{name}' set at icount {session.timeline.position}\n"
+    return f"bookmark '{name}' set at icount {session.timeline.position}\n{recording_state(session, naming=True)}"
 
 
 def _delete_bookmark(session: Session, arguments: list[str]) -> str:

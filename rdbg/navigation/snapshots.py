@@ -61,7 +61,9 @@ class Snapshots:
         """The recording's store."""
         return self._stored.store
 
-    def save(self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool = False) -> None:
+    def save(
+        self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool = False, in_memory: bool = False
+    ) -> None:
         """Keep a state that was captured where the machine stands; it belongs to this object from now on.
 
         Args:
@@ -69,6 +71,7 @@ class Snapshots:
             captured: the state.
             machine: for its virtual time and digest.
             initial: the recording starts from it.
+            in_memory: not in the store: the recording does not come as far as this.
 
         Raises:
             UsageError: the name cannot be used.
@@ -79,7 +82,9 @@ class Snapshots:
             if not name:
                 raise RdbgError("a snapshot needs a name")
             check_name(name)
-            stored = self._write(name, captured, machine, initial) if self.store is not None else None
+            stored = None
+            if self.store is not None and not in_memory:
+                stored = self._write(name, captured, machine, initial)
         except BaseException:
             pages.release(captured.table)
             raise
@@ -143,7 +148,7 @@ class Snapshots:
             RdbgError: there is none of that name, or the recording starts from it.
         """
         snapshot = self.find(name)
-        if snapshot.stored is not None and self.store is not None:
+        if snapshot.stored is not None and self.store is not None and self.store.find(name) is not None:
             self.store.delete(name)
         self._forget(name)
 
@@ -156,7 +161,10 @@ class Snapshots:
         assert self.store is not None
         pages = self._keeper.store
         # Pages that a stored snapshot has already need not be read, hashed and looked up again.
-        base = next((each for each in reversed(self._in_memory.values()) if each.stored and each.state), None)
+        # Another session on the recording may have deleted some of them.
+        there = {info.id for info in self.store.list()}
+        known = (each for each in reversed(self._in_memory.values()) if each.stored and each.state)
+        base = next((each for each in known if each.stored is not None and each.stored.id in there), None)
         empty = pages.zero_table() if base is None or base.state is None else base.state.table
         return self.store.save(
             name,

@@ -53,12 +53,14 @@ class Surroundings:
         executable: an ELF file that GDB may read if it was given none.
         leave: ends the whole session (``monitor quit``).
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
+        troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
     """
 
     timeline: Timeline
     executable: bytes
     leave: Callable[[], None]
     stop_wanted: Callable[[], bool]
+    troubles: Sequence[str] = ()
 
 
 class Client:
@@ -92,6 +94,8 @@ class Client:
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
         self._told_of_floats = False
+        self._told_troubles = 0
+        self.console_open = False  #: the client shows what is said: it waits for a stop, or for a monitor command
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill
@@ -107,6 +111,7 @@ class Client:
         self._waiting_since = time.monotonic()
         reply = self._reply(packet)
         self._waiting_since = None
+        self.console_open = False
         if reply is not None:
             self.connection.send(reply)
 
@@ -116,6 +121,7 @@ class Client:
         if self._waiting_since is not None and now - self._waiting_since > _PATIENCE:
             self._waiting_since = now
             self.connection.keep_alive()
+        self.tell_troubles()
         self.connection.pump()
         if self.connection.overfull:  # what is not read may be its Ctrl-C, or its end
             self.connection.drop("it sends requests and does not wait for their answers")
@@ -131,6 +137,13 @@ class Client:
     def say(self, text: str) -> None:
         """Print text on the user's GDB console (while the guest is running, or in a monitor command)."""
         self.connection.send(replies.console(text))
+
+    def tell_troubles(self) -> None:
+        """Say what has gone wrong, once and as soon as the client listens."""
+        troubles = self.surroundings.troubles
+        while self.console_open and self._told_troubles < len(troubles):
+            self.say(f"rdbg: {troubles[self._told_troubles]}\n")
+            self._told_troubles += 1
 
     def stop_reply(self, stop: Stop | None = None) -> bytes:
         """The reply that says where and why the guest stands; None: it was found standing."""

@@ -19,6 +19,8 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     if line.strip() == _SCRIPT_HELLO:
         client.has_script = True
         return replies.OK
+    client.console_open = True
+    client.tell_troubles()
     text = client.writes.take_notices()
     text += monitor.run(client.session, line)
     client.writes.moved()

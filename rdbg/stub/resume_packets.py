@@ -105,6 +105,7 @@ def _step_range(client: Client, start: int, end: int) -> Stop:
 
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
+    client.console_open = True
     on_scratch = client.timeline.on_scratch
     notices = client.writes.take_notices()
     if notices:
@@ -116,6 +117,7 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         return client.stop_reply()
     finally:
         client.writes.moved()
+        client.tell_troubles()
     if on_scratch and not client.timeline.on_scratch:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
     if client.floats_changed():

@@ -288,6 +288,40 @@ def test_a_damaged_snapshot(store: SnapshotStore, column: str) -> None:
         store.load("a")
 
 
+@pytest.mark.parametrize("column", ["cpu", "page_table"])
+def test_a_damaged_snapshot_can_be_deleted(store: SnapshotStore, column: str) -> None:
+    store.save("a", state(7), [(0, page(1)), (1, page(2))])
+    store.save("b", state(8), [(0, page(1))])
+    store._db.execute(f"UPDATE snapshots SET {column} = x'00' WHERE name = 'a'")
+    store.delete("a")
+    assert dict(store.load("b").pages()) == {0: page(1)}
+    assert store._db.execute("SELECT count(*) FROM pages").fetchone()[0] == 1
+
+
+def test_deleting_gives_the_space_back(store: SnapshotStore) -> None:
+    """All of it at once, also what one deletion frees in many pages."""
+    store.save("first", state(0), [(0, page(1))])
+    empty = os.path.getsize(store.path)
+    dice = random.Random(3)
+    for number in range(8):
+        store.save(f"s{number}", state(number), [(n, dice.randbytes(4096)) for n in range(100)])
+    full = os.path.getsize(store.path)
+    for number in range(8):
+        store.delete(f"s{number}")
+        assert os.path.getsize(store.path) < full - (number + 1) * 100 * 4096 + 8 * 4096
+    assert os.path.getsize(store.path) <= empty + 4096
+
+
+def test_nothing_waits_in_the_log_of_a_store(store: SnapshotStore) -> None:
+    """So a store that is moved after a kill, without its log, has all that was confirmed."""
+    store.save("a", state(1), [(n, page(n)) for n in range(1, 200)])
+    store.notes.put_bookmark("here", 1)
+    copy = store.path + ".copy"
+    shutil.copyfile(store.path, copy)
+    moved = SnapshotStore.open(copy, ID)
+    assert len(dict(moved.load("a").pages())) == 199 and moved.notes.bookmarks() == {"here": 1}
+
+
 def test_damaged_pages(store: SnapshotStore) -> None:
     store.save("a", state(7), [(0, page(1)), (1, page(2))])
     store._db.execute("UPDATE pages SET data = (SELECT data FROM pages WHERE id = 2) WHERE id = 1")

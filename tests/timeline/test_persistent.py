@@ -309,3 +309,20 @@ def test_kill_9_leaves_a_recording_that_replays(tmp_path: Path, seconds: float) 
     truth = forward(busy_spec(), copy.copy(session.timeline.history), [end])
     assert session.timeline.machine.digest() == truth.at[end][0]
     session.close()
+
+
+def test_two_sessions_on_one_recording(tmp_path: Path) -> None:
+    """What one deletes, the other need not have: it saves on, and forgets what is gone."""
+    record(tmp_path / "rec")
+    first, second = reopen(tmp_path / "rec"), reopen(tmp_path / "rec")
+    first.timeline.goto(10_000)
+    first.timeline.save_snapshot("a")
+    second.timeline.delete_snapshot("a")
+    first.timeline.goto(20_000)
+    first.timeline.save_snapshot("b")
+    first.timeline.delete_snapshot("a")
+    second.timeline.load_snapshot("b")
+    assert second.timeline.machine.digest() == first.timeline.machine.digest()
+    for session in (first, second):
+        assert [each.name for each in session.timeline.snapshots()] == ["init", "b"]
+        session.close()
