@@ -413,6 +413,8 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     """What the block hook does where something may be due."""
     cdef uint64_t icount = c.base + (c.size >> 2)
     cdef uint32_t end
+    if (c.recent[recent_slot(pc)] ^ recent_key(pc, size)) > ENDS:
+        note_code(c, pc, size)                   # also of a block that is not to run now: it is translated
     if pc == c.start + c.size:
         if c.ends_likely or c.ends_unknown and slot_was_nullified(c):
             icount -= 1

@@ -61,6 +61,7 @@ cdef class Engine:
         cdef int mode = UC_MODE_MIPS32 | (UC_MODE_BIG_ENDIAN if c.big_endian else UC_MODE_LITTLE_ENDIAN)
         self.check(uc_open(UC_ARCH_MIPS, mode, &c.uc), "open")
         self.check(uc_ctl_set_cpu_model(c.uc, UC_CPU_MIPS32_24KF), "CPU model 24Kf")
+        self.check(uc_ctl_set_tcg_buffer_size(c.uc, CODE_BUFFER), "room for translated code")
         self.check(uc_ctl_exits_enable(c.uc), "exits")
         self.check(uc_ctl_tlb_mode(c.uc, UC_TLB_VIRTUAL), "virtual TLB")
         self.check(uc_mem_map_ptr(c.uc, 0, <uint64_t>c.page_count << PAGE_BITS, UC_PROT_ALL, c.memory), "memory")
@@ -86,6 +87,7 @@ cdef class Engine:
         cdef Cpu *c = self.c
         c.page_state = <uint8_t*>calloc(c.page_count, 1)
         c.alternated = <Alternations*>calloc(c.page_count, sizeof(Alternations))
+        c.code_words = <uint64_t*>calloc(c.page_count, 8 * CODE_BITS)
         c.phys_map = <uint32_t*>calloc(1 << 20, 4)
         c.io_page = <uint32_t*>calloc(IO_SLOTS, 4)
         c.io_slot_of = <uint32_t*>calloc(1 << 20, 4)
@@ -108,8 +110,8 @@ cdef class Engine:
                 or c.read_virtual.items == NULL or c.executed_virtual.items == NULL or c.hooked.items == NULL
                 or c.io_slot_of == NULL):
             raise MemoryError
-        if (c.page_state == NULL or c.alternated == NULL or c.phys_map == NULL or c.io_page == NULL
-                or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
+        if (c.page_state == NULL or c.alternated == NULL or c.code_words == NULL or c.phys_map == NULL
+                or c.io_page == NULL or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
                 or c.seen_executed == NULL or c.hooked_pages == NULL or c.blocks.slots == NULL or c.blocks.used == NULL):
             raise MemoryError
 
@@ -123,6 +125,7 @@ cdef class Engine:
             uc_close(c.uc)
         free(c.page_state)
         free(c.alternated)
+        free(c.code_words)
         free(c.hooked.items)
         free(c.phys_map)
         free(c.io_page)

@@ -127,9 +127,10 @@ cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64
     check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 2)
     seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
-        if c.page_state[m >> 8] & (PAGE_CODE | PAGE_MIXED):
-            prepare_watched_store(c, m >> 8)
         mark_written(c, m >> 8)
-        store_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size, value)
+        if c.page_state[m >> 8] & (PAGE_CODE | PAGE_MIXED):
+            store_beside_code(c, m >> 8, low, size, value)
+        else:
+            store_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size, value)
     else:
         device_write(c, (c.watch_slot_phys[slot] << PAGE_BITS) | low, size, value)

@@ -113,6 +113,7 @@ cdef void purge_code(Cpu *c, uint32_t page) noexcept nogil:
     c.purge_page = page + 1
     uc_ctl_remove_cache(c.uc, 0x10000, 0x10000 + PAGE_BYTES)
     c.purge_page = 0
+    memset(c.code_words + <size_t>page * CODE_BITS, 0, 8 * CODE_BITS)
     flush_tlb(c)
     forget_recent(c)
 
@@ -163,6 +164,11 @@ cdef inline bint may_be_empty(uint32_t w) noexcept nogil:
     return op == 1 or op == 0x13 or op == 0x2F or op == 0x33 or no_rt
 
 
+cdef inline bint ends_run(uint32_t w) noexcept nogil:
+    """Whether no block goes on behind ``w``, or behind its slot."""
+    return is_branch(w) or (w & 0xFC00003EU) == 0x0000000C         # syscall, break
+
+
 cdef uint8_t hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogil:
     """Set the hook on the page's straight runs that need it. LONG_RUN: it has such; LONG_RUN | LONG_NOPS: one whose
     blocks get long enough only with the checks for an exit."""
@@ -174,7 +180,7 @@ cdef uint8_t hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogi
     cdef uint8_t found = 0
     for i in range(PAGE_BYTES // 4 + 1):
         w = guest_word(c, words[i]) if i < PAGE_BYTES // 4 else 0x0000000C
-        if not is_branch(w) and (w & 0xFC00003EU) != 0x0000000C:   # syscall, break
+        if not ends_run(w):
             run += 1
             empty += may_be_empty(w)
             continue
@@ -399,7 +405,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         if access == STORE:
             entry.perms = UC_PROT_READ | UC_PROT_WRITE
             if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
-                prepare_watched_store(c, m >> 8)
+                mark_written(c, m >> 8)
     elif (m & MAP_KIND) == MAP_IO:
         entry.paddr = IO_WINDOW + ((m >> 8) << PAGE_BITS)
         entry.perms = UC_PROT_READ | UC_PROT_WRITE
@@ -413,13 +419,52 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
     return True
 
 
-cdef void prepare_watched_store(Cpu *c, uint32_t page) noexcept nogil:
-    """Stores through a watch window reach memory behind Unicorn's back: its code from there must go first."""
-    if c.page_state[page] & (PAGE_CODE | PAGE_MIXED):
+cdef void note_code(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """A block is translated; it lies on one page."""
+    cdef uint8_t *host = fetch_host(c, pc)
+    cdef uint64_t *bits
+    cdef uint32_t i
+    if host == NULL:
+        return
+    bits = c.code_words + <size_t>((host - c.memory) >> PAGE_BITS) * CODE_BITS
+    for i in range((pc & (PAGE_BYTES - 1)) >> 2, min((pc & (PAGE_BYTES - 1)) + size + 3, PAGE_BYTES) >> 2):
+        bits[i >> 6] |= <uint64_t>1 << (i & 63)
+
+
+cdef bint in_long_run(Cpu *c, uint32_t page, uint32_t word) noexcept nogil:
+    """Whether one of a page's words is part of a straight run that needs the hook."""
+    cdef uint32_t *words = <uint32_t*>(c.memory + (<size_t>page << PAGE_BITS))
+    cdef uint32_t first = word
+    cdef uint32_t last = word
+    while first > 0 and not ends_run(guest_word(c, words[first - 1])):
+        first -= 1
+    while last < PAGE_BYTES // 4 and not ends_run(guest_word(c, words[last])):
+        last += 1
+    return last - first >= LONG_RUN_WORDS
+
+
+cdef void store_beside_code(Cpu *c, uint32_t page, uint32_t offset, unsigned size, uint64_t value) noexcept nogil:
+    """A store that reaches a page of code behind Unicorn's back. What is translated from the words that it changes must
+    go, and nothing else: data on such a page may be stored to all the time."""
+    cdef uint8_t *host = c.memory + (<size_t>page << PAGE_BITS)
+    cdef uint32_t *words = <uint32_t*>host
+    cdef uint32_t word = offset >> 2
+    cdef uint32_t last = (offset + size - 1) >> 2
+    cdef bint ended = False                      # whether code around here may be straighter than it was
+    cdef bint is_code = False
+    while word <= last:
+        ended |= ends_run(guest_word(c, words[word]))
+        is_code |= bit_test(c.code_words + <size_t>page * CODE_BITS, word)
+        word += 1
+    store_host(c, host + offset, size, value)
+    if is_code:
         purge_code(c, page)
         c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
-    c.page_state[page] |= PAGE_DATA
-    mark_written(c, page)
+    elif ended and (in_long_run(c, page, offset >> 2) or in_long_run(c, page, last)):
+        # The next fetch finds the page changed, and hooks it.
+        c.page_state[page] |= LONG_RUN | LONG_NOPS
+        memset(c.hooked_pages, 0, (1 << 20) // 8)
+        flush_tlb(c)
 
 
 cdef uint32_t io_window(Cpu *c, uint32_t ppage) noexcept nogil:

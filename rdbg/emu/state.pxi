@@ -4,6 +4,7 @@ cdef enum:
     LONGEST_SLICE_NS = 50_000_000    # of host time, before a run that may pause looks for a place to
     PAGE_BITS = 12
     PAGE_BYTES = 4096
+    CODE_BITS = 16               # words of 64 bits that Cpu.code_words has for a page
     TLB_SLOTS = 128              # the most TLB entries of a model, and those that tlbwr has replaced
     FETCH_CACHE = 1024
     # Blocks seen lately, by (address >> 2), see Cpu.recent: few of mapped code, since they are forgotten often
@@ -24,6 +25,7 @@ cdef enum:
     IO_SLOTS = 0x40000
     WATCH_SLOTS = 0x1000
     SCRATCH_PAGE = 0xAFFFF000U
+    CODE_BUFFER = 64 << 20       # bytes of translated code; when they are full, Unicorn drops all of it
     BRING_UP_IO = 0x2000         # while calibrating, a load from here stops the run
 
     # phys_map: what stands at a guest-physical page
@@ -263,6 +265,7 @@ cdef enum:
     UNKNOWN_BASE = 255
     MOST_DIRECT = 8              # accesses of a block
     DIRECT_BLOCKS = 256          # remembered, by (address >> 2)
+    MOST_MIXED = 64              # instructions of a block on a mixed page, whose words are compared each time
     DIRECT_AFTER = 300           # accesses through the window: many times what it costs to take it away and bring it back
 
 
@@ -280,8 +283,10 @@ cdef struct DirectBlock:
     bint simple                  # all its accesses are in the list
     bint steady                  # it leaves their base registers as they were
     bint clear                   # none hit when it was entered last
+    bint mixed                   # its words may change without notice: they are kept in ``words``
     uint32_t count
     DirectAccess accesses[MOST_DIRECT]
+    uint32_t words[MOST_MIXED]
 
 
 cdef struct Cpu:
@@ -375,6 +380,7 @@ cdef struct Cpu:
     uint32_t page_count
     uint8_t *page_state
     Alternations *alternated
+    uint64_t *code_words         # of each backing page, a bit for each word that translated code may stand for
     uint32_t *phys_map           # one word for each guest-physical page
     uint32_t *io_page            # guest-physical page of each slot
     uint32_t *io_slot_of         # slot + 1 of each guest-physical page

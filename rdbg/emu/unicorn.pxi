@@ -72,6 +72,7 @@ cdef extern from "unicorn/unicorn.h" nogil:
     uc_err uc_ctl_flush_tlb(uc_engine *uc)
     uc_err uc_ctl_tlb_mode(uc_engine *uc, int mode)
     uc_err uc_ctl_context_mode(uc_engine *uc, int mode)
+    uc_err uc_ctl_set_tcg_buffer_size(uc_engine *uc, uint32_t size)
 
 cdef extern from "malloc.h" nogil:
     size_t malloc_usable_size(void *block)

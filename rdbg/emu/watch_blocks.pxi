@@ -78,8 +78,11 @@ cdef void study_block(Cpu *c, DirectBlock *block) noexcept nogil:
     block.epoch = c.direct_epoch
     block.count = 0
     block.clear = False
-    block.simple = block.pc >> 30 == 2 and host != NULL and not (
-        c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED)
+    block.simple = block.pc >> 30 == 2 and host != NULL
+    block.mixed = host != NULL and c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED
+    if block.mixed:
+        block.simple = block.simple and block.n <= MOST_MIXED
+        memcpy(block.words, host, 4 * min(block.n, MOST_MIXED))
     for i in range(32):
         bases[i] = <uint8_t>i
         offsets[i] = 0
@@ -94,6 +97,15 @@ cdef void study_block(Cpu *c, DirectBlock *block) noexcept nogil:
     for i in range(block.count):
         if block.accesses[i].base and (changed >> block.accesses[i].base) & 1:
             block.steady = False
+
+
+cdef inline bint block_changed(Cpu *c, DirectBlock *block) noexcept nogil:
+    """Whether a block is not what it was when it was studied."""
+    cdef uint8_t *host
+    if not block.mixed or not block.simple:
+        return False
+    host = fetch_host(c, block.pc)
+    return host == NULL or memcmp(host, block.words, 4 * block.n) != 0
 
 
 cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept nogil:
@@ -117,7 +129,7 @@ cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept n
 cdef void watch_block(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
     """A block is about to run while watched pages are mapped as they are, or shall be."""
     cdef DirectBlock *block = &c.direct_blocks[(pc >> 2) & (DIRECT_BLOCKS - 1)]
-    if block.epoch != c.direct_epoch or block.pc != pc or block.n != n:
+    if block.epoch != c.direct_epoch or block.pc != pc or block.n != n or block_changed(c, block):
         block.pc = pc
         block.n = n
         study_block(c, block)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
 import pytest
 
 from rdbg.emu.inputs import InputEvent, InputKind
@@ -132,6 +135,34 @@ def test_a_polled_line_status_is_seen_to_change() -> None:
     machine.run(RunRequest(until=200_000, breakpoints=frozenset({CODE + 24})))
     assert machine.read_register(12) == ord("Z")
     assert 50_000 <= machine.icount < 50_020
+
+
+def test_watched_code_that_becomes_one_long_run() -> None:
+    """A store through the watch window takes the branch out that had kept two runs short of the translator's limit."""
+    filler = [addiu(9, 9, 1)] * 300
+    start = [lui(16, CODE >> 16), lw(10, 20, 16), sw(10, 4 * 305, 16), beq(0, 0, 1), NOP]
+    words = [*start, *filler, LOOP, *filler, LOOP, NOP]
+    machine = machine_with(words)
+    machine.run(RunRequest(until=len(words) - 2, last_hit=True, watches=(Watch(CODE + 0xFF0, 4, Access.ACCESS),)))
+    assert machine.pc == CODE + 4 * (len(words) - 2)
+    assert machine.read_register(9) == 2 * len(filler) + 1
+
+
+def test_translated_code_has_its_room_and_no_more() -> None:
+    """A guest that changes its code all the time is translated all the time."""
+    loop = [NOP, beq(0, 0, 1), NOP, *[addiu(8, 8, 1)] * 300, beq(0, 0, 1), NOP, sw(0, 4, 16)]
+    machine = machine_with([lui(16, CODE >> 16), *loop, beq(0, 0, -len(loop) - 1), NOP])
+    watches = (Watch(CODE + 0xFF0, 4, Access.WRITE),)
+    machine.run(RunRequest(until=100_000, last_hit=True, watches=watches))
+    before = resident_megabytes()
+    machine.run(RunRequest(until=3_000_000, last_hit=True, watches=watches))
+    assert resident_megabytes() - before < 80
+
+
+def resident_megabytes() -> int:
+    """Memory that this process has in use."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * mmap.PAGESIZE >> 20
 
 
 class OneInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,8 +11,11 @@ from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch
 from tests.emu.guests import CODE, LOOP, NOP, addiu, beq, i_type, lui, lw, machine_with, r_type, sw
 
 DATA = 0x80200000
-BASE, COUNT, MOVING = 16, 17, 18
+BESIDE = DATA + 0x800  # code on the page of the data
+BASE, COUNT, MOVING, PATCHED, PATCH = 16, 17, 18, 19, 20
 TURNS = 500
+HEAD = 7  # instructions before the loop
+FIRST = 4  # and at the start of each turn
 
 values = st.integers(8, 13)
 offsets = st.integers(0, 63)
@@ -40,6 +44,9 @@ def indexed(rt: int, offset: int) -> list[int]:
     ]
 
 
+#: Puts another instruction at the start of the turn, where a no-op stands, every eighth time.
+A_PATCH = [i_type(0x0C, COUNT, 14, 7), r_type(0x21, PATCH, 0, 15), r_type(0x0B, 0, 14, 15), sw(15, 0, PATCHED)]
+
 pieces = st.one_of(
     st.builds(lambda rt, n: [lw(rt, 4 * n, BASE)], values, st.integers(0, 15)),
     st.builds(lambda rt, n: [sw(rt, 4 * n, BASE)], values, st.integers(0, 15)),
@@ -61,11 +68,20 @@ watches = st.builds(
 )
 
 
-def load(body: list[int], rest: list[int], big_endian: bool) -> Machine:
+def load(body: list[int], rest: list[int], big_endian: bool, at: int = CODE) -> Machine:
+    """A guest whose loop runs ``body``, and after it ``rest``, once."""
+    patch = sw(9, 36, BASE)
     start = [lui(BASE, DATA >> 16), addiu(COUNT, 0, TURNS), r_type(0x21, BASE, 0, MOVING)]
-    turn = [*body, addiu(COUNT, COUNT, -1)]
+    start += [lui(PATCH, patch >> 16), i_type(0x0D, PATCH, PATCH, patch & 0xFFFF)]
+    start += [lui(PATCHED, at >> 16), i_type(0x0D, PATCHED, PATCHED, (at & 0xFFFF) + 4 * HEAD)]
+    turn = [NOP, addiu(9, 9, 1), beq(0, 0, 1), NOP, *body, addiu(COUNT, COUNT, -1)]
     back = i_type(0x05, COUNT, 0, -len(turn) - 1)  # bnez
-    return machine_with([*start, *turn, back, NOP, *rest, LOOP, NOP], big_endian=big_endian)
+    return machine_with([*start, *turn, back, NOP, *rest, LOOP, NOP], big_endian=big_endian, at=at)
+
+
+def length(body: list[int]) -> int:
+    """Instructions up to the end of the loop."""
+    return HEAD + TURNS * (FIRST + len(body) + 3)
 
 
 def run(machine: Machine, until: int, watched: tuple[Watch, ...]) -> int | None:
@@ -90,18 +106,21 @@ def last_access(machine: Machine, until: int, watched: tuple[Watch, ...]) -> int
     return last
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(pieces, min_size=1, max_size=5), st.lists(pieces, max_size=3), st.lists(watches, min_size=1, max_size=3),
-    st.booleans(), st.integers(0, 60)
+    st.booleans(), st.integers(0, 60), st.sampled_from([CODE, BESIDE]), st.booleans()
 )  # fmt: skip
 def test_the_last_access_is_found(
-    body: list[list[int]], rest: list[list[int]], watched: list[Watch], big_endian: bool, early: int
+    body: list[list[int]], rest: list[list[int]], watched: list[Watch], big_endian: bool, early: int, at: int,
+    patched: bool,
 ) -> None:
-    words, tail = sum(body, []), sum(rest, [])
-    until = 3 + TURNS * (len(words) + 3) + len(tail) - early
-    block = run(load(words, tail, big_endian), until, tuple(watched))
-    access = last_access(load(words, tail, big_endian), until, tuple(watched))
+    words, tail = sum(body, A_PATCH if patched else []), sum(rest, [])
+    until = length(words) + len(tail) - early
+    scanned, stepped = (load(words, tail, big_endian, at) for _ in range(2))
+    block = run(scanned, until, tuple(watched))
+    access = last_access(stepped, until, tuple(watched))
+    assert scanned.digest() == stepped.digest()
     if access is None:
         # A block that ends before the limit does may be taken for a hit by what follows in it, never an earlier one.
         assert block is None or block > until - 60
@@ -113,7 +132,7 @@ def test_a_hot_page_is_left_alone() -> None:
     """... as long as its accesses can be told, and no longer."""
     machine = load([lw(8, 4, BASE), sw(8, 0, BASE)], [sw(8, 40, BASE), *indexed(8, 44)], False)
     far = (Watch(DATA + 40, 4, Access.WRITE),)
-    end = 3 + TURNS * 5
+    end = length([NOP] * 2)
     assert run(machine, end - 1000, far) is None and machine.core.watches_blocks
     hit = run(machine, end + 3, far)
     assert hit is not None and end - 3 <= hit <= end
@@ -128,11 +147,27 @@ def test_code_that_changes() -> None:
     """What was learnt of a block holds no longer when its words are others."""
     machine = load([lw(8, 4, BASE), sw(8, 0, BASE)], [], False)
     watched = (Watch(DATA + 40, 4, Access.WRITE),)
-    assert run(machine, 2000, watched) is None and machine.core.watches_blocks
-    at = CODE + 4 * 4
+    assert run(machine, 3200, watched) is None and machine.core.watches_blocks
+    at = CODE + 4 * (HEAD + FIRST + 1)
     page = (at & 0x1FFFFFFF) >> 12
     data = bytearray(machine.read_page(page))
     data[at & 0xFFF : (at & 0xFFF) + 4] = sw(8, 40, BASE).to_bytes(4, "little")
     machine.write_pages([page], bytes(data))
-    hit = run(machine, 2400, watched)
-    assert hit is not None and hit > 2390
+    hit = run(machine, 3600, watched)
+    assert hit is not None and hit > 3580
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_guest_that_changes_watched_code(direct: bool) -> None:
+    """The page holds the code that is changed, that which changes it, and the watched word."""
+    words = A_PATCH if direct else [*A_PATCH, *indexed(8, 44)]
+    machine = load(words, [], False, BESIDE)
+    machine_stepped = load(words, [], False, BESIDE)
+    watched = (Watch(DATA + 36, 4, Access.WRITE),)
+    for turns in (100, 101, 102, 230, 400, 401, 409, 499):
+        until = HEAD + turns * (FIRST + len(words) + 3)
+        block, access = run(machine, until, watched), last_access(machine_stepped, until, watched)
+        assert (block is None) == (access is None)
+        assert block is None or access is None or block <= access < block + 60
+        assert machine.digest() == machine_stepped.digest()
+    assert machine.core.watches_blocks == direct
