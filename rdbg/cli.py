@@ -212,11 +212,10 @@ def _one_file(command: str, operands: Sequence[str]) -> str:
 
 
 def _head_of(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(16)
-    except OSError as error:
-        raise RdbgError(f"{path}: cannot read it: {error.strerror}") from error
+    from rdbg.regular_file import open_regular
+
+    with open(open_regular(path, "it"), "rb") as file:
+        return file.read(16)
 
 
 def _is_recording(path: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.options import ImageFile, RunOptions
+from rdbg.regular_file import read_regular
 
 _ELF_MAGIC = b"\x7fELF"
 _ELF_DATA = 5  # e_ident[EI_DATA]: 1 little, 2 big (System V ABI, ELF header)
@@ -22,6 +22,8 @@ _DECIDING_ROLES = ("kernel", "bios", "pflash")
 
 #: How much of a raw image is looked at.
 _SAMPLE_BYTES = 256 << 10
+#: How much of it is searched for text.
+_TEXT_BYTES = 16 << 20
 
 #: Major opcodes that most of any MIPS program consists of: special, jal, beq, bne, addiu, ori, lui, lw, sw.
 _COMMON_OPCODES = (0x00, 0x03, 0x04, 0x05, 0x09, 0x0D, 0x0F, 0x23, 0x2B)
@@ -36,11 +38,7 @@ def read_image(file: ImageFile) -> Image:
     Raises:
         RdbgError: it cannot be read, or it is empty.
     """
-    path = Path(file.path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RdbgError(f"{file.path}: cannot read the {file.role} image: {error.strerror}") from error
+    data = read_regular(file.path, f"the {file.role} image")
     if not data:
         raise RdbgError(f"{file.path}: the {file.role} image is empty; give another file")
     return Image(file.role, file.path, data)
@@ -74,7 +72,7 @@ def raw_big_endian(data: bytes) -> bool | None:
     as it stands); opcodes then tell the byte order.
     """
     sample = data[: min(len(data), _SAMPLE_BYTES) & ~3]
-    whole = data[: len(data) & ~3]
+    whole = data[: min(len(data), _TEXT_BYTES) & ~3]
     swapped = _letters(_reversed_words(whole)) > _letters(whole)
     natural = _reversed_words(sample) if swapped else sample
     little, big = (_plausible(np.frombuffer(natural, dtype=order)) for order in ("<u4", ">u4"))

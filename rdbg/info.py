@@ -115,7 +115,7 @@ def _image(image: ImageReference, store: SnapshotStore | None, problems: list[st
     kept = "not in the snapshot store"
     if store is not None:
         try:
-            if store.image(image.digest) is not None:
+            if store.image(image.digest, image.length) is not None:
                 kept = "kept in the snapshot store"
         except RdbgError as error:
             problems.append(str(error))

@@ -13,6 +13,7 @@ from rdbg.errors import RdbgError
 from rdbg.journal.header import ImageReference, JournalHeader, describe
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
+from rdbg.regular_file import read_regular
 
 
 def store_path(journal: str) -> str:
@@ -168,16 +169,15 @@ class OpenRecording:
             raise error
 
     def _image(self, reference: ImageReference) -> bytes:
-        data = self.store.image(reference.digest) if self.store is not None else None
+        data = self.store.image(reference.digest, reference.length) if self.store is not None else None
         if data is not None:
             return data
         try:
-            with open(reference.path, "rb") as file:
-                return file.read()
-        except OSError as error:
+            return read_regular(reference.path, f"the {reference.role} image", reference.length)
+        except RdbgError as error:
             raise RdbgError(
-                f"{self.path}: the {reference.role} image {reference.path} is not in {store_path(self.path)} and "
-                f"cannot be read: {error.strerror}; copy the snapshot store along with the journal"
+                f"{self.path}: the {reference.role} image is not in {store_path(self.path)}, and {error}; "
+                "copy the snapshot store along with the journal"
             ) from error
 
 

@@ -62,7 +62,7 @@ def test_nothing_is_overwritten(tmp_path: Path, recording: Path) -> None:
 
 
 def test_what_cannot_be_packed(tmp_path: Path, recording: Path) -> None:
-    with pytest.raises(RdbgError, match="cannot open the journal"):
+    with pytest.raises(RdbgError, match="cannot read the journal"):
         pack(str(tmp_path / "none"), str(tmp_path / "p"))
     with pytest.raises(RdbgError, match=r"cannot copy|cannot write the pack"):
         pack(str(recording), str(tmp_path / "no" / "p"))

@@ -147,7 +147,7 @@ def test_images_without_a_store(tmp_path: Path) -> None:
     with pytest.raises(RdbgError, match="this bios image .* is not the one that was recorded"):
         OpenRecording(str(tmp_path / "j")).spec()
     image.unlink()
-    with pytest.raises(RdbgError, match="bios image .* is not in .*j.snapshots and cannot be read: No such file"):
+    with pytest.raises(RdbgError, match="bios image is not in .*j.snapshots, and .*: cannot read .*: No such file"):
         OpenRecording(str(tmp_path / "j")).spec()
 
 

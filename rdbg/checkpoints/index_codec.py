@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -13,8 +14,12 @@ from rdbg.checkpoints.page_set import PageSet
 
 #: Changes when the bytes, or what an interval's sets mean, change: an index of another version is made anew.
 _VERSION = 1
-#: More than any index takes.
-_MOST_BYTES = 256 << 20
+#: More than any index takes, and has.
+_MOST_BYTES = 64 << 20
+_MOST_INTERVALS = 1 << 16
+#: How msgpack begins numbers that are not negative, and byte strings.
+_NUMBERS = frozenset((*range(0x80), 0xCC, 0xCD, 0xCE, 0xCF))
+_BYTES = frozenset((0xC4, 0xC5, 0xC6))
 
 
 def pack_index(intervals: Iterable[Interval]) -> bytes:
@@ -32,16 +37,55 @@ def pack_index(intervals: Iterable[Interval]) -> bytes:
 
 
 def unpack_index(data: bytes) -> list[Interval]:
-    """The intervals in bytes that `pack_index` gave; none if they are of another version."""
+    """The intervals in bytes that `pack_index` gave; none if they are damaged or of another version."""
     try:
         if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
             return []
-        content = msgpack.unpackb(zstandard.ZstdDecompressor().decompress(data))
-        if content[0] != _VERSION:
+        values = _Values(zstandard.ZstdDecompressor().decompress(data))
+        values.array(2)
+        if values.number() != _VERSION:
             return []
-        return [Interval(start, end, TouchedPages(*map(_set, parts))) for start, end, *parts in content[1]]
-    except (zstandard.ZstdError, MemoryError, ValueError, TypeError, LookupError):
+        return [_interval(values) for _ in range(values.array())]
+    except (zstandard.ZstdError, MemoryError, ValueError, msgpack.UnpackException):
         return []
+
+
+class _Values:
+    """The values of msgpack's bytes one by one: each is known to be small before it is made."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._unpacker = msgpack.Unpacker(max_buffer_size=_MOST_BYTES)
+        self._unpacker.feed(content)
+
+    def array(self, length: int | None = None) -> int:
+        """The length of an array whose elements come next."""
+        found: int = self._unpacker.read_array_header()
+        if found != length and (length is not None or found > _MOST_INTERVALS):
+            raise ValueError("an array of another length")
+        return found
+
+    def number(self) -> int:
+        """A number that is not negative."""
+        return int(self._next(_NUMBERS))
+
+    def bytes(self) -> bytes:
+        """A byte string."""
+        return bytes(self._next(_BYTES))
+
+    def _next(self, markers: frozenset[int]) -> Any:
+        at = self._unpacker.tell()
+        if at >= len(self._content) or self._content[at] not in markers:
+            raise ValueError("a value of another type")
+        return self._unpacker.unpack()
+
+
+def _interval(values: _Values) -> Interval:
+    values.array(5)
+    start, end = values.number(), values.number()
+    if not start < end:
+        raise ValueError("an interval that ends before it starts")
+    return Interval(start, end, TouchedPages(_set(values.bytes()), _set(values.bytes()), _set(values.bytes())))
 
 
 def _parts(pages: TouchedPages) -> tuple[PageSet, PageSet, PageSet]:
@@ -49,4 +93,7 @@ def _parts(pages: TouchedPages) -> tuple[PageSet, PageSet, PageSet]:
 
 
 def _set(bounds: bytes) -> PageSet:
-    return PageSet(np.frombuffer(bounds, "<u4").astype(np.uint32))
+    numbers = np.frombuffer(bounds, "<u4")
+    if len(numbers) % 2 or (numbers[1:] <= numbers[:-1]).any():
+        raise ValueError("bounds that do not ascend")
+    return PageSet(numbers.astype(np.uint32))

@@ -15,6 +15,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import UsageError
 
 PAGE_DIGEST_SIZE = 16
+LONGEST_NAME = 255
 #: Pages read and looked up at a time.
 BATCH = 256
 ZERO_PAGE = bytes(PAGE_SIZE)
@@ -116,7 +117,8 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: it is too long or has characters that cannot be shown in a list.
     """
-    if name and (len(name) > 255 or not name.isprintable() or name != name.strip()):
+    if name and (len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip()):
         raise UsageError(
-            f"{name[:40]!r} cannot be a snapshot's name; use up to 255 printable characters, no blanks at the ends"
+            f"{name[:40]!r} cannot be a snapshot's name; use up to {LONGEST_NAME} printable characters, no blanks at "
+            "the ends"
         )

@@ -11,12 +11,14 @@ import contextlib
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.snapshot import (
+    LONGEST_NAME,
     NO_OUTPUT,
     PAGE_DIGEST_SIZE,
     SnapshotInfo,
@@ -35,9 +37,6 @@ from rdbg.journal.header import image_digest
 
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
-
-#: More than any image can have.
-_MOST_IMAGE = 1 << 30
 
 _COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count"
 
@@ -183,7 +182,7 @@ class SnapshotStore:
 
     def list(self) -> list[SnapshotInfo]:
         """All snapshots, by icount."""
-        return list(self._select("ORDER BY icount, id"))
+        return [*self._select("ORDER BY icount, id")]
 
     def delete(self, name: str) -> None:
         """Delete a named snapshot and the pages that only it used.
@@ -229,13 +228,18 @@ class SnapshotStore:
             self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?)", (digest, self._pages.compress(data)))
         return digest
 
-    def image(self, digest: bytes) -> bytes | None:
-        """The image of that digest, or None."""
+    def image(self, digest: bytes, length: int) -> bytes | None:
+        """The image of that digest, or None.
+
+        Args:
+            digest: as `put_image` gave it.
+            length: bytes that it has.
+        """
         with guard(self.path, "load an image"):
             row = self._db.execute("SELECT data FROM images WHERE digest = ?", (digest,)).fetchone()
         if row is None:
             return None
-        data = self._pages.unpack(row[0], _MOST_IMAGE)
+        data = self._pages.unpack(row[0], length)
         if data is None or image_digest(data) != digest:
             raise RdbgError(f"{self.path}: the image {digest.hex()[:16]} is damaged; take a good copy")
         return data
@@ -244,27 +248,26 @@ class SnapshotStore:
     def _change(self, what: str) -> Transaction:
         return Transaction(self.path, self._db, self.writable, what)
 
-    def _select(self, clause: str, *values: str) -> Iterator[SnapshotInfo]:
+    def _select(self, clause: str, *values: str) -> Sequence[SnapshotInfo]:
         with guard(self.path, "list the snapshots"):
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values).fetchall()
-        for number, name, icount, virtual_ns, created, digest, size, initial, entered, stamp, sent in rows:
-            counts = (icount, virtual_ns, created, size, initial, entered, sent)
-            right = all(isinstance(each, int) and each >= 0 for each in counts) and isinstance(digest, bytes)
-            right = right and isinstance(stamp, int) and stamp >= NO_OUTPUT.stamp
-            if not right or not isinstance(name, str | None):
-                raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
-            yield SnapshotInfo(
-                number,
-                name or "",
-                icount,
-                virtual_ns,
-                created,
-                digest,
-                size,
-                bool(initial),
-                entered,
-                OutputMark(stamp, sent),
-            )
+            # One at a time: each of a damaged file's may claim to be very large.
+            return [self._info(*row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM snapshots {clause}", values)]
+
+    def _info(
+        self, number: int, name: Any, icount: Any, virtual_ns: Any, created: Any, digest: Any, size: Any,
+        initial: Any, entered: Any, stamp: Any, sent: Any,
+    ) -> SnapshotInfo:  # fmt: skip
+        """From a row of _COLUMNS; SQLite's columns hold values of any type."""
+        counts = (icount, virtual_ns, created, size, initial, entered, sent)
+        right = all(isinstance(each, int) and each >= 0 for each in counts)
+        right = right and isinstance(digest, bytes) and len(digest) <= PAGE_DIGEST_SIZE
+        right = right and isinstance(stamp, int) and stamp >= NO_OUTPUT.stamp
+        if not right or not isinstance(name, str | None) or len(name or "") > LONGEST_NAME:
+            raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
+        output = OutputMark(stamp, sent)
+        return SnapshotInfo(
+            number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered, output
+        )
 
     def _insert(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rdbg.errors import RdbgError
+from rdbg.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
@@ -24,6 +26,8 @@ _log = logging.getLogger("rdbg.snapshots")
 
 #: Another rdbg on the same recording holds the file for the time of one save: a second or so.
 _BUSY_SECONDS = 5.0
+#: The largest values are images.
+_MOST_VALUE = MOST_BYTES + (1 << 20)
 
 # AUTOINCREMENT: the number of a snapshot or a page is held by callers and must not come to mean another one.
 _SCHEMA = """
@@ -151,6 +155,14 @@ def refuse_target(path: str) -> None:
         raise RdbgError(f"{path}: will not overwrite what is no rdbg snapshot store; choose another name")
 
 
+@functools.cache
+def _entries() -> frozenset[tuple[str, ...]]:
+    """What SQLite's own table says of a store's tables and their indexes."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_SCHEMA)
+        return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
 def _is_store(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
 
@@ -164,6 +176,10 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
             f"{path}: this snapshot store has version {version}, and this rdbg reads version {VERSION}; "
             "use the rdbg that recorded it"
         )
+    for entry in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        if entry not in _entries():
+            # A view in a table's place may never come to its end.
+            raise RdbgError(f"{path}: this snapshot store has tables of another shape; take a good copy")
     found = connection.execute("SELECT recording_id FROM meta").fetchone()
     if recording_id is not None and (found is None or found[0] != recording_id):
         raise RdbgError(f"{path}: this snapshot store belongs to another recording; take the one made with the journal")
@@ -172,6 +188,9 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    # A few bytes of a damaged file can claim to be a value of a gigabyte.
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
+    connection.execute("PRAGMA trusted_schema = OFF")
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")  # damaged text must not raise
     return connection
 

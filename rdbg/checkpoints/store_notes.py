@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
-from rdbg.checkpoints.snapshot import check_name
+from rdbg.checkpoints.snapshot import LONGEST_NAME, check_name
 from rdbg.checkpoints.store_file import Transaction, guard
 
 _CHECK_BYTES = 16
@@ -30,8 +30,11 @@ class StoreNotes:
     def bookmarks(self) -> dict[str, int]:
         """Named positions: name -> icount. Entries that are damaged are left out."""
         with guard(self._path, "read the bookmarks"):
-            rows = self._db.execute("SELECT name, icount FROM bookmarks").fetchall()
-        return {name: icount for name, icount in rows if isinstance(name, str) and isinstance(icount, int)}
+            return {
+                name: icount
+                for name, icount in self._db.execute("SELECT name, icount FROM bookmarks")
+                if isinstance(name, str) and len(name) <= LONGEST_NAME and isinstance(icount, int) and icount >= 0
+            }
 
     def put_bookmark(self, name: str, icount: int) -> None:
         """Give a position a name, in place of an older one of that name.

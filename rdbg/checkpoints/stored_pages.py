@@ -66,7 +66,8 @@ class StoredPages:
         contents: dict[int, bytes] = {}
         with guard(self._path, "read pages"):
             marks = ",".join("?" * len(rows))
-            found = self._db.execute(f"SELECT id, digest, data FROM pages WHERE id IN ({marks})", list(rows)).fetchall()
+            query = f"SELECT id, digest, data FROM pages WHERE id IN ({marks}) AND length(data) <= {2 * PAGE_SIZE}"
+            found = self._db.execute(query, list(rows)).fetchall()
         for row, digest, data in found:
             content = self.unpack(data, PAGE_SIZE)
             if content is None or page_digest(content) != digest:

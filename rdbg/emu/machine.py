@@ -47,6 +47,7 @@ from rdbg.errors import RdbgError
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3}
 DIGEST_BYTES = 16
+_FILLED_AT_ONCE = 1 << 20
 #: More than any timer expires between two interrupt windows.
 MOST_EXPIRIES = 1_000_000
 
@@ -397,11 +398,12 @@ class Machine:
 
     def _load_backings(self) -> None:
         for backing in self.board.memory_map.backings:
-            initial = backing.initial
-            if backing.fill:
-                initial += bytes([backing.fill]) * (backing.size - len(initial))
-            if initial:
-                self._write_bytes(self._first_byte[backing.name], initial)
+            first, filled = self._first_byte[backing.name], len(backing.initial)
+            self._write_bytes(first, backing.initial)
+            while backing.fill and filled < backing.size:
+                filler = bytes((backing.fill,)) * min(_FILLED_AT_ONCE, backing.size - filled)
+                self._write_bytes(first + filled, filler)
+                filled += len(filler)
 
     def _reset(self) -> None:
         self._reset_wanted = False

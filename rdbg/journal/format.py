@@ -10,9 +10,11 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import construct as c
 
+from rdbg.emu.inputs import InputKind
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.header import IMAGE_DIGEST_SIZE, ImageReference, JournalHeader
@@ -24,11 +26,18 @@ VERSION = 2
 CHUNK_MAGIC = b"RCHK"
 
 #: A header holds words and digests, no images; more than this is damage.
-MAX_HEADER_BODY = 16 << 20
+MAX_HEADER_BODY = 4 << 20
+_MOST_IMAGES = 64
+_MOST_WORDS = 1 << 16
 #: A chunk holds some KiB, or one big write of the debugger; more than this is damage.
 MAX_PAYLOAD = 256 << 20
-#: Positions, values and lengths are 64 bits.
+MAX_RECORDS = 1 << 16
+#: Values and lengths are 64 bits.
 LIMIT = 1 << 64
+#: Positions end here, so that virtual time, with the largest shift, stays below 2^62 ns.
+LAST_POSITION = 1 << 52
+_LAST_NS = 1 << 62
+_MOST_PORT = 1 << 16
 
 #: The years 1 to 9999, in seconds after 1970: what dates can be written for.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_800
@@ -39,7 +48,39 @@ _HAS_PORT = 0x20
 _HAS_VALUE = 0x40
 _HAS_DATA = 0x80
 
-_Text = c.Prefixed(c.VarInt, c.GreedyBytes)
+
+
+class _Number(c.Construct):  # type: ignore[misc]  # construct has no types
+    """c.VarInt of 64 bits: without a bound, a megabyte of it would be one number."""
+
+    _MOST_BYTES = 10
+
+    def _parse(self, stream: BinaryIO, context: object, path: str) -> int:
+        value = 0
+        for shift in range(0, 7 * self._MOST_BYTES, 7):
+            byte = stream.read(1)
+            if not byte:
+                raise c.StreamError("the data ends in a number", path=path)
+            value |= (byte[0] & 0x7F) << shift
+            if not byte[0] & 0x80:
+                break
+        if byte[0] & 0x80 or value >= LIMIT:
+            raise c.IntegerError("a number of more than 64 bits", path=path)
+        return value
+
+    def _build(self, obj: int, stream: BinaryIO, context: object, path: str) -> int:
+        value: int = c.VarInt._build(obj, stream, context, path)
+        return value
+
+
+_VarInt = _Number()
+_Text = c.Prefixed(_VarInt, c.GreedyBytes)
+
+
+def _few(most: int) -> c.Construct:
+    """A count that is looked at before anything is allocated for so many."""
+    return c.ExprValidator(_VarInt, lambda count, context: count <= most)
+
 
 _Image = c.Struct(
     "role" / _Text,
@@ -61,8 +102,8 @@ HeaderBody = c.Struct(
     "rtc_base" / c.Int64sl,
     "sleep" / c.Flag,
     "reboot" / c.Flag,
-    "images" / c.PrefixedArray(c.VarInt, _Image),
-    "command_line" / c.PrefixedArray(c.VarInt, _Text),
+    "images" / c.PrefixedArray(_few(_MOST_IMAGES), _Image),
+    "command_line" / c.PrefixedArray(_few(_MOST_WORDS), _Text),
     "initial_snapshot" / _Text,
     "start" / c.Int64ul,
     c.Terminated,
@@ -95,10 +136,10 @@ ChunkHeader = c.Struct(
 #: in the chunk (the first: since the chunk's ``first``).
 RecordFormat = c.Struct(
     "tag" / c.Int8ul,
-    "delta" / c.VarInt,
-    "port" / c.If(c.this.tag & _HAS_PORT, c.VarInt),
-    "value" / c.If(c.this.tag & _HAS_VALUE, c.VarInt),
-    "data" / c.If(c.this.tag & _HAS_DATA, c.Prefixed(c.VarInt, c.GreedyBytes)),
+    "delta" / _VarInt,
+    "port" / c.If(c.this.tag & _HAS_PORT, _VarInt),
+    "value" / c.If(c.this.tag & _HAS_VALUE, _VarInt),
+    "data" / c.If(c.this.tag & _HAS_DATA, c.Prefixed(_VarInt, c.GreedyBytes)),
 )
 
 FILE_HEADER_SIZE = int(FileHeader.sizeof())
@@ -231,6 +272,8 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         raise RdbgError(f"{path}: this journal's header is malformed ({_one_line(error)})") from error
     if not _FIRST_DATE <= fields.rtc_base < _LAST_DATE:
         raise RdbgError(f"{path}: this journal's header is malformed (its clock starts {fields.rtc_base} s after 1970)")
+    if fields.start >= LAST_POSITION:
+        raise RdbgError(f"{path}: this journal's header is malformed (it starts at icount {fields.start})")
     if fields.shift > _MOST_SHIFT:
         raise RdbgError(f"{path}: this journal's header is malformed (2^{fields.shift} ns per instruction)")
     machine = MachineSpec(
@@ -311,7 +354,9 @@ def parse_chunk_header(offset: int, data: bytes) -> Chunk | None:
     if len(data) < CHUNK_HEADER_SIZE or data[:4] != CHUNK_MAGIC:
         return None
     fields = _parse_chunk_header(data)
-    if zlib.crc32(data[: CHUNK_HEADER_SIZE - 4]) != fields.header_crc or fields.length > MAX_PAYLOAD:
+    if zlib.crc32(data[: CHUNK_HEADER_SIZE - 4]) != fields.header_crc:
+        return None
+    if fields.length > MAX_PAYLOAD or fields.count > MAX_RECORDS or fields.last >= LAST_POSITION:
         return None
     return Chunk(
         offset=offset,
@@ -338,6 +383,8 @@ def parse_payload(chunk: Chunk, payload: bytes) -> list[Record] | None:
     for fields in parsed:
         icount += fields.delta
         record = Record(icount, fields.tag & _KIND_BITS, fields.port or 0, fields.value or 0, fields.data or b"")
+        if record.port >= _MOST_PORT or (record.kind == InputKind.WAKE and record.value >= _LAST_NS):
+            return None
         records.append(record)
     if icount > max(chunk.last, chunk.first):
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
+from rdbg.regular_file import MOST_BYTES
 
 IMAGE_DIGEST_SIZE = 32
 
@@ -68,6 +69,8 @@ class JournalHeader:
         Raises:
             RdbgError: the bytes are not those that were recorded.
         """
+        if sum(reference.length for reference in self.images) > MOST_BYTES:
+            raise RdbgError(f"the recorded images are larger than the {MOST_BYTES >> 20} MiB that images can have")
         images = []
         for reference in self.images:
             data = fetch(reference)

@@ -14,9 +14,12 @@ from rdbg.journal.format import Chunk
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import KIND_END, EndOfRun, Record, end_of
 from rdbg.journal.recovery import Damage, survey
+from rdbg.regular_file import open_regular
 
 #: Parsed chunks kept: a replay that goes back and forth inside 64 chunks (32,768 inputs) parses nothing twice.
 CACHED_CHUNKS = 64
+#: Bytes that these have in the file, at most; a chunk's records take some fifty times as much.
+_CACHED_BYTES = 8 << 20
 
 
 class JournalReader:
@@ -35,11 +38,9 @@ class JournalReader:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise RdbgError(
-                f"{path}: cannot open the journal: {error.strerror}; give the name of a recording"
-            ) from error
+            self._fd = open_regular(path, "the journal")
+        except RdbgError as error:
+            raise RdbgError(f"{error}; give the name of a recording") from error
         try:
             self.header, first_chunk = self._read_header()
             found = survey(self._fd, first_chunk, self.header.start)
@@ -57,6 +58,7 @@ class JournalReader:
         self._ordinals = [chunk.ordinal for chunk in self._full]
         self._firsts = [chunk.first for chunk in self._full]
         self._parsed: OrderedDict[int, list[Record]] = OrderedDict()
+        self._parsed_bytes = 0
 
     @property
     def count(self) -> int:
@@ -158,8 +160,10 @@ class JournalReader:
                 "the file changed while it was open, or was not written by rdbg: take a good copy"
             )
         self._parsed[index] = records
-        if len(self._parsed) > CACHED_CHUNKS:
-            self._parsed.popitem(last=False)
+        self._parsed_bytes += chunk.length
+        while len(self._parsed) > 1 and (len(self._parsed) > CACHED_CHUNKS or self._parsed_bytes > _CACHED_BYTES):
+            dropped, _ = self._parsed.popitem(last=False)
+            self._parsed_bytes -= self._full[dropped].length
         return records
 
 

@@ -13,6 +13,9 @@ _UNDEFINED = 0
 #: Types of symbols that stand for code or data: none said, object, function.
 _PLACES = (0, 1, 2)
 _SUGGESTIONS = 3
+#: So many are read within a second or two, and so long are their names: those of templates in C++ have thousands.
+_MOST_SYMBOLS = 1 << 20
+_LONGEST_NAME = 16 << 10
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ def _symbols(elf: bytes) -> Iterator[tuple[str, NamedPlace]]:
         if kind != _SYMBOL_TABLE:
             continue
         (names,) = struct.unpack_from(order + "I", elf, sections + strings * _SECTION_BYTES + 16)
-        for at in range(start, start + length, _SYMBOL_BYTES):
+        for at in range(start, min(start + length, start + _MOST_SYMBOLS * _SYMBOL_BYTES), _SYMBOL_BYTES):
             name, address, size, info, _, section = struct.unpack_from(order + "IIIBBH", elf, at)
             if section != _UNDEFINED and info & 0xF in _PLACES:
-                end = elf.find(b"\0", names + name)
+                end = elf.find(b"\0", names + name, names + name + _LONGEST_NAME)
                 if end > names + name:
                     yield elf[names + name : end].decode("utf-8", "replace"), NamedPlace(address, size)
+        return  # a file has at most one (System V ABI, "Sections")

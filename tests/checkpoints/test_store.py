@@ -163,8 +163,8 @@ def test_an_unknown_name(store: SnapshotStore) -> None:
 def test_images(store: SnapshotStore) -> None:
     digest = store.put_image(b"image" * 1000)
     assert store.put_image(b"image" * 1000) == digest
-    assert store.image(digest) == b"image" * 1000
-    assert store.image(bytes(32)) is None
+    assert store.image(digest, 5000) == b"image" * 1000
+    assert store.image(bytes(32), 5000) is None
 
 
 def test_periodic_ones_thin_out_with_age(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_bytes_changed_anywhere(seed: int) -> None:
                 loaded = damaged.load(info)
                 assert loaded.state == state(7)
                 assert dict(loaded.pages()) == saved
-            damaged.image(image_digest(b"image"))
+            damaged.image(image_digest(b"image"), 5)
             damaged.save("b", state(8), saved.items())
         except RdbgError as error:
             assert "\n" not in str(error)

@@ -116,15 +116,22 @@ def _spec(board: str) -> MachineSpec:
     if board == "malta":
         return busy_spec()
     code = struct.pack("<4I", 0x1000FFFF, 0, 0, 0)
-    images = (Image("board", "b.toml", _BARE), Image("kernel", "k", _elf(code)))
+    images = (Image("board", "b.toml", _BARE), Image("kernel", "k", elf_of(code)))
     return MachineSpec("bare", "24Kf", False, 1 << 20, 3, images)
 
 
-def _elf(code: bytes) -> bytes:
+def elf_of(code: bytes, memory: int | None = None) -> bytes:
+    """A little-endian executable of one segment at 0x80000000.
+
+    Args:
+        code: its bytes.
+        memory: bytes in memory that it asks for; None: as many.
+    """
     head = struct.pack(
         "<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1" + bytes(9), 2, 8, 1, 0x80000000, 52, 0, 0, 52, 32, 1, 0, 0, 0
     )
-    return head + struct.pack("<8I", 1, 84, 0x80000000, 0, len(code), len(code), 7, 4) + code
+    size = len(code) if memory is None else memory
+    return head + struct.pack("<8I", 1, 84, 0x80000000, 0, len(code), size, 7, 4) + code
 
 
 @pytest.mark.parametrize("board", ["malta", "bare"])

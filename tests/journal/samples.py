@@ -51,7 +51,8 @@ def records(draw: st.DrawFn, max_size: int = 40) -> list[Record]:
         if kind == KIND_DIGEST:
             made.append(Record(icount, kind, data=draw(st.binary(min_size=16, max_size=16))))
         else:
-            made.append(Record(icount, kind, draw(st.integers(0, 80)), draw(u64), draw(st.binary(max_size=20))))
+            value = draw(u64) >> (2 if kind == InputKind.WAKE else 0)  # virtual time ends there
+            made.append(Record(icount, kind, draw(st.integers(0, 80)), value, draw(st.binary(max_size=20))))
     return made
 
 

@@ -137,9 +137,9 @@ def test_a_header_that_no_recorder_writes(tmp_path: Path, change: dict[str, int]
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(RdbgError, match="cannot open the journal: No such file"):
+    with pytest.raises(RdbgError, match="cannot read the journal: No such file"):
         JournalReader(str(tmp_path / "none"))
-    with pytest.raises(RdbgError, match="cannot read the journal: Is a directory"):
+    with pytest.raises(RdbgError, match="cannot read the journal: it is a folder"):
         JournalReader(str(tmp_path))
 
 

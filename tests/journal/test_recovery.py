@@ -27,7 +27,7 @@ def test_cut_at_every_offset(made: list[Record], flush_every: int) -> None:
     """Whatever the length that is left, the whole chunks replay and the notice is there iff something is missing."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "j")
-        write(path, made, EndOfRun(2**63, EndReason.STOPPED), flush_every)
+        write(path, made, EndOfRun(2**51, EndReason.STOPPED), flush_every)
         data = path.read_bytes()
         chunks = JournalReader(str(path)).chunks
         for size in range(HEADER_SIZE, len(data)):
@@ -51,7 +51,7 @@ def test_any_byte_changed(made: list[Record], flush_every: int, data: st.DataObj
     """A changed byte ends the journal before its chunk; what is before is right."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "j")
-        write(path, made, EndOfRun(2**63, EndReason.STOPPED), flush_every)
+        write(path, made, EndOfRun(2**51, EndReason.STOPPED), flush_every)
         good = path.read_bytes()
         chunks = JournalReader(str(path)).chunks
         offset = data.draw(st.integers(HEADER_SIZE, len(good) - 1))

@@ -67,7 +67,7 @@ def build_bare(spec: MachineSpec, system: System) -> Board:
         devices.append(timer)
     contents, pieces, entry = _boot(spec, bare, memory)
     backings = tuple(
-        Backing(item.name, item.size, item.kind == "ram", contents.get(item.name, b""), item.fill)
+        Backing(item.name, item.size, item.kind == "ram", bytes(contents.get(item.name, b"")), item.fill)
         for item in bare.memory
     )
     reset_pc = bare.reset_pc if bare.reset_pc is not None else DEFAULT_RESET_PC
@@ -127,17 +127,17 @@ class _SharedLines(Device):
 
 def _boot(
     spec: MachineSpec, bare: BareSpec, memory: tuple[MemoryRegion, ...]
-) -> tuple[dict[str, bytes], tuple[Piece, ...], int | None]:
+) -> tuple[dict[str, bytearray], tuple[Piece, ...], int | None]:
     """Contents of ROM and flash, what is loaded into RAM, and the entry point (None: the reset address)."""
     if spec.image("initrd") is not None:
         raise UsageError("-initrd works on machine malta only: on bare, link it into the kernel")
-    contents: dict[str, bytes] = {}
+    contents: dict[str, bytearray] = {}
     pieces: list[Piece] = []
     entry: int | None = None
     for item in bare.memory:
         image = spec.image(item.image) if item.image else None
         if image is not None and not is_elf(image.data):
-            contents[item.name] = _raw(image, item)
+            contents[item.name] = bytearray(_raw(image, item))
     for role in ("bios", "pflash", "kernel"):
         image = spec.image(role)
         if image is None:
@@ -172,18 +172,18 @@ def _place_elf(
     image: Image,
     bare: BareSpec,
     memory: tuple[MemoryRegion, ...],
-    contents: dict[str, bytes],
+    contents: dict[str, bytearray],
     pieces: list[Piece],
 ) -> None:
     """Segments in RAM are loaded at each reset; those in ROM or flash are there from the start."""
     kinds = {item.name: item for item in bare.memory}
     for segment in elf.segments:
         what = f"{image.role} image {image.path!r}"
-        piece = place(memory, segment.paddr, segment.data.ljust(segment.size, b"\0"), what)
+        piece = place(memory, segment.paddr, segment.data, what, segment.size)
         item = kinds[piece.backing]
         if item.kind == "ram":
             pieces.append(piece)
             continue
-        old = contents.get(piece.backing, b"").ljust(piece.offset + len(segment.data), bytes((item.fill,)))
-        end = piece.offset + len(segment.data)
-        contents[piece.backing] = old[: piece.offset] + segment.data + old[end:]
+        content, end = contents.setdefault(piece.backing, bytearray()), piece.offset + len(segment.data)
+        content.extend(bytes((item.fill,)) * (end - len(content)))
+        content[piece.offset : end] = segment.data

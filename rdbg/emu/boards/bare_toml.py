@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 
@@ -13,6 +14,14 @@ ADDRESS_LIMIT = 1 << 32
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 IRQ_LINES = 6
 ERASE_BLOCK = 64 * 1024
+MOST_TEXT = 128 << 10
+LONGEST_LINE = 2000
+#: Parts of one kind that a board may have, and bytes that may be filled with something else than zeros.
+MOST_PARTS = 64
+MOST_FILLED = 256 << 20
+_DIGITS = re.compile(r"[0-9]{1,12}")
+_LONGEST_SHOWN = 60
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,22 @@ class BareSpec:
     ignored: tuple[tuple[int, int], ...] = field(default=())
 
 
+def _shown(value: object) -> str:
+    """A value in a message: one line, not the whole of a long one."""
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except ValueError:  # a number with more digits than Python writes
+        text = "a number of thousands of digits"
+    text = " ".join(text.split())
+    most = _LONGEST_REASON if isinstance(value, Exception) else _LONGEST_SHOWN
+    return text if len(text) <= most else text[:most] + "..."
+
+
+def _number(value: int) -> str:
+    """A number in a message."""
+    return f"{value:#x}" if abs(value) < 1 << 128 else "a number of more than 128 bits"
+
+
 class _Table:
     """A TOML table whose keys are taken one by one, so that what is left over is a mistake."""
 
@@ -104,45 +129,47 @@ class _Table:
             return default
         value = self.take(key)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, f"must be an integer, not {value!r}")
+            raise self.fail(key, f"must be an integer, not {_shown(value)}")
         if not low <= value <= high:
-            raise self.fail(key, f"must be {low:#x} to {high:#x}, not {value:#x}")
+            raise self.fail(key, f"must be {low:#x} to {high:#x}, not {_number(value)}")
         return value
 
     def size(self, key: str) -> int:
         value = self.take(key)
         if isinstance(value, str):
             digits, unit = value.strip()[:-1], value.strip()[-1:].upper()
-            if unit not in UNITS or not digits.isdigit():
-                raise self.fail(key, f'must be a number of bytes or a text like "64M", not {value!r}')
+            if unit not in UNITS or not _DIGITS.fullmatch(digits):
+                raise self.fail(key, f'must be a number of bytes or a text like "64M", not {_shown(value)}')
             return int(digits) * UNITS[unit]
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, f'must be a number of bytes or a text like "64M", not {value!r}')
+            raise self.fail(key, f'must be a number of bytes or a text like "64M", not {_shown(value)}')
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
         if default is not None and key not in self._values:
             return default
         value = self.take(key)
-        if not isinstance(value, str) or not value:
-            raise self.fail(key, f"must be a text, not {value!r}")
+        if not isinstance(value, str) or not value or not value.isprintable() or len(value) > _LONGEST_SHOWN:
+            raise self.fail(key, f"must be a text of at most {_LONGEST_SHOWN} characters, not {_shown(value)}")
         return value
 
     def choice(self, key: str, choices: tuple[str, ...], default: str | None = None) -> str:
         value = self.text(key, default)
         if value not in choices:
-            raise self.fail(key, f"must be {' or '.join(repr(choice) for choice in choices)}, not {value!r}")
+            raise self.fail(key, f"must be {' or '.join(repr(choice) for choice in choices)}, not {_shown(value)}")
         return value
 
     def tables(self, key: str) -> list[_Table]:
         value = self._values.pop(key, [])
         if not isinstance(value, list):
             raise self.fail(key, f"must be written as [[{key}]]")
+        if len(value) > MOST_PARTS:
+            raise self.fail(key, f"stands there {len(value)} times: a board has at most {MOST_PARTS}")
         return [_Table(item, f"{key}[{index}]", self._path) for index, item in enumerate(value)]
 
     def done(self) -> None:
         for key in self._values:
-            raise self.fail(key, "is not a key that is known here: remove it or see docs/machine.md")
+            raise self.fail(_shown(key)[1:-1], "is not a key that is known here: remove it or see docs/machine.md")
 
 
 def parse_bare(image: Image) -> BareSpec:
@@ -154,12 +181,18 @@ def parse_bare(image: Image) -> BareSpec:
     Raises:
         RdbgError: not TOML, or a key is missing, unknown, of the wrong type or out of range, or windows overlap.
     """
+    if len(image.data) > MOST_TEXT:
+        raise RdbgError(f"board file {image.path!r} has {len(image.data)} bytes, at most {MOST_TEXT} can be")
+    for number, line in enumerate(image.data.split(b"\n"), 1):
+        if len(line) > LONGEST_LINE:  # the time that a key of many parts takes grows with their square
+            raise RdbgError(f"board file {image.path!r}: line {number} has {len(line)} bytes: give a TOML file")
     try:
         values = tomllib.loads(image.data.decode())
     except UnicodeDecodeError as error:
         raise RdbgError(f"board file {image.path!r} is not UTF-8 text (byte {error.start}): give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise RdbgError(f"board file {image.path!r} is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits, and of deep nesting
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else _shown(error)
+        raise RdbgError(f"board file {image.path!r} is not TOML: {reason}") from None
     top = _Table(values, "", image.path)
     spec = BareSpec(
         name=top.text("name", "bare"),
@@ -184,12 +217,12 @@ def parse_bare(image: Image) -> BareSpec:
 def _memory(table: _Table, kind: str) -> MemorySpec:
     size = table.size("size")
     if size <= 0 or size % PAGE_SIZE:
-        raise table.fail("size", f"must be a multiple of {PAGE_SIZE:#x} above 0, not {size:#x}")
+        raise table.fail("size", f"must be a multiple of {PAGE_SIZE:#x} above 0, not {_number(size)}")
     base = table.integer("base", 0, ADDRESS_LIMIT - 1)
     if base % PAGE_SIZE:
         raise table.fail("base", f"must be a multiple of {PAGE_SIZE:#x}, not {base:#x}")
     if base + size > ADDRESS_LIMIT:
-        raise table.fail("size", f"goes past the end of the address space: {base + size:#x}")
+        raise table.fail("size", f"goes past the end of the address space: {_number(base + size)}")
     fill = table.integer("fill", 0, 255, 0xFF if kind == "flash" else 0)
     image = None
     if kind != "ram":
@@ -199,7 +232,7 @@ def _memory(table: _Table, kind: str) -> MemorySpec:
     if kind == "flash" and table.has("block"):
         block = table.size("block")
         if block < 256 or block & (block - 1) or size % block:
-            raise table.fail("block", f"must be a power of two that divides the size, not {block:#x}")
+            raise table.fail("block", f"must be a power of two that divides the size, not {_number(block)}")
     spec = MemorySpec(kind, table.text("name", kind), base, size, fill, image, block)
     table.done()
     return spec
@@ -245,7 +278,7 @@ def _timer(table: _Table, index: int) -> TimerSpec:
 def _ignored(table: _Table) -> tuple[int, int]:
     base, size = table.integer("base", 0, ADDRESS_LIMIT - 1), table.size("size")
     if size <= 0:
-        raise table.fail("size", f"must be above 0, not {size}")
+        raise table.fail("size", f"must be above 0, not {_number(size)}")
     table.done()
     return base, size
 
@@ -260,6 +293,23 @@ def _check_overlaps(spec: BareSpec, path: str) -> None:
     windows += [(uart.base, uart_size(uart), f"uart {uart.name!r}") for uart in spec.uarts]
     windows += [(timer.base, 16, f"timer {timer.name!r}") for timer in spec.timers]
     windows.sort()
+    for base, size, name in [*windows, *((*ignored, "[[ignore]]") for ignored in spec.ignored)]:
+        end = base + size
+        if end > ADDRESS_LIMIT:
+            raise RdbgError(f"board file {path!r}: {name} goes past the end of the address space: {_number(end)}")
+    for base, size in spec.ignored:
+        for memory in spec.memory:
+            if memory.base <= base and base + size <= memory.base + memory.size:
+                raise RdbgError(
+                    f"board file {path!r}: [[ignore]] at {base:#x} lies in {memory.kind} {memory.name!r}, which "
+                    "answers there: remove it or move it"
+                )
+    filled = sum(memory.size for memory in spec.memory if memory.fill)
+    if filled > MOST_FILLED:
+        raise RdbgError(
+            f"board file {path!r}: {filled >> 20} MiB of flash and of memory with the key fill are more than the "
+            f"{MOST_FILLED >> 20} MiB that rdbg fills: make them smaller"
+        )
     for (base, size, name), (next_base, _, next_name) in zip(windows, windows[1:], strict=False):
         if base + size > next_base:
             raise RdbgError(

@@ -61,7 +61,7 @@ def _from_elf(
     for segment in elf.segments:
         base = next((base for base in (flash_base, rom_base) if base <= segment.paddr < base + flash_size), None)
         if base is None:
-            pieces.append(place(memory, segment.paddr, segment.data.ljust(segment.size, b"\0"), what))
+            pieces.append(place(memory, segment.paddr, segment.data, what, segment.size))
             continue
         offset = segment.paddr - base
         if offset + len(segment.data) > flash_size:

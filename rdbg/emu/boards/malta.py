@@ -148,9 +148,7 @@ def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, t
             "link it at 0x80000000 or up"
         )
     what = f"kernel image {kernel.path!r}"
-    pieces = tuple(
-        place(memory, segment.paddr, segment.data.ljust(segment.size, b"\0"), what) for segment in elf.segments
-    )
+    pieces = tuple(place(memory, segment.paddr, segment.data, what, segment.size) for segment in elf.segments)
     low_ram = min(spec.ram_bytes, LOW_RAM_MAX)
     prefix = ""
     initrd = spec.image("initrd")

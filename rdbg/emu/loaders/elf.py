@@ -17,6 +17,9 @@ SEGMENT_LOAD = 1
 HEADER_SIZE = 52
 PROGRAM_HEADER_SIZE = 32
 
+#: All segments together, zeros included: they are kept beside the machine's memory, for the next reset.
+MOST_LOADED = 256 << 20
+
 KSEG0, KSEG2 = 0x8000_0000, 0xC000_0000
 PHYSICAL_MASK = 0x1FFF_FFFF
 
@@ -110,6 +113,7 @@ def parse_elf(image: Image, big_endian: bool) -> ElfImage:
         raise RdbgError(f"{what} is truncated: its program headers end at {table + count * entry_size:#x}, "
                         f"the file at {len(data):#x}")  # fmt: skip
     segments = []
+    total = 0
     for index in range(count):
         kind, offset, _, paddr, file_size, size = struct.unpack_from(order + "6I", data, table + index * entry_size)
         if kind != SEGMENT_LOAD or size == 0:
@@ -119,6 +123,10 @@ def parse_elf(image: Image, big_endian: bool) -> ElfImage:
                             f"the file at {len(data):#x}")  # fmt: skip
         if file_size > size:
             raise RdbgError(f"{what} is damaged: segment {index} has {file_size} bytes in the file, {size} in memory")
+        total += size
+        if total > MOST_LOADED:
+            raise RdbgError(f"{what} asks for more than the {MOST_LOADED >> 20} MiB that rdbg loads: segment {index} "
+                            f"has {size:#x} bytes in memory; check how it is linked")  # fmt: skip
         segments.append(Segment(physical(paddr), data[offset : offset + file_size], size))
     if not segments:
         raise RdbgError(f"{what} has nothing to load: it has no loadable segment")

@@ -24,19 +24,20 @@ class Piece:
     data: bytes = field(repr=False)
 
 
-def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str) -> Piece:
-    """Where bytes at a guest-physical address go.
+def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, size: int = 0) -> Piece:
+    """Where bytes at a guest-physical address go. It is known that they fit before any zero is made.
 
     Args:
         memory: the board's windows onto storage.
         paddr: guest-physical address.
         data: the bytes.
         what: for the message, e.g. ``kernel image 'vmlinux'``.
+        size: bytes in memory; zeros follow the data up to there.
 
     Raises:
         RdbgError: no memory there, or not enough.
     """
-    end = paddr + len(data)
+    end = paddr + max(size, len(data))
     for region in memory:
         if region.base <= paddr < region.base + region.size:
             if end > region.base + region.size:
@@ -44,7 +45,7 @@ def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str) 
                     f"{what} does not fit: it needs physical {paddr:#x} to {end - 1:#x}, "
                     f"{region.backing} ends at {region.base + region.size - 1:#x}: give the machine more memory"
                 )
-            return Piece(region.backing, paddr - region.base + region.offset, data)
+            return Piece(region.backing, paddr - region.base + region.offset, data.ljust(size, b"\0"))
     raise RdbgError(f"{what} is linked for physical {paddr:#x}, where the board has no memory: link it elsewhere")
 
 
