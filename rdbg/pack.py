@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import zipfile
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.checkpoints.store_file import put_logs_aside
 from rdbg.errors import RdbgError, UsageError
+from rdbg.journal.reader import JournalReader
 from rdbg.recording import OpenRecording, store_path
+from rdbg.regular_file import open_regular
 
 JOURNAL = "journal"
 SNAPSHOTS = "snapshots"
 _BLOCK = 1 << 20
+#: How a member may be compressed: as `pack` does it. Each is tried until the member unpacks to no more than it may.
+_METHODS = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED)
+#: A member may be so many times as large as it is in the pack, and so many bytes larger: a pack of a few megabytes
+#: must not fill a disk.
+_MOST_TIMES = 64
+_MORE_BYTES = 64 << 20
+_ENCRYPTED = 1  # bit of a member's flags
 
 
 def pack(recording: str, archive: str) -> None:
@@ -29,28 +43,30 @@ def pack(recording: str, archive: str) -> None:
     """
     _refuse(archive)
     opened = OpenRecording(recording)
-    copy, draft = archive + ".snapshots.new", archive + ".new"
     try:
         if opened.store is None:
             raise RdbgError(f"{store_path(recording)}: no snapshot store there; a pack needs it for the images")
         opened.spec()  # raises: an image is missing
-        _remove(copy)
-        opened.store.copy_to(copy)
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as made:
-            made.write(recording, JOURNAL)
-            made.write(copy, SNAPSHOTS, zipfile.ZIP_STORED)  # its contents are compressed
-        os.replace(draft, archive)
+        with _folder_beside(archive) as folder:
+            copy, draft = folder / SNAPSHOTS, folder / "pack"
+            opened.store.copy_to(str(copy))
+            for method in _METHODS:
+                with zipfile.ZipFile(draft, "w") as made:
+                    made.write(recording, JOURNAL, method)
+                    made.write(copy, SNAPSHOTS, zipfile.ZIP_STORED)  # its contents are compressed
+                    fits = _is_modest(made.getinfo(JOURNAL))
+                if fits:
+                    break
+            _put(draft, archive)
     except OSError as error:
         raise RdbgError(f"{archive}: cannot write the pack: {error.strerror}") from error
     finally:
         opened.close()
-        _remove(copy)
-        _remove(draft)
 
 
 def is_pack(path: str) -> bool:
     """Whether a file is a zip archive, which a journal never is."""
-    return zipfile.is_zipfile(path)
+    return os.path.isfile(path) and zipfile.is_zipfile(path)
 
 
 def unpack(archive: str, recording: str) -> None:
@@ -67,32 +83,77 @@ def unpack(archive: str, recording: str) -> None:
     store = store_path(recording)
     _refuse(recording)
     _refuse(store)
-    drafts = (recording + ".new", store + ".new")
     try:
-        with zipfile.ZipFile(archive) as packed:
-            if sorted(packed.namelist()) != [JOURNAL, SNAPSHOTS]:
-                raise RdbgError(f"{archive}: not a packed recording; give a file made by 'rdbg pack'")
-            for name, draft in zip((JOURNAL, SNAPSHOTS), drafts, strict=True):
-                with packed.open(name) as source, open(draft, "wb") as target:
-                    shutil.copyfileobj(source, target, _BLOCK)
-        # The journal comes last: a name without it is no recording yet.
-        os.replace(drafts[1], store)
-        os.replace(drafts[0], recording)
+        with _folder_beside(recording) as folder:
+            names = {JOURNAL: folder / "new", SNAPSHOTS: Path(store_path(str(folder / "new")))}
+            _extract(archive, names)
+            _check(archive, names)
+            # The journal comes last: a name without it is no recording yet.
+            put_logs_aside(store)
+            _put(names[SNAPSHOTS], store)
+            try:
+                _put(names[JOURNAL], recording)
+            except BaseException:
+                os.unlink(store)
+                raise
     except OSError as error:
         raise RdbgError(f"{archive}: cannot unpack to {recording}: {error.strerror}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+
+
+def _extract(archive: str, names: dict[str, Path]) -> None:
+    try:
+        with open(open_regular(archive, "the pack"), "rb") as file, zipfile.ZipFile(file) as packed:
+            members = packed.infolist()
+            if sorted(member.filename for member in members) != sorted(names):
+                raise RdbgError(f"{archive}: not a packed recording; give a file made by 'rdbg pack'")
+            for member in members:
+                if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED or not _is_modest(member):
+                    raise RdbgError(
+                        f"{archive}: not a packed recording: its {member.filename} is not as 'rdbg pack' makes it; "
+                        "take a good copy"
+                    )
+                with packed.open(member) as source, open(names[member.filename], "xb") as target:
+                    shutil.copyfileobj(source, target, _BLOCK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise RdbgError(f"{archive}: not a packed recording, or damaged ({reason}); take a good copy") from error
-    finally:
-        for draft in drafts:
-            _remove(draft)
+
+
+def _is_modest(member: zipfile.ZipInfo) -> bool:
+    return member.file_size <= _MOST_TIMES * member.compress_size + _MORE_BYTES
+
+
+def _check(archive: str, names: dict[str, Path]) -> None:
+    """What was in the pack must be a recording, and one: a journal and the store that belongs to it."""
+    try:
+        with closing(JournalReader(str(names[JOURNAL]))) as reader:
+            SnapshotStore.open(str(names[SNAPSHOTS]), reader.header.recording_id).close()
+    except RdbgError as error:
+        reason = str(error)
+        for part, path in names.items():
+            reason = reason.replace(str(path), part)
+        raise RdbgError(f"{archive}: not a packed recording ({reason})") from error
+
+
+@contextmanager
+def _folder_beside(path: str) -> Iterator[Path]:
+    """A new folder that nobody else writes to, on the file system of ``path``; it goes with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix=".rdbg-", dir=os.path.dirname(os.path.abspath(path))) as folder:
+        yield Path(folder)
+
+
+def _put(made: Path, path: str) -> None:
+    """Give a file its name, which must be free still."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        _refuse(path)
+        raise
+    except OSError:  # a file system without hard links
+        _refuse(path)
+        os.rename(made, path)
 
 
 def _refuse(path: str) -> None:
     if os.path.lexists(path):
         raise UsageError(f"{path}: this file exists; choose another name or remove it")
-
-
-def _remove(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)

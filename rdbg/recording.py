@@ -59,8 +59,13 @@ class NewRecording:
         self._target = store_path(os.path.realpath(path))
         self._draft = self._target + ".new"
         try:
-            if os.path.lexists(self._target):
-                refuse_target(self._target)
+            for name in (self._target, self._draft, self._target + ".old"):
+                if os.path.lexists(name):
+                    refuse_target(name)
+        except BaseException:
+            self.writer.discard()
+            raise
+        try:
             self.store = SnapshotStore.create(self._draft, header.recording_id)
             for image in spec.images:
                 self.store.put_image(image.data)

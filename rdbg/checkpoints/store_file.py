@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -141,10 +142,13 @@ def refuse_target(path: str) -> None:
     Raises:
         RdbgError: it is something else.
     """
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise RdbgError(f"{path}: cannot replace the snapshot store: this is no file; choose another name")
     with guard(path, "replace the snapshot store"):
         connection = _connect(path, "rw")
     try:
-        replaceable = _is_store(connection)
+        # A recorder that was killed at its start leaves a file without tables.
+        replaceable = _is_store(connection) or connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
     except sqlite3.Error as error:
         if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise explain(path, "replace the snapshot store", error) from error

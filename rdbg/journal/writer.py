@@ -217,7 +217,7 @@ class JournalWriter:
         self._offset += len(data)
 
     def _open_draft(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             descriptor = os.open(self._draft, flags, 0o666)
         except OSError as error:
@@ -227,6 +227,13 @@ class JournalWriter:
         if not lock(descriptor):
             os.close(descriptor)
             raise RdbgError(f"{self.path}: another rdbg is starting to record under this name; choose another name")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or os.pread(descriptor, len(fmt.MAGIC), 0) not in (b"", fmt.MAGIC):
+            os.close(descriptor)
+            raise RdbgError(
+                f"{self._draft}: a recording begins under this name, and the file is no rdbg journal; move it away, "
+                "or choose another name"
+            )
         os.ftruncate(descriptor, 0)
         return descriptor
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdbg.errors import RdbgError
+from rdbg.journal.format import MAGIC
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason, Record
 from rdbg.journal.writer import JournalWriter
@@ -34,7 +35,7 @@ def test_the_old_recording_stands_until_the_new_one_is_published(tmp_path: Path)
 
 
 def test_a_draft_left_by_a_killed_recorder_is_reused(tmp_path: Path) -> None:
-    (tmp_path / "j.new").write_bytes(b"x" * 10_000)
+    (tmp_path / "j.new").write_bytes(MAGIC + b"x" * 10_000)
     write(tmp_path / "j", [], END)
     assert JournalReader(str(tmp_path / "j")).end == END
 
