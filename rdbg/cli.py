@@ -50,6 +50,11 @@ _DEBUG_OWN = {
     "script": "FILE",
     "batch": "",
 }
+#: GDB has the terminal.
+_HOW_TO_TYPE = (
+    "GDB shows what the guest prints; to type to it, add -serial tcp:127.0.0.1:4444,server,nowait "
+    "and say 'nc 127.0.0.1 4444' in another terminal"
+)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
 
 
 def _debug(words: Sequence[str]) -> int:
-    from rdbg.debugger import find_gdb, gdb_arguments, start_gdb
+    from rdbg.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
     from rdbg.session import Session, Surroundings
 
     line = parse_line(words, own=_DEBUG_OWN, operands=True)
@@ -131,22 +136,27 @@ def _debug(words: Sequence[str]) -> int:
     _prepare(options)
     gdb: subprocess.Popen[bytes] | None = None
     options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
-    commands = [f"monitor goto {place}" for place in line.own.get("at", [])]
-    commands += line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
+    commands = line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
+    batch = "batch" in line.own
     around = Surroundings(
         command_line=("rdbg", "debug", *words),
-        terminal_input=False,
+        terminal=False,
         ended=lambda: gdb is not None and gdb.poll() is not None,
     )
     with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
         session = Session(options, around)
         try:
+            for place in line.own.get("at", []):
+                session.goto(place)
             assert session.server is not None
             symbols = line.last("symbols") or session.write_symbols(Path(folder))
-            arguments = gdb_arguments(session.server.address, symbols, session.image_folder(), commands)
-            gdb = start_gdb(program, (["-batch"] if "batch" in line.own else []) + arguments)
+            start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)
+            arguments = gdb_arguments(start, Path(folder))
+            if recording is None and not batch and session.console_is_shown:
+                _say(_HOW_TO_TYPE)
+            gdb = start_gdb(program, arguments)
             session.run()
-            code = gdb.wait() if recording is None or gdb.poll() is not None else 0
+            code = exit_code(program, gdb.wait()) if recording is None or gdb.poll() is not None else 0
         finally:
             if gdb is not None and gdb.poll() is None:
                 gdb.terminate()
@@ -190,7 +200,7 @@ def _symbols(words: Sequence[str]) -> int:
     if output is None:
         raise UsageError("symbols: names no file to write to; add -o FILE")
     options = replace(_replaying(line.options, _one_file("symbols", line.operands)), serials=(_NOWHERE,))
-    session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal_input=False))
+    session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal=False))
     try:
         count = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
     finally:

@@ -34,6 +34,7 @@ from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, Surroundings
 from rdbg.stub.connection import Connection
 from rdbg.stub.features import FEATURES
+from rdbg.stub.guest_console import GuestConsole
 from rdbg.timeline import Timeline
 
 _log = logging.getLogger("rdbg.gdbstub")
@@ -55,6 +56,7 @@ class GdbOptions:
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
+        console: the guest's console, if GDB is to show it.
     """
 
     host: str = "127.0.0.1"
@@ -64,6 +66,7 @@ class GdbOptions:
     executable: bytes | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
     troubles: Sequence[str] = ()
+    console: GuestConsole | None = None
 
 
 class GdbServer:
@@ -85,6 +88,7 @@ class GdbServer:
             leave=self._leave,
             stop_wanted=self._stop_wanted,
             troubles=options.troubles,
+            console=options.console or GuestConsole(),
         )
         self._stopped = options.stopped
         self._listener: Listener | None = None
@@ -141,7 +145,7 @@ class GdbServer:
         writing: list[Connection] = []
         if self._client is not None:
             reading.append(self._client.connection)
-            if self._client.connection.has_unsent:
+            if self._client.connection.unsent:
                 writing.append(self._client.connection)
         if not reading:
             return

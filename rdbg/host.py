@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from rdbg.emu.inputs import InputEvent, InputKind
@@ -55,6 +56,15 @@ class Host:
         for number, previous in self._previous.items():
             signal.signal(number, previous)  # type: ignore[arg-type]  # what signal.signal gave us
         self._previous.clear()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Meanwhile SIGINT raises KeyboardInterrupt, as before."""
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
     @property
     def quit_requested(self) -> bool:

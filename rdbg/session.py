@@ -16,11 +16,14 @@ from rdbg.images import is_elf, machine_spec, read_image
 from rdbg.journal.header import image_digest
 from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
+from rdbg.monitor.command import Session as MonitorSession
+from rdbg.monitor.travel import travel
 from rdbg.options import RecordMode, RunOptions
 from rdbg.recording import NewRecording, OpenRecording
 from rdbg.replay_options import check_against
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.stub.guest_console import GuestConsole
 from rdbg.timeline import StopConditions, StopReason, Timeline
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
@@ -35,12 +38,12 @@ class Surroundings:
 
     Args:
         command_line: the words typed, for the journal.
-        terminal_input: whether standard input is the guest's.
+        terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
         ended: asked often; True ends the session.
     """
 
     command_line: tuple[str, ...] = ()
-    terminal_input: bool = True
+    terminal: bool = True
     ended: Callable[[], bool] | None = None
 
 
@@ -92,7 +95,7 @@ class Session:
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 if standing and server is None:
                     break
-                if standing and not told and self._around.terminal_input:
+                if standing and not told and self._around.terminal:
                     told = True
                     self._tell_end(stop.reason)
             if server is not None:
@@ -100,6 +103,21 @@ class Session:
                 server.poll(_IDLE_SECONDS if idle else 0.0)
             elif standing:
                 host.wait(_IDLE_SECONDS)
+
+    def goto(self, place: str) -> None:
+        """Go to a place as users name them, before anything else happens. Ctrl-C ends it.
+
+        Raises:
+            RdbgError: there is no such place.
+        """
+        assert self._host is not None
+        with self._host.interruptible():
+            travel(MonitorSession(self.timeline, self._attend, lambda: None), place)
+
+    @property
+    def console_is_shown(self) -> bool:
+        """Whether a serial port leads to the terminal, or to GDB that has it."""
+        return any(spec.kind is SerialKind.STDIO for spec in self._serials)
 
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice."""
@@ -151,10 +169,11 @@ class Session:
         self._spec = spec
         machine = Machine(spec)
         queue = LiveQueue(machine.serial_room)
-        serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
-        ports = SerialPorts(serials, self._around.terminal_input, self._options.listen_any)
+        serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
+        console = None if self._around.terminal else GuestConsole()
+        ports = SerialPorts(serials, console, self._options.listen_any)
         host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended)
-        host.catch_signals(interrupt_ends=self._around.terminal_input)
+        host.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
         self.timeline = Timeline(
@@ -179,6 +198,7 @@ class Session:
                     executable=_executable(spec),
                     stop_wanted=self._attend,
                     troubles=self._troubles,
+                    console=console,
                 ),
             )
             self.server.listen()

@@ -1,9 +1,10 @@
-"""Which tests can run here: those marked ``real`` need Debian packages."""
+"""Which tests can run here: those marked ``real`` need Debian packages. The GDBs that tests run with."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypothesis import settings
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+#: The GDB from PyPI.
+PYPI_GDB = Path(sysconfig.get_path("scripts")) / "gdb"
 
 UBOOT_BIOS = Path("/usr/lib/u-boot/maltael/u-boot.bin")
 
@@ -59,3 +63,15 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {reason}"
     return report
+
+
+@pytest.fixture(params=[pytest.param("gdb-multiarch", marks=pytest.mark.real("gdb-multiarch")), "pypi"])
+def gdb_program(request: pytest.FixtureRequest) -> str:
+    """Path of a GDB that knows MIPS."""
+    if request.param == "pypi":
+        if not PYPI_GDB.is_file():
+            pytest.skip("needs gdb-for-pwndbg (pip install '.[gdb]')")
+        return str(PYPI_GDB)
+    found = shutil.which(request.param)
+    assert found is not None
+    return found

@@ -12,6 +12,9 @@ from itertools import groupby, pairwise
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
 from rdbg.rsp.address import sign_extended
 
+#: What GDB's BFD library calls the CPU.
+ARCHITECTURE = "mips:isa32r2"
+
 _HEADER = '<?xml version="1.0"?>\n'
 _ADDRESS_SPACE = 1 << 64
 _UPPER_HALF = 0x8000_0000
@@ -23,15 +26,14 @@ def _quoted(text: str) -> str:
     return f'"{escape(text)}"'
 
 
-def target_description(registers: Sequence[RegisterInfo], architecture: str) -> str:
+def target_description(registers: Sequence[RegisterInfo]) -> str:
     """The machine's registers in GDB's terms.
 
     Args:
         registers: in any order; those of one feature are put together.
-        architecture: a BFD architecture name, e.g. ``mips:isa32r2``.
     """
     lines = [_HEADER + '<!DOCTYPE target SYSTEM "gdb-target.dtd">', '<target version="1.0">']
-    lines.append(f"  <architecture>{architecture}</architecture>")
+    lines.append(f"  <architecture>{ARCHITECTURE}</architecture>")
     # Sorting is stable and by first number: GDB's own features keep their usual order.
     first: dict[str, int] = {}
     for register in registers:

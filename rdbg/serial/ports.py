@@ -7,25 +7,26 @@ from collections.abc import Callable, Sequence
 
 from rdbg.errors import UsageError
 from rdbg.serial.backend import NullSerial, SerialBackend
+from rdbg.serial.console import Screen, ScreenSerial
 from rdbg.serial.file import FileSerial
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial
 
 
-def open_backend(spec: SerialSpec, terminal_input: bool = True, listen_any: bool = False) -> SerialBackend:
+def open_backend(spec: SerialSpec, screen: Screen | None = None, listen_any: bool = False) -> SerialBackend:
     """Open the host end that a ``-serial`` option names.
 
     Args:
         spec: the option.
-        terminal_input: whether standard input may be read.
+        screen: shows what goes to standard output, if the terminal is somebody else's.
         listen_any: other hosts may connect to a port that is listened on.
 
     Raises:
         RdbgError: it cannot be opened.
     """
     if spec.kind is SerialKind.STDIO:
-        return StdioSerial(spec.escape, terminal_input)
+        return StdioSerial(spec.escape) if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.FILE:
         return FileSerial(spec.path)
     if spec.kind is SerialKind.TCP and spec.address is not None:
@@ -38,7 +39,7 @@ class SerialPorts:
 
     Args:
         specs: one for each port from 0; the rest lead nowhere.
-        terminal_input: whether standard input may be read.
+        screen: shows what goes to standard output, if the terminal is somebody else's.
         listen_any: other hosts may connect to ports that are listened on.
 
     Raises:
@@ -46,14 +47,14 @@ class SerialPorts:
     """
 
     def __init__(
-        self, specs: Sequence[SerialSpec], terminal_input: bool = True, listen_any: bool = False
+        self, specs: Sequence[SerialSpec], screen: Screen | None = None, listen_any: bool = False
     ) -> None:
         if sum(spec.kind is SerialKind.STDIO for spec in specs) > 1:
             raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
         self._backends: list[SerialBackend] = []
         try:
             for spec in specs:
-                self._backends.append(open_backend(spec, terminal_input, listen_any))
+                self._backends.append(open_backend(spec, screen, listen_any))
         except BaseException:
             self.close()
             raise

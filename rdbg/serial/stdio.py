@@ -65,20 +65,18 @@ class StdioSerial(SerialBackend):
 
     Args:
         escape: Ctrl-A begins a command to rdbg, and Ctrl-C goes to the guest.
-        reading: whether standard input is the guest's (false: somebody else reads the terminal).
     """
 
-    def __init__(self, escape: bool, reading: bool = True) -> None:
-        self._input = sys.stdin.fileno() if reading else None
+    def __init__(self, escape: bool) -> None:
+        self._input: int | None = sys.stdin.fileno()
         self._output = sys.stdout.fileno()
         self._escape = escape
         self._escaped = False
         self._breaks = 0
         self._quit = False
         self._pending = bytearray()
-        self._mode = TerminalMode(self._input) if self._input is not None else None
-        if self._mode is not None:
-            self._mode.make_raw(signals=not escape)
+        self._mode = TerminalMode(self._input)
+        self._mode.make_raw(signals=not escape)
 
     def read_handles(self) -> list[int]:
         """Standard input, until its end."""
@@ -137,8 +135,7 @@ class StdioSerial(SerialBackend):
     def close(self) -> None:
         """Give the terminal its modes back."""
         self.flush()
-        if self._mode is not None:
-            self._mode.restore()
+        self._mode.restore()
 
     def _without_commands(self, data: bytes) -> bytes:
         kept = bytearray()

@@ -13,6 +13,7 @@ from rdbg.rsp import replies
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
 from rdbg.stub.float_width import wide_floats
+from rdbg.stub.guest_console import GuestConsole
 from rdbg.stub.passing import Passing
 from rdbg.stub.points import PointTable
 from rdbg.stub.registers import RegisterBytes
@@ -37,11 +38,13 @@ class Feature:
             what there is to send. The longest beginning that fits counts.
         words: the same for packets that are that name and nothing else.
         advertise: entries for the reply to ``qSupported``.
+        shows_text: whether GDB shows text (``O`` packets) that comes before the replies.
     """
 
     packets: Mapping[bytes, Handler] = field(default_factory=dict)
     words: Mapping[bytes, Handler] = field(default_factory=dict)
     advertise: Callable[[Client], Iterable[str]] = field(default=lambda client: ())
+    shows_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Surroundings:
         leave: ends the whole session (``monitor quit``).
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
         troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
+        console: what the guest prints, if GDB is to show it.
     """
 
     timeline: Timeline
     executable: bytes
     leave: Callable[[], None]
     stop_wanted: Callable[[], bool]
+    console: GuestConsole
     troubles: Sequence[str] = ()
 
 
@@ -102,6 +107,9 @@ class Client:
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
         self._words = {name: handler for feature in features for name, handler in feature.words.items()}
         self._longest = max(map(len, self._handlers))
+        self._showing = {
+            name for feature in features if feature.shows_text for name in (*feature.packets, *feature.words)
+        }
         self._expedited = tuple(
             number for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc")) if number is not None
         )
@@ -167,7 +175,10 @@ class Client:
         if handler is None:
             return replies.UNSUPPORTED
         try:
-            return handler(self, packet[len(name) :])
+            if name not in self._showing:
+                return handler(self, packet[len(name) :])
+            with self.surroundings.console.shown_by(self.connection):
+                return handler(self, packet[len(name) :])
         except PacketError as error:
             _log.info("%s: %s", self.connection.name, error)
             # Only numbers are understood by every GDB in the answers to memory packets.

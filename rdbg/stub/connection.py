@@ -58,9 +58,9 @@ class Connection:
         return self._socket.fileno()
 
     @property
-    def has_unsent(self) -> bool:
-        """Whether replies wait for the client to read."""
-        return bool(self._unsent)
+    def unsent(self) -> int:
+        """Bytes that wait for the client to read."""
+        return len(self._unsent)
 
     def pump(self) -> None:
         """Take what has arrived and send what waits, without blocking."""

@@ -31,4 +31,4 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     return replies.OK
 
 
-MONITOR = Feature(packets={b"qRcmd,": _monitor})
+MONITOR = Feature(packets={b"qRcmd,": _monitor}, shows_text=True)

@@ -148,9 +148,11 @@ RESUME = Feature(
         b"vCtrlC": lambda client, rest: replies.OK,  # one that comes while the guest stands
     },
     advertise=lambda client: ("vContSupported+",),
+    shows_text=True,
 )
 
 REVERSE = Feature(
     words={b"bc": _reverse_continue, b"bs": _reverse_step},
     advertise=lambda client: ("ReverseStep+", "ReverseContinue+"),
+    shows_text=True,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.gdb.conftest import PYPI_GDB
+from tests.conftest import PYPI_GDB
 from tests.gdb.driver import Guest
 from tests.processes import spawn
 
@@ -102,7 +102,7 @@ class Dap:
 
 
 pytestmark = [
-    pytest.mark.skipif(not PYPI_GDB.is_file(), reason="needs gdb-for-pwndbg (pip install rdbg[gdb])"),
+    pytest.mark.skipif(not PYPI_GDB.is_file(), reason="needs gdb-for-pwndbg (pip install '.[gdb]')"),
     pytest.mark.timeout(60),
 ]
 

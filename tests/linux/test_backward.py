@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.gdb.conftest import gdb_program as gdb_program
 from tests.gdb.driver import Gdb
 from tests.gdb.test_guest import END_WORDS, START_WORDS, says
 from tests.linux.conftest import LOOP, WRITES, Recording

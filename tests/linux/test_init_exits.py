@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LINUX
-from tests.gdb.conftest import gdb_program as gdb_program
 from tests.gdb.driver import Gdb
 from tests.linux.fetch import BUSYBOX
 from tests.linux.initramfs import initramfs

@@ -18,8 +18,7 @@ def test_registers_stand_in_their_features() -> None:
             RegisterInfo(32, "status", 32, "cp0", group="system"),
             RegisterInfo(33, "lo", 32, "cpu"),
             RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float"),
-        ],
-        "mips:isa32r2",
+        ]
     )
     tree = ElementTree.fromstring(text)
     assert tree.findtext("architecture") == "mips:isa32r2"
