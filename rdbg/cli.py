@@ -14,7 +14,7 @@ from pathlib import Path
 from rdbg import __version__
 from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError, UsageError
-from rdbg.images import is_elf
+from rdbg.images import is_elf, read_image
 from rdbg.option_values import HelpWanted, hint
 from rdbg.options import ImageFile, RecordMode, RunOptions
 from rdbg.qemu_options import HARMLESS, help_entry, help_text, parse_line
@@ -138,10 +138,12 @@ def _debug(words: Sequence[str]) -> int:
     options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
     commands = line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
     batch = "batch" in line.own
+    symbols = line.last("symbols")
     around = Surroundings(
         command_line=("rdbg", "debug", *words),
         terminal=False,
         ended=lambda: gdb is not None and gdb.poll() is not None,
+        symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
     )
     with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
         session = Session(options, around)
@@ -149,7 +151,7 @@ def _debug(words: Sequence[str]) -> int:
             for place in line.own.get("at", []):
                 session.goto(place)
             assert session.server is not None
-            symbols = line.last("symbols") or session.write_symbols(Path(folder))
+            symbols = symbols or session.write_symbols(Path(folder))
             start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)
             arguments = gdb_arguments(start, Path(folder))
             if recording is None and not batch and session.console_is_shown:
@@ -202,10 +204,11 @@ def _symbols(words: Sequence[str]) -> int:
     options = replace(_replaying(line.options, _one_file("symbols", line.operands)), serials=(_NOWHERE,))
     session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal=False))
     try:
-        count = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
+        table = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
     finally:
         session.close()
-    print(f"{count} symbols in {output}; in GDB: file {output}")
+    moved = f" (the kernel has moved itself by {table.moved:#x})" if table.moved else ""
+    print(f"{len(table.symbols)} symbols in {output}{moved}; in GDB: file {output}")
     return 0
 
 

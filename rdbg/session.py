@@ -24,6 +24,7 @@ from rdbg.replay_options import check_against
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.stub.guest_console import GuestConsole
+from rdbg.symbols.kaslr import moves_itself
 from rdbg.timeline import StopConditions, StopReason, Timeline
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
@@ -40,11 +41,13 @@ class Surroundings:
         command_line: the words typed, for the journal.
         terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
         ended: asked often; True ends the session.
+        symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
     """
 
     command_line: tuple[str, ...] = ()
     terminal: bool = True
     ended: Callable[[], bool] | None = None
+    symbols: bytes | None = None
 
 
 class Session:
@@ -195,13 +198,14 @@ class Session:
                     port=options.gdb.port,
                     listen_any=options.listen_any,
                     stopped=options.stopped,
-                    executable=_executable(spec),
+                    executable=self._around.symbols or _executable(spec),
                     stop_wanted=self._attend,
                     troubles=self._troubles,
                     console=console,
                 ),
             )
             self.server.listen()
+            self._tell_of_moving()
         if self._recording is not None:
             self._recording.publish()
             self.timeline.use_store(self._recording.store)
@@ -261,6 +265,14 @@ class Session:
         what = "the guest has powered off" if reason is StopReason.SHUTDOWN else "the recording is at its end"
         host, port = self.server.address
         _say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
+
+    def _tell_of_moving(self) -> None:
+        elf = self._around.symbols or _executable(self._spec)
+        if self.timeline.live and elf is not None and moves_itself(elf) and "nokaslr" not in self._spec.append.split():
+            _say(
+                "the kernel moves itself when it boots (KASLR): GDB has its addresses if it connects after that; "
+                "nokaslr in -append keeps it in its place"
+            )
 
     def _release(self) -> None:
         if self._host is not None:

@@ -18,6 +18,7 @@ from rdbg.stub.passing import Passing
 from rdbg.stub.points import PointTable
 from rdbg.stub.registers import RegisterBytes
 from rdbg.stub.writes import Writes
+from rdbg.symbols.kaslr import kernel_offset, moves_itself
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 
@@ -93,7 +94,10 @@ class Client:
         self.points = PointTable()
         self.passing = Passing(self.timeline, self.points, self.say, self.interrupted)
         self.session = monitor.Session(
-            self.timeline, self.interrupted, surroundings.leave, SymbolTable(surroundings.executable)
+            self.timeline,
+            self.interrupted,
+            surroundings.leave,
+            SymbolTable(surroundings.executable, machine.read_memory),
         )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()
@@ -113,6 +117,19 @@ class Client:
         self._expedited = tuple(
             number for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc")) if number is not None
         )
+
+    def kernel_offset(self) -> int:
+        """How far the guest's kernel has moved itself (KASLR), in bytes. In a recording: by its end, since GDB asks
+        once."""
+        timeline, elf = self.timeline, self.surroundings.executable
+        offset = kernel_offset(timeline.machine.read_memory, elf)
+        if offset or timeline.live or not moves_itself(elf):
+            return offset
+        position = timeline.position
+        timeline.goto(timeline.end, self.interrupted)
+        offset = kernel_offset(timeline.machine.read_memory, elf)
+        timeline.goto(position, self.interrupted)
+        return offset
 
     def handle(self, packet: bytes) -> None:
         """Obey a packet and send the reply."""

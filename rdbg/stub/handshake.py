@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rdbg.rsp import fields, replies
+from rdbg.rsp.address import sign_extended
 from rdbg.rsp.errors import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
+from rdbg.symbols.kaslr import segment_bases
 
 _THREADS = (-1, 0, 1)
 
@@ -65,6 +67,15 @@ def _kill_process(client: Client, rest: bytes) -> bytes | None:
     return None
 
 
+def _offsets(client: Client, rest: bytes) -> bytes:
+    """``qOffsets``: where the segments of the guest's image have gone."""
+    offset = client.kernel_offset()
+    if not offset:
+        return b"Text=0;Data=0;Bss=0"
+    bases = [sign_extended(base) for base in segment_bases(client.surroundings.executable, offset)]
+    return b"TextSeg=%x" % bases[0] + (b";DataSeg=%x" % bases[1] if len(bases) > 1 else b"")
+
+
 def _ok(client: Client, rest: bytes) -> bytes:
     return replies.OK
 
@@ -85,7 +96,7 @@ HANDSHAKE = Feature(
         b"QStartNoAckMode": _no_acknowledgements,
         b"vMustReplyEmpty": _unsupported,
         b"k": _kill,
-        b"qOffsets": lambda client, rest: b"Text=0;Data=0;Bss=0",
+        b"qOffsets": _offsets,
     },
     advertise=lambda client: ("QStartNoAckMode+",),
 )

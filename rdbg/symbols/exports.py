@@ -8,6 +8,7 @@ that every kernel exports.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from rdbg.symbols.symbol import Symbol
 
@@ -17,12 +18,13 @@ _ENTRY = 12
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.]*\0")
 
 
-def exported_symbols(memory: bytes, big_endian: bool) -> list[Symbol]:
-    """The exported symbols found in a kernel's memory.
+def exported_symbols(memory: bytes, big_endian: bool, known: Mapping[str, int]) -> list[Symbol]:
+    """The exported symbols found in a kernel's memory. A kernel that has moved has left another table behind.
 
     Args:
         memory: the guest's memory from physical 0 on.
         big_endian: the guest's byte order.
+        known: addresses of some symbols of the kernel that runs; what its table has of them is there.
 
     Returns:
         Code and data alike, as ``D``; empty if there is no table.
@@ -40,7 +42,9 @@ def exported_symbols(memory: bytes, big_endian: bool) -> list[Symbol]:
                 while (entry := _entry(memory, here, order)) is not None:
                     found.append(entry)
                     here += step
-            if len(found) > 1:
+            # Not all need agree: a local symbol may have an exported one's name.
+            agreeing = sum(known.get(symbol.name) == symbol.address for symbol in found)
+            if len(found) > 1 and 2 * agreeing > sum(symbol.name in known for symbol in found):
                 return sorted(found, key=lambda symbol: symbol.address)
     return []
 

@@ -5,6 +5,9 @@ symbols; names, each a length and indices of tokens; a marker for each 256th nam
 and offsets from a base, or addresses. These last stand before all the rest up to 6.3, after it from 6.4 on. There may
 be an index by name too, after the markers (6.2, 6.3) or at the end. All but the names are aligned to 4 bytes. Nothing
 points at the table from outside, so it is found by what its tokens look like.
+
+A kernel that moves itself when it boots (KASLR, arch/mips/kernel/relocate.c) leaves its old self behind, table and all.
+It moves upward, so the table with the highest addresses is that of the kernel that runs.
 """
 
 from __future__ import annotations
@@ -32,6 +35,19 @@ _KERNEL = 0x8000_0000  #: lowest address of a kernel's symbol
 
 
 @dataclass(frozen=True)
+class KernelTable:
+    """A kernel's symbols.
+
+    Args:
+        symbols: in the table's order (by address).
+        moved: how far the kernel has moved from where another copy of it still lies, in bytes; 0: there is no other.
+    """
+
+    symbols: list[Symbol]
+    moved: int = 0
+
+
+@dataclass(frozen=True)
 class _Tokens:
     """The tokens, and where they and their index begin and end."""
 
@@ -52,24 +68,32 @@ class KallsymsReader:
         self._memory = memory
         self._order: str = ">" if big_endian else "<"
 
-    def read(self) -> list[Symbol]:
-        """All symbols, in the table's order (by address).
+    def read(self) -> KernelTable:
+        """The table of the kernel that runs.
 
         Raises:
             RdbgError: there is no such table, or it is laid out in a way that is not known.
         """
+        tables = sorted(self._tables(), key=lambda table: table[0].address)
+        if not tables:
+            raise RdbgError(
+                "the guest's memory holds no table of kernel symbols that rdbg knows (Linux 4.6 or later with "
+                "CONFIG_KALLSYMS): look later in the run, or give GDB the vmlinux"
+            )
+        running = tables[-1]
+        names = [symbol.name for symbol in running]
+        copies = [table for table in tables if [symbol.name for symbol in table] == names]
+        return KernelTable(running, running[0].address - copies[0][0].address)
+
+    def _tables(self) -> Iterator[list[Symbol]]:
         at = self._memory.find(_DIGIT_TOKENS)
         while at >= 0:
             tokens = self._tokens(at)
             if tokens is not None:
                 symbols = self._symbols(tokens)
                 if symbols is not None:
-                    return symbols
+                    yield symbols
             at = self._memory.find(_DIGIT_TOKENS, at + 1)
-        raise RdbgError(
-            "the guest's memory holds no table of kernel symbols that rdbg knows (Linux 4.6 or later with "
-            "CONFIG_KALLSYMS): look later in the run, or give GDB the vmlinux"
-        )
 
     def _words(self, start: int, count: int, size: int = 4) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         data = self._memory[start : start + count * size]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+from rdbg.symbols.kaslr import kernel_offset
 
 _HEADER_BYTES, _SECTION_BYTES, _SYMBOL_BYTES = 52, 40, 16
 _SYMBOL_TABLE = 2
@@ -36,14 +38,20 @@ class SymbolTable:
 
     Args:
         elf: the file. One that is damaged, or no ELF file, or stripped, has no symbols.
+        read_memory: gives bytes of the guest's memory by virtual address: a kernel may have moved itself.
     """
 
-    def __init__(self, elf: bytes = b"") -> None:
+    def __init__(self, elf: bytes = b"", read_memory: Callable[[int, int], bytes] | None = None) -> None:
         self._elf = elf
+        self._read_memory = read_memory
 
     def find(self, name: str) -> NamedPlace | None:
-        """What a name stands for."""
-        return self._places.get(name)
+        """What a name stands for now."""
+        place = self._places.get(name)
+        if place is None or self._read_memory is None:
+            return place
+        offset = kernel_offset(self._read_memory, self._elf)
+        return replace(place, address=place.address + offset & 0xFFFF_FFFF) if offset else place
 
     def near(self, name: str) -> list[str]:
         """A few names that begin like this one."""

@@ -15,7 +15,7 @@ from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.recording import OpenRecording
 from rdbg.symbols.elf_file import elf_of_symbols
-from rdbg.symbols.kallsyms import KallsymsReader
+from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.symbols.symbol import Symbol
 from rdbg.timeline import Timeline
 from tests.linux.conftest import LISTING, Recording
@@ -36,7 +36,7 @@ def test_the_guest_lists_the_same_symbols(recording: Recording) -> None:
     machine = Machine(opened.spec(), history)
     timeline = Timeline(machine, history, store=opened.store, initial_snapshot=opened.header.initial_snapshot)
     timeline.goto(timeline.end)
-    symbols = KallsymsReader(machine.read_memory(0x8000_0000, 128 << 20), big_endian=False).read()
+    symbols = KallsymsReader(machine.read_memory(0x8000_0000, 128 << 20), big_endian=False).read().symbols
     listing = "".join(f"{symbol.address:08x} {symbol.kind} {symbol.name}\n" for symbol in symbols)
     assert listing.splitlines()[0] in recording.answers["head -3 /proc/kallsyms"]
     assert hashlib.md5(listing.encode()).hexdigest() in recording.answers[LISTING]
@@ -59,7 +59,19 @@ def test_the_tables_of_all_kernels_are_read(order: Order, relative: bool, big_en
     symbols = [Symbol(0x8010_0000 + 64 * n, "tT"[n % 2], name) for n, name in enumerate(names)]
     around = random.Random(1).randbytes(1 << 16)
     memory = around + kallsyms(symbols, order, big_endian, relative) + around
-    assert KallsymsReader(memory, big_endian).read() == symbols
+    assert KallsymsReader(memory, big_endian).read() == KernelTable(symbols)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_the_kernel_that_runs_is_the_one_that_has_moved(big_endian: bool) -> None:
+    old = [Symbol(0x8010_0000 + 64 * n, "T", f"function_{n}") for n in range(700)]
+    new = [Symbol(symbol.address + 0x13F_0000, "T", symbol.name) for symbol in old]
+    order = next(iter(Order))
+    around = random.Random(1).randbytes(1 << 16)
+    first, second = (kallsyms(table, order, big_endian, True) for table in (old, new))
+    for one, other in ((first, second), (second, first)):
+        memory = around + one + around + other + around
+        assert KallsymsReader(memory, big_endian).read() == KernelTable(new, 0x13F_0000)
 
 
 @pytest.mark.parametrize("order", Order)
