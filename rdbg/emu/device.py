@@ -43,6 +43,9 @@ class System(Protocol):
     def output(self, port: int, data: bytes) -> None:
         """Send bytes out of serial port ``port``."""
 
+    def room_grown(self) -> None:
+        """Say that a serial port can take more input now: what waits for it comes at the next interrupt window."""
+
     def request_reset(self) -> None:
         """Reset the whole machine at the next interrupt window."""
 

@@ -28,6 +28,7 @@ class DeviceParts:
         reset_wanted: the machine is to be reset at the next interrupt window.
         shutdown_code: exit code of a power-off at the next interrupt window, or None.
         waking: the inputs that ended the CPU's wait and have not entered yet.
+        idle_events: how many events have come since the CPU began to wait, and have not woken it.
     """
 
     devices: tuple[State, ...]
@@ -35,6 +36,7 @@ class DeviceParts:
     reset_wanted: bool
     shutdown_code: int | None
     waking: tuple[InputEvent, ...]
+    idle_events: int = 0
 
 
 def unpack_devices(state: MachineState) -> DeviceParts:
@@ -44,17 +46,19 @@ def unpack_devices(state: MachineState) -> DeviceParts:
         RdbgError: the bytes are not what a machine saves.
     """
     try:
-        devices, deadlines, reset_wanted, shutdown_code, waking = msgpack.unpackb(state.devices)
+        devices, deadlines, reset_wanted, shutdown_code, waking, *rest = msgpack.unpackb(state.devices)
         whole = (
             all(isinstance(device, dict) for device in devices)
             and all(deadline is None or _is_number(deadline, FOREVER) for deadline in deadlines)
             and isinstance(reset_wanted, bool)
             and (shutdown_code is None or _is_number(shutdown_code, _LIMIT))
             and len(waking) <= _MOST_WAKING
+            and len(rest) <= 1
+            and all(_is_number(count, _LIMIT) for count in rest)
         )
         if whole:
             events = tuple(_input(state.icount, *event) for event in waking)
-            return DeviceParts(tuple(devices), tuple(deadlines), reset_wanted, shutdown_code, events)
+            return DeviceParts(tuple(devices), tuple(deadlines), reset_wanted, shutdown_code, events, *rest)
     except (ValueError, TypeError, msgpack.UnpackException):
         pass
     raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged; delete it")

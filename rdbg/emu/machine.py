@@ -48,6 +48,12 @@ RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3}
 DIGEST_BYTES = 16
 _FILLED_AT_ONCE = 1 << 20
+
+#: A CPU that waits, and that so many timers in a row have not woken, sleeps until an input comes: no more time passes
+#: for it. (Half a minute of a timer that expires a thousand times a second, nine hours of a clock's seconds.)
+_MOST_IDLE_EVENTS = 1 << 15
+#: Status.IM: with none of these set no interrupt ends a wait.
+_STATUS_IM = 0xFF00
 #: More than any timer expires between two interrupt windows.
 MOST_EXPIRIES = 1_000_000
 
@@ -94,6 +100,8 @@ class Machine:
         self._wait_idle = False
         self._skip_ns = 0
         self._idle_ns: int | None = None
+        self._idle_position = -1  # where the CPU waits
+        self._idle_events = 0  # how many events have not woken it there
         self._woken_by: list[InputEvent] = []
         self._watches: tuple[Watch, ...] = ()
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
@@ -298,6 +306,10 @@ class Machine:
         timer = self._system.earliest()
         deadlines = [d for d in (timer.deadline_ns if timer else None, compare_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
+        if icount != self._idle_position:
+            self._idle_position, self._idle_events = icount, 0
+        if self._idle_events >= _MOST_IDLE_EVENTS or not self.core.read_cp0(12, 0) & _STATUS_IM:
+            deadline = None
         now = self.now_ns
         if self._woken_by:
             first = self._woken_by[0]
@@ -316,6 +328,7 @@ class Machine:
             if self._skip_ns < self._idle_ns:
                 return False
             self._skip_ns -= self._idle_ns
+        self._idle_events += 1
         self._pass_time(deadline)
         return True
 
@@ -429,6 +442,7 @@ class Machine:
         return MachineState(icount, registers, self._save_devices())
 
     def _save_devices(self) -> bytes:
+        waits = self.core.halted and self._idle_position == self.icount
         state: bytes = msgpack.packb(
             [
                 [device.save() for device in self.board.devices],
@@ -436,6 +450,7 @@ class Machine:
                 self._reset_wanted,
                 self._shutdown_code,
                 [(event.kind.value, event.port, event.value, event.data) for event in self._woken_by],
+                *([self._idle_events] if waits and self._idle_events else []),
             ]
         )
         return state
@@ -460,6 +475,7 @@ class Machine:
         lines = self.core.lines
         layout = self.bus.layout()
         self._woken_by = list(parts.waking)
+        self._idle_position, self._idle_events = self.icount, parts.idle_events
         self._loading = True
         try:
             for device, saved in zip(self.board.devices, parts.devices, strict=True):

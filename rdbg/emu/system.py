@@ -80,6 +80,10 @@ class MachineSystem:
         """Send bytes out of serial port ``port``."""
         self._machine.output(port, data)
 
+    def room_grown(self) -> None:
+        """A serial port can take more input: ask for it at the next interrupt window."""
+        self._attend()
+
     def request_reset(self) -> None:
         """Reset the whole machine at the next interrupt window."""
         self._machine.request_reset()

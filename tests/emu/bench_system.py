@@ -55,6 +55,8 @@ class BenchSystem:
     def output(self, port: int, data: bytes) -> None:
         self.sent.append((port, data))
 
+    def room_grown(self) -> None: ...
+
     def request_reset(self) -> None:
         self.resets += 1
 

@@ -97,7 +97,7 @@ def test_jumps_and_searches_show_no_output(tmp_path: Path) -> None:
     replay.timeline.goto(replay.timeline.end)
     stops = StopConditions(watches=(Watch(0x80300100, 5, Access.WRITE),))
     while replay.timeline.reverse_run(stops, lambda: False).reason is StopReason.WATCHPOINT:
-        pass
+        replay.timeline.reverse_step()  # it stands behind the access
     replay.timeline.goto(LENGTH // 2)
     assert not replay.output
     replay.run()

@@ -175,6 +175,7 @@ class Uart16550(SerialDevice):
         else:
             value = self.rbr
             self.lsr &= ~(LSR_DR | LSR_BI)
+        self._system.room_grown()
         self._update_irq()
         return value
 
@@ -208,6 +209,7 @@ class Uart16550(SerialDevice):
             self._timeout.disarm()
             self.timeout_pending = False
             self._fifo.clear()
+            self._system.room_grown()
         if value & FCR_CLEAR_TX:
             self.lsr |= LSR_THRE
             self.thre_pending = True
