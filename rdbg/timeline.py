@@ -9,7 +9,7 @@ from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointK
 from rdbg.checkpoints.snapshot import check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, Watch, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
@@ -39,6 +39,9 @@ __all__ = [
     "StopReason",
     "Timeline",
 ]
+
+#: The conditions of a movement that nothing stops.
+_NOTHING = StopConditions()
 
 
 class Timeline:
@@ -183,34 +186,42 @@ class Timeline:
         )
 
     # --- forward ---------------------------------------------------------------------------
-    def step(self) -> Stop:
+    def step(self, conditions: StopConditions = _NOTHING, passes: bool = False) -> Stop:
         """One instruction forward (a branch with its slot is one).
 
+        Args:
+            conditions: what stops it before that.
+            passes: a breakpoint here has been dealt with and does not count.
+
         Returns:
-            STEP; HISTORY_END at the end of a finished recording; SHUTDOWN. The position stays where it is while the
-            CPU is idle and nothing wakes it.
+            STEP; BREAKPOINT or WATCHPOINT, not having moved; HISTORY_END at the end of a finished recording; SHUTDOWN.
+            The position stays where it is while the CPU is idle and nothing wakes it.
         """
         if self._forward.at_finished_end:
             return self._stop(StopReason.HISTORY_END)
+        end = self._forward.here(conditions, passes)
+        if end is not None:
+            return self._stop(end.reason, end.watch)
         with self._replayer.output.open():
             stop = self._replayer.step()
         if stop.kind is StopKind.SHUTDOWN:
             return self._powered_off(stop.exit_code)
         return self._stop(StopReason.STEP)
 
-    def run(self, conditions: StopConditions, interrupted: Interrupted, leap: bool = True) -> Stop:
-        """Forward to a stop condition; through the known history, then live.
-
-        A breakpoint at the position where the run begins does not stop it there.
+    def run(
+        self, conditions: StopConditions, interrupted: Interrupted, leap: bool = True, passes: bool = False
+    ) -> Stop:
+        """Forward to the first stop condition, which may be met here; through the known history, then live.
 
         Args:
             conditions: what to stop at.
             interrupted: polled every few milliseconds.
             leap: jump over known history in which nothing can stop it and nothing is shown. False: run every
                 instruction again.
+            passes: a breakpoint here has been dealt with and does not count.
         """
         with self._replayer.output.open():
-            end = self._forward.run(conditions, interrupted, leap)
+            end = self._forward.run(conditions, interrupted, leap, passes)
         if end.reason is StopReason.SHUTDOWN:
             return self._powered_off(end.exit_code)
         return self._stop(end.reason, end.watch)
@@ -239,8 +250,17 @@ class Timeline:
         return self._stop(reason)
 
     # --- backward --------------------------------------------------------------------------
-    def reverse_step(self, interrupted: Interrupted = never) -> Stop:
-        """One instruction back; HISTORY_START if there is none. If interrupted, stands where it began."""
+    def reverse_step(self, interrupted: Interrupted = never, watches: tuple[Watch, ...] = ()) -> Stop:
+        """One instruction back. If interrupted, stands where it began.
+
+        Args:
+            interrupted: polled every few milliseconds.
+            watches: accesses of that instruction that hold it.
+
+        Returns:
+            STEP; WATCHPOINT, not having moved, if that instruction made a watched access; HISTORY_START if there is
+            none; INTERRUPTED.
+        """
         origin = self.position
         if origin <= self.start:
             return self._stop(StopReason.HISTORY_START)
@@ -248,14 +268,19 @@ class Timeline:
         if stop.reason is StopReason.INTERRUPTED:
             self._traveller.go(origin)
             return self._stop(StopReason.INTERRUPTED)
+        hit = self.machine.watched_access(watches)
+        if hit is not None:
+            self._traveller.go(origin)
+            return self._stop(StopReason.WATCHPOINT, hit)
         self._leave_scratch_behind()
         return self._stop(stop.reason)
 
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
         """Backward to the latest stop condition before now.
 
-        A breakpoint here does not count. Stands at a breakpoint, or after a watched access, or at the start of history
-        with HISTORY_START. If interrupted, stands where it began.
+        A breakpoint here does not count, since a debugger leaves it inserted; an access that the instruction before
+        made does. Stands at a breakpoint, or after a watched access, or at the start of history with HISTORY_START.
+        If interrupted, stands where it began.
         """
         try:
             found = self._traveller.find(conditions, interrupted)

@@ -135,7 +135,7 @@ cdef class Running(HostAccess):
         else:
             uc_ctl_flush_tb(c.uc)                # other pages may stand at that address at other times
 
-    cdef begin(self, until, pause_at, bint last_hit, bint goes_on):
+    cdef begin(self, until, pause_at, bint last_hit, bint passes):
         cdef Cpu *c = self.c
         c.limit = FOREVER if until is None else until
         c.pause_at = FOREVER if pause_at is None else pause_at
@@ -143,7 +143,7 @@ cdef class Running(HostAccess):
         c.start_pc = c.next_pc
         c.look_at_ns = FOREVER if pause_at is None else host_time_ns() + LONGEST_SLICE_NS
         c.last_hit = last_hit
-        c.passes_start = not (goes_on or last_hit)
+        c.passes_start = passes
         c.kicked = 0
         c.have_bp_hit = False
         c.have_bp_before = False
@@ -181,8 +181,10 @@ cdef class Running(HostAccess):
         if err != UC_ERR_OK:
             raise RdbgError(f"the CPU core failed near pc {c.start:#010x}, icount {position(c)}: "
                             f"{uc_strerror(err).decode()}")
+        if c.stop_soon and c.why != WHY_AMBIGUOUS:
+            c.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
 
-    def run(self, until, pause_at, bint last_hit, bint goes_on):
+    def run(self, until, pause_at, bint last_hit, bint passes):
         """Run from here; see RunRequest.
 
         Args:
@@ -190,14 +192,14 @@ cdef class Running(HostAccess):
             pause_at: position from which a window ends the run; when that takes long, another place does. None: nothing
                 does.
             last_hit: note hits, do not stop at them.
-            goes_on: a breakpoint here counts.
+            passes: a breakpoint here does not count.
 
         Returns:
             Why it ended: a value of WHY_NAMES.
         """
         cdef Cpu *c = self.c
         cdef uc_err err
-        self.begin(until, pause_at, last_hit, goes_on)
+        self.begin(until, pause_at, last_hit, passes)
         err = self.go()
         self.finish(err)
         return WHY_NAMES[c.why]
@@ -207,7 +209,7 @@ cdef class Running(HostAccess):
         cdef Cpu *c = self.c
         cdef uc_err err
         cdef uint32_t length
-        self.begin(None, None, False, False)
+        self.begin(None, None, True, False)
         c.probe = False
         length = step_length(c, c.next_pc)
         c.limit = c.start_icount + length
@@ -247,7 +249,8 @@ cdef class Running(HostAccess):
         return step_length(self.c, self.c.next_pc)
 
     def watched_access(self):
-        """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None."""
+        """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None.
+        One that faults is none: it is made when the instruction runs again."""
         cdef Cpu *c = self.c
         cdef uint32_t pc = c.next_pc
         cdef uint32_t w = code_word(c, pc)
@@ -263,7 +266,7 @@ cdef class Running(HostAccess):
         cdef int size = 4
         cdef bint store = False
         cdef int form = memory_access(w, &size, &store)
-        cdef uint32_t first, last
+        cdef uint32_t first, last, pa
         cdef size_t i
         cdef int kind
         if form == 0:
@@ -272,6 +275,10 @@ cdef class Running(HostAccess):
         if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
             first += pc + 8 - gpr(c, 31)         # the branch sets ra before its slot runs
         last = first + size - 1
+        if translate(c, first, STORE if store else LOAD, kernel_mode(c), &pa) != TRANSLATED:
+            return None
+        if form < 3 and first & (size - 1):
+            return None
         if form in (3, 4):
             if (form == 3) != c.big_endian:
                 last = first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgpack
 import numpy
@@ -58,6 +58,14 @@ _STATUS_IM = 0xFF00
 MOST_EXPIRIES = 1_000_000
 
 
+@dataclass
+class _ExactHits:
+    """What a run in single steps has noted."""
+
+    breakpoint: ScanHit | None = None
+    watch: ScanHit | None = None
+
+
 class Machine:
     """A whole computer at one position; implements `MachineApi`.
 
@@ -105,6 +113,7 @@ class Machine:
         self._woken_by: list[InputEvent] = []
         self._watches: tuple[Watch, ...] = ()
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
+        self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
         self._load_backings()
         self._reset()
         self.core.settle()
@@ -142,10 +151,11 @@ class Machine:
         self._arm(request.breakpoints, request.conditions, request.watches)
         self._wait_idle = request.wait_idle
         self._skip_ns = request.skip_ns
+        self._exact_hits = None
         if request.exact:
             return self._run_exact(request)
         pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
-        return self._stop(self.core.run(request.until, pause_at, request.last_hit, request.goes_on))
+        return self._stop(self.core.run(request.until, pause_at, request.last_hit, request.passes))
 
     def step(self) -> RunStop:
         """Retire one instruction (a branch with its slot), or take one exception."""
@@ -157,6 +167,15 @@ class Machine:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
         self._arm(breakpoints, conditions, self._watches)
         return self.core.stops_here()
+
+    def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
+        """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
+        if not watches:
+            return None
+        breakpoints, conditions, _ = self._armed or (frozenset(), {}, ())
+        self._arm(breakpoints, conditions, watches)
+        hit = self.core.watched_access()
+        return None if hit is None else self._watch_hit(*hit)
 
     def evaluate(self, code: bytes) -> int | None:
         """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
@@ -177,15 +196,21 @@ class Machine:
 
     def _run_exact(self, request: RunRequest) -> RunStop:
         start = self.core.icount
+        hits = self._exact_hits = _ExactHits() if request.last_hit else None
         while True:
-            here = self.core.icount
-            if here != start and self.core.stops_here():
-                return RunStop(StopKind.BREAKPOINT, here, self.core.pc)
+            here, pc = self.core.icount, self.core.pc
+            if self.core.stops_here() and not (request.passes and here == start):
+                if hits is None:
+                    return RunStop(StopKind.BREAKPOINT, here, pc)
+                if request.until is None or here < request.until:
+                    hits.breakpoint = ScanHit(here, pc)
             if request.until is not None and here + self.core.next_length() > request.until:
-                return RunStop(StopKind.LIMIT, here, self.core.pc)
+                return RunStop(StopKind.LIMIT, here, pc)
             hit = self.core.watched_access() if request.watches else None
-            if hit is not None:
-                return RunStop(StopKind.WATCHPOINT, here, self.core.pc, self._watch_hit(*hit))
+            if hit is not None and hits is None:
+                return RunStop(StopKind.WATCHPOINT, here, pc, self._watch_hit(*hit))
+            elif hit is not None and hits is not None:
+                hits.watch = ScanHit(here, pc, self._watches[hit[0]])
             if request.slice is not None and here - start >= request.slice:
                 return RunStop(StopKind.PAUSED, here, self.core.pc)
             stop = self._stop(self.core.step())
@@ -214,12 +239,16 @@ class Machine:
     @property
     def last_breakpoint_hit(self) -> ScanHit | None:
         """The last breakpoint hit of a ``last_hit`` run."""
+        if self._exact_hits is not None:
+            return self._exact_hits.breakpoint
         hit = self.core.breakpoint_hit
         return None if hit is None else ScanHit(*hit)
 
     @property
     def last_watch_hit(self) -> ScanHit | None:
         """The block of the last watched access of a ``last_hit`` run."""
+        if self._exact_hits is not None:
+            return self._exact_hits.watch
         hit = self.core.watch_hit
         return None if hit is None else ScanHit(hit[0], hit[1], self._watches[hit[2]])
 

@@ -139,18 +139,16 @@ class RunRequest:
             branch and its delay slot). None: no limit.
         slice: pause at the first window after about this many instructions, or when these take long, so that the
             caller may look at the outside world. None: do not pause.
-        breakpoints: virtual addresses to stop before. One at the start position does not stop
-            the run there, unless ``goes_on``.
+        breakpoints: virtual addresses to stop before, also at the start position, unless it ``passes`` that one.
         conditions: of breakpoints; the machine evaluates them where it stands.
         watches: watched ranges.
         last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
             hits at positions < until in ``Machine.last_breakpoint_hit`` / ``last_watch_hit``.
-        exact: single-step, see RunStop.rerun_from. A watched access by the very first instruction counts, a
-            breakpoint on it does not. To leave a watched access behind, `step` over it first.
+        exact: single-step, see RunStop.rerun_from. To leave a watched access behind, `step` over it first.
         wait_idle: come back with IDLE when the CPU waits, so that the caller lets host time pass
             (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
         skip_ns: idle virtual time in nanoseconds that the caller has waited for already.
-        goes_on: this goes on with a run that came here, and paused or was idle.
+        passes: a breakpoint at the start position has been dealt with and does not count.
     """
 
     until: int | None = None
@@ -162,7 +160,7 @@ class RunRequest:
     exact: bool = False
     wait_idle: bool = False
     skip_ns: int = 0
-    goes_on: bool = False
+    passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -292,6 +290,9 @@ class MachineApi(Protocol):
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
+
+    def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
+        """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
 
     def evaluate(self, code: bytes) -> int | None:
         """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""

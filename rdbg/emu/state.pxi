@@ -315,7 +315,7 @@ cdef struct Cpu:
     uint64_t pause_at            # first icount at which a window ends the slice
     uint64_t start_icount        # where this run started
     uint32_t start_pc            # an interrupt that ends a wait leads elsewhere at the same icount
-    bint passes_start            # a breakpoint there does not count
+    bint passes_start            # a breakpoint there was dealt with and does not count
     uint64_t look_at_ns          # host time from which whoever called shall be let look at the outside world
     bint probe                   # breakpoints armed
     bint last_hit

@@ -60,13 +60,27 @@ class Forward:
         history = self._replayer.history
         return history.live and self._machine.icount >= history.end and not history.ahead
 
-    def run(self, conditions: StopConditions, interrupted: Interrupted, leap: bool) -> End:
-        """To a stop condition; a breakpoint at the position where the run begins does not count.
+    def here(self, conditions: StopConditions, passes: bool = False) -> End | None:
+        """What stops a movement before its first instruction: a breakpoint on it, or else a watched access that it
+        makes. None: nothing does.
+
+        Args:
+            conditions: what to stop at.
+            passes: a breakpoint here has been dealt with.
+        """
+        if not passes and self._at_breakpoint(conditions):
+            return End(StopReason.BREAKPOINT)
+        hit = self._machine.watched_access(conditions.watches)
+        return None if hit is None else End(StopReason.WATCHPOINT, hit)
+
+    def run(self, conditions: StopConditions, interrupted: Interrupted, leap: bool, passes: bool = False) -> End:
+        """To the first stop condition, which may be met where the run begins.
 
         Args:
             conditions: what to stop at.
             interrupted: polled every few milliseconds.
             leap: jump over known history in which nothing can stop it and nothing is shown.
+            passes: a breakpoint here has been dealt with and does not count.
         """
         if conditions.watches:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
@@ -80,7 +94,7 @@ class Forward:
             if self._machine.icount < self._replayer.history.end:
                 if leap:
                     self._skip_ahead(conditions)
-                if self._machine.icount > origin and self._at_breakpoint(conditions):
+                if not (passes and self._machine.icount == origin) and self._at_breakpoint(conditions):
                     return End(StopReason.BREAKPOINT)
             present = self.at_live_end
             stop = self._replayer.advance(
@@ -92,7 +106,7 @@ class Forward:
                     watches=conditions.watches,
                     wait_idle=present and self._sleep,
                     skip_ns=int(waited * 1e9) if present else 0,
-                    goes_on=self._machine.icount > origin,
+                    passes=passes and self._machine.icount == origin,
                 )
             )
             waited = stop.skip_left_ns / 1e9 if stop.kind is StopKind.IDLE else 0.0

@@ -16,6 +16,8 @@ from rdbg.stub.points import PointTable
 from rdbg.stub.printer import Printer
 from rdbg.timeline import Stop, StopConditions, StopReason, Timeline
 
+#: Goes to the first of some stop conditions; True: the breakpoint where it begins has been dealt with.
+Movement = Callable[[StopConditions, bool], Stop]
 #: Instructions; a branch and its slot are one step.
 _LONGEST_STEP = 2
 
@@ -39,22 +41,26 @@ class Passing:
         self._printer = Printer(timeline.machine, say)
         self._told: set[int] = set()  # addresses whose first hit GDB has been told of
         self._stepping_back = False  # the last movement was a step backward
+        self._obeyed: tuple[int, int] | None = None  # position and PC of commands that are not to be obeyed again
 
-    def forward(self, movement: Callable[[StopConditions], Stop], *, over: bool = False) -> Stop:
+    def forward(self, movement: Movement, *, over: bool = False, waiting: bool = True) -> Stop:
         """Run to what GDB should see, and obey the commands that are met.
 
         Args:
-            movement: to the next of the stop conditions.
+            movement: to the first of the stop conditions.
             over: GDB steps over a breakpoint, to go on from there: the user will not see this stop.
+            waiting: GDB may wait at a breakpoint of its own that it has not inserted. False: the movement is a step.
         """
-        stop, told = self._move(movement, waiting=True)
+        stop, told = self._move(movement, waiting)
         if not told and not over:
             self._told.clear()
         return stop
 
     def backward(self, movement: Callable[[StopConditions], Stop]) -> Stop:
         """The same backward."""
-        stop, told = self._move(movement, self._stepping_back)
+        self._obeyed = None
+        stop, told = self._move(lambda conditions, passes: movement(conditions), self._stepping_back)
+        self._obeyed = None
         if not told:
             self._told.clear()
             self._stepping_back = False
@@ -63,24 +69,29 @@ class Passing:
     def stepped_back(self) -> None:
         """GDB has made a step backward."""
         self._stepping_back = True
+        self._obeyed = None
 
-    def _move(self, movement: Callable[[StopConditions], Stop], waiting: bool) -> tuple[Stop, bool]:
+    def _move(self, movement: Movement, waiting: bool) -> tuple[Stop, bool]:
         """The stop, and whether GDB is told of it only since it may be ``waiting`` there."""
         guarded = self._points.guarded
         if not guarded:
-            return movement(self._points.stop_conditions()), False
+            return movement(self._points.stop_conditions(), False), False
         machine, origin = self._timeline.machine, self._timeline.position
+        passes = False
         opened = guarded - (self._told & {machine.pc}) if waiting else frozenset()
         try:
             while True:
-                stop = movement(self._points.stop_conditions(opened))
+                stop = movement(self._points.stop_conditions(opened), passes)
                 if stop.reason is not StopReason.BREAKPOINT or stop.pc not in guarded:
                     return stop, False
                 meaning = self._points.meaning(stop.pc, machine)
-                self._printer.obey(meaning.commands)
+                if self._obeyed != (stop.position, stop.pc):
+                    self._printer.obey(meaning.commands)
                 if meaning.stops:
                     return stop, False
-                if waiting and (stop.pc not in self._told or abs(stop.position - origin) <= _LONGEST_STEP):
+                self._obeyed, passes = (stop.position, stop.pc), True
+                distance = abs(stop.position - origin)
+                if waiting and distance and (stop.pc not in self._told or distance <= _LONGEST_STEP):
                     self._told.add(stop.pc)
                     return stop, True
                 opened = guarded - self._told if waiting else frozenset()
@@ -88,10 +99,3 @@ class Passing:
                     return Stop(StopReason.INTERRUPTED, stop.position, stop.pc), False
         finally:
             self._printer.flush()
-
-    def at(self, pc: int) -> bool:
-        """Whether a single step that has led to a breakpoint ends there; obeys its commands."""
-        meaning = self._points.meaning(pc, self._timeline.machine)
-        self._printer.obey(meaning.commands)
-        self._printer.flush()
-        return meaning.stops

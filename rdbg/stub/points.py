@@ -97,9 +97,15 @@ class PointTable:
             self._conditions = opened, conditions
         return self._conditions[1]
 
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """The watched ranges."""
+        return tuple(self._watches)
+
     def meaning(self, pc: int, machine: MachineApi) -> Meaning:
         """What the breakpoints at ``pc``, where the machine stands, ask for."""
-        stops = False
+        # One on the delay slot stops at the branch, whatever is on the branch itself.
+        stops = pc + 4 in self._breakpoints and machine.stops_here(frozenset({pc + 4}), {})
         commands: list[AgentPrintf] = []
         for point in self._breakpoints.get(pc, {}).values():
             values = [machine.evaluate(code) for code in point.conditions]

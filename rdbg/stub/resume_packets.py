@@ -31,7 +31,7 @@ def _continue_with_signal(client: Client, rest: bytes) -> bytes:
 
 def _step(client: Client, rest: bytes) -> bytes:
     _jump(client, rest)
-    return _move(client, client.timeline.step)
+    return _move(client, lambda: _step_once(client))
 
 
 def _step_with_signal(client: Client, rest: bytes) -> bytes:
@@ -61,7 +61,7 @@ def _reverse_continue(client: Client, rest: bytes) -> bytes:
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
     client.passing.stepped_back()
-    return _move(client, lambda: client.timeline.reverse_step(client.interrupted))
+    return _move(client, lambda: client.timeline.reverse_step(client.interrupted, client.points.watches))
 
 
 def _actions(client: Client, rest: bytes) -> bytes:
@@ -76,31 +76,38 @@ def _act(client: Client, action: ResumeAction) -> bytes:
     if action.action == "c":
         return _move(client, lambda: _run(client, over=action.thread == 1))
     if action.action == "s":
-        return _move(client, client.timeline.step)
+        return _move(client, lambda: _step_once(client))
     if action.action == "r":
         return _move(client, lambda: _step_range(client, action.start, action.end))
     return client.stop_reply()  # 't': it stands already
 
 
 def _run(client: Client, over: bool = False) -> Stop:
-    return client.passing.forward(lambda conditions: client.timeline.run(conditions, client.interrupted), over=over)
+    def movement(conditions: StopConditions, passes: bool) -> Stop:
+        return client.timeline.run(conditions, client.interrupted, passes=passes)
+
+    return client.passing.forward(movement, over=over)
+
+
+def _step_once(client: Client) -> Stop:
+    return client.passing.forward(client.timeline.step, waiting=False)
 
 
 def _step_range(client: Client, start: int, end: int) -> Stop:
     """Step while PC stays in the range; at least once."""
-    steps = 0
-    machine = client.timeline.machine
-    while True:
-        stop = client.timeline.step()
-        if stop.reason is not StopReason.STEP or not start <= stop.pc < end:
-            return stop
-        conditions = client.points.stop_conditions()
-        if machine.stops_here(conditions.breakpoints, conditions.conditions):
-            if stop.pc not in client.points.guarded or client.passing.at(stop.pc):
-                return Stop(StopReason.BREAKPOINT, stop.position, stop.pc)
-        steps += 1
-        if steps % _STEPS_PER_LOOK == 0 and client.interrupted():
-            return Stop(StopReason.INTERRUPTED, stop.position, stop.pc)
+
+    def movement(conditions: StopConditions, passes: bool) -> Stop:
+        steps = 0
+        while True:
+            stop = client.timeline.step(conditions, passes)
+            if stop.reason is not StopReason.STEP or not start <= stop.pc < end:
+                return stop
+            passes = False
+            steps += 1
+            if steps % _STEPS_PER_LOOK == 0 and client.interrupted():
+                return Stop(StopReason.INTERRUPTED, stop.position, stop.pc)
+
+    return client.passing.forward(movement, waiting=False)
 
 
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:

@@ -69,9 +69,7 @@ class Oracle:
 
     def reverse_run(self, origin: int, conditions: StopConditions, passing: set[int] | None) -> tuple[StopReason, int]:
         """Where a backward run from ``origin`` must end. ``passing``: positions where the condition holds."""
-        best = (0, StopReason.HISTORY_START, 0)  # place, tie-break
         place, reason, rank = self.positions[0], StopReason.HISTORY_START, -1
-        del best
         for moment in self.moments:
             if moment.position < origin and moment.pc in conditions.breakpoints:
                 if passing is None or moment.position in passing:
@@ -82,17 +80,24 @@ class Oracle:
                     place, reason, rank = after, StopReason.WATCHPOINT, 0
         return reason, place
 
+    def here(self, position: int, conditions: StopConditions, passing: set[int] | None) -> StopReason | None:
+        """What stops a movement forward before the instruction at ``position``: a breakpoint goes before an access."""
+        if self.by_position[position].pc in conditions.breakpoints and (passing is None or position in passing):
+            return StopReason.BREAKPOINT
+        made = next((made for before, _after, made in self.accesses if before == position), [])
+        return StopReason.WATCHPOINT if self._matches(made, conditions.watches) else None
+
+    def accessed_before(self, position: int, conditions: StopConditions) -> bool:
+        """Whether the instruction that led to ``position`` made a watched access."""
+        made = next((made for _before, after, made in self.accesses if after == position), [])
+        return self._matches(made, conditions.watches)
+
     def run(self, origin: int, conditions: StopConditions, passing: set[int] | None) -> tuple[StopReason, int] | None:
         """Where a forward run must end, or None: at the end of history."""
-        made_at = {before: made for before, _after, made in self.accesses}
-        for moment in self.moments:
-            if moment.position < origin:
-                continue
-            if moment.position > origin and moment.pc in conditions.breakpoints:
-                if passing is None or moment.position in passing:
-                    return StopReason.BREAKPOINT, moment.position
-            if self._matches(made_at.get(moment.position, []), conditions.watches):
-                return StopReason.WATCHPOINT, moment.position
+        for position in self.positions:
+            reason = self.here(position, conditions, passing) if position >= origin else None
+            if reason is not None:
+                return reason, position
         return None
 
 

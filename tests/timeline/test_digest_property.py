@@ -107,7 +107,7 @@ def visit(lived: Lived, dice: random.Random, count: int) -> None:
         elif way == "break":
             timeline.goto(max(position - dice.choice([1, 100, 20_000]), 0))
             while timeline.position < position:
-                stop = timeline.run(StopConditions(frozenset({pc})), lambda: False)
+                stop = timeline.run(StopConditions(frozenset({pc})), lambda: False, passes=True)
                 assert stop.reason is StopReason.BREAKPOINT and stop.position <= position and stop.pc == pc
         elif way == "reverse break":
             timeline.goto(min(position + dice.choice([1, 50, 800]), timeline.end))

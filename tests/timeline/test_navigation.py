@@ -156,13 +156,19 @@ class Run:
             stop = timeline.goto(goal)
             assert stop.position == self.oracle.floor(goal) and stop.reason is StopReason.STEP
         elif action == "step" and here < timeline.end:
-            stop = timeline.step()
-            assert stop.position == min(p for p in self.oracle.positions if p > here)
+            conditions, passing = self.conditions()
+            expected = self.oracle.here(here, conditions, passing)
+            stop = timeline.step(conditions)
+            following = min(p for p in self.oracle.positions if p > here)
+            assert (stop.reason, stop.position) == ((expected, here) if expected else (StopReason.STEP, following))
         elif action == "back":
             for _ in range(draw(st.integers(1, 12))):
                 here = timeline.position
-                stop = timeline.reverse_step()
-                if here == 0:
+                conditions, _ = self.conditions()
+                stop = timeline.reverse_step(watches=conditions.watches)
+                if self.oracle.accessed_before(here, conditions):
+                    assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, here)
+                elif here == 0:
                     assert stop.reason is StopReason.HISTORY_START
                 else:
                     assert stop.position == self.oracle.floor(here - 1) and stop.reason is StopReason.STEP

@@ -177,7 +177,7 @@ class Toy:
             return [(self._address(op), 4, Access.WRITE)]
         return []
 
-    def watch_hit(self, watches: Sequence[Watch]) -> WatchHit | None:
+    def watched_access(self, watches: Sequence[Watch]) -> WatchHit | None:
         """The watched access that the next unit makes."""
         for address, length, kind in self._accesses():
             for watch in watches:
@@ -212,13 +212,13 @@ class Toy:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 return RunStop(StopKind.LIMIT, self.icount, self.pc)
-            if self.stops_here(request.breakpoints, request.conditions) and not (first and not request.goes_on):
+            if self.stops_here(request.breakpoints, request.conditions) and not (first and request.passes):
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 if not request.last_hit:
                     return RunStop(StopKind.BREAKPOINT, self.icount, self.pc)
                 self.last_breakpoint_hit = ScanHit(self.icount, self.pc)
-            hit = self.watch_hit(request.watches) if request.watches else None
+            hit = self.watched_access(request.watches) if request.watches else None
             if hit is not None:
                 if request.last_hit:
                     self.last_watch_hit = ScanHit(self.icount if request.exact else block, block_pc, hit.watch)
