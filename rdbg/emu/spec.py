@@ -11,7 +11,7 @@ class Image:
 
     Args:
         role: ``bios``, ``kernel``, ``initrd``, ``pflash`` or ``board`` (the TOML text of a ``bare`` board).
-        path: as the user wrote it; for messages only.
+        path: as the user wrote it; the kernel finds its own in argv[0].
         data: its bytes.
     """
 

@@ -25,7 +25,7 @@ class ImageReference:
 
     Args:
         role: as in Image.
-        path: as the user wrote it; for messages, and to find the file where there is no store.
+        path: as the user wrote it; a part of the machine, since the kernel finds its own in argv[0].
         length: bytes.
         digest: what `image_digest` gave.
     """

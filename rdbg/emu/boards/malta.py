@@ -42,7 +42,6 @@ CBUS_UART_CLOCK = 230_400
 
 STATUS_BEV = 0x0040_0000
 COMMAND_LINE_MAX = 4095
-KERNEL_NAME = "kernel"
 INITRD_GAP = 128 * 1024  #: room for the kernel's page bitmap above the initial RAM disk
 INITRD_ALIGN = 64 * 1024
 
@@ -193,4 +192,4 @@ def _arguments(spec: MachineSpec, kernel: Image, prefix: str, low_ram: int) -> b
         ("modetty0", "38400n8r"),
         ("rngseed", seed),
     )
-    return arguments_block((KERNEL_NAME, command_line), environment, spec.big_endian)
+    return arguments_block((kernel.path, command_line), environment, spec.big_endian)

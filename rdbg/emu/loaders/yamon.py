@@ -9,7 +9,7 @@ ROM_SIZE = 0x900  #: bytes of boot code
 
 VECTORS = 0x500
 START = 0x580
-STUB, PRINT, PRINT_COUNT = 0x800, 0x810, 0x860
+STUB, PRINT, PRINT_COUNT = 0x800, 0x808, 0x83C  #: where QEMU has them
 
 #: Service vectors (offset from VECTORS); all others point at the stub that returns 0.
 _VECTORS = {0x00: START, 0x04: PRINT_COUNT, 0x20: START, 0x34: PRINT}
@@ -21,7 +21,7 @@ GT_RESET_PADDR, GT_PADDR = 0x1400_0000, 0x1BE0_0000
 _GT_WINDOWS = ((0x48, 0xC0), (0x50, 0x40), (0x58, 0x80), (0x60, 0x3F), (0x80, 0xC1), (0x88, 0x5E))
 _GT_ISD = (0x68, GT_PADDR >> 21)
 
-_ZERO, _V0, _A0, _A1, _A2, _A3, _T0, _T1, _T2, _T9, _SP, _RA = 0, 2, 4, 5, 6, 7, 8, 9, 10, 25, 29, 31
+_ZERO, _V0, _A0, _A1, _A2, _A3, _T0, _T1, _T2, _T9, _K0, _K1, _SP, _RA = 0, 2, 4, 5, 6, 7, 8, 9, 10, 25, 26, 27, 29, 31
 
 
 def _lui(rt: int, value: int) -> int:
@@ -53,6 +53,14 @@ def _jr(rs: int) -> int:
     return rs << 21 | 0x08
 
 
+def _jalr(rs: int) -> int:
+    return rs << 21 | _RA << 11 | 0x09
+
+
+def _j(paddr: int) -> int:
+    return 0x0800_0000 | paddr >> 2 & 0x03FF_FFFF
+
+
 _LBU, _SB, _SW = 0x24, 0x28, 0x2B
 _NOP = 0
 
@@ -62,22 +70,23 @@ def _load_constant(register: int, value: int) -> list[int]:
 
 
 def _start(entry: int, low_ram_bytes: int, big_endian: bool) -> list[int]:
-    """Set up the north bridge's windows, then the kernel's arguments, then go."""
+    """Set up the north bridge's windows, then the kernel's arguments, then go. The kernel finds in all registers what
+    QEMU's boot code leaves there."""
     order = "big" if big_endian else "little"
     code: list[int] = []
     for base, registers in ((GT_RESET_PADDR, (_GT_ISD,)), (GT_PADDR, _GT_WINDOWS)):
-        code += _load_constant(_T0, KSEG1 | base)
         for offset, value in registers:
             # The chip's registers are little-endian until the kernel says otherwise.
             word = int.from_bytes(value.to_bytes(4, "little"), "big" if order == "big" else "little")
-            code += [*_load_constant(_T1, word), _memory(_SW, _T1, _T0, offset)]
+            address = KSEG1 | base | offset
+            code += [*_load_constant(_K0, word), *_load_constant(_K1, address), _memory(_SW, _K0, _K1, 0)]
     arguments = KSEG0 | ARGUMENTS_PADDR
     code += _load_constant(_SP, arguments - 64)
     code += _load_constant(_A0, 2)
     code += _load_constant(_A1, arguments)
     code += _load_constant(_A2, arguments + 8)
     code += _load_constant(_A3, low_ram_bytes)
-    return [*code, *_load_constant(_T9, entry), _jr(_T9), _NOP]
+    return [*code, *_load_constant(_T9, entry), _jalr(_T9), _NOP]
 
 
 def _send_byte() -> list[int]:
@@ -92,14 +101,16 @@ def _send_byte() -> list[int]:
     ]
 
 
-def _print(counted: bool) -> list[int]:
-    """print(port, text) up to a zero byte, or print_count(port, text, count)."""
+def _print(counted: bool, at: int) -> list[int]:
+    """print(port, text) up to a zero byte, or print_count(port, text, count), at an offset of the ROM."""
     send = _send_byte()
-    # loop: load and test; send; advance; back. The two forms differ in what ends the loop.
-    head = [_memory(_LBU, _T0, _A1, 0), _beq(_A2 if counted else _T0, _ZERO, len(send) + 4), _NOP]
+    # loop: load and test, and if it is over return as the stub does; send; advance; back. The two forms differ in what
+    # ends the loop.
+    over = (STUB - (at + 8)) // 4
+    head = [_memory(_LBU, _T0, _A1, 0), _beq(_A2 if counted else _T0, _ZERO, over), _NOP]
     back = -(len(head) + len(send) + 3 - 1)
     step = [_addiu(_A1, _A1, 1), _beq(_ZERO, _ZERO, back), _addiu(_A2, _A2, -1) if counted else _NOP]
-    return [*head, *send, *step, _jr(_RA), _addiu(_V0, _ZERO, 0)]
+    return [*head, *send, *step]
 
 
 def boot_rom(entry: int, low_ram_bytes: int, big_endian: bool) -> bytes:
@@ -116,14 +127,16 @@ def boot_rom(entry: int, low_ram_bytes: int, big_endian: bool) -> bytes:
         for index, word in enumerate(words):
             rom[offset + 4 * index : offset + 4 * index + 4] = word.to_bytes(4, "big" if big_endian else "little")
 
-    put(0, [_beq(_ZERO, _ZERO, START // 4 - 1), _NOP])
+    put(0, [_j(ROM_PADDR | START), _NOP])
+    # An exception that finds its vector in this ROM (Status.BEV) runs into these words. The first is a reserved
+    # instruction: the guest hangs there, as on QEMU.
     vectors = dict.fromkeys(_STUB_VECTORS, STUB) | _VECTORS
     for offset, target in vectors.items():
-        put(VECTORS + offset, [KSEG1 | ROM_PADDR | target])
+        put(VECTORS + offset, [KSEG0 | ROM_PADDR | target])
     put(START, _start(entry, low_ram_bytes, big_endian))
     put(STUB, [_jr(_RA), _addiu(_V0, _ZERO, 0)])
-    put(PRINT, _print(counted=False))
-    put(PRINT_COUNT, _print(counted=True))
+    put(PRINT, _print(counted=False, at=PRINT))
+    put(PRINT_COUNT, _print(counted=True, at=PRINT_COUNT))
     return bytes(rom)
 
 
