@@ -180,10 +180,11 @@ class GdbServer:
     def _serve(self, client: Client) -> None:
         client.connection.pump()
         while (event := client.connection.next_event()) is not None:
-            # An interrupt that comes while the guest stands is late: what it was to stop has stopped.
             if isinstance(event, Packet):
                 client.handle(event.data)
                 client.connection.pump()
+            else:
+                client.interrupt_pending = True
         if client.connection.closed:
             self._stopped = not client.detached
             self.timeline.drop_scratch()  # the next one, or the guest itself, goes on with what really happened

@@ -105,6 +105,9 @@ class Client:
         self._told_of_floats = False
         self._told_troubles = 0
         self.console_open = False  #: the client shows what is said: it waits for a stop, or for a monitor command
+        #: A Ctrl-C that has crossed a stop reply. GDB sends one only while it takes the guest to run: whoever looks at
+        #: each stop and resumes (a watchpoint's condition) means it for the next movement.
+        self.interrupt_pending = False
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill

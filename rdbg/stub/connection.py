@@ -100,6 +100,11 @@ class Connection:
             self._waiting_bytes -= len(event.data)
         return event
 
+    def drop_interrupts(self) -> None:
+        """Forget those that have arrived before the next packet."""
+        while self._waiting and isinstance(self._waiting[0], Interrupt):
+            self._waiting.popleft()
+
     def take_interrupt(self) -> bool:
         """Whether the user has pressed Ctrl-C (0x03, or the packet ``vCtrlC``); forgets it."""
         for event in self._waiting:

@@ -39,6 +39,7 @@ def _word(text: bytes) -> str:
 def _go(client: Client, place: str) -> None:
     travel(client.session, place or "start")
     client.writes.moved()
+    client.interrupt_pending = False  # it was for what ran before
 
 
 EXTENDED = Feature(packets={b"R": _restart, b"vRun;": _run}, words={b"!": _extend})

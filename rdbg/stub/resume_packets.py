@@ -110,6 +110,11 @@ def _step_range(client: Client, start: int, end: int) -> Stop:
     return client.passing.forward(movement, waiting=False)
 
 
+def _standing(client: Client) -> Stop:
+    timeline = client.timeline
+    return Stop(StopReason.INTERRUPTED, timeline.position, timeline.machine.pc)
+
+
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
     client.console_open = True
@@ -118,13 +123,16 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     if notices:
         client.say(notices)
     try:
-        stop = movement()
+        stop = _standing(client) if client.interrupt_pending else movement()
     except RdbgError as error:
         client.say(f"rdbg: {error}\n")
         return client.stop_reply()
     finally:
         client.writes.moved()
         client.tell_troubles()
+    if stop.reason is StopReason.INTERRUPTED:
+        client.interrupt_pending = False
+        client.connection.drop_interrupts()  # several presses for one movement are one
     if on_scratch and not client.timeline.on_scratch:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
     if client.floats_changed():

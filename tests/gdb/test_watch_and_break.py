@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +133,20 @@ def test_jump_to_a_breakpoint_stops_there(gdb: Gdb) -> None:
     gdb.run("set var $s2 = 1000")
     gdb.send(f"jump *{half:#x}")
     assert gdb.wait(stop=True).stops[0]["reason"] == WATCH and gdb.value("$pc") == half + 4
+
+
+@pytest.mark.parametrize("command", ["reverse-continue", "continue"])
+def test_one_ctrl_c_ends_a_search_whose_condition_gdb_evaluates(gdb_program: str, order: str, command: str) -> None:
+    """It mostly comes while the guest stands, for GDB to look at another hit."""
+    elf: Path = HERE / f"counter-{order}.elf"
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", "1000000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
+        gdb.connect(guest.port)
+        gdb.run("watch count if count == 7")
+        for pause in (0.11, 0.2, 0.33, 0.07, 0.15):
+            gdb.send(command)
+            time.sleep(pause)
+            gdb.interrupt()
+            answer = gdb.wait(stop=True, timeout=20)
+            assert answer.stops or "Quit" in answer
+            assert not gdb.run("monitor when").errors

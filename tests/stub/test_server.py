@@ -114,6 +114,25 @@ def test_the_reply_to_an_interrupt_is_sigint(server: GdbServer) -> None:
     assert any(b"T02" in getattr(event, "data", b"") for event in replies)
 
 
+@pytest.mark.parametrize("resume", [b"vCont;c", b"c", b"s", b"vCont;r0,1", b"bc", b"bs"])
+def test_a_ctrl_c_that_crosses_a_stop_reply_is_for_the_next_movement(server: GdbServer, resume: bytes) -> None:
+    client = RawClient(server)
+    position = server.timeline.position
+    client.send(b"\x03\x03")
+    assert client.ask(b"qC") == b"QC01" and client.ask(b"Z0,80100000,4") == b"OK"
+    assert client.ask(resume).startswith(b"T02") and server.timeline.position == position
+    assert client.ask(b"bs").startswith(b"T05") and server.timeline.position < position  # it was answered
+
+
+def test_a_ctrl_c_of_a_client_that_has_gone_stops_nobody_else(server: GdbServer) -> None:
+    client = RawClient(server)
+    client.send(b"\x03")
+    client.receive()
+    client.close()
+    server.poll(1)
+    assert RawClient(server).ask(b"bs").startswith(b"T05")
+
+
 def test_ctrl_c_as_a_packet(server: GdbServer) -> None:
     client = RawClient(server)
     client.send(encode(b"c") + encode(b"vCtrlC"))
