@@ -13,13 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from rdbg.errors import RdbgError, UsageError
-from rdbg.rsp.target_xml import ARCHITECTURE
 
 #: In order of preference; the gdb of most distributions knows no MIPS, so it comes last.
 _PROGRAMS = ("gdb-multiarch", "gdb")
 _INSTALL = "install one (Debian: apt install gdb-multiarch; anywhere: pip install gdb-for-pwndbg)"
 #: Asking a GDB what it knows takes a third of a second.
 _PATIENCE = 30.0
+#: What GDB calls the guest's CPU.
+_CPU = "mips:isa32r2"
 
 
 def find_gdb(program: str | None = None) -> str:
@@ -55,12 +56,12 @@ def _knows_mips(program: str) -> bool:
     """Whether it is a GDB that can debug this machine."""
     try:
         asked = subprocess.run(
-            [program, "-nx", "-batch", "-ex", f"set architecture {ARCHITECTURE}"],
+            [program, "-nx", "-batch", "-ex", f"set architecture {_CPU}"],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0 and ARCHITECTURE.encode() in asked.stdout
+    return asked.returncode == 0 and _CPU.encode() in asked.stdout
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from itertools import groupby, pairwise
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
 from rdbg.rsp.address import sign_extended
 
-#: What GDB's BFD library calls the CPU.
-ARCHITECTURE = "mips:isa32r2"
+#: BFD's name for any MIPS. GDB takes the one that the guest's ELF file tells then; it warns of two that differ, and
+#: files for older ones (mips:isa32) run on this CPU.
+ARCHITECTURE = "mips"
 
 _HEADER = '<?xml version="1.0"?>\n'
 _ADDRESS_SPACE = 1 << 64

@@ -53,6 +53,20 @@ def test_without_a_file_gdb_knows_byte_order_and_architecture(gdb_program: str, 
         assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
 
 
+@pytest.mark.parametrize("flags", [0x00001000, 0x10001000, 0x50001000, 0x70001000], ids=["I", "II", "32", "32r2"])
+def test_gdb_takes_files_for_all_that_the_cpu_runs(gdb_program: str, tmp_path: Path, flags: int) -> None:
+    """Of a description that names another architecture than the file GDB said that they are ambiguous."""
+    data = bytearray((HERE / "counter-el.elf").read_bytes())
+    data[36:40] = flags.to_bytes(4, "little")  # e_flags: EF_MIPS_ARCH, EF_MIPS_ABI_O32
+    elf = tmp_path / "guest.elf"
+    elf.write_bytes(data)
+    with Guest("kernel", str(elf), "--run", str(RUN), "--finish") as guest, Gdb(gdb_program, elf) as gdb:
+        assert "architecture" not in gdb.connect(guest.port)
+        assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
+        gdb.run("break note")
+        assert "note (value=93)" in gdb.run("reverse-continue")
+
+
 def test_a_gdb_that_reads_no_description_gets_the_standard_registers(gdb_program: str, guest: Guest, elf: Path) -> None:
     """As one without expat must do."""
     names = ("$pc", "$sp", "$ra", "$a0", "$hi", "$fir", "$f2")
