@@ -59,7 +59,7 @@ nightly: fuzz
 real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
-	  u-boot-qemu qemu-system-mips gdb-multiarch gcc-mipsel-linux-gnu gcc-mips-linux-gnu
+	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
 # Builds the example guest again from source (its ELF file is committed).

@@ -28,6 +28,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "u-boot-qemu": (str(UBOOT_BIOS), str(UBOOT_BIOS.with_name("uboot.elf"))),
     "qemu-system-mips": ("qemu-system-mips", "qemu-system-mipsel"),
     "gdb-multiarch": ("gdb-multiarch",),
+    "lldb-19": ("lldb-19",),
     "gcc-mipsel-linux-gnu": ("mipsel-linux-gnu-gcc",),
     "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
     "linux-image-4kc-malta:mipsel": (str(LINUX / "vmlinux"), str(LINUX / "busybox")),

@@ -37,6 +37,18 @@ def watch_reason(name: str, address: int) -> str:
     return f"{name}:{sign_extended(address):x}"
 
 
+def history_end(which: str, description: str) -> str:
+    """The reason of a stop at an end of history: ``begin`` or ``end``.
+
+    Args:
+        which: this.
+        description: for LLDB, which takes it for an exception; empty for none.
+    """
+    reason = f"replaylog:{which}"
+    # Source: LLDB's docs/resources/lldbgdbremote.md, "Stop reply packet extensions".
+    return f"{reason};reason:exception;description:{description.encode().hex()}" if description else reason
+
+
 def console(text: str) -> bytes:
     """An ``O`` packet: text for the user, while the guest runs or a monitor command does."""
     return b"O" + text.encode("utf-8", "backslashreplace").hex().encode()

@@ -27,6 +27,9 @@ _log = logging.getLogger("rdbg.rsp")
 #: Seconds after which a client that waits for an answer is told that it will come. GDB gives up after 2.
 _PATIENCE = 0.5
 
+#: Stops at an end of the history, and which.
+_ENDS = {StopReason.HISTORY_START: "begin", StopReason.HISTORY_END: "end", StopReason.SHUTDOWN: "end"}
+
 Handler = Callable[["Client", bytes], bytes | None]
 
 
@@ -110,6 +113,7 @@ class Client:
         self.interrupt_pending = False
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
+        self.is_lldb = False
         self.extended = False  #: ``target extended-remote``: the connection outlives a kill
         self._handlers = {name: handler for feature in features for name, handler in feature.packets.items()}
         self._words = {name: handler for feature in features for name, handler in feature.words.items()}
@@ -184,10 +188,11 @@ class Client:
         return replies.stopped(signal, reason, {number: self.registers.read(number) for number in self._expedited})
 
     def _stop_reason(self, stop: Stop) -> str:
-        if stop.reason is StopReason.HISTORY_START:
-            return "replaylog:begin"
-        if stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN):
-            return "replaylog:end"
+        end = _ENDS.get(stop.reason)
+        if end is not None:
+            # LLDB before 21 knows no ends of history, and goes on stepping there. An exception ends its steps.
+            place = "start" if end == "begin" else "end"
+            return replies.history_end(end, f"{place} of the recorded history" if self.is_lldb else "")
         return self.points.reason(stop, self.supports)
 
     def _reply(self, packet: bytes) -> bytes | None:

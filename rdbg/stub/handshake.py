@@ -28,6 +28,12 @@ def _no_acknowledgements(client: Client, rest: bytes) -> bytes | None:
     return None
 
 
+def _lldb_is_there(client: Client, rest: bytes) -> bytes:
+    """``QThreadSuffixSupported``: only LLDB asks."""
+    client.is_lldb = True
+    return replies.UNSUPPORTED
+
+
 def _set_thread(client: Client, rest: bytes) -> bytes:
     """``H OP THREAD``."""
     _check_thread(rest[1:])
@@ -94,6 +100,7 @@ HANDSHAKE = Feature(
     },
     words={
         b"QStartNoAckMode": _no_acknowledgements,
+        b"QThreadSuffixSupported": _lldb_is_there,
         b"vMustReplyEmpty": _unsupported,
         b"k": _kill,
         b"qOffsets": _offsets,

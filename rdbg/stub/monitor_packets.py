@@ -12,6 +12,7 @@ _PIECE = 1000
 
 #: What rdbg.gdb says when it has connected: it makes GDB forget old registers by itself.
 _SCRIPT_HELLO = "script"
+_STALE_LLDB = "LLDB still holds the old registers; it reads them again when the guest runs\n"
 
 
 def _monitor(client: Client, rest: bytes) -> bytes:
@@ -24,8 +25,8 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     text = client.writes.take_notices()
     text += monitor.run(client.session, line)
     client.writes.moved()
-    if client.has_script:
-        text = text.replace(STALE, "")
+    if client.has_script or client.is_lldb:
+        text = text.replace(STALE, _STALE_LLDB if client.is_lldb else "")
     for start in range(0, len(text), _PIECE):
         client.say(text[start : start + _PIECE])
     return replies.OK
