@@ -27,14 +27,16 @@ def _quoted(text: str) -> str:
     return f'"{escape(text)}"'
 
 
-def target_description(registers: Sequence[RegisterInfo]) -> str:
+def target_description(registers: Sequence[RegisterInfo], big_endian: bool) -> str:
     """The machine's registers in GDB's terms.
 
     Args:
         registers: in any order; those of one feature are put together.
+        big_endian: the guest's byte order. GDB has no element for it and passes over it; Binary Ninja reads it.
     """
     lines = [_HEADER + '<!DOCTYPE target SYSTEM "gdb-target.dtd">', '<target version="1.0">']
     lines.append(f"  <architecture>{ARCHITECTURE}</architecture>")
+    lines.append(f"  <endian>{'big' if big_endian else 'little'}</endian>")
     # Sorting is stable and by first number: GDB's own features keep their usual order.
     first: dict[str, int] = {}
     for register in registers:
@@ -53,8 +55,9 @@ def _register(register: RegisterInfo) -> str:
     # GDB sorts registers into 'general' and 'float' by itself; it must be told of others.
     group = f" group={_quoted(register.group)}" if register.group not in ("", "general") else ""
     saved = "" if register.saved else ' save-restore="no"'
-    place = f'bitsize="{register.bits}" regnum="{register.number}"'
-    return f"    <reg name={_quoted(register.name)} {place}{kind}{group}{saved}/>"
+    # The number stands last: Binary Ninja forgets it at any attribute that comes after.
+    number = f' regnum="{register.number}"'
+    return f'    <reg name={_quoted(register.name)} bitsize="{register.bits}"{kind}{group}{saved}{number}/>'
 
 
 def memory_map(areas: Iterable[MemoryArea]) -> str:

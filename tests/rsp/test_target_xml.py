@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,8 @@ def test_registers_stand_in_their_features() -> None:
             RegisterInfo(32, "status", 32, "cp0", group="system"),
             RegisterInfo(33, "lo", 32, "cpu"),
             RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float"),
-        ]
+        ],
+        big_endian=True,
     )
     tree = ElementTree.fromstring(text)
     assert tree.findtext("architecture") == "mips"
@@ -27,6 +29,17 @@ def test_registers_stand_in_their_features() -> None:
         "cp0": ["32"],
         "fpu": ["38"],
     }
+
+
+@pytest.mark.parametrize(("big_endian", "word"), [(False, "little"), (True, "big")])
+def test_binary_ninja_finds_byte_order_and_numbers(big_endian: bool, word: str) -> None:
+    """It looks for the elements behind the architecture, and takes a register's number from its last attribute (its
+    debugger's core/adapters/gdbadapter.cpp, LoadRegisterInfo)."""
+    registers = [RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float", saved=False)]
+    tree = ElementTree.fromstring(target_description(registers, big_endian))
+    assert [element.tag for element in tree] == ["architecture", "endian", "feature"]
+    assert tree.findtext("endian") == word
+    assert [list(element.attrib)[-1] for element in tree.iter("reg")] == ["regnum"]
 
 
 @given(

@@ -72,6 +72,7 @@ ANSWERS: dict[bytes, bytes] = {
     b"qSearch:memory:80100000;1000;" + b"\x3c": rb"1,ffffffff8010[0-9a-f]{4}",
     b"qCRC:80100000,100": rb"C[0-9a-f]{8}",
     b"QStartNoAckMode": rb"OK",
+    b"QThreadSuffixSupported": b"",
     b"vMustReplyEmpty": b"",
     b"vCont?": rb"vCont;c;C;s;S;t;r",
     b"vCont;c": STOP,
