@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.checkpoints.snapshot import check_name
@@ -19,7 +20,7 @@ from rdbg.navigation.forward import Forward
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
-from rdbg.navigation.questions import LastWrite, last_executed, last_writes
+from rdbg.navigation.questions import last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
@@ -27,6 +28,7 @@ from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason,
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, Moment
 from rdbg.navigation.traveller import Traveller
+from rdbg.navigation.writes import LastWrite, Order
 
 __all__ = [
     "BranchSummary",
@@ -199,7 +201,7 @@ class Timeline:
         """
         if self._forward.at_finished_end:
             return self._stop(StopReason.HISTORY_END)
-        end = self._forward.here(conditions, passes)
+        end = self._forward.here(self._resolved(conditions), passes)
         if end is not None:
             return self._stop(end.reason, end.watch)
         with self._replayer.output.open():
@@ -221,7 +223,7 @@ class Timeline:
             passes: a breakpoint here has been dealt with and does not count.
         """
         with self._replayer.output.open():
-            end = self._forward.run(conditions, interrupted, leap, passes)
+            end = self._forward.run(self._resolved(conditions), interrupted, leap, passes)
         if end.reason is StopReason.SHUTDOWN:
             return self._powered_off(end.exit_code)
         return self._stop(end.reason, end.watch)
@@ -268,7 +270,7 @@ class Timeline:
         if stop.reason is StopReason.INTERRUPTED:
             self._traveller.go(origin)
             return self._stop(StopReason.INTERRUPTED)
-        hit = self.machine.watched_access(watches)
+        hit = self.machine.watched_access(tuple(self.machine.resolved(watch) for watch in watches))
         if hit is not None:
             self._traveller.go(origin)
             return self._stop(StopReason.WATCHPOINT, hit)
@@ -283,7 +285,7 @@ class Timeline:
         If interrupted, stands where it began.
         """
         try:
-            found = self._traveller.find(conditions, interrupted)
+            found = self._traveller.find(self._resolved(conditions), interrupted)
         except SearchInterrupted:
             return self._stop(StopReason.INTERRUPTED)
         if found is None:
@@ -296,24 +298,32 @@ class Timeline:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
 
+    def _resolved(self, conditions: StopConditions) -> StopConditions:
+        """The same, with what stands behind watched addresses where that never changes: a write by another address of
+        the same memory counts."""
+        if not conditions.watches:
+            return conditions
+        return replace(conditions, watches=tuple(self.machine.resolved(watch) for watch in conditions.watches))
+
     # --- questions about the past ----------------------------------------------------------
     def last_writes(
-        self, address: int, length: int, count: int = 1, before: int | None = None, interrupted: Interrupted = never
+        self, address: int, length: int, count: int = 1, before: Order | None = None, interrupted: Interrupted = never
     ) -> list[LastWrite]:
         """Who wrote any of these bytes last? The machine stays where it is.
+
+        What counts is the memory behind the addresses now, whatever addresses it was written by.
 
         Args:
             address: virtual.
             length: bytes.
             count: how many writes to look for.
-            before: look at writes before this position; None: before now.
+            before: look at writes before this one; None: all that were done by now.
             interrupted: polled.
 
         Returns:
             the writes, latest first; fewer if there were no more since the start, or the search was interrupted.
         """
-        latest = self.position if before is None else min(before, self.end)
-        return last_writes(self._traveller, address, length, latest, count, interrupted)
+        return last_writes(self._traveller, address, length, before, count, interrupted)
 
     def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
         """Position at which the instruction at ``address`` was about to run last, before now; None: never."""

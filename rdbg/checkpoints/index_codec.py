@@ -13,7 +13,7 @@ from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
 
 #: Changes when the bytes, or what an interval's sets mean, change: an index of another version is made anew.
-_VERSION = 1
+_VERSION = 2
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
@@ -81,15 +81,15 @@ class _Values:
 
 
 def _interval(values: _Values) -> Interval:
-    values.array(5)
+    values.array(6)
     start, end = values.number(), values.number()
     if not start < end:
         raise ValueError("an interval that ends before it starts")
-    return Interval(start, end, TouchedPages(_set(values.bytes()), _set(values.bytes()), _set(values.bytes())))
+    return Interval(start, end, TouchedPages(*(_set(values.bytes()) for _ in range(4))))
 
 
-def _parts(pages: TouchedPages) -> tuple[PageSet, PageSet, PageSet]:
-    return pages.written, pages.read, pages.executed
+def _parts(pages: TouchedPages) -> tuple[PageSet, ...]:
+    return pages.written, pages.read, pages.executed, pages.changed
 
 
 def _set(bounds: bytes) -> PageSet:

@@ -10,13 +10,15 @@ import numpy as np
 
 from rdbg.checkpoints.cleared import Cleared
 from rdbg.checkpoints.page_set import PageSet
-from rdbg.emu.machine_api import Access, Touched, Watch
+from rdbg.emu.machine_api import Access, Space, Touched, Watch
 
 _PAGE_BITS = 12
 _PAGE_WORDS = 1024
 #: Runs of code that an interval may have, 8 bytes each. Beyond, the narrowest gaps between them are filled.
 _MOST_RUNS = 512
 _LAST_ADDRESS = 0xFFFFFFFF
+#: What is added to the number of a device's guest-physical page: there are no more pages of memory.
+DEVICE_PAGES = 1 << 20
 #: Intervals that an index has, and bytes that it takes, before neighbours are joined.
 _MOST_INTERVALS = 4096
 _MOST_BYTES = 16 << 20
@@ -28,12 +30,15 @@ class TouchedPages:
 
     Args:
         written, read: virtual page numbers.
+        changed: what was written, by whatever address: numbers of the machine's pages, and behind them (DEVICE_PAGES)
+            guest-physical ones of devices.
         executed: instructions, as virtual address >> 2: a hot loop must not stand for all of its page.
     """
 
     written: PageSet
     read: PageSet
     executed: PageSet
+    changed: PageSet
 
     @classmethod
     def of(cls, touched: Touched) -> TouchedPages:
@@ -45,8 +50,12 @@ class TouchedPages:
             # A block may end in the middle of a word only by a jump to a misaligned address, which executes nothing.
             first = touched.executed_blocks[:, 0].astype(np.int64)
             executed = PageSet.of_runs(first >> 2, (first + touched.executed_blocks[:, 1] + 3) >> 2)
+        devices = np.asarray(touched.written_devices, np.int64) + DEVICE_PAGES
         return cls(
-            PageSet.of(touched.written_virtual), PageSet.of(touched.read_virtual), executed.coarsened(_MOST_RUNS)
+            PageSet.of(touched.written_virtual),
+            PageSet.of(touched.read_virtual),
+            executed.coarsened(_MOST_RUNS),
+            PageSet.of(np.concatenate([np.asarray(touched.written, np.int64), devices])),
         )
 
     def union(self, other: TouchedPages) -> TouchedPages:
@@ -55,11 +64,12 @@ class TouchedPages:
             self.written.union(other.written),
             self.read.union(other.read),
             self.executed.union(other.executed).coarsened(_MOST_RUNS),
+            self.changed.union(other.changed),
         )
 
     @property
     def nbytes(self) -> int:
-        return self.written.nbytes + self.read.nbytes + self.executed.nbytes
+        return self.written.nbytes + self.read.nbytes + self.executed.nbytes + self.changed.nbytes
 
 
 class Wanted:
@@ -79,7 +89,7 @@ class Wanted:
         self._watches = []
         for watch in watches:
             last = min(watch.address + watch.length - 1, _LAST_ADDRESS)
-            self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS))
+            self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS, _storage_pages(watch)))
 
     def __bool__(self) -> bool:
         return bool(self._executed or self._watches)
@@ -94,11 +104,27 @@ class Wanted:
     def accessed_in(self, pages: TouchedPages) -> list[Watch]:
         """The watches of which an interval that touched ``pages`` can hold a hit."""
         found = []
-        for watch, first, last in self._watches:
-            written = watch.access is not Access.READ and pages.written.meets(first, last)
-            if written or (watch.access is not Access.WRITE and pages.read.meets(first, last)):
+        for watch, first, last, storage in self._watches:
+            written = False
+            if watch.storage:
+                written = any(pages.changed.meets(*run) for run in storage)
+            elif watch.access is not Access.READ:
+                written = pages.written.meets(first, last)
+            if written or (watch.access in (Access.READ, Access.ACCESS) and pages.read.meets(first, last)):
                 found.append(watch)
         return found
+
+
+def _storage_pages(watch: Watch) -> list[tuple[int, int]]:
+    """First and last page of each stretch of a watch's storage, as in TouchedPages.changed."""
+    base = {Space.MEMORY: 0, Space.DEVICE: DEVICE_PAGES}
+    return [
+        (
+            base[extent.space] + (extent.address >> _PAGE_BITS),
+            base[extent.space] + (extent.address + extent.length - 1 >> _PAGE_BITS),
+        )
+        for extent in watch.storage
+    ]
 
 
 @dataclass(frozen=True)

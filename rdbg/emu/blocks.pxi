@@ -99,12 +99,16 @@ cdef void plan_attention(Cpu *c) noexcept nogil:
 cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
     """Let timers and inputs that are due at this window happen."""
     cdef Core core = <Core>c.owner
+    cdef int back = 1 if block_starts_in_slot(c) else 0
     c.io_epoch += 1
+    c.events_after = HitBlock(c.base - back, icount)
     try:
         c.python_event = core.ask_events(icount)
     except BaseException as error:
         core.keep_error(error)
         return False
+    finally:
+        c.events_after.end = 0
     return True
 
 

@@ -94,6 +94,7 @@ cdef class Engine:
         c.bp_filter = <uint64_t*>calloc(BREAKPOINT_BITS // 64, 8)
         c.watched_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_written = <uint64_t*>calloc((1 << 20) // 64, 8)
+        c.seen_devices = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_read = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.seen_executed = <uint64_t*>calloc((1 << 20) // 64, 8)
         c.blocks.slots = <uint64_t*>calloc(2 * MOST_BLOCKS, 8)
@@ -103,12 +104,13 @@ cdef class Engine:
         c.dirty.items = <uint32_t*>malloc(4 * <size_t>c.page_count + 4)
         c.stale.items = <uint32_t*>malloc(4 * <size_t>c.page_count + 4)
         c.written_virtual.items = <uint32_t*>malloc(4 << 20)
+        c.written_devices.items = <uint32_t*>malloc(4 << 20)
         c.read_virtual.items = <uint32_t*>malloc(4 << 20)
         c.executed_virtual.items = <uint32_t*>malloc(4 << 20)
         c.hooked.items = <AddressRange*>malloc(MOST_HOOKED_RANGES * sizeof(AddressRange))
         if (c.dirty.items == NULL or c.stale.items == NULL or c.written_virtual.items == NULL
                 or c.read_virtual.items == NULL or c.executed_virtual.items == NULL or c.hooked.items == NULL
-                or c.io_slot_of == NULL):
+                or c.written_devices.items == NULL or c.seen_devices == NULL or c.io_slot_of == NULL):
             raise MemoryError
         if (c.page_state == NULL or c.alternated == NULL or c.code_words == NULL or c.phys_map == NULL
                 or c.io_page == NULL or c.bp_filter == NULL or c.watched_pages == NULL or c.seen_written == NULL or c.seen_read == NULL
@@ -138,6 +140,7 @@ cdef class Engine:
         free(c.watches)
         free(c.watched_pages)
         free(c.seen_written)
+        free(c.seen_devices)
         free(c.seen_read)
         free(c.seen_executed)
         free(c.blocks.slots)
@@ -146,6 +149,7 @@ cdef class Engine:
         free(c.dirty.items)
         free(c.stale.items)
         free(c.written_virtual.items)
+        free(c.written_devices.items)
         free(c.read_virtual.items)
         free(c.executed_virtual.items)
         free(c)

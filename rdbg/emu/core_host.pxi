@@ -54,21 +54,22 @@ cdef class HostAccess(StateAccess):
         self.by_hand = True
         try:
             if form in (3, 4):
-                self.partial_word(w, pa, rt, form == 3, store)
+                self.partial_word(w, va, pa, rt, form == 3, store)
             elif store:
                 if op in (0x39, 0x3D, 0x13):
                     value = self.fpr_value(rt, size)
                 else:
                     value = gpr(c, rt)
-                if c.watch_count:
-                    check_watches(c, va, size, 2)
                 self.ask_write(pa, size, value)
+                if c.watch_count:
+                    check_watches(c, va, Place(SPACE_DEVICE, pa), size, ACCESS_WRITE)
+                    note_write(c, va, Place(SPACE_DEVICE, pa), size, 0, value)
                 if op == 0x38:
                     set_gpr(c, rt, 1)
             else:
-                if c.watch_count:
-                    check_watches(c, va, size, 1)
                 value = self.ask_read(pa, size)
+                if c.watch_count:
+                    check_watches(c, va, Place(SPACE_DEVICE, pa), size, ACCESS_READ)
                 if op == 0x20:
                     value = <uint64_t><int32_t><signed char>value
                 elif op == 0x21:
@@ -92,12 +93,13 @@ cdef class HostAccess(StateAccess):
         slot = pending_branch(c, pc, &target)
         go_to(c, target, slot and target != pc + 4)
 
-    cdef partial_word(self, uint32_t w, uint32_t pa, uint32_t rt, bint left, bint store):
+    cdef partial_word(self, uint32_t w, uint32_t va, uint32_t pa, uint32_t rt, bint left, bint store):
         """lwl, lwr, swl, swr on a device: byte by byte."""
         cdef Cpu *c = self.c
         cdef uint32_t register = gpr(c, rt)
         cdef int at = pa & 3
         cdef int i, lane, count, first
+        cdef Place place
         # Bytes of the word in memory order; the register's most significant byte is number 0 for lwl.
         if left != c.big_endian:
             first, count = 0, at + 1             # down to the word's start
@@ -110,9 +112,14 @@ cdef class HostAccess(StateAccess):
                 lane = at - i if c.big_endian else i - at
             if store:
                 self.ask_write((pa & ~<uint32_t>3) + i, 1, (register >> (8 * lane)) & 0xFF)
+                note_write(c, (va & ~<uint32_t>3) + i, Place(SPACE_DEVICE, (pa & ~<uint32_t>3) + i), 1, 0,
+                           (register >> (8 * lane)) & 0xFF)
             else:
                 register = (register & ~((<uint32_t>0xFF) << (8 * lane))) | (
                     <uint32_t>self.ask_read((pa & ~<uint32_t>3) + i, 1) << (8 * lane))
+        if c.watch_count:
+            place = Place(SPACE_DEVICE, (pa & ~<uint32_t>3) + first)
+            check_watches(c, (va & ~<uint32_t>3) + first, place, count, ACCESS_WRITE if store else ACCESS_READ)
         if not store:
             set_gpr(c, rt, register)
 

@@ -11,14 +11,16 @@ cdef class PageAccess(RegisterAccess):
 
     def take_touched(self):
         """(written pages, virtual pages written, read, executed) since the last call: sorted numpy arrays; then the
-        blocks executed, or None if they were too many."""
+        blocks executed, or None if they were too many; then guest-physical pages of devices that stores may have gone
+        to."""
         cdef Cpu *c = self.c
         cdef size_t i
         result = (take_list(&c.dirty), take_list(&c.written_virtual), take_list(&c.read_virtual),
-                  take_list(&c.executed_virtual), take_blocks(c))
+                  take_list(&c.executed_virtual), take_blocks(c), take_list(&c.written_devices))
         for i in range(c.dirty.count):
             c.page_state[c.dirty.items[i]] &= ~PAGE_DIRTY
         forget_list(&c.written_virtual, c.seen_written)
+        forget_list(&c.written_devices, c.seen_devices)
         forget_list(&c.read_virtual, c.seen_read)
         forget_list(&c.executed_virtual, c.seen_executed)
         c.dirty.count = 0

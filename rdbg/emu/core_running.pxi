@@ -37,7 +37,7 @@ cdef class Running(HostAccess):
         Args:
             breakpoints: virtual addresses.
             conditions: address -> agent expressions, for those that stop only if one of them is not zero.
-            watches: (first, last, kinds) with kinds 1 read, 2 write, 3 both.
+            watches: (first, last, kinds, space), with kinds and spaces as in state.pxi.
         """
         cdef Cpu *c = self.c
         cdef size_t i
@@ -63,16 +63,21 @@ cdef class Running(HostAccess):
         if not watches and not c.watch_count:
             return
         for i in range(c.watch_count):
-            for n in range(c.watches[i].first >> PAGE_BITS, (c.watches[i].last >> PAGE_BITS) + 1):
-                c.watched_pages[n >> 6] = 0
+            if c.watches[i].space == SPACE_VIRTUAL:
+                for n in range(c.watches[i].first >> PAGE_BITS, (c.watches[i].last >> PAGE_BITS) + 1):
+                    c.watched_pages[n >> 6] = 0
         free(c.watches)
         c.watch_count = 0
         c.watches = <WatchRange*>malloc(sizeof(WatchRange) * len(watches) + 1)
         if c.watches == NULL:
             raise MemoryError
-        for first, last, kinds in watches:
-            c.watches[c.watch_count] = WatchRange(first, last, kinds)
+        c.watch_storage = False
+        for first, last, kinds, space in watches:
+            c.watches[c.watch_count] = WatchRange(first, last, kinds, space)
             c.watch_count += 1
+            if space != SPACE_VIRTUAL:
+                c.watch_storage = True
+                continue
             for n in range(<uint32_t>first >> PAGE_BITS, (<uint32_t>last >> PAGE_BITS) + 1):
                 bit_test_and_set(c.watched_pages, n)
         c.watch_slots = 0
@@ -148,6 +153,7 @@ cdef class Running(HostAccess):
         c.have_bp_hit = False
         c.have_bp_before = False
         c.have_watch_hit = False
+        c.hit_count = 0
         c.stop_soon = False
         c.probe = c.bp_count != 0 or c.watch_direct
         c.direct_wanted = False
@@ -204,21 +210,64 @@ cdef class Running(HostAccess):
         self.finish(err)
         return WHY_NAMES[c.why]
 
-    def step(self):
-        """Retire one instruction, a branch with its slot, or take one exception. Returns like run()."""
+    def step(self, bint noting=False):
+        """Retire one instruction, a branch with its slot, or take one exception. Nothing stops it. Returns like run().
+
+        Args:
+            noting: keep the writes to watched ranges for take_noted().
+        """
         cdef Cpu *c = self.c
         cdef uc_err err
         cdef uint32_t length
+        if noting and c.watch_direct:
+            stop_direct(c)
         self.begin(None, None, True, False)
         c.probe = False
+        c.noting = noting
         length = step_length(c, c.next_pc)
         c.limit = c.start_icount + length
         plan_closer(c)
         c.stepping = True
         err = self.go()
         c.stepping = False
+        c.noting = False
         self.finish(err)
         return WHY_NAMES[c.why]
+
+    def take_noted(self):
+        """The writes kept since the last call: (space, address in it, virtual address, bytes before, bytes written), as
+        the guest's stores made them."""
+        cdef Cpu *c = self.c
+        cdef NotedWrite *made
+        cdef uint32_t i
+        taken = []
+        for i in range(c.noted_count):
+            made = &c.noted[i]
+            taken.append((made.space, made.address, made.va, self.in_memory(made.old, made.size),
+                          self.in_memory(made.value, made.size)))
+        c.noted_count = 0
+        return taken
+
+    cdef bytes in_memory(self, uint64_t value, uint32_t size):
+        """The bytes in memory of a guest value."""
+        cdef uint8_t raw[8]
+        store_host(self.c, raw, size, value)
+        return raw[:size]
+
+    def note_change(self, uint32_t first, uint32_t last):
+        """Bytes of the machine's pages are about to change by something else than a store of the CPU: tell watches that
+        are for that."""
+        cdef Cpu *c = self.c
+        cdef size_t i
+        cdef uint32_t at = 0
+        cdef int back = 1 if block_starts_in_slot(c) else 0
+        cdef HitBlock block = HitBlock(c.base - back, position(c))
+        if c.events_after.end:
+            block = c.events_after
+        for i in range(c.watch_count):
+            if watched_at(&c.watches[i], 0, Place(SPACE_MEMORY, first), last - first + 1, ACCESS_CHANGE, &at):
+                note_watch(c, block.start, block.end, c.start - 4 * back, i, at, ACCESS_CHANGE)
+                return
 
     def stops_here(self):
         """Whether a breakpoint stops before the next instruction."""
@@ -267,8 +316,10 @@ cdef class Running(HostAccess):
         cdef bint store = False
         cdef int form = memory_access(w, &size, &store)
         cdef uint32_t first, last, pa
+        cdef uint32_t at = 0
         cdef size_t i
         cdef int kind
+        cdef Place place
         if form == 0:
             return None
         first = effective_address(c, w)
@@ -285,10 +336,11 @@ cdef class Running(HostAccess):
                 first &= ~<uint32_t>3
             else:
                 last = first | 3
-        kind = 2 if store else 1
+        kind = ACCESS_WRITE if store else ACCESS_READ
+        place = place_of(c, first, kind) if c.watch_storage else Place(SPACE_NONE, 0)
         for i in range(c.watch_count):
-            if c.watches[i].kinds & kind and first <= c.watches[i].last and last >= c.watches[i].first:
-                return (<int>i, max(first, c.watches[i].first), kind)
+            if watched_at(&c.watches[i], first, place, last - first + 1, kind, &at):
+                return (<int>i, max(at, c.watches[i].first), kind)
         return None
 
     def kick(self):
@@ -314,6 +366,14 @@ cdef class Running(HostAccess):
     def watches_blocks(self):
         """Whether watched pages are mapped as they are, and blocks looked at instead; for tests."""
         return self.c.watch_direct != 0
+
+    @property
+    def watch_blocks(self):
+        """(first icount, last) of the latest blocks with watched accesses of a last_hit run, earliest first."""
+        cdef Cpu *c = self.c
+        cdef uint64_t n
+        return [(c.hits[n & (MOST_HITS - 1)].start, c.hits[n & (MOST_HITS - 1)].end)
+                for n in range(c.hit_count - min(c.hit_count, MOST_HITS), c.hit_count)]
 
     @property
     def watch_hit(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgpack
 import numpy
@@ -35,9 +35,12 @@ from rdbg.emu.machine_api import (
     Touched,
     Watch,
     WatchHit,
+    Write,
+    Writer,
 )
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
 from rdbg.emu.registers import WIDE_F0, has_wide_floats, register_table
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import MachineSystem
@@ -45,7 +48,9 @@ from rdbg.emu.tlb_report import tlb_report
 from rdbg.errors import RdbgError
 
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
-WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3}
+# As in state.pxi.
+WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3, Access.CHANGE: 6}
+READS, WRITES = 1, 6
 DIGEST_BYTES = 16
 _FILLED_AT_ONCE = 1 << 20
 
@@ -56,6 +61,7 @@ _MOST_IDLE_EVENTS = 1 << 15
 _STATUS_IM = 0xFF00
 #: More than any timer expires between two interrupt windows.
 MOST_EXPIRIES = 1_000_000
+KSEG01 = 2  # the upper two bits of an address that no TLB translates (MIPS32 PRA vol. III, section 4.3)
 
 
 @dataclass
@@ -64,6 +70,7 @@ class _ExactHits:
 
     breakpoint: ScanHit | None = None
     watch: ScanHit | None = None
+    blocks: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Machine:
@@ -104,6 +111,7 @@ class Machine:
         self._page_sum = numpy.zeros(2, dtype=numpy.uint64)
         self._loading = False
         self._reset_wanted = False
+        self._resetting = False
         self._shutdown_code: int | None = None
         self._wait_idle = False
         self._skip_ns = 0
@@ -112,6 +120,8 @@ class Machine:
         self._idle_events = 0  # how many events have not woken it there
         self._woken_by: list[InputEvent] = []
         self._watches: tuple[Watch, ...] = ()
+        self._ranges: list[tuple[Watch, int]] = []  # of each range that the core watches: its watch, and what to add
+        self._noted: NotedWrites | None = None
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
         self._load_backings()
@@ -148,6 +158,8 @@ class Machine:
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward; see RunRequest."""
+        if self._noted is not None:
+            return self._run_noting(request, self._noted)
         self._arm(request.breakpoints, request.conditions, request.watches)
         self._wait_idle = request.wait_idle
         self._skip_ns = request.skip_ns
@@ -187,11 +199,19 @@ class Machine:
         if self._armed != wanted:
             self._armed = None  # until all of it is: the same request may come again
             self._watches = watches
-            self.core.arm_stops(
-                breakpoints,
-                conditions,
-                [(w.address, min(w.address + w.length - 1, 0xFFFFFFFF), WATCH_KINDS[w.access]) for w in watches],
-            )
+            self._ranges = []
+            ranges = []
+            for watch in watches:
+                kinds = WATCH_KINDS[watch.access]
+                by_address = kinds & READS if watch.storage else kinds
+                if by_address:
+                    self._ranges.append((watch, 0))
+                    ranges.append((watch.address, _last(watch.address, watch.length), by_address, VIRTUAL))
+                for extent in watch.storage:
+                    self._ranges.append((watch, extent.virtual - extent.address))
+                    last = _last(extent.address, extent.length)
+                    ranges.append((extent.address, last, kinds & WRITES, SPACES[extent.space]))
+            self.core.arm_stops(breakpoints, conditions, ranges)
             self._armed = wanted
 
     def _run_exact(self, request: RunRequest) -> RunStop:
@@ -210,15 +230,50 @@ class Machine:
             if hit is not None and hits is None:
                 return RunStop(StopKind.WATCHPOINT, here, pc, self._watch_hit(*hit))
             elif hit is not None and hits is not None:
-                hits.watch = ScanHit(here, pc, self._watches[hit[0]])
+                hits.watch = ScanHit(here, pc, self._ranges[hit[0]][0])
             if request.slice is not None and here - start >= request.slice:
                 return RunStop(StopKind.PAUSED, here, self.core.pc)
             stop = self._stop(self.core.step())
+            if hits is not None and self.core.watch_blocks:
+                hits.blocks.append((here, self.core.icount))
+            if stop.kind is not StopKind.LIMIT:
+                return stop
+
+    def note_writes(self, watch: Watch | None) -> None:
+        """From now on keep the writes to what a watch is for; None: no more."""
+        self._noted = None if watch is None else NotedWrites(watch)
+
+    def take_writes(self) -> list[Write]:
+        """The writes kept since the last call, in order."""
+        return [] if self._noted is None else self._noted.take()
+
+    def _run_noting(self, request: RunRequest, noted: NotedWrites) -> RunStop:
+        """Run while writes are kept: of instructions in an exact run, of others also where the CPU stands."""
+        self._wait_idle, self._skip_ns = request.wait_idle, request.skip_ns
+        if not request.exact:
+            self._arm(frozenset(), {}, ())
+            here = self.core.icount
+            if request.until is not None and request.until <= here:
+                noted.begin(here, self.core.pc)
+            pause_at = None if request.slice is None else here + max(1, request.slice)
+            try:
+                return self._stop(self.core.run(request.until, pause_at, False, False))
+            finally:
+                noted.moment = None
+        self._arm(frozenset(), {}, (noted.watch,))
+        while True:
+            here = self.core.icount
+            if request.until is not None and here + self.core.next_length() > request.until:
+                return RunStop(StopKind.LIMIT, here, self.core.pc)
+            noted.begin(here, self.core.pc)
+            stop = self._stop(self.core.step(True))
+            noted.end(self.core.icount, self.core.take_noted())
             if stop.kind is not StopKind.LIMIT:
                 return stop
 
     def _watch_hit(self, index: int, address: int, kind: int) -> WatchHit:
-        return WatchHit(self._watches[index], address, Access.WRITE if kind == 2 else Access.READ)
+        watch, shift = self._ranges[index]
+        return WatchHit(watch, (address + shift) & 0xFFFFFFFF, Access.WRITE if kind & WRITES else Access.READ)
 
     def _stop(self, why: str) -> RunStop:
         kind = StopKind(why)
@@ -250,7 +305,12 @@ class Machine:
         if self._exact_hits is not None:
             return self._exact_hits.watch
         hit = self.core.watch_hit
-        return None if hit is None else ScanHit(hit[0], hit[1], self._watches[hit[2]])
+        return None if hit is None else ScanHit(hit[0], hit[1], self._ranges[hit[2]][0])
+
+    @property
+    def watched_blocks(self) -> Sequence[tuple[int, int]]:
+        """The latest blocks with watched accesses of a ``last_hit`` run."""
+        return self.core.watch_blocks if self._exact_hits is None else self._exact_hits.blocks
 
     def kick(self) -> None:
         """Make a run in progress pause soon."""
@@ -429,11 +489,16 @@ class Machine:
 
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
-        self._write_bytes(self._first_byte[name] + offset, data)
+        self._write_bytes(self._first_byte[name] + offset, data, Writer.RESET if self._resetting else Writer.DEVICE)
 
-    def _write_bytes(self, first: int, data: bytes) -> None:
+    def _write_bytes(self, first: int, data: bytes, writer: Writer) -> None:
         if not data:
             return
+        if self._noted is not None and (self._noted.moment is not None or writer is Writer.DEBUGGER):
+            old = bytes(self._memory[first : first + len(data)])
+            self._noted.change(writer, first, old, data, (self.core.icount, self.core.pc))
+        elif self._watches and writer is not Writer.DEBUGGER:
+            self.core.note_change(first, first + len(data) - 1)
         for page in range(first // PAGE_SIZE, (first + len(data) - 1) // PAGE_SIZE + 1):
             self.core.mark_written(page)
         self._memory[first : first + len(data)] = data
@@ -441,10 +506,10 @@ class Machine:
     def _load_backings(self) -> None:
         for backing in self.board.memory_map.backings:
             first, filled = self._first_byte[backing.name], len(backing.initial)
-            self._write_bytes(first, backing.initial)
+            self._write_bytes(first, backing.initial, Writer.RESET)
             while backing.fill and filled < backing.size:
                 filler = bytes((backing.fill,)) * min(_FILLED_AT_ONCE, backing.size - filled)
-                self._write_bytes(first + filled, filler)
+                self._write_bytes(first + filled, filler, Writer.RESET)
                 filled += len(filler)
 
     def _reset(self) -> None:
@@ -453,13 +518,17 @@ class Machine:
             # Images in RAM are put back, as QEMU does; what flash holds stays.
             for backing in self.board.memory_map.backings:
                 if backing.writable and backing.initial:
-                    self._write_bytes(self._first_byte[backing.name], backing.initial)
+                    self._write_bytes(self._first_byte[backing.name], backing.initial, Writer.RESET)
         for timer in self._system.timers.values():
             timer.disarm()
         state = self.board.reset_state
         self.core.reset(state.pc, RESET_STATUS if state.status is None else state.status)
-        for device in self.board.devices:
-            device.reset()
+        self._resetting = True
+        try:
+            for device in self.board.devices:
+                device.reset()
+        finally:
+            self._resetting = False
         for number, value in state.registers.items():
             self.core.write_gpr(number, value)
 
@@ -494,6 +563,8 @@ class Machine:
         if len(parts.devices) != len(self.board.devices) or len(parts.deadlines_ns) != len(self._system.timers):
             raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
         self.core.load(state.icount, state.cpu)
+        if self._noted is not None:
+            self._noted.forget_after(state.icount)
         try:
             self._load_devices(parts)
         except RdbgError as error:
@@ -540,7 +611,7 @@ class Machine:
             page = self.bus.classify(address).backing_page
             if page is None:
                 raise RdbgError(f"physical address {address:#010x} is no memory: device registers cannot be written")
-            self._write_bytes(page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk])
+            self._write_bytes(page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk], Writer.DEBUGGER)
             address, data = address + chunk, data[chunk:]
 
     def take_touched(self) -> Touched:
@@ -649,6 +720,32 @@ class Machine:
             at += size
         return found
 
+    def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
+        """Whether a debugger's write to memory reaches any of these bytes."""
+        at, left = event.value, len(event.data)
+        while left > 0:
+            size = min(left, PAGE_SIZE - at % PAGE_SIZE)
+            page = self.bus.classify(at).backing_page
+            first = -1 if page is None else page * PAGE_SIZE + at % PAGE_SIZE
+            for extent in extents:
+                reaches = extent.address < first + size and first < extent.address + extent.length
+                if extent.space is Space.MEMORY and reaches:
+                    return True
+            at, left = at + size, left - size
+        return False
+
+    def resolved(self, watch: Watch) -> Watch:
+        """The watch with its storage, if the same RAM stands behind its addresses at all times: those of kseg0 and
+        kseg1, which no TLB translates. Stores to anything else are commands to what is there."""
+        last = _last(watch.address, watch.length)
+        if watch.address >> 30 != KSEG01 or last >> 30 != KSEG01 or not WATCH_KINDS[watch.access] & WRITES:
+            return watch
+        extents = self.storage(watch.address, watch.length)
+        pages = range(watch.address // PAGE_SIZE, last // PAGE_SIZE + 1)
+        if not all(self.bus.classify(page * PAGE_SIZE & 0x1FFFFFFF).writable for page in pages):
+            return watch
+        return replace(watch, storage=tuple(extents))
+
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped; of devices, what a load would give."""
         out = bytearray()
@@ -693,3 +790,8 @@ class Machine:
     def reports(self) -> Mapping[str, Callable[[], str]]:
         """The TLB in words."""
         return {"tlb": lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)}
+
+
+def _last(address: int, length: int) -> int:
+    """Last address of a range, which may reach to the end of the address space and not beyond."""
+    return min(address + length - 1, 0xFFFFFFFF)

@@ -31,12 +31,12 @@ class Access(Enum):
     WRITE = "write"
     READ = "read"
     ACCESS = "access"
+    CHANGE = "change"  #: a write by anything: stores, devices, a reset that loads images again (not the debugger)
 
 
 class Space(Enum):
     """What an address counts."""
 
-    VIRTUAL = "virtual"  #: the guest's addresses, as its MMU stands at the moment
     MEMORY = "memory"  #: bytes of the machine's pages, all backings one after another
     DEVICE = "device"  #: guest-physical addresses where no memory is
 
@@ -60,17 +60,54 @@ class Extent:
 
 @dataclass(frozen=True)
 class Watch:
-    """A watched range of virtual addresses.
+    """A watched range.
 
     Args:
         address: first byte, a 32-bit virtual address.
         length: bytes, at least 1.
         access: which accesses count.
+        storage: what stands behind it, if writes count by whatever address they are made. Empty: only accesses by these
+            virtual addresses count. Reads always count by virtual address.
     """
 
     address: int
     length: int
     access: Access
+    storage: tuple[Extent, ...] = ()
+
+
+class Writer(Enum):
+    """Who changed memory."""
+
+    STORE = "store"  #: an instruction
+    DEVICE = "device"  #: a device, as an instruction told it (a flash chip that erases)
+    RESET = "reset"  #: a reset, which loads images again
+    DEBUGGER = "debugger"
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that was seen happening.
+
+    Args:
+        writer: who made it.
+        before: icount before the instruction that made it, or led to it; for the debugger that of the write itself.
+        after: icount after it.
+        pc: address of the instruction (of the branch, if it sits in a delay slot).
+        address: first byte written that was asked for, as the virtual address that was asked for.
+        through: virtual address by which an instruction wrote it; None: no instruction did.
+        old: the bytes before, of those that were asked for and written; empty for device registers.
+        new: the bytes written.
+    """
+
+    writer: Writer
+    before: int
+    after: int
+    pc: int
+    address: int
+    through: int | None
+    old: bytes
+    new: bytes
 
 
 class StopKind(Enum):
@@ -201,6 +238,7 @@ class Touched:
     Args:
         written: page numbers (index in the machine's page space) written by guest or device.
         written_virtual, read_virtual, executed_virtual: virtual page numbers (address >> 12).
+        written_devices: guest-physical page numbers of device registers that may have been stored to.
         executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
             (virtual address, bytes), in no order; None: no more is known than their pages.
     """
@@ -210,6 +248,7 @@ class Touched:
     read_virtual: Sequence[int]
     executed_virtual: Sequence[int]
     executed_blocks: NDArray[np.uint32] | None = None
+    written_devices: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -278,6 +317,14 @@ class MachineApi(Protocol):
 
     @property
     def last_watch_hit(self) -> ScanHit | None: ...
+
+    @property
+    def watched_blocks(self) -> Sequence[tuple[int, int]]:
+        """The latest blocks with watched accesses of a ``last_hit`` run, earliest first: positions of start and end.
+
+        An exact run from the one to the other finds the access, if an exception has not ended the block before.
+        """
+        ...
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
@@ -362,6 +409,22 @@ class MachineApi(Protocol):
 
     def storage(self, address: int, length: int) -> list[Extent]:
         """What stands behind a range of virtual addresses now, privilege ignored, up to the first that is unmapped."""
+        ...
+
+    def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
+        """Whether a debugger's write to memory reaches any of these bytes."""
+        ...
+
+    def resolved(self, watch: Watch) -> Watch:
+        """The watch with its storage, if the same memory stands behind its addresses at all times."""
+        ...
+
+    def note_writes(self, watch: Watch | None) -> None:
+        """From now on keep every write to what a watch is for: those of exact runs, and the debugger's. None: no
+        more."""
+
+    def take_writes(self) -> list[Write]:
+        """The writes kept since the last call, in order."""
         ...
 
     def memory_areas(self) -> Sequence[MemoryArea]: ...

@@ -81,30 +81,66 @@ cdef void store_host(Cpu *c, uint8_t *host, unsigned size, uint64_t value) noexc
         host[i] = <uint8_t>(value >> (8 * (size - 1 - i) if c.big_endian else 8 * i))
 
 
-cdef void note_watch(Cpu *c, uint64_t icount, uint32_t pc, size_t i, uint32_t va, int kind) noexcept nogil:
-    """The block at ``pc``, which starts at ``icount``, makes an access at ``va`` that the ``i``-th watch is for."""
+cdef void note_watch(Cpu *c, uint64_t icount, uint64_t end, uint32_t pc, size_t i, uint32_t address, int kind) noexcept nogil:
+    """The block at ``pc``, from ``icount`` to ``end``, makes an access that the ``i``-th watch is for."""
+    cdef HitBlock *latest = &c.hits[(c.hit_count - 1) & (MOST_HITS - 1)]
     c.have_watch_hit = True
     c.watch_hit_icount = icount
     c.watch_hit_pc = pc
-    c.watch_hit_address = va if va > c.watches[i].first else c.watches[i].first
+    c.watch_hit_address = address if address > c.watches[i].first else c.watches[i].first
     c.watch_hit_index = <int>i
     c.watch_hit_kind = kind
     if not c.last_hit:
         c.stop_soon = True
         look_at_blocks(c)
+    elif c.hit_count == 0 or latest.start != icount:
+        c.hits[c.hit_count & (MOST_HITS - 1)] = HitBlock(icount, end)
+        c.hit_count += 1
+    elif latest.end < end:
+        latest.end = end
 
 
-cdef void check_watches(Cpu *c, uint32_t va, unsigned size, int kind) noexcept nogil:
+cdef inline bint watched_at(WatchRange *watch, uint32_t va, Place place, unsigned size, int kind, uint32_t *at) noexcept nogil:
+    """Whether an access is one that a range is for, and where in the range's own space."""
+    at[0] = va if watch.space == SPACE_VIRTUAL else place.address
+    return (watch.kinds & kind and (watch.space == SPACE_VIRTUAL or watch.space == place.space)
+            and at[0] <= watch.last and at[0] + (size - 1) >= watch.first)
+
+
+cdef void check_watches(Cpu *c, uint32_t va, Place place, unsigned size, int kind) noexcept nogil:
     """Note a watched access. PC is not known here: only the block."""
     cdef size_t i
-    cdef uint32_t last = va + size - 1
+    cdef uint32_t at = 0
+    cdef int back
+    if c.noting:
+        return
     for i in range(c.watch_count):
-        if c.watches[i].kinds & kind and va <= c.watches[i].last and last >= c.watches[i].first:
-            if block_starts_in_slot(c):
-                note_watch(c, c.base - 1, c.start - 4, i, va, kind)
-            else:
-                note_watch(c, c.base, c.start, i, va, kind)
+        if watched_at(&c.watches[i], va, place, size, kind, &at):
+            back = 1 if block_starts_in_slot(c) else 0
+            note_watch(c, c.base - back, position(c), c.start - 4 * back, i, at, kind)
             return
+
+
+cdef void note_write(Cpu *c, uint32_t va, Place place, unsigned size, uint64_t old, uint64_t value) noexcept nogil:
+    """Keep a write to a watched range with what it wrote."""
+    cdef size_t i
+    cdef uint32_t at = 0
+    if not c.noting:
+        return
+    for i in range(c.watch_count):
+        if watched_at(&c.watches[i], va, place, size, ACCESS_WRITE, &at) and c.noted_count < MOST_NOTED:
+            c.noted[c.noted_count] = NotedWrite(place.space, place.address, va, size, old, value)
+            c.noted_count += 1
+            return
+
+
+cdef inline Place window_place(Cpu *c, size_t slot, uint32_t low, uint32_t needed) noexcept nogil:
+    """What stands behind an access through a watch window. Without the permission that it needs memory does not take
+    part: a store goes to a flash chip, as a command, or nowhere."""
+    cdef uint32_t m = c.watch_slot_map[slot]
+    if (m & MAP_KIND) != MAP_MEMORY:
+        return Place(SPACE_DEVICE, (c.watch_slot_phys[slot] << PAGE_BITS) | low)
+    return Place(SPACE_MEMORY if m & needed else SPACE_NONE, ((m >> 8) << PAGE_BITS) | low)
 
 
 cdef uint64_t on_watched_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:
@@ -112,7 +148,7 @@ cdef uint64_t on_watched_read(uc_engine *uc, uint64_t offset, unsigned size, voi
     cdef size_t slot = offset >> PAGE_BITS
     cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
     cdef uint32_t m = c.watch_slot_map[slot]
-    check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 1)
+    check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, window_place(c, slot, low, MAP_READ), size, ACCESS_READ)
     seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ:
         return load_host(c, c.memory + (<size_t>(m >> 8) << PAGE_BITS) + low, size)
@@ -124,7 +160,10 @@ cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64
     cdef size_t slot = offset >> PAGE_BITS
     cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
     cdef uint32_t m = c.watch_slot_map[slot]
-    check_watches(c, (c.watch_slot_page[slot] << PAGE_BITS) | low, size, 2)
+    cdef uint32_t va = (c.watch_slot_page[slot] << PAGE_BITS) | low
+    cdef Place place = window_place(c, slot, low, MAP_WRITE)
+    check_watches(c, va, place, size, ACCESS_WRITE)
+    note_write(c, va, place, size, load_host(c, c.memory + place.address, size) if place.space == SPACE_MEMORY else 0, value)
     seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
         mark_written(c, m >> 8)

@@ -383,7 +383,7 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
         if not bit_test_and_set(c.seen_executed, vpage):
             list_add(&c.executed_virtual, vpage)
         fill_memory(c, vpage, m >> 8, access, entry)
-        if through_window(c, vpage, m):
+        if through_window(c, vpage, m, pa >> PAGE_BITS):
             entry.perms = UC_PROT_EXEC  # its loads must come here, and go through the window
         elif not bit_test_and_set(c.seen_read, vpage):
             list_add(&c.read_virtual, vpage)  # loads from a page that may be fetched are not seen
@@ -392,13 +392,15 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
     # What is granted along with this access will not come here: stores bring loads with them, devices both.
     if (access == STORE or (m & MAP_KIND) == MAP_IO) and not bit_test_and_set(c.seen_written, vpage):
         list_add(&c.written_virtual, vpage)
+    if (m & MAP_KIND) != MAP_MEMORY and not bit_test_and_set(c.seen_devices, pa >> PAGE_BITS):
+        list_add(&c.written_devices, pa >> PAGE_BITS)
     if not bit_test_and_set(c.seen_read, vpage):
         list_add(&c.read_virtual, vpage)
     if (m & MAP_KIND) == MAP_NONE:
         return refuse(c, WHY_EXCEPTION, EXC_DBE, False, False, va, pc, access)
     if (m & MAP_KIND) == MAP_PARTIAL:
         return refuse(c, WHY_ACCESS, 0, False, False, va, pc, access)
-    if through_window(c, vpage, m):
+    if through_window(c, vpage, m, pa >> PAGE_BITS):
         # Loads through the window too: a mapping for loads alone would take its place and come back each time.
         entry.paddr = watch_window(c, vpage, m, pa >> PAGE_BITS)
         entry.perms = UC_PROT_READ

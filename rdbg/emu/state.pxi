@@ -254,10 +254,43 @@ cdef struct Alternations:
     uint16_t times               # stores to it in that period, as a page of code
 
 
+# What a watched range counts, and what counts as an access of it.
+cdef enum:
+    SPACE_VIRTUAL = 0
+    SPACE_MEMORY = 1             # bytes of the backings, whatever addresses they are accessed by
+    SPACE_DEVICE = 2             # guest-physical addresses of device registers
+    SPACE_NONE = 3               # a store that changes nothing where it goes
+    ACCESS_READ = 1
+    ACCESS_WRITE = 2
+    ACCESS_CHANGE = 4            # of memory, by anything but the CPU's stores
+    MOST_NOTED = 64              # writes that one step makes
+    MOST_HITS = 1024             # blocks with watched accesses that are kept of a run
+
+
 cdef struct WatchRange:
     uint32_t first
     uint32_t last
-    uint32_t kinds               # 1 read, 2 write
+    uint32_t kinds
+    uint32_t space
+
+
+cdef struct Place:
+    uint32_t space
+    uint32_t address
+
+
+cdef struct NotedWrite:
+    uint32_t space
+    uint32_t address
+    uint32_t va
+    uint32_t size
+    uint64_t old
+    uint64_t value
+
+
+cdef struct HitBlock:
+    uint64_t start
+    uint64_t end
 
 
 # What is known of blocks that access watched pages: see watch_blocks.pxi.
@@ -273,6 +306,7 @@ cdef struct DirectAccess:
     uint8_t base                 # register, as it is on entry
     uint8_t kind                 # 1 read, 2 write
     uint8_t size
+    uint8_t reach                # the address that the instruction gives is so far behind the first byte
     uint32_t offset
 
 
@@ -358,6 +392,13 @@ cdef struct Cpu:
     uint32_t bp_before_pc
     WatchRange *watches
     size_t watch_count
+    bint watch_storage           # some of them do not count virtual addresses
+    bint noting                  # a step whose writes to them are kept
+    NotedWrite noted[MOST_NOTED]
+    uint32_t noted_count
+    HitBlock hits[MOST_HITS]     # a ring
+    uint64_t hit_count
+    HitBlock events_after        # while the events of a window happen: the block that led there. end is 0 otherwise
     bint have_watch_hit
     uint64_t watch_hit_icount
     uint32_t watch_hit_pc
@@ -393,6 +434,7 @@ cdef struct Cpu:
     PageList dirty
     PageList stale
     PageList written_virtual
+    PageList written_devices     # guest-physical pages
     PageList read_virtual
     PageList executed_virtual
     BlockSet blocks              # executed since take_touched
@@ -400,6 +442,7 @@ cdef struct Cpu:
     # and kseg1, whose code does not change with the TLB.
     uint32_t recent[MAPPED_BLOCKS + UNMAPPED_BLOCKS]
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
+    uint64_t *seen_devices       # and over guest-physical ones
     uint64_t *seen_read
     uint64_t *seen_executed
     RangeList hooked             # virtual addresses with the no-op code hook

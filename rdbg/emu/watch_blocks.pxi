@@ -40,8 +40,10 @@ cdef bint add_access(Cpu *c, DirectBlock *block, uint32_t w, uint8_t *bases, uin
     access.kind = 2 if store else 1
     access.offset = offsets[rs] + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
     access.size = <uint8_t>size
+    access.reach = 0
     if how > 2:                                  # lwl and its like reach some of the bytes around
         access.offset -= 3
+        access.reach = 3
         access.size = 7
     block.count += 1
     return True
@@ -108,19 +110,40 @@ cdef inline bint block_changed(Cpu *c, DirectBlock *block) noexcept nogil:
     return host == NULL or memcmp(host, block.words, 4 * block.n) != 0
 
 
+cdef Place place_of(Cpu *c, uint32_t va, int kind) noexcept nogil:
+    """What stands behind a virtual address that is about to be loaded from or stored to."""
+    cdef uint32_t pa = 0
+    cdef uint32_t m
+    if translate(c, va, STORE if kind == ACCESS_WRITE else LOAD, kernel_mode(c), &pa) != TRANSLATED:
+        return Place(SPACE_NONE, va)
+    m = c.phys_map[pa >> PAGE_BITS]
+    if m == MAP_UNKNOWN:
+        m = classify(c, pa >> PAGE_BITS)
+    if (m & MAP_KIND) != MAP_MEMORY:
+        return Place(SPACE_DEVICE, pa)
+    if not m & (MAP_WRITE if kind == ACCESS_WRITE else MAP_READ):
+        return Place(SPACE_NONE, va)
+    return Place(SPACE_MEMORY, ((m >> 8) << PAGE_BITS) | (va & (PAGE_BYTES - 1)))
+
+
 cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept nogil:
     """Whether none of a block's accesses is watched; the last that is, is noted."""
     cdef bint clear = True
-    cdef uint32_t i, first, last
+    cdef uint32_t i, first
+    cdef uint32_t at = 0
     cdef size_t k
     cdef DirectAccess *access
+    cdef Place place = Place(SPACE_NONE, 0)
     for i in range(block.count):
         access = &block.accesses[i]
         first = gpr(c, access.base) + access.offset
-        last = first + access.size - 1
+        if c.watch_storage:
+            # The bytes around an unaligned access may begin on the page before: its own byte tells the page.
+            place = place_of(c, first + access.reach, access.kind)
+            place.address -= access.reach
         for k in range(c.watch_count):
-            if c.watches[k].kinds & access.kind and first <= c.watches[k].last and last >= c.watches[k].first:
-                note_watch(c, icount, block.pc, k, first, access.kind)
+            if watched_at(&c.watches[k], first, place, access.size, access.kind, &at):
+                note_watch(c, icount, icount + block.n, block.pc, k, at, access.kind)
                 clear = False
                 break
     return clear
@@ -163,8 +186,21 @@ cdef inline void seen_in_window(Cpu *c) noexcept nogil:
         look_at_blocks(c)
 
 
-cdef inline bint through_window(Cpu *c, uint32_t vpage, uint32_t m) noexcept nogil:
+cdef bint storage_watched(Cpu *c, uint32_t m, uint32_t ppage) noexcept nogil:
+    """Whether a watch that counts no virtual addresses has to do with the page where ``m`` stands."""
+    cdef size_t i
+    cdef uint32_t space = SPACE_MEMORY if (m & MAP_KIND) == MAP_MEMORY else SPACE_DEVICE
+    cdef uint32_t page = m >> 8 if space == SPACE_MEMORY else ppage
+    for i in range(c.watch_count):
+        if (c.watches[i].space == space and c.watches[i].first >> PAGE_BITS <= page
+                and page <= c.watches[i].last >> PAGE_BITS):
+            return True
+    return False
+
+
+cdef inline bint through_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) noexcept nogil:
     """Whether accesses to a virtual page, where ``m`` stands, are to be seen one by one."""
-    if not c.watch_count or not bit_test(c.watched_pages, vpage):
+    if not c.watch_count or not (
+            bit_test(c.watched_pages, vpage) or c.watch_storage and storage_watched(c, m, ppage)):
         return False
     return not (c.watch_direct and (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ and m & MAP_WRITE)

@@ -23,6 +23,7 @@ from rdbg.journal.records import (
 )
 from rdbg.journal.writer import JournalWriter
 
+_WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 _KNOWN_KINDS = INPUT_KINDS | DIGEST_KINDS | {KIND_END}
 
 
@@ -246,6 +247,15 @@ class History:
                 return taken
             taken.append(event_of(record))
             self._cursor = ordinal + 1
+
+    def outside_writes(self) -> list[InputEvent]:
+        """What has entered from outside, up to here, and may have written memory: the debugger's writes, and resets."""
+        found: list[InputEvent] = []
+        ordinal = self._log.next_of(0, _WRITING_KINDS)
+        while ordinal is not None and ordinal < self._cursor:
+            found.append(event_of(self._log.record(ordinal)))
+            ordinal = self._log.next_of(ordinal + 1, _WRITING_KINDS)
+        return found
 
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.

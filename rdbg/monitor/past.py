@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
 from rdbg.monitor.address import place
 from rdbg.monitor.command import Command, Session, one_argument, whole_number
-from rdbg.navigation.questions import LastWrite
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
 _WRITES_USAGE = "writes ADDRESS [LENGTH [NUMBER]]"
@@ -22,15 +22,19 @@ def _last_write(session: Session, arguments: list[str]) -> str:
     timeline = session.timeline
     # Asked again at the same place, the question is about what was before the last answer.
     question = (address, length, timeline.position)
-    before = timeline.places.answered.get(question)
+    last = timeline.places.answered.get(question)
+    before = None if last is None else last.order
     found = timeline.last_writes(address, length, before=before, interrupted=session.interrupted)
-    timeline.places.answered = {question: found[0].position} if found else {}
+    timeline.places.answered = {question: found[0]} if found else {}
+    again = "" if last is None else f"(asked again here: what was before the one at icount {_place(last.write)})\n"
     if not found:
-        until = "here" if before is None else f"icount {before}"
-        return f"no write to {address:#010x} (length {length}) found between the start of the history and {until}\n"
+        until = "here" if last is None else f"icount {_place(last.write)}"
+        return f"{_none(session, address, length)} found between the start of the history and {until}\n{again}"
+    write = found[0].write
+    side = "after" if _is_at(write) else "before"
     return (
-        f"{_words(found[0])}\n"
-        f"'monitor goto {found[0].position}' goes to just before it; asked again, lastwrite goes further back\n"
+        f"{_words(write)}\n{again}"
+        f"'monitor goto {_place(write)}' goes to just {side} it; asked again, lastwrite goes further back\n"
     )
 
 
@@ -42,17 +46,39 @@ def _writes(session: Session, arguments: list[str]) -> str:
     if not 0 < count <= _MOST_WRITES:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
     found = session.timeline.last_writes(address, length, count, interrupted=session.interrupted)
-    lines = [_words(write) for write in found]
+    lines = [_words(each.write) for each in found]
     if len(found) < count:
         lines.append("no more between the start of the history and there" if found else "no write before here")
     return "\n".join(lines) + "\n"
 
 
-def _words(found: LastWrite) -> str:
-    return (
-        f"icount {found.position}, pc {found.pc:#010x} wrote {found.address:#010x}: "
-        f"{_bytes(found.old)} -> {_bytes(found.new)}"
-    )
+def _none(session: Session, address: int, length: int) -> str:
+    mapped = session.timeline.machine.translate(address) is not None
+    unmapped = "" if mapped else " (nothing is mapped there now: writes by just this address)"
+    return f"no write to {address:#010x} (length {length}){unmapped}"
+
+
+def _is_at(write: Write) -> bool:
+    """Whether a write was no instruction's: it happened at a position, and what stands there sees it done."""
+    return write.writer in (Writer.RESET, Writer.DEBUGGER)
+
+
+def _place(write: Write) -> int:
+    """The position that a write is known by."""
+    return write.after if _is_at(write) else write.before
+
+
+def _words(write: Write) -> str:
+    doer = {
+        Writer.STORE: f", pc {write.pc:#010x} wrote",
+        Writer.DEVICE: f", pc {write.pc:#010x} made a device write",
+        Writer.RESET: ": a reset loaded",
+        Writer.DEBUGGER: ": the debugger wrote",
+    }[write.writer]
+    change = f"{_bytes(write.old)} -> {_bytes(write.new)}" if write.old else f"{_bytes(write.new)} (a device register)"
+    other = write.through is not None and write.through != write.address
+    through = f" (through {write.through:#010x})" if other else ""
+    return f"icount {_place(write)}{doer} {write.address:#010x}: {change}{through}"
 
 
 def _range(session: Session, arguments: list[str]) -> tuple[int, int]:
@@ -74,7 +100,8 @@ def _last_executed(session: Session, arguments: list[str]) -> str:
 
 
 def _bytes(data: bytes) -> str:
-    return data[:_MOST_BYTES_SHOWN].hex(" ") + ("..." if len(data) > _MOST_BYTES_SHOWN else "")
+    more = f"... ({len(data)} bytes)" if len(data) > _MOST_BYTES_SHOWN else ""
+    return data[:_MOST_BYTES_SHOWN].hex(" ") + more
 
 
 PAST_COMMANDS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rdbg.navigation.writes import LastWrite
+
 #: Older places fall out; nobody goes back further by hand.
 _REMEMBERED = 1000
 
@@ -16,8 +18,8 @@ class Places:
     """
 
     bookmarks: dict[str, int] = field(default_factory=dict)
-    #: The last question about a write (address, length, where it was asked) and the position that it led to.
-    answered: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    #: The last question about a write (address, length, where it was asked) and the one that it led to.
+    answered: dict[tuple[int, int, int], LastWrite] = field(default_factory=dict)
     _behind: list[int] = field(default_factory=list)
     _ahead: list[int] = field(default_factory=list)
 

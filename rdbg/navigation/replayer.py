@@ -33,13 +33,22 @@ Origin = Checkpoint | SnapshotInfo
 #: translator ends them below 376 instructions.
 EXACT_SPAN = 512
 
+#: Blocks with watched accesses that a scan keeps: as many as the machine does.
+MOST_BLOCKS = 1024
+
 
 class LastHits:
-    """The latest hits of a scan that runs over several stretches."""
+    """The latest hits of a scan that runs over several stretches.
 
-    def __init__(self) -> None:
+    Args:
+        with_blocks: keep the latest blocks with watched accesses, too.
+    """
+
+    def __init__(self, with_blocks: bool = False) -> None:
         self.breakpoint: ScanHit | None = None
         self.watch: ScanHit | None = None
+        self.blocks: list[tuple[int, int]] = []
+        self._with_blocks = with_blocks
 
     def note(self, machine: MachineApi, low: int, high: int) -> None:
         """Take over what the machine noted in a run over positions from ``low`` up to (not including) ``high``."""
@@ -49,6 +58,9 @@ class LastHits:
         hit = machine.last_watch_hit
         if hit is not None and low <= hit.position < high:
             self.watch = hit
+        if self._with_blocks:
+            self.blocks += [block for block in machine.watched_blocks if low <= block[0] < high]
+            del self.blocks[:-MOST_BLOCKS]
 
 
 class Replayer:
@@ -221,7 +233,8 @@ class Replayer:
         except RdbgError:
             self.agreement.fail()
             raise
-        self._measure(self.machine.icount - start, self._clock() - began)
+        if not request.exact:
+            self._measure(self.machine.icount - start, self._clock() - began)
         if stop.rerun_from is not None:
             stop = self._look_closely(replace(request, until=until), stop, hits)
         elif hits is not None:

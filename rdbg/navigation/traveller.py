@@ -8,6 +8,7 @@ from rdbg.journal.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Found, Search
 from rdbg.navigation.stops import Interrupted, StopConditions, never
+from rdbg.navigation.writes import WriteSearch
 
 _log = logging.getLogger("rdbg.timeline")
 
@@ -53,6 +54,12 @@ class Traveller:
         arrived = self._replayer.run_to(position, interrupted)
         self._replayer.settle()
         return arrived
+
+    def write_search(self, address: int, length: int, interrupted: Interrupted) -> WriteSearch:
+        """A search for writes to what stands behind virtual addresses here."""
+        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        self._replayer.keeper.look(0)
+        return WriteSearch(self._replayer, address, length, interrupted)
 
     def find(self, conditions: StopConditions, interrupted: Interrupted) -> Found | None:
         """Search backward from here.

@@ -12,7 +12,7 @@ from rdbg.emu.machine_api import Access, Watch
 
 LENGTH = 40
 WATCHES = [Watch(0x1000 + 4 * n, 4, Access.WRITE) for n in range(3)]
-HOT = TouchedPages(PageSet.of([1]), EMPTY, EMPTY)
+HOT = TouchedPages(PageSet.of([1]), EMPTY, EMPTY, EMPTY)
 
 
 @settings(deadline=None)

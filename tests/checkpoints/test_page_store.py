@@ -71,7 +71,7 @@ def test_runs_and_coarser_sets(runs: list[tuple[int, int]], most: int) -> None:
 
 
 def touched(written: set[int]) -> TouchedPages:
-    return TouchedPages(PageSet.of(sorted(written)), EMPTY, EMPTY)
+    return TouchedPages(PageSet.of(sorted(written)), EMPTY, EMPTY, EMPTY)
 
 
 @settings(deadline=None)

@@ -122,7 +122,11 @@ class Run:
             address = DATA << 12
             if accessed:
                 address = draw(st.sampled_from(accessed))[0][0] + draw(st.integers(-2, 2))
-            watches.append(Watch(address, draw(st.integers(1, 5)), draw(st.sampled_from(list(Access)))))
+            watches.append(
+                Watch(
+                    address, draw(st.integers(1, 5)), draw(st.sampled_from([Access.READ, Access.WRITE, Access.ACCESS]))
+                )
+            )
         if draw(st.integers(0, 2)):
             return StopConditions(breakpoints, tuple(watches)), None
         modulus = draw(st.sampled_from([2, 5, 64]))
@@ -213,7 +217,8 @@ class Run:
                 found = next(iter(timeline.last_writes(watch.address, 4)), None)
                 assert (found is None) == (expected[0] is StopReason.HISTORY_START)
                 if found is not None:
-                    assert found.after == expected[1] and found.pc == self.oracle.by_position[found.position].pc
+                    assert found.write.after == expected[1]
+                    assert found.write.pc == self.oracle.by_position[found.write.before].pc
                 assert timeline.position == here
         self.check()
 

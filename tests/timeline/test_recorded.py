@@ -15,6 +15,7 @@ from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
+from rdbg.navigation.writes import Order
 from rdbg.recording import NewRecording, OpenRecording
 from rdbg.timeline import Timeline
 from tests.timeline.test_digest_property import busy_spec
@@ -216,16 +217,17 @@ def test_who_wrote_this_last() -> None:
     timeline = live_timeline()
     machine = timeline.machine
     origin, counter = timeline.position, 0x80002000
-    here: int | None = None
-    value_before = b""
+    here: Order | None = None
+    value_before, place = b"", origin
     for _ in range(5):
         value = machine.read_memory(counter, 4) if here is None else value_before
         (found,) = timeline.last_writes(counter, 4, before=here)
-        assert found.new == value and timeline.position == origin
-        value_before, here = found.old, found.position
-        assert int.from_bytes(found.new, "little") == int.from_bytes(found.old, "little") + 1
-    assert len({write.position for write in timeline.last_writes(counter, 4, 5)}) == 5
-    assert timeline.last_writes(counter, 4, 5)[4].position == here
+        write = found.write
+        assert write.new == value and timeline.position == origin and write.after <= place
+        value_before, here, place = write.old, found.order, write.before
+        assert int.from_bytes(write.new, "little") == int.from_bytes(write.old, "little") + 1
+    assert len({write.write.before for write in timeline.last_writes(counter, 4, 5)}) == 5
+    assert timeline.last_writes(counter, 4, 5)[4].order == here
     assert timeline.last_writes(0x80001F00, 4) == []
     last = timeline.last_executed(0x80000180)
     assert last is not None and last < origin

@@ -33,6 +33,8 @@ from rdbg.emu.machine_api import (
     Touched,
     Watch,
     WatchHit,
+    Write,
+    Writer,
 )
 from rdbg.emu.memory_map import PAGE_SIZE
 
@@ -76,6 +78,8 @@ class Toy:
         self.ticks = 0
         self.last_breakpoint_hit: ScanHit | None = None
         self.last_watch_hit: ScanHit | None = None
+        self._blocks: list[tuple[int, int]] = []
+        self._noted: tuple[Watch, list[Write]] | None = None
         self.runs = 0
         self.instructions_run = 0
         self._sink: OutputSink | None = None
@@ -158,6 +162,18 @@ class Toy:
             self._take_inputs()
         return taken
 
+    def _run_unit_noting(self) -> bool:
+        before, pc, made = self.icount, self.pc, self._accesses()
+        was = bytes(self.memory)
+        window = self._run_unit()
+        for address, length, kind in made:
+            if kind is Access.WRITE:
+                at = address - (DATA << 12)
+                self._note(
+                    Writer.STORE, before, self.icount, pc, address, was[at : at + length], self.memory[at : at + length]
+                )
+        return window
+
     def _take_inputs(self) -> None:
         due = self.inputs.next_icount()
         if due is not None and due <= self.icount:
@@ -182,9 +198,9 @@ class Toy:
         for address, length, kind in self._accesses():
             for watch in watches:
                 first = max(address, watch.address)
-                if first < min(address + length, watch.address + watch.length) and watch.access in (
-                    kind,
-                    Access.ACCESS,
+                wanted = {Access.ACCESS: {Access.READ, Access.WRITE}, Access.CHANGE: {Access.WRITE}}
+                if first < min(address + length, watch.address + watch.length) and kind in wanted.get(
+                    watch.access, {watch.access}
                 ):
                     return WatchHit(watch, first, kind)
         return None
@@ -192,6 +208,7 @@ class Toy:
     def run(self, request: RunRequest) -> RunStop:
         self.runs += 1
         self.last_breakpoint_hit = self.last_watch_hit = None
+        self._blocks = []
         begin = self.icount
         block, block_pc, length = self.icount, self.pc, 0
         late: WatchHit | None = None
@@ -222,12 +239,13 @@ class Toy:
             if hit is not None:
                 if request.last_hit:
                     self.last_watch_hit = ScanHit(self.icount if request.exact else block, block_pc, hit.watch)
+                    self._blocks.append((block, self.icount + self._unit()))
                 elif request.exact:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, hit)
                 elif late is None:
                     late = hit
             first = False
-            window = self._run_unit()
+            window = self._run_unit_noting() if request.exact else self._run_unit()
             length += 1
             if window:
                 if late is not None:
@@ -266,7 +284,17 @@ class Toy:
 
     def apply(self, event: InputEvent) -> None:
         if event.kind is InputKind.POKE_MEMORY:
-            self.memory[event.value : event.value + len(event.data)] = event.data
+            end, here = event.value + len(event.data), self.icount
+            self._note(
+                Writer.DEBUGGER,
+                here,
+                here,
+                self.pc,
+                event.value + (DATA << 12),
+                self.memory[event.value : end],
+                event.data,
+            )
+            self.memory[event.value : end] = event.data
             self._changed({event.value // PAGE_SIZE, (event.value + len(event.data) - 1) // PAGE_SIZE})
         else:
             self.regs[event.port] = event.value
@@ -280,6 +308,8 @@ class Toy:
         self.icount, self.pc, *regs, self.idle, self.off = struct.unpack("<QI4I??", state.cpu)
         self.regs = list(regs)
         (self.ticks,) = struct.unpack("<Q", state.devices)
+        if self._noted is not None:
+            self._noted[1][:] = [write for write in self._noted[1] if write.after <= self.icount]
 
     def take_touched(self) -> Touched:
         touched = Touched(sorted(self._written), sorted(self._wv), sorted(self._rv), sorted(self._xv))
@@ -338,6 +368,39 @@ class Toy:
     def translate(self, address: int) -> int | None:
         offset = address - (DATA << 12)
         return offset if 0 <= offset < len(self.memory) else None
+
+    @property
+    def watched_blocks(self) -> list[tuple[int, int]]:
+        return self._blocks
+
+    def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
+        return any(
+            extent.address < event.value + len(event.data) and event.value < extent.address + extent.length
+            for extent in extents
+        )
+
+    def resolved(self, watch: Watch) -> Watch:
+        return watch
+
+    def note_writes(self, watch: Watch | None) -> None:
+        self._noted = None if watch is None else (watch, [])
+
+    def take_writes(self) -> list[Write]:
+        if self._noted is None:
+            return []
+        taken, self._noted = self._noted[1], (self._noted[0], [])
+        return taken
+
+    def _note(self, writer: Writer, before: int, after: int, pc: int, address: int, old: bytes, new: bytes) -> None:
+        if self._noted is None:
+            return
+        watch, writes = self._noted
+        first = max(address, watch.address)
+        end = min(address + len(new), watch.address + watch.length)
+        if first < end:
+            low, high = first - address, end - address
+            through = first if writer is Writer.STORE else None
+            writes.append(Write(writer, before, after, pc, first, through, old[low:high], new[low:high]))
 
     def storage(self, address: int, length: int) -> list[Extent]:
         offset = address - (DATA << 12)

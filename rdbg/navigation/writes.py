@@ -1,0 +1,178 @@
+"""Who wrote this? The latest writes to a piece of memory, by whatever address and by whom they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from rdbg.checkpoints.interval_index import Wanted
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch, Write, Writer
+from rdbg.navigation.replayer import LastHits, Replayer
+from rdbg.navigation.search import SearchInterrupted
+from rdbg.navigation.stops import Interrupted
+
+_RANKS = {Writer.STORE: 0, Writer.DEVICE: 1, Writer.RESET: 2, Writer.DEBUGGER: 3}
+
+
+@dataclass(frozen=True, order=True)
+class Order:
+    """Where a write stands among all of the run.
+
+    What leads to a position comes before what happens at it: an instruction's store, what a device made of that, a
+    reset, and then the debugger's writes.
+
+    Args:
+        after: the position that the write has led to.
+        rank: by whom.
+        number: among those of its kind there.
+    """
+
+    after: int
+    rank: int
+    number: int
+
+
+def end_of(position: int) -> Order:
+    """The order behind all that is done at ``position``."""
+    return Order(position, len(_RANKS), 0)
+
+
+@dataclass(frozen=True)
+class LastWrite:
+    """A write found in the past.
+
+    Args:
+        write: what it did.
+        order: where it stands; a search for what was before it ends there.
+    """
+
+    write: Write
+    order: Order
+
+
+class WriteSearch:
+    """Looks back for writes. It moves the machine; whoever asked moves it where it belongs afterwards.
+
+    A fast pass over a stretch tells in which blocks they were made. These are then run again instruction by
+    instruction, from the first to the last that is wanted, in one pass.
+
+    Args:
+        replayer: the machine on its history, where the question is asked: the addresses are what they mean there.
+        address: first byte, virtual.
+        length: bytes.
+        interrupted: polled every few milliseconds.
+    """
+
+    def __init__(self, replayer: Replayer, address: int, length: int, interrupted: Interrupted) -> None:
+        self._replayer = replayer
+        self._machine = replayer.machine
+        self._interrupted = interrupted
+        storage = tuple(self._machine.storage(address, length))
+        self._watch = Watch(address, length, Access.CHANGE, storage)
+        self._wanted = Wanted(watches=(self._watch,))
+        self._start = replayer.history.start
+        # Positions at which something from outside may have written.
+        self._outside = sorted({event.icount for event in replayer.history.outside_writes() if self._matters(event)})
+
+    @property
+    def mapped(self) -> bool:
+        """Whether anything stands behind the addresses; if not, writes by just these addresses are looked for."""
+        return bool(self._watch.storage)
+
+    def _matters(self, event: InputEvent) -> bool:
+        return event.kind is InputKind.RESET or self._machine.holds(self._watch.storage, event)
+
+    def before(self, bound: Order, count: int) -> Iterator[LastWrite]:
+        """The latest ``count`` writes before ``bound``, latest first; fewer, if there were no more.
+
+        Raises:
+            SearchInterrupted: the user asked to stop.
+        """
+        index = self._replayer.keeper.index
+        outside = [place for place in self._outside if place <= bound.after]
+        high = bound.after
+        while count > 0:
+            possible = index.latest_possible(self._start, high, self._wanted)
+            if possible is None and not outside:
+                break
+            high = max([*([] if possible is None else [possible]), *outside[-1:]])
+            low = self._replayer.latest(max(high - 1, self._start)).position
+            searched = possible is not None and possible > low
+            stretches = self._blocks(low, high) if searched else []
+            stretches += [(place, place) for place in outside if place > low or low == self._start]
+            stretches = sorted(set(stretches))
+            chosen = stretches[-count:]
+            if len(chosen) < len(stretches):
+                low = chosen[0][0]
+            lowest = low if (low, low) in chosen else low + 1
+            made = [each for each in self._look(chosen, high) if each.order.after >= lowest]
+            found = [each for each in reversed(made) if each.order < bound][:count]
+            yield from found
+            count -= len(found)
+            if searched:
+                # Let later searches know where no instruction made such a write.
+                machine = [each.order.after for each in made if each.write.writer is not Writer.DEBUGGER]
+                index.cleared.note((self._watch,), max([low, *machine]), high)
+            while outside and outside[-1] >= lowest:
+                outside.pop()
+            if low == high == self._start:
+                break
+            bound, high = min(bound, end_of(high), *(each.order for each in found[-1:])), low
+
+    def _blocks(self, low: int, high: int) -> list[tuple[int, int]]:
+        """The latest blocks of a stretch in which a write may have been made: where they begin and end."""
+        replayer = self._replayer
+        replayer.restore(replayer.latest(low))
+        hits = LastHits(with_blocks=True)
+        while self._machine.icount < high:
+            request = RunRequest(until=high, slice=replayer.slice, watches=(self._watch,), last_hit=True)
+            stop = replayer.advance(request, hits)
+            if stop.kind is not StopKind.PAUSED:
+                break
+            replayer.checkpoint_regularly()
+            # The same may be asked again: know more finely what was touched here.
+            replayer.keeper.look(replayer.slice // 2)
+            self._poll()
+        return [(start, min(end, high)) for start, end in hits.blocks]
+
+    def _look(self, stretches: Iterable[tuple[int, int]], high: int) -> list[LastWrite]:
+        """All writes in some stretches, in order."""
+        replayer, machine = self._replayer, self._machine
+        found: list[Write] = []
+        first = True
+        try:
+            for start, end in stretches:
+                if first:
+                    # From before, so that what happens at ``start`` itself is seen.
+                    replayer.restore(replayer.latest(max(start - 1, replayer.history.start)))
+                    first = False
+                    machine.note_writes(self._watch)
+                if machine.icount < start and not replayer.run_to(start, self._interrupted, rungs=False):
+                    raise SearchInterrupted
+                replayer.settle()
+                while machine.icount < min(end, high):
+                    before = machine.icount
+                    stop = replayer.advance(RunRequest(until=end, exact=True))
+                    if stop.kind not in (StopKind.PAUSED, StopKind.LIMIT) or machine.icount == before:
+                        break
+                found += machine.take_writes()
+                self._poll()
+        finally:
+            machine.note_writes(None)
+        return _ordered(found)
+
+    def _poll(self) -> None:
+        if self._interrupted():
+            raise SearchInterrupted
+
+
+def _ordered(writes: list[Write]) -> list[LastWrite]:
+    """Writes with their order, each once."""
+    found: list[LastWrite] = []
+    for write in writes:
+        order = Order(write.after, _RANKS[write.writer], 0)
+        while found and found[-1].order >= order:
+            order = replace(order, number=order.number + 1)
+        found.append(LastWrite(write, order))
+    return found
