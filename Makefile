@@ -20,6 +20,9 @@ $(READY): $(SOURCES)
 	  || { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import os, sysconfig; open(os.path.join(sysconfig.get_paths()["include"], "Python.h"))' 2>/dev/null \
 	  || { echo "the headers of $(PYTHON) are missing; on Debian: apt install python3-dev" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, shutil, sys, sysconfig; \
+	  sys.exit(not shutil.which((os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]))' \
+	  || { echo "rdbg needs a C compiler; on Debian: apt install gcc libc6-dev" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test]'
 	touch $(READY)

@@ -1,10 +1,27 @@
 """Builds the compiled layer: every rdbg/emu/*.pyx, against the headers and the library of the unicorn wheel."""
 
+import os
+import shlex
+import shutil
+import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+
+def check_compiler() -> None:
+    """Say what is missing before minutes are spent on what cannot succeed."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    if shutil.which(compiler) is None:
+        raise SystemExit(
+            f"rdbg: the build needs a C compiler, and there is no {compiler}; on Debian: apt install gcc libc6-dev"
+        )
+    headers = Path(sysconfig.get_paths()["include"], "Python.h")
+    if not headers.is_file():
+        raise SystemExit(
+            f"rdbg: the build needs Python's headers, and there is no {headers}; on Debian: apt install python3-dev"
+        )
 
 
 def unicorn_folder() -> Path:
@@ -29,12 +46,19 @@ def extensions() -> list[Extension]:
             extra_link_args=["-l:libunicorn.so.2", "-Wl,-rpath,$ORIGIN/../../unicorn/lib"],
             # What is rare must not be inlined into what is common (the block hook): registers would be saved for it.
             extra_compile_args=[
-                "-O2", "-fno-strict-aliasing", "-fno-inline-functions-called-once", "-fno-tree-slp-vectorize"
+                "-O2",
+                "-fno-strict-aliasing",
+                "-fno-inline-functions-called-once",
+                "-fno-tree-slp-vectorize",
             ],  # fmt: skip
             depends=[str(path) for pattern in ("*.pxd", "*.pxi") for path in sorted(source.parent.glob(pattern))],
         )
         for source in sorted(Path("rdbg/emu").glob("*.pyx"))
     ]
 
+
+check_compiler()
+
+from Cython.Build import cythonize  # noqa: E402  # only where there is something to build with
 
 setup(ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}))
