@@ -134,7 +134,8 @@ for _command in (_Rdbg, _When, _Goto, _LastWrite, _Prompt):
 
 _rdbg_jumps = _Jumps()
 
-gdb.execute("source " + os.path.join(os.path.dirname(os.path.abspath(__file__)), "rdbg.gdb"))
+for _name in ("rdbg.gdb", "rdbg_unwind.py"):
+    gdb.execute("source " + os.path.join(os.path.dirname(os.path.abspath(__file__)), _name))
 gdb.execute("""define hook-monitor
   python _rdbg_jumps.before()
 end""")

@@ -119,3 +119,11 @@ def test_commands_of_the_script(gdb_program: str) -> None:
         assert "usage: rdbg prompt" in gdb.run("rdbg prompt maybe")
         assert not gdb.run("rdbg prompt on").errors
         assert not gdb.run("rdbg prompt off").errors
+
+
+def test_code_without_symbols_makes_no_warnings(gdb: Gdb) -> None:
+    """GDB can't find the start of the function, and says so at length; it has not looked."""
+    gdb.run("rdbg goto start")
+    for command in ("stepi", "nexti", "stepi", "reverse-stepi", "backtrace", "x/2i $pc"):
+        answer = gdb.run(command)
+        assert "start of the function" not in answer and "heuristic-fence-post" not in answer
