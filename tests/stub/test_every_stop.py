@@ -31,7 +31,7 @@ blocks = st.lists(
     max_size=9,
 ).map(lambda lists: sum(lists, []))
 watches = st.builds(
-    Watch, st.integers(0, 70).map(lambda n: DATA + n), st.sampled_from([1, 2, 4, 8]), st.sampled_from(Access)
+    Watch, st.integers(0, 70).map(lambda n: DATA + n), st.sampled_from([1, 2, 4, 8]), st.sampled_from([*WATCH_TYPES])
 )
 
 
