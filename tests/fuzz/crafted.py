@@ -20,7 +20,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 
-from rdbg.checkpoints.index_codec import pack_index
+from rdbg.checkpoints.index_codec import _VERSION, pack_index
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.inputs import InputKind
@@ -115,7 +115,7 @@ def record(folder: Path) -> Recording:
         timeline.write_register(4, end)
         timeline.write_memory(0x80001100, b"%d" % end)
         timeline.save_snapshot(f"at {end}")
-    pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]))
+    pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
     new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)]))
     new.store.notes.put_bookmark("here", 1_000)
     timeline.close()
@@ -327,10 +327,11 @@ def _page(dice: random.Random, connection: sqlite3.Connection) -> None:
 
 
 def _index(dice: random.Random, connection: sqlite3.Connection) -> None:
-    (data,) = connection.execute("SELECT data FROM interval_index").fetchone() or (packed(b"\x92\1\x90"),)
+    empty = packed(bytes((0x92, _VERSION, 0x90)))
+    (data,) = connection.execute("SELECT data FROM interval_index").fetchone() or (empty,)
     changed = packed(flipped(dice, unpacked(data))) if isinstance(data, bytes) else b""
     if dice.random() < 0.2:
-        changed = packed(b"\x92\1\xdd\xff\xff\xff\xff" + b"\x90" * dice.choice((10, 30_000_000)))
+        changed = packed(bytes((0x92, _VERSION)) + b"\xdd\xff\xff\xff\xff" + b"\x90" * dice.choice((10, 30_000_000)))
     check = hashlib.blake2b(changed, digest_size=16).digest()
     connection.execute("UPDATE interval_index SET data = ?, check_sum = ?", (changed, check))
 
