@@ -10,7 +10,7 @@ from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointK
 from rdbg.checkpoints.snapshot import check_name
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, Watch, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
@@ -24,6 +24,7 @@ from rdbg.navigation.questions import last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
+from rdbg.navigation.step_back import StepBack
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, Moment
@@ -252,30 +253,23 @@ class Timeline:
         return self._stop(reason)
 
     # --- backward --------------------------------------------------------------------------
-    def reverse_step(self, interrupted: Interrupted = never, watches: tuple[Watch, ...] = ()) -> Stop:
-        """One instruction back. If interrupted, stands where it began.
+    def reverse_step(
+        self, interrupted: Interrupted = never, conditions: StopConditions = _NOTHING, stood: int | None = None
+    ) -> Stop:
+        """One instruction back, over the handlers of exceptions. If interrupted, stands where it began.
 
         Args:
             interrupted: polled every few milliseconds.
-            watches: accesses of that instruction that hold it.
+            conditions: accesses of that instruction hold it; in a handler that is passed, breakpoints stop it too.
+            stood: where the user stood before. A handler in which that was is entered.
 
         Returns:
-            STEP; WATCHPOINT, not having moved, if that instruction made a watched access; HISTORY_START if there is
-            none; INTERRUPTED.
+            STEP; WATCHPOINT, not having moved, if that instruction made a watched access, or in a handler;
+            BREAKPOINT in a handler; HISTORY_START if there is nothing before; INTERRUPTED.
         """
-        origin = self.position
-        if origin <= self.start:
-            return self._stop(StopReason.HISTORY_START)
-        stop = self.goto(origin - 1, interrupted)
-        if stop.reason is StopReason.INTERRUPTED:
-            self._traveller.go(origin)
-            return self._stop(StopReason.INTERRUPTED)
-        hit = self.machine.watched_access(tuple(self.machine.resolved(watch) for watch in watches))
-        if hit is not None:
-            self._traveller.go(origin)
-            return self._stop(StopReason.WATCHPOINT, hit)
+        end = StepBack(self._traveller, self._replayer).run(self._resolved(conditions), interrupted, stood)
         self._leave_scratch_behind()
-        return self._stop(stop.reason)
+        return self._stop(end.reason, end.watch)
 
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
         """Backward to the latest stop condition before now.

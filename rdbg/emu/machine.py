@@ -15,6 +15,7 @@ from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
+from rdbg.emu.exception_return import by_interrupt, entries, return_address
 from rdbg.emu.host_memory import large_memory
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
@@ -188,6 +189,22 @@ class Machine:
         self._arm(breakpoints, conditions, watches)
         hit = self.core.watched_access()
         return None if hit is None else self._watch_hit(*hit)
+
+    @property
+    def exception_return(self) -> int | None:
+        """Where the next instruction returns to, if it is a return from an exception."""
+        word = self.read_memory(self.pc, 4)
+        return return_address(int.from_bytes(word, "big" if self.big_endian else "little"), self.core.read_cp0)
+
+    @property
+    def by_interrupt(self) -> bool:
+        """Whether the latest exception was an interrupt."""
+        return by_interrupt(self.core.read_cp0)
+
+    def exception_entries(self, address: int) -> Conditions:
+        """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
+        epc = next(number for number, register in self._registers.items() if register.info.name == "epc")
+        return entries(address, self.read_register(29), epc, self.core.read_cp0)
 
     def evaluate(self, code: bytes) -> int | None:
         """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""

@@ -341,6 +341,19 @@ class MachineApi(Protocol):
     def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
 
+    @property
+    def exception_return(self) -> int | None:
+        """Where the next instruction returns to, if it is a return from an exception."""
+
+    @property
+    def by_interrupt(self) -> bool:
+        """Whether the latest exception was an interrupt."""
+        ...
+
+    def exception_entries(self, address: int) -> Conditions:
+        """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
+        ...
+
     def evaluate(self, code: bytes) -> int | None:
         """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
 

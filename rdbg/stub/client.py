@@ -111,6 +111,7 @@ class Client:
         #: A Ctrl-C that has crossed a stop reply. GDB sends one only while it takes the guest to run: whoever looks at
         #: each stop and resumes (a watchpoint's condition) means it for the next movement.
         self.interrupt_pending = False
+        self.stood: int | None = None  #: where the last movement began
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
         self.is_lldb = False

@@ -46,6 +46,8 @@ class PointTable:
         self._watches: dict[Watch, None] = {}  # in order of insertion
         self._conditions: tuple[frozenset[int], StopConditions] | None = None
         self._guarded: frozenset[int] | None = None
+        self._latest: int | None = None  # the breakpoint that was inserted last
+        self._before: frozenset[int] = frozenset()  # those of the movement before
 
     def insert(self, spec: PointSpec) -> None:
         """Insert a point; one of the same type and place replaces the old one, with its conditions.
@@ -57,6 +59,7 @@ class PointTable:
         if spec.kind in (SOFTWARE, HARDWARE):
             inserted = _Breakpoint(spec.kind, _checked(spec.conditions), _decoded(spec.commands))
             self._breakpoints.setdefault(spec.address, {})[spec.kind] = inserted
+            self._latest = spec.address
         else:
             self._watches[_watch(spec)] = None
 
@@ -70,6 +73,19 @@ class PointTable:
                 self._breakpoints.pop(spec.address, None)
         else:
             self._watches.pop(_watch(spec), None)
+
+    def is_step_to(self, address: int, over: bool) -> bool:
+        """Whether a breakpoint is there for one step.
+
+        Args:
+            address: behind the instruction that is to be stepped.
+            over: GDB says that it steps over a breakpoint. Else it inserts its own last, and had none there before.
+        """
+        return address in self._breakpoints and (over or address == self._latest and address not in self._before)
+
+    def moving(self) -> None:
+        """A movement with these points begins."""
+        self._latest, self._before = None, frozenset(self._breakpoints)
 
     @property
     def guarded(self) -> frozenset[int]:
@@ -96,11 +112,6 @@ class PointTable:
             )
             self._conditions = opened, conditions
         return self._conditions[1]
-
-    @property
-    def watches(self) -> tuple[Watch, ...]:
-        """The watched ranges."""
-        return tuple(self._watches)
 
     def meaning(self, pc: int, machine: MachineApi) -> Meaning:
         """What the breakpoints at ``pc``, where the machine stands, ask for."""

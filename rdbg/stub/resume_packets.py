@@ -61,7 +61,11 @@ def _reverse_continue(client: Client, rest: bytes) -> bytes:
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
     client.passing.stepped_back()
-    return _move(client, lambda: client.timeline.reverse_step(client.interrupted, client.points.watches))
+
+    def back() -> Stop:
+        return client.timeline.reverse_step(client.interrupted, client.points.stop_conditions(), client.stood)
+
+    return _move(client, back)
 
 
 def _actions(client: Client, rest: bytes) -> bytes:
@@ -83,7 +87,14 @@ def _act(client: Client, action: ResumeAction) -> bytes:
 
 
 def _run(client: Client, over: bool = False) -> Stop:
+    machine = client.timeline.machine
+    # GDB does not know where a return from an exception leads, and waits behind it for its step to end.
+    leads_to = machine.exception_return if client.points.is_step_to(machine.pc + 4, over) else None
+
     def movement(conditions: StopConditions, passes: bool) -> Stop:
+        if leads_to is not None:
+            unconditional = {at: codes for at, codes in conditions.conditions.items() if at != leads_to}
+            conditions = StopConditions(conditions.breakpoints | {leads_to}, conditions.watches, unconditional)
         return client.timeline.run(conditions, client.interrupted, passes=passes)
 
     return client.passing.forward(movement, over=over)
@@ -118,7 +129,7 @@ def _standing(client: Client) -> Stop:
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
     client.console_open = True
-    on_scratch = client.timeline.on_scratch
+    on_scratch, began = client.timeline.on_scratch, client.timeline.position
     notices = client.writes.take_notices()
     if notices:
         client.say(notices)
@@ -128,6 +139,8 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.say(f"rdbg: {error}\n")
         return client.stop_reply()
     finally:
+        client.stood = began
+        client.points.moving()
         client.writes.moved()
         client.tell_troubles()
     if stop.reason is StopReason.INTERRUPTED:

@@ -169,7 +169,7 @@ class Run:
             for _ in range(draw(st.integers(1, 12))):
                 here = timeline.position
                 conditions, _ = self.conditions()
-                stop = timeline.reverse_step(watches=conditions.watches)
+                stop = timeline.reverse_step(conditions=conditions)
                 if self.oracle.accessed_before(here, conditions):
                     assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, here)
                 elif here == 0:

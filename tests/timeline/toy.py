@@ -347,6 +347,12 @@ class Toy:
         return hashlib.blake2b(state.cpu + state.devices + pages, digest_size=16).digest()
 
     # --- debugger's view ---------------------------------------------------------------------
+    exception_return = None  # it has no exceptions
+    by_interrupt = False
+
+    def exception_entries(self, address: int) -> Conditions:
+        return {}
+
     def evaluate(self, code: bytes) -> int | None:
         return None
 

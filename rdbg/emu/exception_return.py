@@ -1,0 +1,60 @@
+"""Returns from exceptions: where one leads, and which entry it belongs to (MIPS32 PRA vol. III, section 6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdbg.emu.machine_api import Conditions
+
+ERET = 0x42000018
+_SP = 29
+_BEV, _ERL, _EXL, _KSU, _IV = 1 << 22, 1 << 2, 1 << 1, 0x18, 1 << 23
+#: CP0 registers: (number, select).
+_STATUS, _INTCTL, _CAUSE, _EPC, _EBASE, _ERROREPC = (12, 0), (12, 1), (13, 0), (14, 0), (15, 1), (30, 0)
+
+#: Reads a CP0 register by number and select, without side effects.
+ReadCp0 = Callable[[int, int], int]
+
+
+def return_address(word: int, cp0: ReadCp0) -> int | None:
+    """Where an instruction returns to, if it is a return from an exception that is allowed here.
+
+    Args:
+        word: the instruction.
+        cp0: of the CPU that is about to run it.
+    """
+    status = cp0(*_STATUS)
+    if word != ERET or not (status & (_ERL | _EXL) or not status & _KSU):
+        return None
+    return cp0(*(_ERROREPC if status & _ERL else _EPC))
+
+
+def by_interrupt(cp0: ReadCp0) -> bool:
+    """Whether the latest exception was an interrupt."""
+    return cp0(*_CAUSE) & 0x7C == 0
+
+
+def entries(address: int, stack: int, epc: int, cp0: ReadCp0) -> Conditions:
+    """Exception entries whose handler returns to an address: to what was interrupted, or behind a system call.
+
+    Args:
+        address: where it returns to.
+        stack: the stack pointer there; it tells the entry from those of other threads in the same code.
+        epc: the debugger's number of register EPC.
+        cp0: of the CPU at the return.
+
+    Returns:
+        breakpoints at the vectors, with their conditions.
+    """
+    base = 0xBFC0_0200 if cp0(*_STATUS) & _BEV else cp0(*_EBASE) & 0xFFFF_F000
+    spacing = cp0(*_INTCTL) & 0x3E0 if cp0(*_CAUSE) & _IV else 0
+    offsets = {0, 0x180, *(0x200 + spacing * number for number in range(8 if spacing else 1))}
+
+    def equals(register: int, value: int) -> bytes:
+        return b"\x26" + register.to_bytes(2, "big") + b"\x24" + value.to_bytes(4, "big") + b"\x13"
+
+    same_stack = equals(_SP, stack)
+    codes = tuple(
+        equals(epc, at & 0xFFFF_FFFF) + same_stack + b"\x0f\x27" for at in (address, address - 4)
+    )  # bit_and, end
+    return {base + offset: codes for offset in offsets}
