@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import subprocess
@@ -15,8 +16,10 @@ from rdbg import __version__
 from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError, UsageError
 from rdbg.images import is_elf, read_image
+from rdbg.messages import LogOutlet, say
 from rdbg.option_values import HelpWanted, hint
 from rdbg.options import ImageFile, RecordMode, RunOptions
+from rdbg.outlet import Outlet
 from rdbg.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.serial.spec import SerialKind, SerialSpec
 
@@ -38,6 +41,8 @@ _REPLAY_OPTIONS = (
     "snapshot-budget",
     *HARMLESS,
 )
+
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 _RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
 _SYMBOLS_OWN = {"o": "FILE", "output": "FILE", "at": "PLACE"}
@@ -106,8 +111,8 @@ def _replaying(options: RunOptions, path: str) -> RunOptions:
 def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
     from rdbg.session import Session, Surroundings  # the emulator loads only when something is to run
 
-    _prepare(options)
-    session = Session(options, Surroundings(command_line=command_line))
+    log = _prepare(options)
+    session = Session(options, Surroundings(command_line=command_line, log=log))
     try:
         session.run()
     finally:
@@ -133,7 +138,7 @@ def _debug(words: Sequence[str]) -> int:
         else:
             options = replace(options, images=(*options.images, ImageFile("bios", path)))
     program = find_gdb(line.last("gdb-program"))
-    _prepare(options)
+    log = _prepare(options)
     gdb: subprocess.Popen[bytes] | None = None
     options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
     commands = line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
@@ -142,6 +147,7 @@ def _debug(words: Sequence[str]) -> int:
     around = Surroundings(
         command_line=("rdbg", "debug", *words),
         terminal=False,
+        log=log,
         ended=lambda: gdb is not None and gdb.poll() is not None,
         symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
     )
@@ -155,7 +161,7 @@ def _debug(words: Sequence[str]) -> int:
             start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)
             arguments = gdb_arguments(start, Path(folder))
             if recording is None and not batch and session.console_is_shown:
-                _say(_HOW_TO_TYPE)
+                say(_HOW_TO_TYPE)
             gdb = start_gdb(program, arguments)
             session.run()
             code = exit_code(program, gdb.wait()) if recording is None or gdb.poll() is not None else 0
@@ -237,24 +243,23 @@ def _is_recording(path: str) -> bool:
     return _head_of(path).startswith(MAGIC)
 
 
-def _prepare(options: RunOptions) -> None:
-    """Say what was asked for in vain, and let loggers speak: warnings always, the subjects of -d in full."""
+def _prepare(options: RunOptions) -> Outlet | None:
+    """Say what was asked for in vain, and let loggers speak: warnings always, the subjects of -d in full. Gives the way
+    of the log, if it has one of its own."""
     for notice in options.notices:
-        _say(notice)
+        say(notice)
     try:
-        stream = sys.stderr if options.trace_file is None else open(options.trace_file, "w", encoding="utf-8")
+        path = options.trace_file
+        outlet: Outlet | None = Outlet(sys.stderr.fileno() if path is None else os.open(path, _LOG_FLAGS, 0o666))
+    except io.UnsupportedOperation:
+        outlet = None  # standard error is a test's, in memory
     except OSError as error:
         raise RdbgError(f"-D {options.trace_file}: cannot write it: {error.strerror}") from error
-    logging.basicConfig(format="rdbg: %(name)s: %(message)s", stream=stream, level=logging.WARNING)
+    handlers = [logging.StreamHandler() if outlet is None else LogOutlet(outlet)]
+    logging.basicConfig(handlers=handlers, level=logging.WARNING)
     for subject in options.traces:
         logging.getLogger(f"rdbg.{subject}").setLevel(logging.DEBUG)
-
-
-def _say(text: str) -> None:
-    """A line for the user. Names of files may hold line ends."""
-    from rdbg.journal.words import printable
-
-    print(f"rdbg: {printable(text)}", file=sys.stderr)
+    return outlet
 
 
 def _entries(*entries: tuple[str, str]) -> str:
@@ -363,7 +368,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(wanted, end="")
         return 0
     except RdbgError as error:
-        _say(str(error))
+        say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -9,6 +9,7 @@ from types import FrameType
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.journal.live import LiveQueue
+from rdbg.outlet import Outlet
 from rdbg.serial.ports import SerialPorts
 
 #: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.
@@ -25,6 +26,7 @@ class Host:
         queue: where received bytes wait for the guest.
         accepts: whether the guest takes input now; a replay has its own, and what comes is dropped.
         ended: another reason to end, asked often.
+        log: the way of the log, if it should not be lost either.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Host:
         queue: LiveQueue,
         accepts: Callable[[], bool],
         ended: Callable[[], bool] | None = None,
+        log: Outlet | None = None,
     ) -> None:
         self._ports = ports
         self._queue = queue
         self._accepts = accepts
         self._ended = ended
+        self._log = log
         self._signal: int | None = None
         self._previous: dict[int, object] = {}
 
@@ -84,14 +88,21 @@ class Host:
         return self._ports.ready
 
     def attend(self) -> bool:
-        """Look at the outside world without waiting; whether the run should end.
-
-        While a reader of the guest's output is slow, this waits for it, and so the guest does.
-        """
+        """Look at the outside world without waiting; whether the run should end."""
         self._ports.poll(self._receive, self._wants)
-        while self._ports.congested and not self.quit_requested:
-            self._ports.poll(self._receive, self._wants, timeout=0.05)
+        if self._log is not None:
+            self._log.flush()
         return self.quit_requested
+
+    @property
+    def congested(self) -> bool:
+        """Whether the guest should wait: a reader of its output, or of the log about it, is slow."""
+        return self._ports.congested or (self._log is not None and self._log.pending > 0)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why output of the guest is lost, a line for each port where it is."""
+        return self._ports.failures
 
     def wait(self, seconds: float) -> None:
         """Wait for something to happen outside."""

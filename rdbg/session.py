@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,11 @@ from rdbg.images import is_elf, machine_spec, read_image
 from rdbg.journal.header import image_digest
 from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
+from rdbg.messages import say
 from rdbg.monitor.command import Session as MonitorSession
 from rdbg.monitor.travel import travel
 from rdbg.options import RecordMode, RunOptions
+from rdbg.outlet import Outlet
 from rdbg.recording import NewRecording, OpenRecording
 from rdbg.replay_options import check_against
 from rdbg.serial.ports import SerialPorts
@@ -41,12 +42,14 @@ class Surroundings:
         command_line: the words typed, for the journal.
         terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
         ended: asked often; True ends the session.
+        log: the way of the log; a guest whose log nobody reads waits.
         symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
     """
 
     command_line: tuple[str, ...] = ()
     terminal: bool = True
     ended: Callable[[], bool] | None = None
+    log: Outlet | None = None
     symbols: bytes | None = None
 
 
@@ -97,6 +100,8 @@ class Session:
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 if standing and server is None:
+                    while host.congested and not self._attend():
+                        host.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
                     break
                 if standing and not told and self._around.terminal:
                     told = True
@@ -125,6 +130,7 @@ class Session:
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._host.signal if self._host is not None else None
+        self._note_troubles()
         try:
             if self._recording is not None or self._replayed is not None:
                 self.timeline.close()
@@ -132,12 +138,12 @@ class Session:
             recording, self._recording = self._recording, None
             self._release()
         if signal is not None:
-            _say(f"terminating on signal {signal}")
+            say(f"terminating on signal {signal}")
         if recording is not None:
             recording.store.close()
             self._note_troubles(ending=True)
             if not self._troubles:
-                _say(f"recorded {self.timeline.end} instructions to {recording.path}")
+                say(f"recorded {self.timeline.end} instructions to {recording.path}")
 
     def write_symbols(self, folder: Path) -> str | None:
         """Put the guest's ELF image where GDB can read it.
@@ -175,7 +181,7 @@ class Session:
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
         ports = SerialPorts(serials, console, self._options.listen_any)
-        host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended)
+        host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log)
         host.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
@@ -188,6 +194,7 @@ class Session:
             snapshot_budget=options.snapshot_bytes,
             sleep=spec.sleep,
             wait=host.wait,
+            congested=lambda: host.congested,
         )
         self.timeline.set_output(host.send)
         if options.gdb is not None:
@@ -216,7 +223,7 @@ class Session:
         if self._replayed is not None:
             history = History.replay(self._replayed.reader, queue)
             if history.notice:
-                _say(history.notice)
+                say(history.notice)
             return history
         if icount.mode is RecordMode.RECORD:
             self._recording = NewRecording(str(icount.journal), spec, self._around.command_line, icount.snapshot or "")
@@ -253,9 +260,12 @@ class Session:
     def _note_troubles(self, ending: bool = False) -> None:
         """Say what has gone wrong, at once and once."""
         failure = self.timeline.recording_failure
-        if failure is not None and not self._troubles:
-            self._troubles.append(failure if ending else f"{failure}; the run goes on, unrecorded")
-            _say(self._troubles[-1])
+        found = [failure if ending else f"{failure}; the run goes on, unrecorded"] if failure is not None else []
+        found += self._host.failures if self._host is not None else []
+        for trouble in found:
+            if not any(told.startswith(trouble) or trouble.startswith(told) for told in self._troubles):
+                self._troubles.append(trouble)
+                say(trouble)
 
     def _interrupted(self) -> bool:
         return self._attend() or (self.server is not None and self.server.knocking())
@@ -264,12 +274,12 @@ class Session:
         assert self.server is not None
         what = "the guest has powered off" if reason is StopReason.SHUTDOWN else "the recording is at its end"
         host, port = self.server.address
-        _say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
+        say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
 
     def _tell_of_moving(self) -> None:
         elf = self._around.symbols or _executable(self._spec)
         if self.timeline.live and elf is not None and moves_itself(elf) and "nokaslr" not in self._spec.append.split():
-            _say(
+            say(
                 "the kernel moves itself when it boots (KASLR): GDB has its addresses if it connects after that; "
                 "nokaslr in -append keeps it in its place"
             )
@@ -296,7 +306,3 @@ def _executable(spec: MachineSpec) -> bytes | None:
         if image is not None and is_elf(image.data):
             return image.data
     return None
-
-
-def _say(text: str) -> None:
-    print(f"rdbg: {text}", file=sys.stderr, flush=True)

@@ -65,6 +65,7 @@ class Timeline:
         pace: how often to look up while running.
         sleep: whether an idle live CPU waits for its timers in host time; False: idle time is skipped.
         wait: called with seconds when the live machine is idle; returns early when there is input.
+        congested: whether a guest that runs should wait, since who reads its output is slow.
 
     Raises:
         RdbgError: the initial snapshot cannot be made or loaded.
@@ -83,6 +84,7 @@ class Timeline:
         pace: Pace | None = None,
         sleep: bool = True,
         wait: Callable[[float], object] = time.sleep,
+        congested: Callable[[], bool] = never,
     ) -> None:
         self.machine = machine
         self.places = Places()
@@ -93,7 +95,7 @@ class Timeline:
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace())
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
-        self._forward = Forward(self._traveller, self._replayer, sleep, wait)
+        self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
         self._initial = initial_snapshot
         self._budget = snapshot_budget

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rdbg.emu.machine_api import RunRequest, StopKind, WatchHit
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Search
-from rdbg.navigation.stops import Interrupted, StopConditions, StopReason
+from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
 from rdbg.navigation.traveller import Traveller
 
 #: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
@@ -39,14 +39,23 @@ class Forward:
         replayer: the machine on its history.
         sleep: whether an idle live CPU waits for its timers in host time.
         wait: called with seconds when the live machine is idle; returns early when there is input.
+        congested: whether the guest should wait, since who reads its output is slow.
     """
 
-    def __init__(self, traveller: Traveller, replayer: Replayer, sleep: bool, wait: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        traveller: Traveller,
+        replayer: Replayer,
+        sleep: bool,
+        wait: Callable[[float], object],
+        congested: Callable[[], bool] = never,
+    ) -> None:
         self._traveller = traveller
         self._replayer = replayer
         self._machine = replayer.machine
         self._sleep = sleep
         self._wait = wait
+        self._congested = congested
 
     @property
     def at_finished_end(self) -> bool:
@@ -89,6 +98,10 @@ class Forward:
         waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
         idle_from = 0  # what its clock showed when it began
         while True:
+            while self._congested():
+                self._wait(_IDLE_WAIT)
+                if interrupted():
+                    return End(StopReason.INTERRUPTED)
             if self.at_finished_end:
                 return End(StopReason.HISTORY_END)
             if self._machine.icount < self._replayer.history.end:

@@ -29,11 +29,7 @@ class SerialBackend(ABC):
 
     @abstractmethod
     def send(self, data: bytes) -> None:
-        """Take what the guest sent.
-
-        Raises:
-            RdbgError: it cannot be written, and losing it silently would be wrong (a file on a full disk).
-        """
+        """Take what the guest sent. Raises nothing: the machine is in the middle of a store."""
 
     def flush(self) -> None:
         """Pass on what waits, as far as it goes without blocking."""
@@ -42,6 +38,11 @@ class SerialBackend(ABC):
     def congested(self) -> bool:
         """Whether the guest should wait until output has drained."""
         return False
+
+    @property
+    def failure(self) -> str:
+        """Why output is lost that should not be (a file on a full disk), in a line; empty: it is not."""
+        return ""
 
     @property
     def ready(self) -> bool:

@@ -1,13 +1,19 @@
-"""Serial output into a file."""
+"""Serial output into a file, or into a FIFO."""
 
 from __future__ import annotations
 
+import errno
+import os
+
 from rdbg.errors import RdbgError
+from rdbg.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class FileSerial(SerialBackend):
-    """Writes what the guest sends to a file, from its beginning, unbuffered.
+    """Writes what the guest sends to a file, from its beginning. The guest waits for who reads a FIFO, also to begin.
 
     Args:
         path: the file; emptied if it exists.
@@ -18,20 +24,54 @@ class FileSerial(SerialBackend):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        try:
-            self._file = open(path, "wb", buffering=0)
-        except OSError as error:
-            raise RdbgError(f"-serial file:{path}: cannot write it: {error.strerror}") from error
+        self._handle: int | None = None
+        self._outlet: Outlet | None = None
+        self._open()
+
+    @property
+    def ready(self) -> bool:
+        """Whether somebody has opened the FIFO for reading."""
+        if self._outlet is None:
+            self._open()
+        return self._outlet is not None
 
     def send(self, data: bytes) -> None:
         """Write it."""
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            raise RdbgError(f"-serial file:{self._path}: writing failed: {error.strerror}") from error
+        if self._outlet is not None:
+            self._outlet.write(data)
+
+    def write_handles(self) -> list[int]:
+        """The FIFO, while something waits."""
+        return [] if self._outlet is None else self._outlet.handles()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._outlet is not None:
+            self._outlet.flush()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the FIFO takes nothing more."""
+        return self._outlet is not None and self._outlet.pending > 0
+
+    @property
+    def failure(self) -> str:
+        """Why the guest's output is lost."""
+        error = None if self._outlet is None else self._outlet.failure
+        return "" if error is None else f"-serial file:{self._path}: writing failed: {error.strerror}"
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._handle is not None:
+            self.flush()
+            os.close(self._handle)
+            self._handle = self._outlet = None
+
+    def _open(self) -> None:
+        try:
+            self._handle = os.open(self._path, _FLAGS, 0o666)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return  # a FIFO that nobody reads yet
+            raise RdbgError(f"-serial file:{self._path}: cannot write it: {error.strerror}") from error
+        self._outlet = Outlet(self._handle)

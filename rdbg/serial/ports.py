@@ -100,6 +100,11 @@ class SerialPorts:
         return any(backend.congested for backend in self._backends)
 
     @property
+    def failures(self) -> list[str]:
+        """Why output is lost, a line for each port where it is."""
+        return [backend.failure for backend in self._backends if backend.failure]
+
+    @property
     def ready(self) -> bool:
         """Whether the guest may start."""
         return all(backend.ready for backend in self._backends)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import select
 import sys
 import termios
 
+from rdbg.messages import tell
+from rdbg.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
 
 ESCAPE = 0x01  # Ctrl-A, as in QEMU
-#: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
-_ATOMIC_BYTES = 512
 
 _HELP = (
     "Ctrl-A h    print this help\nCtrl-A x    end the run\nCtrl-A b    send a break (Linux: magic SysRq)\n"
@@ -69,12 +69,11 @@ class StdioSerial(SerialBackend):
 
     def __init__(self, escape: bool) -> None:
         self._input: int | None = sys.stdin.fileno()
-        self._output = sys.stdout.fileno()
+        self._output = Outlet(sys.stdout.fileno())
         self._escape = escape
         self._escaped = False
         self._breaks = 0
         self._quit = False
-        self._pending = bytearray()
         self._mode = TerminalMode(self._input)
         self._mode.make_raw(signals=not escape)
 
@@ -84,7 +83,7 @@ class StdioSerial(SerialBackend):
 
     def write_handles(self) -> list[int]:
         """Standard output, while something waits."""
-        return [self._output] if self._pending else []
+        return self._output.handles()
 
     def receive(self) -> bytes:
         """What was typed, without the commands to rdbg."""
@@ -106,31 +105,30 @@ class StdioSerial(SerialBackend):
 
     def send(self, data: bytes) -> None:
         """Write it, as far as it goes at once."""
-        self._pending += data
-        self.flush()
+        self._output.write(data)
 
     def flush(self) -> None:
-        """Write what waits. A closed pipe ends the run."""
-        while self._pending and select.select([], [self._output], [], 0)[1]:
-            try:
-                written = os.write(self._output, self._pending[:_ATOMIC_BYTES])
-            except BlockingIOError:
-                return
-            except OSError:
-                self._quit = True
-                self._pending.clear()
-                return
-            del self._pending[:written]
+        """Write what waits."""
+        self._output.flush()
+
+    @property
+    def failure(self) -> str:
+        """Why the guest's output is lost. A closed pipe is nothing of the kind: it ends the run."""
+        error = self._output.failure
+        if error is None or error.errno == errno.EPIPE:
+            return ""
+        return f"-serial stdio: writing to standard output failed: {error.strerror}"
 
     @property
     def congested(self) -> bool:
         """Whether the terminal or the pipe takes nothing more."""
-        return bool(self._pending)
+        return self._output.pending > 0
 
     @property
     def quit_requested(self) -> bool:
         """Whether Ctrl-A x was typed, or nobody reads any more."""
-        return self._quit
+        error = self._output.failure
+        return self._quit or (error is not None and error.errno == errno.EPIPE)
 
     def close(self) -> None:
         """Give the terminal its modes back."""
@@ -164,4 +162,4 @@ class StdioSerial(SerialBackend):
 def _tell(text: str) -> None:
     """Answer the user, on standard error: standard output is what the guest sent and nothing else, so that a recording
     and its replays print the same."""
-    print(f"\n{text}", file=sys.stderr, flush=True)
+    tell(f"\n{text}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gdb.conftest import PYPI_GDB
+from tests.conftest import PYPI_GDB
 from tests.gdb.driver import Gdb
 from tests.processes import RDBG, free_port, listens, served, spawn
 
