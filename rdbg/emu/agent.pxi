@@ -5,7 +5,6 @@
 cdef enum:
     MOST_AGENT_STACK = 1000
     MOST_AGENT_OPERATIONS = 100000   # conditions are a few dozen; a loop in one must not hang the server
-    MOST_CODE_HOOKS = 512            # beyond, the engine is made anew without those that are no longer wanted
 
     # GDB's register numbers (GDB manual, 'MIPS Features'); the CP0 registers are told by Python
     REGISTER_LO = 33
@@ -20,7 +19,6 @@ cdef enum:
 cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, uint64_t *value) noexcept nogil:
     """A register by GDB's number; False: there is none."""
     cdef uint32_t word = 0
-    cdef uint32_t random
     cdef uint64_t odd = 0
     value[0] = 0
     if number < 32:
@@ -46,9 +44,7 @@ cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, 
         uc_reg_read(c.uc, UC_MIPS_REG_FIR, &word)
         value[0] = word
     elif number < CP0_NUMBERS and c.cp0_of[number]:
-        random = c.s.random
         value[0] = read_cp0(c, (c.cp0_of[number] - 1) >> 3, (c.cp0_of[number] - 1) & 7, icount)
-        c.s.random = random
     else:
         return False
     return True
@@ -229,10 +225,7 @@ cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *use
     k = find_breakpoint(c, pc)
     if k < 0 or c.conditions[k].count == 0 or passes(c, pc, icount):
         return
-    if pc != c.start and is_branch(code_word(c, pc - 4)):
-        return
-    if pc == c.start and c.prev_size != 0 and c.prev_start + c.prev_size == pc and is_branch(code_word(c, pc - 4)) and not (
-            c.prev_size >= 8 and is_branch(code_word(c, pc - 8))):
+    if in_slot(c, pc):
         return
     if not condition_holds(c, &c.conditions[k], pc, icount):
         return

@@ -2,37 +2,16 @@
 # Called once a block, about a hundred million times a second: everything rare is in functions of its own.
 
 cdef enum:
-    ENDS_LIKELY = 1
-    ENDS_UNKNOWN = 2
-    ENDS = 3
-
-
-cdef bint slot_was_nullified(Cpu *c) noexcept nogil:
-    """Whether the block that just fell through ended in a branch-likely that was not taken: its slot did not run."""
-    cdef uint32_t end = c.start + c.size
-    cdef uint32_t w
-    if c.size >= 8:
-        w = code_word(c, end - 8)
-    elif c.prev_size != 0 and c.prev_start + c.prev_size == c.start:
-        w = code_word(c, end - 8)                # the slot was a block of its own
-    else:
-        return False
-    if not is_likely(w):
-        return False
-    if (w & 0xFFFF) == 1:
-        # The target is the fall-through: only the condition itself tells.
-        uc_context_save(c.uc, c.ctx)
-        return (<uint32_t*>(c.ctx_bytes + c.at_bcond))[0] == 0
-    return True
+    RARE = 1                     # Cpu.recent: the block is to be looked at whenever it runs
 
 
 cdef inline void no_block(Cpu *c, uint32_t start) noexcept nogil:
     """Nothing of a block at ``start`` has run; NO_BLOCK: what follows is a window."""
     c.start = start
     c.size = 0
-    c.prev_size = 0
-    c.ends_likely = 0
-    c.ends_unknown = False
+    c.in_slot = False
+    c.splits = False
+    c.copied = 0
 
 
 cdef inline void stand_at(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
@@ -55,7 +34,7 @@ cdef inline uint64_t position(Cpu *c) noexcept nogil:
 
 cdef inline void plan_closer(Cpu *c) noexcept nogil:
     """Blocks that end at this icount or later are looked at before they run."""
-    c.closer = 0 if c.probe or c.ends_unknown or c.kicked else c.limit
+    c.closer = 0 if c.probe or c.kicked or c.splits or c.in_slot or c.copied else c.limit
 
 
 cdef inline void pause_soon(Cpu *c) noexcept nogil:
@@ -85,6 +64,21 @@ cdef inline void look_at_blocks(Cpu *c) noexcept nogil:
     c.closer = 0
 
 
+cdef void come_again(Cpu *c) noexcept nogil:
+    """The current block cannot be run as a whole: the run must come here again, in single steps."""
+    cdef uint32_t back = 1 if c.in_slot else 0
+    c.why = WHY_AMBIGUOUS
+    c.place = c.base - back
+    c.place_pc = c.start - 4 * back
+    look_at_blocks(c)
+    uc_emu_stop(c.uc)
+
+
+cdef inline bint is_one_step(Cpu *c) noexcept nogil:
+    """Whether the current block is one instruction, or a branch and its slot."""
+    return c.size == 4 or c.size == 8 and is_branch(c, code_word(c, c.start))
+
+
 cdef void plan_attention(Cpu *c) noexcept nogil:
     """The first icount at which a window has something to do."""
     c.attention = c.compare_event
@@ -99,7 +93,7 @@ cdef void plan_attention(Cpu *c) noexcept nogil:
 cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
     """Let timers and inputs that are due at this window happen."""
     cdef Core core = <Core>c.owner
-    cdef int back = 1 if block_starts_in_slot(c) else 0
+    cdef int back = 1 if c.in_slot else 0
     c.io_epoch += 1
     c.events_after = HitBlock(c.base - back, icount)
     try:
@@ -224,9 +218,10 @@ cdef bint breakpoint_at(Cpu *c, uint32_t pc, uint32_t i) noexcept nogil:
     delay slot, where nothing can stop. One with a condition is asked when its instruction is reached (on_condition)."""
     cdef uint32_t at = pc + 4 * i
     cdef int64_t k = find_breakpoint(c, at) if filter_has(c, at) else -1
-    if k >= 0 and c.conditions[k].count == 0:
-        return not (i > 0 and is_branch(code_word(c, at - 4)))
-    return filter_has(c, at + 4) and find_breakpoint(c, at + 4) >= 0 and is_branch(code_word(c, at))
+    cdef bint found = k >= 0 and c.conditions[k].count == 0
+    if not found:
+        found = filter_has(c, at + 4) and find_breakpoint(c, at + 4) >= 0 and is_branch(c, code_word(c, at))
+    return found and not slot_at(c, pc, False, at)
 
 
 cdef inline bint passes(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
@@ -281,12 +276,10 @@ cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
 cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
     """The limit is near or breakpoints are armed. True: do not run this block as it is."""
     cdef uint64_t left
-    cdef uint32_t i, w
+    cdef uint32_t i
+    cdef bint slot = slot_block(c, pc)
     cdef uint32_t stop = n                       # run that many instructions of the block
     cdef bint truncate = False
-    if c.why:
-        stop_before(c, pc, icount, c.why)
-        return True
     if c.stop_soon:
         c.stop_soon = False
         stop_before(c, pc, icount, WHY_WATCH)
@@ -297,25 +290,15 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
     left = c.limit - icount
     if left <= n:
         i = <uint32_t>left
-        w = code_word(c, pc + 4 * (i - 1))
-        if is_branch(w) and not (i == 1 and slot_block(c, pc)) and not (
-                i >= 2 and is_branch(code_word(c, pc + 4 * (i - 2)))):
-            # The limit lies between a branch and its slot: stop before the branch, unless it is a branch-likely
-            # that nullifies the slot, so that the limit is behind both.
-            if i == 1 and is_likely(w) and not likely_taken(
-                    w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)):
-                i = n
-            else:
-                i -= 1
-                truncate = True
-        elif i < n:
-            truncate = True
+        if is_branch(c, code_word(c, pc + 4 * (i - 1))) and not slot_at(c, pc, slot, pc + 4 * (i - 1)):
+            i -= 1                               # the limit lies between a branch and its slot
+        truncate = i < n
         if truncate:
             stop = i
     if c.bp_count and filter_has_any(c, pc, n + 1):
         i = 0
         while i < n and (i < stop or not truncate):
-            if not passes(c, pc + 4 * i, icount + i) and breakpoint_at(c, pc, i) and not (i == 0 and slot_block(c, pc)):
+            if not passes(c, pc + 4 * i, icount + i) and breakpoint_at(c, pc, i) and not (i == 0 and slot):
                 if c.last_hit:
                     if c.have_bp_hit and c.bp_hit_icount >= icount:
                         c.bp_hit_icount = icount + i     # the last one in this block counts
@@ -344,8 +327,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
 
 cdef inline bint slot_block(Cpu *c, uint32_t pc) noexcept nogil:
     """Whether the block about to run at ``pc`` starts in a delay slot (the block before ended with its branch)."""
-    return (c.size != 0 and c.start + c.size == pc and is_branch(code_word(c, pc - 4))
-            and not (c.size >= 8 and is_branch(code_word(c, pc - 8))))
+    return c.splits and c.start + c.size == pc
 
 
 cdef inline uint32_t fcsr(Cpu *c) noexcept nogil:
@@ -365,19 +347,43 @@ cdef inline uint32_t recent_key(uint32_t pc, uint32_t size) noexcept nogil:
     return (pc & <uint32_t>BLOCK_TAG) | size     # a block is no longer than a page
 
 
-cdef uint32_t block_end(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
-    """How a block ends: whether with a branch-likely and its slot."""
+cdef bint ends_with_branch(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """Whether the slot of a block's last instruction is not in the block."""
+    return may_branch(code_word(c, pc + size - 4)) and not slot_at(c, pc, False, pc + size - 4)
+
+
+cdef inline bint on_mixed_page(Cpu *c, uint32_t pc) noexcept nogil:
+    """Whether the code at ``pc`` may change without notice."""
     cdef uint8_t *host = fetch_host(c, pc)
-    cdef uint32_t w
-    if size == 4:
-        # The slot of a branch in the block before, where the translator has split the two.
-        return ENDS_UNKNOWN if not pc & (PAGE_BYTES - 1) or is_likely(code_word(c, pc - 4)) else 0
-    if host == NULL or c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED:
-        return ENDS_UNKNOWN                      # its code may change without notice
-    w = code_word(c, pc + size - 8)
-    if not is_likely(w):
-        return 0
-    return ENDS_UNKNOWN if (w & 0xFFFF) == 1 else ENDS_LIKELY
+    return host != NULL and c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED != 0
+
+
+cdef uint32_t copy_code(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """Keep a block's code as it is when the block is entered; returns how much, in bytes."""
+    cdef uint32_t left = PAGE_BYTES - (pc & (PAGE_BYTES - 1))
+    if size > left:
+        size = left                              # a slot on the next page that is passed over
+    memcpy(c.code, fetch_host(c, pc), size)
+    return size
+
+
+cdef bint was_changed(Cpu *c, uint32_t pc) noexcept nogil:
+    """Whether the current block has changed its instruction at ``pc``, or the slot of the branch there."""
+    cdef uint32_t at = pc - c.start
+    cdef uint32_t size = 8 if is_branch(c, guest_word(c, (<uint32_t*>(c.code + at))[0])) else 4
+    if at + size > c.copied:
+        size = c.copied - at
+    return memcmp(c.code + at, fetch_host(c, pc), size) != 0
+
+
+cdef void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
+    """Called before each instruction of ranges where that is needed: where PC would be lost, or code changes itself."""
+    cdef Cpu *c = <Cpu*>user
+    cdef uint32_t pc = <uint32_t>address
+    c.seen_pc = pc
+    c.seen_base = c.base
+    if pc - c.start < c.copied and c.why == WHY_NONE and not in_slot(c, pc) and was_changed(c, pc):
+        stop_before(c, pc, c.base + ((pc - c.start) >> 2), WHY_RESTART)
 
 
 cdef void remember_block(BlockSet *blocks, uint64_t block) noexcept nogil:
@@ -394,35 +400,32 @@ cdef void remember_block(BlockSet *blocks, uint64_t block) noexcept nogil:
     blocks.count += 1
 
 
-cdef uint32_t note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
-    """A block runs that may not be among those seen lately. Returns how it ends."""
+cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """A block runs that may not be among those seen lately."""
     cdef uint32_t *recent = &c.recent[recent_slot(pc)]
     cdef uint32_t key = recent_key(pc, size)
-    if (recent[0] ^ key) > ENDS:
+    if (recent[0] ^ key) > RARE:
         remember_block(&c.blocks, <uint64_t>pc << 32 | size)
-        recent[0] = key | block_end(c, pc, size)
-    return recent[0] & ENDS
+        recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size) else 0)
 
 
-cdef inline void enter_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount, uint32_t ends_likely) noexcept nogil:
-    c.prev_start = c.start
-    c.prev_size = c.size
+cdef inline void enter_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount) noexcept nogil:
     c.base = icount
     c.start = pc
     c.size = size
-    c.ends_likely = ends_likely
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     """What the block hook does where something may be due."""
     cdef uint64_t icount = c.base + (c.size >> 2)
-    cdef uint32_t end
-    if (c.recent[recent_slot(pc)] ^ recent_key(pc, size)) > ENDS:
+    cdef bint slot = slot_block(c, pc)
+    if (c.recent[recent_slot(pc)] ^ recent_key(pc, size)) > RARE:
         note_code(c, pc, size)                   # also of a block that is not to run now: it is translated
+    if c.why:
+        stop_before(c, pc, icount, c.why)
+        return
     if pc == c.start + c.size:
-        if c.ends_likely or c.ends_unknown and slot_was_nullified(c):
-            icount -= 1
-        if c.kicked and icount != c.start_icount and not slot_block(c, pc):
+        if c.kicked and icount != c.start_icount and not slot:
             c.kicked = 0
             stop_before(c, pc, icount, WHY_PAUSE)
             return
@@ -433,21 +436,27 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if icount + (size >> 2) >= c.limit or c.probe:
         if look_closer(c, pc, size >> 2, icount):
             return
-    end = note_block(c, pc, size)
-    enter_block(c, pc, size, icount, end & ENDS_LIKELY)
-    c.ends_unknown = end == ENDS_UNKNOWN
+    note_block(c, pc, size)
+    enter_block(c, pc, size, icount)
+    c.in_slot = slot
+    if c.recent[recent_slot(pc)] & RARE:
+        c.splits = ends_with_branch(c, pc, size) and not (slot and size == 4)
+        c.copied = copy_code(c, pc, size) if on_mixed_page(c, pc) else 0
+    else:
+        c.splits = False
+        c.copied = 0
     plan_closer(c)
 
 
 cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
-    """Unicorn enters a block of ``size`` bytes. The common case has no branch that is hard to foresee."""
+    """Unicorn enters a block of ``size`` bytes: the common case, a block that was seen lately."""
     cdef Cpu *c = <Cpu*>user
     cdef uint32_t pc = <uint32_t>address
-    cdef uint32_t end = c.recent[recent_slot(pc)] ^ recent_key(pc, size)
     cdef uint64_t fell_through = pc == c.start + c.size
-    cdef uint64_t icount = c.base + (c.size >> 2) - (c.ends_likely & fell_through)
-    if end > ENDS_LIKELY or icount + (size >> 2) >= c.closer or icount >= c.attention:
+    cdef uint64_t icount = c.base + (c.size >> 2)
+    cdef uint32_t known = c.recent[recent_slot(pc)] ^ recent_key(pc, size)
+    if known or icount + (size >> 2) >= c.closer or icount >= c.attention:
         enter_rarely(c, pc, size)
         return
     c.s.window = icount ^ ((c.s.window ^ icount) & (0 - fell_through))
-    enter_block(c, pc, size, icount, end)
+    enter_block(c, pc, size, icount)

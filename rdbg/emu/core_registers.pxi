@@ -61,10 +61,7 @@ cdef class RegisterAccess(Engine):
 
     def read_cp0(self, uint32_t register, uint32_t select):
         """A CP0 register as mfc0 reads it, without side effects."""
-        cdef uint32_t random = self.c.s.random
-        cdef uint32_t value = read_cp0(self.c, register, select, position(self.c))
-        self.c.s.random = random
-        return value
+        return read_cp0(self.c, register, select, position(self.c))
 
     def write_cp0(self, uint32_t register, uint32_t select, uint32_t value):
         """Write a CP0 register as mtc0 does."""

@@ -260,7 +260,7 @@ cdef class Running(HostAccess):
         cdef Cpu *c = self.c
         cdef size_t i
         cdef uint32_t at = 0
-        cdef int back = 1 if block_starts_in_slot(c) else 0
+        cdef int back = 1 if c.in_slot else 0
         cdef HitBlock block = HitBlock(c.base - back, position(c))
         if c.events_after.end:
             block = c.events_after
@@ -304,7 +304,7 @@ cdef class Running(HostAccess):
         cdef uint32_t pc = c.next_pc
         cdef uint32_t w = code_word(c, pc)
         cdef uint32_t i
-        for i in range(step_length(c, pc)):
+        for i in range(2 if slot_runs(c, pc) else 1):
             hit = self.watched_by(code_word(c, pc + 4 * i), w if i else 0, pc)
             if hit is not None:
                 return hit
@@ -393,12 +393,10 @@ cdef class Running(HostAccess):
             return (c.base + ((c.exc_pc - c.start) >> 2), c.exc_pc, True)
         if not c.runs:
             return (position(c), c.next_pc, True)
-        back = 1 if block_starts_in_slot(c) else 0
+        back = 1 if c.in_slot else 0
         return (c.base - back, c.start - 4 * back, False)
 
     @property
     def block(self):
-        """(icount, pc) of a position at or before the start of the current block."""
-        cdef Cpu *c = self.c
-        cdef int back = 1 if block_starts_in_slot(c) else 0
-        return (c.base - back, c.start - 4 * back)
+        """(icount, pc) of the position from which an ambiguous run is to be stepped."""
+        return (self.c.place, self.c.place_pc)

@@ -15,24 +15,33 @@ cdef enum:
     ERRCTL_WRITABLE = 0x30000000
 
 
-cdef uint32_t next_random(Cpu *c) noexcept nogil:
-    """A TLB index from Wired up, of a sequence that is part of the machine's state."""
+cdef inline uint32_t next_seed(uint32_t seed) noexcept nogil:
+    return seed * 1103515245 + 12345
+
+
+cdef uint32_t random_index(const Cpu *c) noexcept nogil:
+    """What Random shows next: a TLB index from Wired up, of a sequence that is part of the machine's state."""
     cdef uint32_t wired = c.s.cp0.wired
-    c.s.random = c.s.random * 1103515245 + 12345
     if wired >= c.model.tlb_entries - 1:
         return c.model.tlb_entries - 1
-    return (c.s.random >> 16) % (c.model.tlb_entries - wired) + wired
+    return (next_seed(c.s.random) >> 16) % (c.model.tlb_entries - wired) + wired
 
 
-cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noexcept nogil:
-    cdef Cp0 *r = &c.s.cp0
-    cdef uint32_t value = 0
-    cdef uint32_t pa = 0
+cdef uint32_t draw_random(Cpu *c) noexcept nogil:
+    """Take what Random shows."""
+    cdef uint32_t index = random_index(c)
+    c.s.random = next_seed(c.s.random)
+    return index
+
+
+cdef uint32_t read_cp0(const Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noexcept nogil:
+    """What mfc0 gives. Looking changes nothing: not even the debugger's look."""
+    cdef const Cp0 *r = &c.s.cp0
     if sel == 0:
         if reg == 0:
             return r.index
         if reg == 1:
-            return next_random(c)
+            return random_index(c)
         if reg == 2:
             return r.entrylo0
         if reg == 3:
@@ -65,10 +74,7 @@ cdef uint32_t read_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noex
             return r.config0
         if reg == 17:
             uc_context_save(c.uc, c.ctx)
-            value = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
-            if value != 1 and translate(c, value, LOAD, True, &pa) == TRANSLATED:
-                r.lladdr = pa >> c.model.lladdr_shift
-            return r.lladdr
+            return link_address(c)
         if reg == 21:
             return r.framemask
         if reg == 23:
@@ -284,7 +290,7 @@ cdef void write_indexed(Cpu *c, uint32_t index) noexcept nogil:
 
 cdef void write_random(Cpu *c) noexcept nogil:
     """tlbwr."""
-    cdef uint32_t index = next_random(c)
+    cdef uint32_t index = draw_random(c)
     cdef TlbEntry new = entry_to_write(c)
     cdef TlbEntry *old = &c.s.tlb[index]
     cdef bint flush = forget_overlapping(c, &new)
@@ -351,7 +357,8 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if (rs == 0 or rs == 4) and cp0_reserved(c, rd, w & 7, rs == 4):
         return RESERVED
     if rs == 0:                                  # mfc0
-        set_gpr(c, rt, read_cp0(c, rd, w & 7, icount))
+        old = draw_random(c) if rd == 1 and not w & 7 else read_cp0(c, rd, w & 7, icount)
+        set_gpr(c, rt, old)
         return EMULATED
     if rs == 4:                                  # mtc0
         write_cp0(c, rd, w & 7, gpr(c, rt), icount)
@@ -380,7 +387,6 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     elif function == 8:
         probe_tlb(c)
     elif function == 0x18:                       # eret
-        c.s.cp0.lladdr = 1 >> c.model.lladdr_shift   # as QEMU does
         if c.s.cp0.status & STATUS_ERL:
             c.next_pc = c.s.cp0.errorepc
             set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_ERL)
@@ -388,6 +394,7 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
             c.next_pc = c.s.cp0.epc
             set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_EXL)
         forget_branch_and_link(c)
+        c.s.cp0.lladdr = 1 >> c.model.lladdr_shift   # as QEMU does
         return EMULATED_JUMP
     elif function == 0x20:
         return EMULATED_WAIT

@@ -13,22 +13,41 @@ cdef inline bint is_likely(uint32_t w) noexcept nogil:
     return False
 
 
-cdef inline bint is_branch(uint32_t w) noexcept nogil:
-    """Whether ``w`` has a delay slot."""
+cdef inline bint never_taken(uint32_t w) noexcept nogil:
+    """Whether Unicorn's translator knows that the branch ``w`` is never taken: it compares a register with itself, or
+    register 0 with zero. (bltzal is not among them: it links.)"""
     cdef uint32_t op = w >> 26
-    cdef uint32_t rt
+    cdef uint32_t rs = (w >> 21) & 31
+    cdef uint32_t rt = (w >> 16) & 31
+    if op == 5 or op == 0x15:                    # bne bnel
+        return rs == rt
+    if op == 7 or op == 0x17:                    # bgtz bgtzl
+        return rs == 0
+    return op == 1 and rs == 0 and (rt == 0 or rt == 2 or rt == 18)  # bltz bltzl bltzall
+
+
+cdef inline bint may_branch(uint32_t w) noexcept nogil:
+    """Whether ``w`` has a delay slot, if the floating-point unit is there: a branch or jump as the translator takes them.
+
+    One that is never taken is no branch to it, and neither is a jump with a reserved hint. A branch-likely that is never
+    taken has a slot: the two are passed over together.
+    """
+    cdef uint32_t op = w >> 26
     if op == 0:
-        return (w & 0x3E) == 8                   # jr jalr
+        return (w & 0x3E) == 8 and not w & 0x3C0     # jr jalr, hint 0 or 16
     if op == 1:
-        rt = (w >> 16) & 31
-        return (rt & 0x0C) == 0                  # bltz bgez (al)(l)
-    if op <= 7 or (op & 0x3C) == 0x14:           # j jal beq bne blez bgtz, likely
-        return True
-    if op == 0x1D:                               # jalx
-        return True
+        return not w & 0xC0000 and not (never_taken(w) and not w & 0x20000)  # bltz bgez, likely, and link
+    if op <= 7:                                  # j jal beq bne blez bgtz
+        return not never_taken(w)
     if op == 0x11:
         return ((w >> 21) & 31) == 8             # bc1
-    return False
+    return (op & 0x3C) == 0x14                   # beql bnel blezl bgtzl
+
+
+cdef inline bint is_branch(Cpu *c, uint32_t w) noexcept nogil:
+    """Whether ``w`` has a delay slot here. Nothing stops between the two; whether a branch-likely nullifies the slot or
+    not, they count two, as QEMU counts them."""
+    return may_branch(w) and (w >> 26 != 0x11 or c.s.cp0.status & STATUS_CU1 != 0)
 
 
 cdef bint likely_taken(uint32_t w, uint32_t rs, uint32_t rt, uint32_t fcsr) noexcept nogil:

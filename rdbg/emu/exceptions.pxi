@@ -36,11 +36,11 @@ cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
     c.attention = 0
 
 
-cdef inline uint64_t now_ns(Cpu *c, uint64_t icount) noexcept nogil:
+cdef inline uint64_t now_ns(const Cpu *c, uint64_t icount) noexcept nogil:
     return (icount << c.shift) + c.s.bias_ns
 
 
-cdef uint32_t read_count(Cpu *c, uint64_t icount) noexcept nogil:
+cdef uint32_t read_count(const Cpu *c, uint64_t icount) noexcept nogil:
     if c.s.cp0.cause & CAUSE_DC:
         return c.s.count_base
     return c.s.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
@@ -117,6 +117,15 @@ cdef uint32_t interrupt_offset(Cpu *c) noexcept nogil:
     return 0x200 + vector * spacing
 
 
+cdef uint32_t link_address(const Cpu *c) noexcept nogil:
+    """LLAddr: of the link that stands, or of the last one that an exception ended. Needs the context saved."""
+    cdef uint32_t va = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
+    cdef uint32_t pa = 0
+    if va != 1 and translate(c, va, LOAD, True, &pa) == TRANSLATED:
+        return pa >> c.model.lladdr_shift
+    return c.s.cp0.lladdr
+
+
 cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
     """What every exception entry and eret do inside Unicorn: no branch is pending, the LL bit is clear."""
     cdef uint32_t *hflags
@@ -124,6 +133,7 @@ cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
     hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
     if hflags[0] & HFLAGS_BMASK or (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] != 1:
         hflags[0] &= ~<uint32_t>HFLAGS_BMASK
+        c.s.cp0.lladdr = link_address(c)
         (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] = 1
         uc_context_restore(c.uc, c.ctx)
 

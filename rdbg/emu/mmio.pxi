@@ -32,6 +32,8 @@ cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept no
 
 cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleStore *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
+    cdef uint8_t *code = fetch_host(c, c.start)
+    cdef uint32_t epoch = c.direct_epoch
     look_at_clock(c)
     try:
         if core.host.io_idle_store(pa, size, value):
@@ -44,6 +46,8 @@ cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleSt
         core.ask_write(pa, size, value)
     except BaseException as error:
         core.keep_error(error)
+    if (fetch_host(c, c.start) != code or c.direct_epoch != epoch) and not is_one_step(c):
+        come_again(c)                            # other code stands here now, perhaps: that holds for the next instruction
 
 
 cdef inline void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept nogil:
@@ -116,7 +120,7 @@ cdef void check_watches(Cpu *c, uint32_t va, Place place, unsigned size, int kin
         return
     for i in range(c.watch_count):
         if watched_at(&c.watches[i], va, place, size, kind, &at):
-            back = 1 if block_starts_in_slot(c) else 0
+            back = 1 if c.in_slot else 0
             note_watch(c, c.base - back, position(c), c.start - 4 * back, i, at, kind)
             return
 

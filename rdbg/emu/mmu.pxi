@@ -21,14 +21,14 @@ cdef enum:
     MOST_HOOKED_RANGES = 1 << 14 # hooks before everything is
 
 
-cdef inline bint kernel_mode(Cpu *c) noexcept nogil:
+cdef inline bint kernel_mode(const Cpu *c) noexcept nogil:
     return (c.s.cp0.status & STATUS_KSU) == 0 or (c.s.cp0.status & (STATUS_EXL | STATUS_ERL)) != 0
 
 
-cdef int translate(Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) noexcept nogil:
+cdef int translate(const Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) noexcept nogil:
     """Guest-physical address of ``va``; one of TRANSLATED, ADDRESS_ERROR, NO_MATCH, NOT_VALID, NOT_DIRTY."""
     cdef uint32_t i, mask, lo, half
-    cdef TlbEntry *e
+    cdef const TlbEntry *e
     cdef bint supervisor
     if va >= 0x80000000U:
         if not kernel:
@@ -118,25 +118,29 @@ cdef void purge_code(Cpu *c, uint32_t page) noexcept nogil:
     forget_recent(c)
 
 
-cdef void noop_code_hook(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
-    pass
+cdef bint is_hooked(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
+    """Whether on_instruction is called for all of these addresses."""
+    cdef size_t i
+    for i in range(c.hooked.count):
+        if c.hooked.items[i].first <= first and last <= c.hooked.items[i].last:
+            return True
+    return False
 
 
 cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
-    """Make Unicorn's translator split long blocks in these virtual addresses, all on one page: the hook's operations
-    fill its buffer before LONG_RUN_WORDS instructions do. Code elsewhere on the page keeps its speed.
+    """Have on_instruction called for each instruction at these virtual addresses, all on one page, when it is translated
+    the next time. Code elsewhere on the page keeps its speed.
 
-    Hooks stay, so a page that shows long runs at ever other places gets one hook for all of it in the end.
+    It also makes Unicorn's translator split long blocks: the hook's operations fill its buffer before LONG_RUN_WORDS
+    instructions do. Hooks stay, so a page that needs them at ever other places gets one hook for all of it in the end.
     """
     cdef RangeList *hooked = &c.hooked
     cdef uc_hook handle
     cdef size_t i
     cdef uint32_t on_page = 0
-    if hooked.count == MOST_HOOKED_RANGES:
+    if hooked.count == MOST_HOOKED_RANGES or is_hooked(c, first, last):
         return                                   # the last one covers all there is
     for i in range(hooked.count):
-        if hooked.items[i].first <= first and last <= hooked.items[i].last:
-            return
         on_page += hooked.items[i].first >> PAGE_BITS == first >> PAGE_BITS
     if on_page >= MOST_HOOKED_RUNS:
         first &= ~<uint32_t>(PAGE_BYTES - 1)
@@ -145,7 +149,7 @@ cdef void hook_range(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
         first, last = 0, 0xFFFFFFFFU
     hooked.items[hooked.count] = AddressRange(first, last)
     hooked.count += 1
-    uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>noop_code_hook, NULL, first, last)
+    uc_hook_add(c.uc, &handle, UC_HOOK_CODE, <void*>on_instruction, c, first, last)
 
 
 cdef inline bint may_be_empty(uint32_t w) noexcept nogil:
@@ -161,12 +165,12 @@ cdef inline bint may_be_empty(uint32_t w) noexcept nogil:
         return no_rd or no_rt
     if op == 0x11:
         return no_rt
-    return op == 1 or op == 0x13 or op == 0x2F or op == 0x33 or no_rt
+    return op == 1 or op == 0x13 or op == 0x2F or op == 0x33 or no_rt or never_taken(w)
 
 
 cdef inline bint ends_run(uint32_t w) noexcept nogil:
     """Whether no block goes on behind ``w``, or behind its slot."""
-    return is_branch(w) or (w & 0xFC00003EU) == 0x0000000C         # syscall, break
+    return may_branch(w) and not never_taken(w) or (w & 0xFC00003EU) == 0x0000000C     # syscall, break
 
 
 cdef uint8_t hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogil:
@@ -248,6 +252,18 @@ cdef inline uint32_t code_word(Cpu *c, uint32_t va) noexcept nogil:
     return guest_word(c, (<uint32_t*>host)[0])
 
 
+cdef bint slot_at(Cpu *c, uint32_t start, bint starts_in_slot, uint32_t pc) noexcept nogil:
+    """Whether the instruction at ``pc`` sits in a delay slot, in a straight run from ``start``.
+
+    A branch in a slot has none of its own: it is reserved, or passed over.
+    """
+    cdef bint odd = False
+    while pc != start and is_branch(c, code_word(c, pc - 4)):
+        pc -= 4
+        odd = not odd
+    return odd != (pc == start and starts_in_slot)
+
+
 cdef uint32_t classify(Cpu *c, uint32_t ppage) noexcept with gil:
     """Ask Python what stands at a guest-physical page, and remember it."""
     cdef Core core = <Core>c.owner
@@ -322,7 +338,11 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
             if alternates_fast(c, page):
                 state |= PAGE_MIXED
         if state & PAGE_MIXED:
-            entry.perms = UC_PROT_ALL
+            entry.perms = UC_PROT_ALL            # fetches will not come here
+            if not bit_test_and_set(c.seen_executed, vpage):
+                list_add(&c.executed_virtual, vpage)
+            hook_elsewhere(c, page, vpage, state)
+            set_exit_checks(c, True)
         else:
             state |= PAGE_DATA
             entry.perms = UC_PROT_READ | UC_PROT_WRITE
@@ -333,6 +353,8 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
 
 cdef bint refuse(Cpu *c, int why, int code, bint refill, bint has_address, uint32_t va, uint32_t pc,
                  int access) noexcept nogil:
+    if c.why == WHY_AMBIGUOUS:
+        return False                             # all that comes is to be run again
     c.why = why
     c.exc_code = code
     c.exc_refill = refill
@@ -414,11 +436,23 @@ cdef bint fill(uc_engine *uc, uint64_t address, uc_mem_type kind, uc_tlb_entry *
     elif access == LOAD and not m & MAP_READ or access == STORE and not m & MAP_WRITE:
         entry.paddr = io_window(c, pa >> PAGE_BITS)
         entry.perms = UC_PROT_WRITE if access == STORE else UC_PROT_READ
+    elif access == STORE and changes_ahead(c, m >> 8, pc):
+        return refuse(c, WHY_CUT, 0, False, False, va, pc, access)
     else:
         fill_memory(c, vpage, m >> 8, access, entry)
-    if pc & (PAGE_BYTES - 1) and is_branch(code_word(c, pc - 4)):
+    if pc & (PAGE_BYTES - 1) and is_branch(c, code_word(c, pc - 4)):
         clear_pending_branch(c)
     return True
+
+
+cdef bint changes_ahead(Cpu *c, uint32_t page, uint32_t pc) noexcept nogil:
+    """Whether a store at ``pc`` to a backing page may change code behind it in its own block. (On a page that is fetched
+    from and written all the time on_instruction sees to that.)"""
+    cdef uint8_t *host
+    if not c.page_state[page] & PAGE_CODE or pc + 4 >= c.start + c.size:
+        return False
+    host = fetch_host(c, c.start)
+    return host != NULL and (host - c.memory) >> PAGE_BITS == page and not in_slot(c, pc)
 
 
 cdef void note_code(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
@@ -445,6 +479,14 @@ cdef bint in_long_run(Cpu *c, uint32_t page, uint32_t word) noexcept nogil:
     return last - first >= LONG_RUN_WORDS
 
 
+cdef bint in_own_block(Cpu *c, uint32_t page, uint32_t first, uint32_t last) noexcept nogil:
+    """Whether words of a backing page belong to the current block, which may have run them or not."""
+    cdef uint8_t *host = fetch_host(c, c.start)
+    cdef uint32_t start = (c.start & (PAGE_BYTES - 1)) >> 2
+    return (host != NULL and (host - c.memory) >> PAGE_BITS == page and first < start + (c.size >> 2) and last >= start
+            and not c.copied and not is_one_step(c))
+
+
 cdef void store_beside_code(Cpu *c, uint32_t page, uint32_t offset, unsigned size, uint64_t value) noexcept nogil:
     """A store that reaches a page of code behind Unicorn's back. What is translated from the words that it changes must
     go, and nothing else: data on such a page may be stored to all the time."""
@@ -460,6 +502,8 @@ cdef void store_beside_code(Cpu *c, uint32_t page, uint32_t offset, unsigned siz
         word += 1
     store_host(c, host + offset, size, value)
     if is_code:
+        if in_own_block(c, page, offset >> 2, last):
+            come_again(c)
         purge_code(c, page)
         c.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
     elif ended and (in_long_run(c, page, offset >> 2) or in_long_run(c, page, last)):

@@ -1,13 +1,15 @@
 # The loop around emu_start: exact stops, faults, and everything else that ends it.
 
 cdef uint32_t step_length(Cpu *c, uint32_t pc) noexcept nogil:
-    """Instructions that one step from ``pc`` retires: a branch and its slot are one step."""
+    """Instructions that one step from ``pc`` counts: a branch and its slot are one step."""
+    return 2 if is_branch(c, code_word(c, pc)) else 1
+
+
+cdef bint slot_runs(Cpu *c, uint32_t pc) noexcept nogil:
+    """Whether a step from ``pc``, where the CPU stands, runs a slot."""
     cdef uint32_t w = code_word(c, pc)
-    if not is_branch(w):
-        return 1
-    if is_likely(w) and not likely_taken(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)):
-        return 1
-    return 2
+    return is_branch(c, w) and not (
+        is_likely(w) and not likely_taken(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)))
 
 
 cdef void handle_fault(Cpu *c) noexcept nogil:
@@ -18,13 +20,9 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
     cdef uint64_t icount
     cdef int code = c.exc_code
     cdef bint slot
-    uc_context_save(c.uc, c.ctx)
-    slot = ((<uint32_t*>(c.ctx_bytes + c.at_hflags))[0] & 0x803800) != 0
     if c.exc_access == FETCH:
         icount = position(c)
-        if c.size and pc == c.start + c.size and slot_was_nullified(c):
-            icount -= 1
-            slot = False
+        slot = slot_block(c, pc)
         if not slot:
             remember_block(&c.blocks, <uint64_t>pc << 32 | 4)  # a breakpoint here counts, though nothing is executed yet
             if icount >= c.limit:
@@ -43,6 +41,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
             c.exc_has_address = True
     else:
         icount = c.base + ((pc - c.start) >> 2)
+        slot = in_slot(c, pc)
         drop_hits_after(c, icount)
         w = code_word(c, pc)
         va = effective_address(c, w)
@@ -53,6 +52,16 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
     if c.exc_has_address:
         note_bad_address(c, code, va)
     raise_at(c, code, 0 if c.exc_refill else 0x180, pc, slot)
+
+
+cdef void cut_block(Cpu *c) noexcept nogil:
+    """A store may change the code behind it: run it as the last instruction of its block, what follows is translated
+    then."""
+    cdef uint64_t icount = c.base + ((c.exc_pc - c.start) >> 2)
+    drop_hits_after(c, icount)
+    stand_at(c, c.exc_pc, icount)
+    c.arm_at = c.exc_pc + 4
+    c.why = WHY_ARM
 
 
 cdef void disarm(Cpu *c) noexcept nogil:
@@ -103,6 +112,9 @@ cdef uc_err execute(Cpu *c) noexcept nogil:
         if c.why == WHY_EXCEPTION:
             err = UC_ERR_OK
             handle_fault(c)
+        elif c.why == WHY_CUT:
+            err = UC_ERR_OK
+            cut_block(c)
         elif c.why == WHY_ACCESS:
             err = UC_ERR_OK
             access_by_hand(c)

@@ -13,6 +13,7 @@ cdef enum:
     BLOCK_TAG = ~(4 * MAPPED_BLOCKS - 1)
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
+    MOST_CODE_HOOKS = 512        # beyond, the engine is made anew without those that are no longer wanted
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
     CP0_NUMBERS = 128            # register numbers of the debugger that may be CP0 registers
     MIXED_AFTER = 8              # code/data alternations after which a page keeps both,
@@ -106,6 +107,7 @@ cdef enum:
     WHY_ERROR = 11               # a Python callback raised
     WHY_RESTART = 12             # go on at next_pc
     WHY_REBUILD = 13             # the engine must be made anew
+    WHY_CUT = 14                 # a store may change the code behind it in its block
 
 cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
 cdef uint32_t NO_BLOCK = 1       # no block starts at an odd address: what follows is a window
@@ -333,13 +335,13 @@ cdef struct Cpu:
     uint64_t base                # icount at its start
     uint32_t start
     uint32_t size                # bytes; 0: nothing of it has been counted yet
-    uint32_t prev_start          # the block before it
-    uint32_t prev_size
-    uint32_t ends_likely         # 1: it ends with a branch-likely and its slot, which runs only if the branch is taken
-    bint ends_unknown            # whether it does is to be asked when it has run
     # when the block hook has to look closer
     uint64_t closer              # first icount before which no block may end without a look: limit, or 0
     uint64_t attention           # first icount at which a window has something to do
+    # what block it is, where that is rare
+    bint in_slot                 # it begins in the delay slot of the block before, where the translator has split the two
+    bint splits                  # it ends with a branch, whose slot follows in a block of its own
+    uint32_t copied              # bytes of it that `code` holds as they were on entry: its page may change without notice
 
     Owned s
     uint32_t next_pc             # where to go on after emu_start returned
@@ -362,6 +364,8 @@ cdef struct Cpu:
     bint runs                    # inside execute()
 
     int why
+    uint64_t place               # AMBIGUOUS: the position from which to take single steps
+    uint32_t place_pc
     int why_soon
     uint32_t arm_at
     bint armed
@@ -438,14 +442,17 @@ cdef struct Cpu:
     PageList read_virtual
     PageList executed_virtual
     BlockSet blocks              # executed since take_touched
-    # Blocks among them, by address: tag | bytes | how it ends. First those at mapped addresses, then those in kseg0
+    # Blocks among them, by address: tag | bytes | RARE. First those at mapped addresses, then those in kseg0
     # and kseg1, whose code does not change with the TLB.
     uint32_t recent[MAPPED_BLOCKS + UNMAPPED_BLOCKS]
     uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
     uint64_t *seen_devices       # and over guest-physical ones
     uint64_t *seen_read
     uint64_t *seen_executed
-    RangeList hooked             # virtual addresses with the no-op code hook
+    RangeList hooked             # virtual addresses for whose instructions on_instruction is called
+    uint32_t seen_pc             # the latest of them
+    uint64_t seen_base           # icount at the start of its block
+    uint8_t code[PAGE_BYTES]     # the current block as it was on entry, see `copied`
     uint64_t *hooked_pages       # virtual pages that have been looked at for it
     uint8_t *no_exit_checks      # in Unicorn: what is translated now asks after no load or store whether to stop; or NULL
     bint want_exit_checks        # a condition's hook stops in the middle of a block

@@ -7,7 +7,8 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     among those that raise it with the registers as they stand. Usually it is the only one.
     """
     cdef uint32_t n = c.size >> 2
-    cdef uint32_t i, w, at, address
+    cdef uint32_t i, at, address
+    cdef uint32_t w = 0
     cdef int size = 0
     cdef bint store = False
     cdef bint hit
@@ -19,6 +20,9 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
         note_bad_address(c, EXC_ADEL, bad)
     for i in range(n):
         at = c.start + 4 * i
+        if i and slot_at(c, c.start, c.in_slot, at) and never_taken(w):
+            w = 0                                # passed over together with its branch-likely
+            continue
         w = code_word(c, at)
         if number == UC_EXCP_OVERFLOW:
             hit = may_overflow(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31))
@@ -42,18 +46,9 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     return found
 
 
-cdef inline bint block_starts_in_slot(Cpu *c) noexcept nogil:
-    """Whether the block's first instruction sits in the delay slot of the block before (split at a page's end)."""
-    return (c.prev_size != 0 and c.prev_start + c.prev_size == c.start
-            and is_branch(code_word(c, c.start - 4))
-            and not (c.prev_size >= 8 and is_branch(code_word(c, c.start - 8))))
-
-
 cdef inline bint in_slot(Cpu *c, uint32_t pc) noexcept nogil:
     """Whether the instruction at ``pc`` of the current block sits in a delay slot."""
-    if pc == c.start:
-        return block_starts_in_slot(c)
-    return is_branch(code_word(c, pc - 4))
+    return slot_at(c, c.start, c.in_slot, pc)
 
 
 cdef void take_trap(Cpu *c, int number) noexcept nogil:
@@ -79,8 +74,10 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     elif number != UC_EXCP_CPU and number != UC_EXCP_SYSCALL and number != UC_EXCP_BREAK:
         candidates = scan_for_trap(c, number, &pc)
     if candidates > 1:
-        ambiguous(c)
-        return
+        if c.seen_base != c.base or not is_hooked(c, c.start, c.start + c.size - 1):
+            ambiguous(c)
+            return
+        pc = c.seen_pc
     before = c.base + ((pc - c.start) >> 2)
     drop_hits_after(c, before)
     slot = in_slot(c, pc)
@@ -137,9 +134,15 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
 
 
 cdef void ambiguous(Cpu *c) noexcept nogil:
-    """More than one instruction could have raised this: the run must come here again in single steps."""
-    c.why = WHY_AMBIGUOUS
-    uc_emu_stop(c.uc)
+    """More than one instruction could have raised this: the run must come here again in single steps. From now on the
+    block's instructions are followed one by one, so that this happens once."""
+    cdef uint8_t *host = fetch_host(c, c.start)
+    if c.hooked.count >= MOST_CODE_HOOKS:
+        c.broken = True
+    elif host != NULL:
+        hook_range(c, c.start, c.start + c.size - 1)
+        purge_code(c, <uint32_t>((host - c.memory) >> PAGE_BITS))
+    come_again(c)
 
 
 cdef void on_interrupt(uc_engine *uc, uint32_t number, void *user) noexcept nogil:

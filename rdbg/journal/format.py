@@ -22,7 +22,7 @@ from rdbg.journal.records import Record
 
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
-VERSION = 2
+VERSION = 3
 CHUNK_MAGIC = b"RCHK"
 
 #: A header holds words and digests, no images; more than this is damage.

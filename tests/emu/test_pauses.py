@@ -14,13 +14,13 @@ PAGE = 4096
 UART = 0xBF000900  # the one that needs no PCI bus to be set up
 
 #: Code at the end of a page, code at the start of the next, and after how many instructions it may pause between:
-#: behind a branch-likely that is not taken the slot does not count; between a branch and its slot it may not pause.
+#: between a branch and its slot it may not.
 SEAMS = {
     "plain": ([addiu(10, 10, 1), addiu(11, 11, 1)], [addiu(12, 12, 1)], 2),
     "slot on the next page": ([addiu(10, 10, 1), beq(0, 0, 2)], [addiu(11, 11, 1), NOP, NOP], None),
     "branch not taken": ([i_type(0x05, 0, 0, 5), addiu(10, 10, 1)], [addiu(12, 12, 1)], 2),
-    "likely not taken": ([beql(8, 0, 5), addiu(10, 10, 1)], [addiu(12, 12, 1)], 1),
-    "likely to the next page, not taken": ([beql(8, 0, 1), addiu(10, 10, 1)], [addiu(12, 12, 1)], 1),
+    "likely not taken": ([beql(8, 0, 5), addiu(10, 10, 1)], [addiu(12, 12, 1)], 2),
+    "likely to the next page, not taken": ([beql(8, 0, 1), addiu(10, 10, 1)], [addiu(12, 12, 1)], 2),
 }
 
 

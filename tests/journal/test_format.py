@@ -114,7 +114,7 @@ def test_a_million_events_open_without_parsing_them(tmp_path: Path, monkeypatch:
         (b"\x89rdbgJ\n", "text-mode copy"),
         (fmt.MAGIC, "cut off at offset 8, inside its header"),
         (fmt.build_header(header())[:60], "cut off at offset 60, inside its header"),
-        (fmt.MAGIC + b"\x63" + fmt.build_header(header())[9:], "format version 99, and this rdbg reads version 2"),
+        (fmt.MAGIC + b"\x63" + fmt.build_header(header())[9:], "format version 99, and this rdbg reads version 3"),
         (fmt.build_header(header())[:-1] + b"\xff", "header is damaged"),
     ],
 )

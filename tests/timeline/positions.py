@@ -1,0 +1,269 @@
+"""Random guests, each position of which is compared with a run in single steps, however it is reached.
+
+``python -m tests.timeline.positions`` goes on for as long as it is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.errors import RdbgError
+from rdbg.journal.history import History
+from rdbg.navigation.pace import Pace
+from rdbg.navigation.stops import StopConditions, never
+from rdbg.timeline import Timeline
+from tests.emu.guests import addiu
+from tests.timeline.generated_guest import CODE, DATA, generated_guest
+
+#: Device registers of all kinds, and what is not there.
+ELSEWHERE = [0xB80003F8, 0xB8000060, 0xB8000070, 0xBBE00000, 0xB4000000, 0xBF000900, 0xBFC00000, 0xBE000000, 0x00400000]
+GENERAL_REGISTERS = range(8, 16)
+
+
+class Mismatch(Exception):
+    """A position has another state than in the run in single steps."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where a machine stood: how it came there, and its state."""
+
+    way: str
+    position: int
+    pc: int
+    digest: bytes
+
+
+def look(machine: Machine) -> None:
+    """Read all that a debugger can read, through what the stub reads by."""
+    for info in machine.registers(machine.wide_floats):
+        machine.read_register(info.number)
+    for area in machine.memory_areas():
+        machine.read_memory(area.start, 4096)
+    for address in (CODE, DATA, *ELSEWHERE):
+        machine.read_memory(address, 64)
+    machine.translate(0x00101000)
+    for report in machine.reports().values():
+        report()
+
+
+class Trial:
+    """A guest that has lived, and its positions one by one.
+
+    Args:
+        seed: which guest, and what is done to it.
+        length: instructions that it lives.
+    """
+
+    def __init__(self, seed: int, length: int) -> None:
+        self.dice = d = random.Random(seed)
+        self.checked = 0
+        self._length = length
+        self._big_endian = bool(seed & 1)
+        self._guest = seed
+        self._writes = 0.0
+        self._seen: list[Seen] = []
+        self._pcs = [CODE]
+        pace = Pace(
+            spacing=d.choice([50, 300, 2000, 10**9]),
+            slice=d.choice([20, 200, 1000]),
+            rung=d.choice([5, 50, 10**9]),
+        )
+        self.timeline = self._timeline(
+            History.live_run(),
+            pace=pace,
+            max_checkpoints=d.choice([10, 60, 1000]),
+            checkpoint_memory=d.choice([0, 1 << 20, 1 << 28]),
+        )
+        self._live()
+        self.timeline.close()
+        self._at = self._steps()
+        self._places = sorted(self._at)
+        for seen in self._seen:
+            self._compare(seen)
+
+    def _timeline(self, history: History, **settings: object) -> Timeline:
+        machine = generated_guest(self._guest, self._big_endian)
+        return Timeline(machine, history, sleep=False, **settings)  # type: ignore[arg-type]
+
+    # --- the truth ---------------------------------------------------------------------------
+    def _steps(self) -> dict[int, Seen]:
+        """The same run in single steps."""
+        timeline = self._timeline(copy.copy(self.timeline.history), pace=Pace(spacing=500, rung=100))
+        at: dict[int, Seen] = {}
+        while True:
+            seen = self._now("step", timeline)
+            at[seen.position] = seen
+            if seen.position >= timeline.end:
+                return at
+            timeline.step()
+            if timeline.position <= seen.position:
+                raise Mismatch(f"a step from {seen.position} leads nowhere, pc {seen.pc:#x}")
+
+    @staticmethod
+    def _now(way: str, timeline: Timeline) -> Seen:
+        machine = timeline.machine
+        return Seen(way, machine.icount, machine.pc, machine.digest())
+
+    def _floor(self, position: int) -> int:
+        return self._places[bisect_right(self._places, position) - 1]
+
+    def _compare(self, seen: Seen) -> None:
+        self.checked += 1
+        truth = self._at.get(seen.position)
+        where = f"{seen.way}: icount {seen.position}, pc {seen.pc:#x}"
+        if truth is None:
+            raise Mismatch(f"{where}: no position; the one before is {self._floor(seen.position)}")
+        if seen.pc != truth.pc:
+            raise Mismatch(f"{where}: in single steps pc {truth.pc:#x}")
+        if seen.digest != truth.digest:
+            raise Mismatch(f"{where}: another state than in single steps")
+
+    # --- living ------------------------------------------------------------------------------
+    def _note(self, way: str) -> None:
+        self._seen.append(self._now(way, self.timeline))
+        self._pcs.append(self.timeline.machine.pc)
+
+    def _live(self) -> None:
+        """Run to the end by changing means."""
+        d, timeline = self.dice, self.timeline
+        while timeline.position < self._length:
+            way = d.choice(["run", "run", "step", "stops", "write"])
+            if way == "step":
+                for _ in range(d.randrange(20)):
+                    timeline.step()
+                    self._note("live step")
+            elif way == "write" and d.random() < self._writes:
+                self._write()
+            else:
+                self._run_on(self._conditions(self._pcs) if way == "stops" else StopConditions(), way)
+            if d.random() < 0.2:
+                look(timeline.machine)
+                self._note("live look")
+
+    def _run_on(self, conditions: StopConditions, way: str) -> None:
+        target = self.timeline.position + self.dice.choice([1, 2, 3, 10, 100, 1000])
+        stop = self.timeline.run(conditions, lambda: self.timeline.position >= target)
+        self._note(f"live {way} to {stop.reason.name}")
+
+    def _write(self) -> None:
+        """The debugger writes: a register, or code."""
+        d, timeline = self.dice, self.timeline
+        if d.random() < 0.5:
+            timeline.write_register(d.choice(GENERAL_REGISTERS), d.randrange(2))
+        else:
+            register = d.choice(GENERAL_REGISTERS)
+            word = addiu(register, register, d.randrange(100))
+            order = "big" if self._big_endian else "little"
+            timeline.write_memory(CODE + 4 * d.randrange(3072), word.to_bytes(4, order))  # type: ignore[arg-type]
+        self._seen = [seen for seen in self._seen if seen.position != timeline.position]  # as it was before
+
+    def _conditions(self, pcs: list[int]) -> StopConditions:
+        d = self.dice
+        breakpoints = frozenset(d.choice(pcs) for _ in range(d.randrange(1, 4)))
+        watches: tuple[Watch, ...] = ()
+        if d.random() < 0.4:
+            place = d.choice([DATA + 4 * d.randrange(64), CODE + 4 * d.randrange(3072)])
+            watches = (Watch(place, 4, d.choice(list(Access))),)
+        conditions = {}
+        if d.random() < 0.3:
+            bit_of_a_register = bytes([0x26, 0, d.choice(GENERAL_REGISTERS), 0x22, 1, 0x0F, 0x27])
+            conditions = {next(iter(breakpoints)): (bit_of_a_register,)}
+        return StopConditions(breakpoints, watches, conditions)
+
+    # --- visiting ----------------------------------------------------------------------------
+    def visit(self, count: int) -> None:
+        """Go to places of the run ``count`` times, by changing means."""
+        ways = [self._goto, self._goto, self._back, self._ahead, self._run, self._reverse, self._walk]
+        for _ in range(count):
+            self.dice.choice(ways)(self.dice.randrange(self.timeline.end))
+            if self.dice.random() < 0.2:
+                look(self.timeline.machine)
+                self._check("look")
+
+    def _check(self, way: str, position: int | None = None) -> None:
+        seen = self._now(way, self.timeline)
+        if position is not None and seen.position != self._floor(position):
+            raise Mismatch(f"{way}: at {seen.position}, not {self._floor(position)} ({position}), pc {seen.pc:#x}")
+        self._compare(seen)
+
+    def _goto(self, target: int) -> None:
+        self.timeline.goto(target)
+        self._check("goto", target)
+
+    def _walk(self, target: int) -> None:
+        odd = self.dice.randrange(1, 40)
+        for position in range(target, min(target + odd * 8, self.timeline.end), odd):
+            self._goto(position)
+
+    def _back(self, target: int) -> None:
+        self.timeline.goto(target)
+        for _ in range(self.dice.randrange(1, 8)):
+            before = self.timeline.position
+            if before == 0:
+                return
+            self.timeline.reverse_step()
+            self._check("reverse-step", before - 1)
+
+    def _ahead(self, target: int) -> None:
+        self.timeline.goto(target)
+        for _ in range(self.dice.randrange(1, 30)):
+            before = self.timeline.position
+            if before >= self.timeline.end:
+                return
+            self.timeline.step()
+            self._check(f"step from {before}", self._places[bisect_right(self._places, before)])
+
+    def _run(self, target: int) -> None:
+        self.timeline.goto(target)
+        conditions = self._conditions([seen.pc for seen in self._at.values()])
+        stop = self.timeline.run(conditions, lambda: self.dice.random() < 0.1, leap=self.dice.random() < 0.5)
+        self._check(f"run from {target} to {stop.reason.name}")
+
+    def _reverse(self, target: int) -> None:
+        self.timeline.goto(target)
+        here = self.timeline.position
+        conditions = self._conditions([seen.pc for seen in self._at.values()])
+        stop = self.timeline.reverse_run(conditions, never)
+        self._check(f"reverse-continue from {target} to {stop.reason.name}")
+        if not conditions.watches and not conditions.conditions:
+            known = [p for p in self._places if p < here and self._at[p].pc in conditions.breakpoints]
+            if stop.position < max(known, default=0):  # one in a slot stops at its branch, which is no such place
+                raise Mismatch(f"reverse-continue from {target}: to {stop.position}, not {known[-1]}")
+
+
+def main() -> None:
+    """Try guest after guest."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first guest")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--length", type=int, default=4000, help="instructions of each guest")
+    parser.add_argument("--visits", type=int, default=150)
+    options = parser.parse_args()
+    began = time.monotonic()
+    checked = failed = guests = 0
+    while time.monotonic() - began < options.minutes * 60:
+        seed = options.first + guests
+        try:
+            trial = Trial(seed, options.length)
+            trial.visit(options.visits)
+            checked += trial.checked
+        except (Mismatch, RdbgError, AssertionError) as error:
+            failed += 1
+            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
+        guests += 1
+        if guests % 20 == 0:
+            print(f"{guests} guests, {checked} positions, {failed} failed", flush=True)
+    print(f"{guests} guests, {checked} positions, {failed} failed")
+    raise SystemExit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
