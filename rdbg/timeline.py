@@ -15,7 +15,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.navigation.branches import SCRATCH, Branches
+from rdbg.navigation.branches import SCRATCH, Branches, BranchSnapshot
 from rdbg.navigation.forward import Forward
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
@@ -494,7 +494,13 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name, its moment is not in this run, or it is damaged.
         """
-        snapshot = self._snapshots.find(name)
+        found = self._find_snapshot(name)
+        snapshot = found.snapshot
+        if not found.here:
+            raise RdbgError(
+                f"snapshot '{name}' is of icount {snapshot.position} on branch '{found.branch.name}', which is not in "
+                f"the past of this one; 'monitor switch {found.branch.name}' goes there"
+            )
         if not self.start <= snapshot.position <= self.end:
             raise RdbgError(
                 f"snapshot '{name}' is of icount {snapshot.position}, which is not in this run "
@@ -503,7 +509,7 @@ class Timeline:
         here = self.position
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
         try:
-            self._snapshots.restore(snapshot, self._replayer)
+            found.branch.snapshots.restore(snapshot, self._replayer)
         except RdbgError:
             self._traveller.go(here)
             raise
@@ -516,11 +522,28 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name.
         """
-        self._snapshots.delete(name)
+        found = self._find_snapshot(name)
+        found.branch.snapshots.delete(found.snapshot)
 
     def snapshots(self) -> list[Snapshot]:
-        """All named snapshots, by position."""
-        return self._snapshots.list()
+        """The named snapshots whose moment is in this run, by position: those made on this branch, and others' in the
+        past that it shares with them. Of two of one name its own counts."""
+        found: dict[str, Snapshot] = {}
+        for each in self._branches.snapshots():
+            if each.here:
+                found.setdefault(each.snapshot.name, each.snapshot)
+        return sorted(found.values(), key=lambda snapshot: (snapshot.position, snapshot.name))
+
+    def snapshots_elsewhere(self) -> list[tuple[str, Snapshot]]:
+        """The named snapshots whose moment is on other branches alone, with the branch's name."""
+        return [(each.branch.name, each.snapshot) for each in self._branches.snapshots() if not each.here]
+
+    def _find_snapshot(self, name: str) -> BranchSnapshot:
+        named = [each for each in self._branches.snapshots() if each.snapshot.name == name]
+        if not named:
+            known = ", ".join(sorted({each.snapshot.name for each in self._branches.snapshots()})) or "none"
+            raise RdbgError(f"there is no snapshot '{name}'; there are: {known}")
+        return next((each for each in named if each.here), named[0])
 
     # --- bookmarks ---------------------------------------------------------------------------
     def bookmarks(self) -> dict[str, int]:

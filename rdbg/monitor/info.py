@@ -27,16 +27,20 @@ def _info(session: Session, arguments: list[str]) -> str:
 
 
 def _snapshots(session: Session, arguments: list[str]) -> str:
-    snapshots = session.timeline.snapshots()
+    snapshots, elsewhere = session.timeline.snapshots(), session.timeline.snapshots_elsewhere()
+    others = [
+        f"'{snapshot.name}' of icount {snapshot.position} is on branch '{branch}': 'monitor switch {branch}' goes there"
+        for branch, snapshot in elsewhere
+    ]
     if not snapshots:
-        return "There is no snapshot available.\n"
+        return "\n".join(["There is no snapshot available.", *others]) + "\n"
     lines = [f"{'ID':<10}{'TAG':<20}{'VM SIZE':>11}{'VM CLOCK':>16}{'ICOUNT':>16}"]
     for number, snapshot in enumerate(snapshots, start=1):
         lines.append(
             f"{number:<10}{snapshot.name:<19} {_size(snapshot.bytes):>11}"
             f"{_clock(snapshot.now_ns):>16}{snapshot.position:>16}"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *others]) + "\n"
 
 
 def _replay(session: Session, arguments: list[str]) -> str:

@@ -6,13 +6,14 @@ memory, also where its run is a recording: what was recorded stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import Detached
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.history import History
 from rdbg.navigation.replayer import Replayer
-from rdbg.navigation.snapshots import Snapshots
+from rdbg.navigation.snapshots import Snapshot, Snapshots
 from rdbg.navigation.track import Track
 
 MAIN = "main"
@@ -54,6 +55,21 @@ class Branch:
             line.append(at)
             at = at.parent
         return line
+
+
+@dataclass(frozen=True)
+class BranchSnapshot:
+    """A named state and the branch that it was made on.
+
+    Args:
+        snapshot: the state.
+        branch: where it was made.
+        here: whether its moment is in the run at hand, which may share it.
+    """
+
+    snapshot: Snapshot
+    branch: Branch
+    here: bool
 
 
 class Branches:
@@ -138,6 +154,17 @@ class Branches:
         self._enter(target)
         common = replayer.keeper.checkpoints.latest_shared(position, entered)
         replayer.restore(common)
+
+    def snapshots(self) -> Sequence[BranchSnapshot]:
+        """All named states: those of the branch at hand, then the others'."""
+        here = self.current
+        found = []
+        for branch in [here, *(branch for branch in self.list() if branch is not here)]:
+            shared = None if branch is here else _shared(here, branch)
+            for snapshot in branch.snapshots.list():
+                moment = snapshot.position, snapshot.entered
+                found.append(BranchSnapshot(snapshot, branch, shared is None or moment <= shared))
+        return found
 
     def drop(self, branch: Branch) -> None:
         """Forget a branch that the machine is not on. Branches that left it keep what they share with it."""

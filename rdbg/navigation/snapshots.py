@@ -94,18 +94,6 @@ class Snapshots:
             name, captured.position, machine.now_ns, captured.entered, size, captured, stored
         )
 
-    def find(self, name: str) -> Snapshot:
-        """The snapshot of that name.
-
-        Raises:
-            RdbgError: there is none.
-        """
-        for snapshot in self.list():
-            if snapshot.name == name:
-                return snapshot
-        known = ", ".join(sorted(snapshot.name for snapshot in self.list())) or "none"
-        raise RdbgError(f"there is no snapshot '{name}'; there are: {known}")
-
     def list(self) -> list[Snapshot]:
         """All, by position."""
         found = dict(self._in_memory)
@@ -141,16 +129,15 @@ class Snapshots:
         elif snapshot.state is not None:
             replayer.restore(snapshot.state)
 
-    def delete(self, name: str) -> None:
-        """Forget one.
+    def delete(self, snapshot: Snapshot) -> None:
+        """Forget one of these.
 
         Raises:
-            RdbgError: there is none of that name, or the recording starts from it.
+            RdbgError: the recording starts from it, or the store cannot be written.
         """
-        snapshot = self.find(name)
-        if snapshot.stored is not None and self.store is not None and self.store.find(name) is not None:
-            self.store.delete(name)
-        self._forget(name)
+        if snapshot.stored is not None and self.store is not None and self.store.find(snapshot.name) is not None:
+            self.store.delete(snapshot.name)
+        self._forget(snapshot.name)
 
     def _forget(self, name: str) -> None:
         gone = self._in_memory.pop(name, None)

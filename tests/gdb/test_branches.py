@@ -132,3 +132,21 @@ def test_a_call_across_the_end_of_a_recording(gdb_program: str, elf: Path, back:
         gdb.forget()
         assert (position(gdb), gdb.registers(), gdb.value("last")) == (here, registers, last)
         assert f"0..{guest.end}," in gdb.run("monitor when") and "scratch" not in gdb.run("monitor branches")
+
+
+def test_snapshots_of_the_shared_past_are_listed_and_loaded_on_a_branch(gdb: Gdb) -> None:
+    gdb.run("monitor goto 20%")
+    place = position(gdb)
+    gdb.run("monitor savevm shared")
+    gdb.run("monitor goto 60%")
+    gdb.run("monitor savevm later")
+    gdb.run("monitor goto 40%")
+    gdb.run("monitor branch other")
+    listed = gdb.run("monitor info snapshots").text
+    assert "shared" in listed and "'later' of icount" in listed and "on branch 'main': 'monitor switch main'" in listed
+    assert f"snapshot 'shared' loaded, at icount {place}," in gdb.run("monitor loadvm shared")
+    assert position(gdb) == place and "on branch 'other'" in gdb.run("monitor when")
+    assert "Error: snapshot 'later' is of icount" in gdb.run("monitor loadvm later")
+    assert f"at icount {place}," in gdb.run("monitor goto shared")
+    gdb.run("monitor switch main")
+    assert "loaded" in gdb.run("monitor loadvm later") and "on branch" not in gdb.run("monitor info snapshots")

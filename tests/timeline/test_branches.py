@@ -129,3 +129,71 @@ def test_a_scratch_branch_that_gets_a_name_stays(timeline: Timeline) -> None:
     assert timeline.branch_name == "kept"
     timeline.switch("main")
     assert [branch.name for branch in timeline.branches()] == ["main", "kept"]
+
+
+def names(timeline: Timeline) -> list[str]:
+    return [snapshot.name for snapshot in timeline.snapshots()]
+
+
+def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
+    timeline = live_timeline()
+    end, digests = timeline.end, {}
+
+    def save(name: str, position: int) -> None:
+        timeline.goto(position)
+        timeline.save_snapshot(name)
+        digests[name] = timeline.position, timeline.machine.digest()
+
+    def loads(name: str) -> bool:
+        timeline.load_snapshot(name)
+        return (timeline.position, timeline.machine.digest()) == digests[name]
+
+    save("early", end // 4)
+    save("late", end // 2)
+    timeline.goto(end // 3)
+    timeline.branch("other")
+    timeline.write_register(V0, 77)
+    run_on(timeline, end // 2)
+    save("own", timeline.end)
+    save("before", end // 5)
+    assert names(timeline) == ["before", "early", "own"]
+    assert [(branch, snapshot.name) for branch, snapshot in timeline.snapshots_elsewhere()] == [("main", "late")]
+    assert all(loads(name) for name in ("early", "own", "before"))
+    with pytest.raises(RdbgError, match="'late' is of icount .* on branch 'main', .*'monitor switch main'"):
+        timeline.load_snapshot("late")
+    with pytest.raises(RdbgError, match="no snapshot 'none'; there are: before, early, late, own"):
+        timeline.load_snapshot("none")
+    timeline.switch("main")
+    assert names(timeline) == ["before", "early", "late"]
+    assert all(loads(name) for name in ("early", "late", "before"))
+    with pytest.raises(RdbgError, match="on branch 'other'"):
+        timeline.load_snapshot("own")
+    timeline.goto(end // 3)
+    timeline.branch("third")
+    assert names(timeline) == ["before", "early"]
+    save("early", end // 3)  # hides the other of that name, here
+    assert loads("early") and timeline.position == digests["early"][0]
+    timeline.delete_snapshot("early")
+    assert names(timeline) == ["before", "early"] and timeline.snapshots()[1].position < end // 3
+    timeline.switch("main")
+    timeline.delete_snapshot("before")
+    assert names(timeline) == ["early", "late"]
+    timeline.switch("other")
+    assert names(timeline) == ["early", "own"]
+
+
+def test_a_snapshot_of_before_a_write_and_one_of_after_it_at_one_position() -> None:
+    """The branch begins between them: it shares the first alone."""
+    timeline = live_timeline()
+    timeline.save_snapshot("before")
+    before = timeline.machine.digest()
+    place = timeline.position
+    timeline.branch("other")
+    timeline.write_register(V0, 77)
+    timeline.save_snapshot("after")
+    assert names(timeline) == ["after", "before"]
+    timeline.load_snapshot("before")
+    timeline.switch("main")
+    assert names(timeline) == ["before"]
+    timeline.load_snapshot("before")
+    assert (timeline.position, timeline.machine.digest()) == (place, before)
