@@ -29,6 +29,8 @@ INITIAL_SNAPSHOT = "init"
 #: What may be said about a run that is already recorded.
 _REPLAY_OPTIONS = (
     "serial",
+    "monitor",
+    "pidfile",
     "gdb",
     "s",
     "listen-any",

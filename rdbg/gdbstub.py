@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from rdbg.address import Address
 from rdbg.errors import RdbgError
 from rdbg.listener import Listener, permitted_address
+from rdbg.monitor.run_control import RunControl
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, Surroundings
@@ -54,6 +55,7 @@ class GdbOptions:
         port: TCP port; 0 takes a free one, see ``GdbServer.address``.
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
+        control: whether the guest runs by itself, shared with monitors; None: nobody else has a say.
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
         console: the guest's console, if GDB is to show it.
@@ -64,6 +66,7 @@ class GdbOptions:
     listen_any: bool = False
     stopped: bool = False
     executable: bytes | None = None
+    control: RunControl | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
     troubles: Sequence[str] = ()
     console: GuestConsole | None = None
@@ -82,15 +85,17 @@ class GdbServer:
         self.options = options
         self.quit_wanted = False  #: a client said ``monitor quit``
         machine = timeline.machine
+        self._control = options.control or RunControl()
+        self._control.stopped = self._control.stopped or options.stopped
         self._surroundings = Surroundings(
             timeline=timeline,
             executable=options.executable or bare_elf(machine.big_endian, machine.pc),
             leave=self._leave,
             stop_wanted=self._stop_wanted,
+            control=self._control,
             troubles=options.troubles,
             console=options.console or GuestConsole(),
         )
-        self._stopped = options.stopped
         self._listener: Listener | None = None
         self._client: Client | None = None
 
@@ -102,7 +107,7 @@ class GdbServer:
     @property
     def wants_run(self) -> bool:
         """Whether the guest should run by itself now."""
-        return not self.attached and not self._stopped and not self.quit_wanted
+        return self._control.runs and not self.quit_wanted
 
     @property
     def address(self) -> tuple[str, int]:
@@ -175,7 +180,7 @@ class GdbServer:
             return
         _log.info("GDB connected from %s", name)
         self._client = Client(Connection(accepted, name), self._surroundings, FEATURES)
-        self._stopped = True
+        self._control.stopped = self._control.held = True
 
     def _serve(self, client: Client) -> None:
         client.connection.pump()
@@ -186,7 +191,8 @@ class GdbServer:
             else:
                 client.interrupt_pending = True
         if client.connection.closed:
-            self._stopped = not client.detached
+            self._control.stopped = not client.detached
+            self._control.held = False
             self.timeline.drop_scratch()  # the next one, or the guest itself, goes on with what really happened
             _log.info(
                 "GDB at %s %s", client.connection.name, "detached" if client.detached else "is gone; the guest stands"

@@ -9,6 +9,7 @@ from types import FrameType
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.journal.live import LiveQueue
+from rdbg.monitor.console import MonitorConsole
 from rdbg.outlet import Outlet
 from rdbg.serial.ports import SerialPorts
 
@@ -69,6 +70,11 @@ class Host:
             yield
         finally:
             signal.signal(signal.SIGINT, previous)
+
+    @property
+    def consoles(self) -> list[MonitorConsole]:
+        """The monitors that are typed at without GDB."""
+        return self._ports.consoles
 
     @property
     def quit_requested(self) -> bool:

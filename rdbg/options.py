@@ -75,6 +75,8 @@ class RunOptions:
         serials: one back end for each serial port; empty: the first is the terminal, if ``default_serial``.
         default_serial: see there.
         chardevs: back ends that serial ports may name.
+        monitors: ends at which rdbg itself is typed to.
+        pid_file: file for the process number, or None.
         gdb: where to listen for GDB, or None.
         listen_any: GDB may come from other hosts.
         stopped: do not start the guest before GDB says so.
@@ -99,6 +101,8 @@ class RunOptions:
     serials: tuple[SerialSpec, ...] = ()
     default_serial: bool = True
     chardevs: tuple[Chardev, ...] = ()
+    monitors: tuple[SerialSpec, ...] = ()
+    pid_file: str | None = None
     gdb: Address | None = None
     listen_any: bool = False
     stopped: bool = False

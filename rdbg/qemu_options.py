@@ -47,7 +47,7 @@ OPTIONS = (
     Option(("initrd",), "FILE", values.image("initrd"), "a RAM disk for the kernel"),
     Option(("append",), "TEXT", lambda options, value: replace(options, append=value), "the kernel's command line"),
     Option(("pflash",), "FILE", values.image("pflash"), "what the whole flash chip holds"),
-    Option(("drive",), "if=pflash,file=F", values.drive, "the same in QEMU's long form"),
+    Option(("drive",), "if=pflash,file=F", values.drive, "the same in QEMU's long form; if=none is not needed"),
     Option(("EB", "big-endian"), "", values.endian(True), "the guest is big endian (default: what the image is)"),
     Option(("EL", "little-endian"), "", values.endian(False), "the guest is little endian"),
     Option(
@@ -60,16 +60,23 @@ OPTIONS = (
     Option(("rtc",), "base=utc|localtime|DATE", values.rtc, "what the real-time clock shows at power-on"),
     Option(
         ("serial",),
-        "stdio|mon:stdio|null|file:F|chardev:ID |tcp:HOST:PORT[,server][,nowait]",
+        "stdio|mon:stdio|null|file:F|pty|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait]",
         values.serial,
         "where the next serial port leads to (the first: mon:stdio)",
     ),
     Option(
         ("chardev",),
-        "stdio|null|file|socket,id=ID[,...]",
+        "stdio|null|file|pty|socket,id=ID[,...]",
         values.chardev,
-        "a back end with a name; mux=on is mon:, path=F a file's, host=H,port=P[,server=on] a socket's",
+        "a back end with a name; mux=on is mon:, path=F a file's; a socket has host=H,port=P or path=F [,server=on]",
     ),
+    Option(
+        ("monitor",),
+        "stdio|pty|unix:F|tcp:HOST:PORT|telnet:HOST:PORT[,...]|none",
+        values.monitor,
+        "where the monitor can be typed at without GDB (also: Ctrl-A c under -serial mon:stdio)",
+    ),
+    Option(("pidfile",), "FILE", values.pid_file, "write the process number there; it goes when the run ends"),
     Option(("gdb",), "tcp:HOST:PORT", values.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),
     Option(("s",), "", values.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
     Option(("listen-any",), "", values.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
@@ -101,7 +108,6 @@ OPTIONS = (
             "display": "there is no screen",
             "vga": "there is no graphics card",
             "vnc": "there is no screen",
-            "monitor": "the monitor is GDB's monitor command",
             "qmp": "the monitor is GDB's monitor command",
             "mon": "the monitor is GDB's monitor command",
             "net": "there is no network",
@@ -113,6 +119,7 @@ OPTIONS = (
 )
 #: What QEMU has and this machine has not: refused with the reason.
 _REFUSED = {
+    "object": ("X", "there is nothing that it would belong to"),
     "device": ("X", "no device can be added to this machine"),
     "usbdevice": ("X", "nothing can be plugged into its USB"),
     "usb": ("", "there is nothing to plug into its USB"),

@@ -27,7 +27,7 @@ from rdbg.option_values import (
     split_commas,
 )
 from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFile, RecordMode, RunOptions
-from rdbg.serial.spec import Chardev, parse_chardev, parse_serial
+from rdbg.serial.spec import Chardev, SerialKind, SerialSpec, parse_chardev, parse_serial
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
 TRACES = {
@@ -107,9 +107,17 @@ def image(role: str) -> Callable[[RunOptions, str], RunOptions]:
 
 def drive(options: RunOptions, value: str) -> RunOptions:
     """``-drive``."""
+    interface = next((part.partition("=")[2] for part in split_commas(value) if part.startswith("if=")), "ide")
+    if interface == "none":
+        # QEMU keeps a replay's snapshots in such a drive.
+        notice = f"-drive {value}: there are no disks; snapshots are kept beside the recording, in RECORDING.snapshots"
+        return replace(options, notices=(*options.notices, notice))
+    if interface != "pflash":
+        raise UsageError(
+            f"-drive {value}: there are no disks; a root file system can be an -initrd, and flash is "
+            "-drive if=pflash,file=F,format=raw"
+        )
     pairs = parse_pairs(value, "-drive", ("if", "file", "format", "readonly", "id", "index", "unit", "snapshot"))
-    if pairs.get("if") != "pflash":
-        raise UsageError(f"-drive {value}: only flash chips are there; write -drive if=pflash,file=F,format=raw")
     if pairs.get("format", "raw") != "raw":
         raise UsageError(f"-drive format={pairs['format']}: only raw images; convert it with qemu-img")
     if "file" not in pairs:
@@ -146,10 +154,33 @@ def serial(options: RunOptions, value: str) -> RunOptions:
     return replace(options, serials=(*options.serials, parse_serial(value)))
 
 
+def monitor(options: RunOptions, value: str) -> RunOptions:
+    """``-monitor``: the monitor's commands without GDB."""
+    if is_help(value):
+        raise HelpWanted("-monitor takes none, and what -serial takes but file: and mon:\n")
+    if value == "vc":
+        return replace(
+            options, notices=(*options.notices, "-monitor vc: there are no windows; the run goes on without")
+        )
+    spec = parse_serial(value, "-monitor")
+    if spec.kind is SerialKind.NULL and not spec.chardev:
+        return options
+    if spec.kind is SerialKind.FILE or spec.escape:
+        raise UsageError(
+            f"-monitor {value}: nobody can type there; write -monitor stdio, unix:F,server or tcp::PORT,server"
+        )
+    return replace(options, monitors=(*options.monitors, spec))
+
+
+def pid_file(options: RunOptions, value: str) -> RunOptions:
+    """``-pidfile``."""
+    return replace(options, pid_file=value)
+
+
 def chardev(options: RunOptions, value: str) -> RunOptions:
     """``-chardev``: a back end with a name, for ``-serial chardev:ID``."""
     if is_help(value):
-        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\nsocket (TCP)\n")
+        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\npty\nsocket\n")
     made: Chardev = parse_chardev(value)
     if any(other.name == made.name for other in options.chardevs):
         raise UsageError(f"-chardev {value}: a second one with id={made.name}; choose another id")
@@ -163,16 +194,18 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         UsageError: there is none of a name, or it is named twice.
     """
     by_name = {made.name: made.spec for made in options.chardevs}
-    serials = []
-    for spec in options.serials:
-        if spec.chardev:
-            if spec.chardev not in by_name:
-                raise UsageError(
-                    f"-serial chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
-                )
-            spec = by_name.pop(spec.chardev)
-        serials.append(spec)
-    return replace(options, serials=tuple(serials))
+
+    def resolved(spec: SerialSpec, option: str) -> SerialSpec:
+        if not spec.chardev:
+            return spec
+        if spec.chardev not in by_name:
+            raise UsageError(
+                f"{option} chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
+            )
+        return by_name.pop(spec.chardev)
+
+    serials = tuple(resolved(spec, "-serial") for spec in options.serials)
+    return replace(options, serials=serials, monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors))
 
 
 def gdb(options: RunOptions, value: str) -> RunOptions:

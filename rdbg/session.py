@@ -17,15 +17,19 @@ from rdbg.journal.history import History
 from rdbg.journal.live import LiveQueue
 from rdbg.messages import say
 from rdbg.monitor.command import Session as MonitorSession
+from rdbg.monitor.desk import MonitorDesk
+from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel import travel
 from rdbg.options import RecordMode, RunOptions
 from rdbg.outlet import Outlet
+from rdbg.pid_file import PidFile
 from rdbg.recording import NewRecording, OpenRecording
 from rdbg.replay_options import check_against
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
+from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import StopConditions, StopReason, Timeline
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
@@ -71,6 +75,9 @@ class Session:
         self._replayed: OpenRecording | None = None
         self._host: Host | None = None
         self._troubles: list[str] = []
+        self._control = RunControl()
+        self._pid_file: PidFile | None = None
+        self._leaving = False
         self.server: GdbServer | None = None
         try:
             self._set_up()
@@ -94,10 +101,14 @@ class Session:
         assert host is not None
         told = False
         while not self._attend() and not (server is not None and server.quit_wanted):
-            standing = not host.ready
-            if not standing and (server is None or server.wants_run):
+            self._desk.obey()
+            if self._leaving:
+                break
+            standing = not host.ready or self._control.stopped
+            if not standing and self._control.runs:
                 # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
+                self._control.stopped |= stop.reason is StopReason.REPLAY_BREAK
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 if standing and server is None:
                     while host.congested and not self._attend():
@@ -176,12 +187,16 @@ class Session:
         else:
             spec = machine_spec(options)
         self._spec = spec
+        if options.pid_file is not None:
+            self._pid_file = PidFile(options.pid_file)
         machine = Machine(spec)
         queue = LiveQueue(machine.serial_room)
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
-        ports = SerialPorts(serials, console, self._options.listen_any)
+        ports = SerialPorts(serials, console, options.listen_any, options.monitors)
         host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log)
+        self._control.request = queue.put
+        self._control.stopped = options.stopped and bool(options.gdb is not None or host.consoles)
         host.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
@@ -197,6 +212,10 @@ class Session:
             congested=lambda: host.congested,
         )
         self.timeline.set_output(host.send)
+        elf = self._around.symbols or _executable(spec)
+        symbols = SymbolTable(elf or b"", machine.read_memory)
+        monitors = MonitorSession(self.timeline, self._attend, self._leave, symbols, self._control)
+        self._desk = MonitorDesk(host.consoles, monitors)
         if options.gdb is not None:
             self.server = GdbServer(
                 self.timeline,
@@ -205,14 +224,15 @@ class Session:
                     port=options.gdb.port,
                     listen_any=options.listen_any,
                     stopped=options.stopped,
-                    executable=self._around.symbols or _executable(spec),
-                    stop_wanted=self._attend,
+                    executable=elf,
+                    control=self._control,
+                    stop_wanted=self._stop_wanted,
                     troubles=self._troubles,
                     console=console,
                 ),
             )
             self.server.listen()
-            self._tell_of_moving()
+            self._tell_of_moving(elf)
         if self._recording is not None:
             self._recording.publish()
             self.timeline.use_store(self._recording.store)
@@ -268,7 +288,17 @@ class Session:
                 say(trouble)
 
     def _interrupted(self) -> bool:
-        return self._attend() or (self.server is not None and self.server.knocking())
+        """Asked while the guest runs by itself."""
+        if self._attend() or (self.server is not None and self.server.knocking()):
+            return True
+        return self._desk.waiting
+
+    def _stop_wanted(self) -> bool:
+        """Asked while GDB moves the guest."""
+        return self._attend() or self._desk.obey_while_gdb_moves()
+
+    def _leave(self) -> None:
+        self._leaving = True
 
     def _tell_end(self, reason: StopReason) -> None:
         assert self.server is not None
@@ -276,8 +306,7 @@ class Session:
         host, port = self.server.address
         say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
 
-    def _tell_of_moving(self) -> None:
-        elf = self._around.symbols or _executable(self._spec)
+    def _tell_of_moving(self, elf: bytes | None) -> None:
         if self.timeline.live and elf is not None and moves_itself(elf) and "nokaslr" not in self._spec.append.split():
             say(
                 "the kernel moves itself when it boots (KASLR): GDB has its addresses if it connects after that; "
@@ -285,6 +314,9 @@ class Session:
             )
 
     def _release(self) -> None:
+        if self._pid_file is not None:
+            self._pid_file.close()
+            self._pid_file = None
         if self._host is not None:
             self._host.close()
             self._host = None

@@ -88,6 +88,7 @@ class Timeline:
     ) -> None:
         self.machine = machine
         self.places = Places()
+        self.break_at: int | None = None  #: icount at which `run` stops once
         if initial_snapshot and store is not None and not history.live:
             load_initial(machine, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
@@ -226,7 +227,10 @@ class Timeline:
             passes: a breakpoint here has been dealt with and does not count.
         """
         with self._replayer.output.open():
-            end = self._forward.run(self._resolved(conditions), interrupted, leap, passes)
+            wanted = replace(self._resolved(conditions), position=self.break_at)
+            end = self._forward.run(wanted, interrupted, leap, passes)
+        if end.reason is StopReason.REPLAY_BREAK:
+            self.break_at = None
         if end.reason is StopReason.SHUTDOWN:
             return self._powered_off(end.exit_code)
         return self._stop(end.reason, end.watch)
@@ -425,7 +429,7 @@ class Timeline:
         Raises:
             RdbgError: in the past (where it would not be what happened), or not all of it is memory.
         """
-        self._require_live_end("memory")
+        self.require_live_end("memory")
         self._require_memory(address, len(data))
         pieces: list[tuple[int, bytes]] = []
         at = 0
@@ -457,14 +461,22 @@ class Timeline:
         Raises:
             RdbgError: in the past, or there is no such register.
         """
-        self._require_live_end("registers")
+        self.require_live_end("registers")
         self._enter(InputEvent(self.position, InputKind.POKE_REGISTER, port=number, value=value))
 
     def _enter(self, event: InputEvent) -> None:
         self.machine.apply(event)
         self.history.append(event)
 
-    def _require_live_end(self, what: str) -> None:
+    def require_live_end(self, what: str) -> None:
+        """Check that the machine can be changed here.
+
+        Args:
+            what: is to be changed, for the message.
+
+        Raises:
+            RdbgError: it is in the past, or the recording is finished.
+        """
         if not self.live:
             raise RdbgError(
                 f"cannot change {what} at icount {self.position}: this recording is finished and stays what happened; "

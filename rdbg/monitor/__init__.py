@@ -8,6 +8,7 @@ from __future__ import annotations
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branches import BRANCH_COMMANDS
 from rdbg.monitor.command import Command, Session, no_arguments, one_argument, recording_state, words
+from rdbg.monitor.control import CONTROL_COMMANDS
 from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.past import PAST_COMMANDS
 from rdbg.monitor.snapshots import SNAPSHOT_COMMANDS
@@ -22,7 +23,7 @@ def run(session: Session, line: str) -> str:
         name, *arguments = words(line) or [""]
         if not name:
             return ""
-        command = COMMANDS.get(name)
+        command = COMMANDS.get(SHORT.get(name, name))
         if command is None:
             raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
         text = command.function(session, arguments)
@@ -31,6 +32,10 @@ def run(session: Session, line: str) -> str:
     except RdbgError as error:
         return f"Error: {error}\n"
     return text if not text or text.endswith("\n") else text + "\n"
+
+
+#: QEMU's one-letter names.
+SHORT = {"c": "cont", "s": "stop", "q": "quit", "?": "help"}
 
 
 def _meant(word: str) -> str:
@@ -67,6 +72,7 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command("help", "help [COMMAND]", "what there is, or one command's use", _help),
         *TRAVEL_COMMANDS,
+        *CONTROL_COMMANDS,
         *SNAPSHOT_COMMANDS,
         *BRANCH_COMMANDS,
         *PAST_COMMANDS,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rdbg.errors import UsageError
+from rdbg.monitor.run_control import RunControl
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 
@@ -20,12 +21,14 @@ class Session:
         interrupted: asked during movements: whether the user wants them to end.
         leave: ends rdbg.
         symbols: names in the guest's image.
+        control: whether the guest runs by itself.
     """
 
     timeline: Timeline
     interrupted: Callable[[], bool]
     leave: Callable[[], None]
     symbols: SymbolTable = field(default_factory=SymbolTable)
+    control: RunControl = field(default_factory=RunControl)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from rdbg.emu.machine_api import RegisterInfo
 from rdbg.errors import UsageError
 from rdbg.monitor.command import Command, Session, no_arguments, recording_state
+from rdbg.monitor.control import status
 
 _COLUMNS = 4
 _NEAR = 10  #: checkpoints shown on either side
@@ -110,6 +111,7 @@ INFO_TOPICS: dict[str, Command] = {
     command.name: command
     for command in (
         Command("snapshots", "info snapshots", "named snapshots", _snapshots),
+        Command("status", "info status", "whether the guest runs", status),
         Command("replay", "info replay", "whether this is the past or the present, and the instruction count", _replay),
         Command("registers", "info registers", "all registers, with CP0", _registers),
         Command("bookmarks", "info bookmarks", "named positions", _bookmarks),

@@ -95,6 +95,7 @@ class Forward:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)
         origin = self._machine.icount
+        limit = conditions.position if conditions.position is not None and conditions.position > origin else None
         waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
         idle_from = 0  # what its clock showed when it began
         while True:
@@ -105,14 +106,14 @@ class Forward:
             if self.at_finished_end:
                 return End(StopReason.HISTORY_END)
             if self._machine.icount < self._replayer.history.end:
-                if leap:
+                if leap and limit is None:
                     self._skip_ahead(conditions)
                 if not (passes and self._machine.icount == origin) and self._at_breakpoint(conditions):
                     return End(StopReason.BREAKPOINT)
             present = self.at_live_end
             stop = self._replayer.advance(
                 RunRequest(
-                    until=None if present else self._replayer.history.end,
+                    until=limit if present else min(self._replayer.history.end, limit or self._replayer.history.end),
                     slice=self._replayer.slice,
                     breakpoints=conditions.breakpoints,
                     conditions=conditions.conditions,
@@ -148,6 +149,8 @@ class Forward:
             elif self._machine.icount > origin and self._at_breakpoint(conditions):
                 # A limit, such as the end of history, is also where the next run would begin without looking.
                 return End(StopReason.BREAKPOINT)
+            elif stop.kind is StopKind.LIMIT and limit is not None and (present or self._replayer.history.end >= limit):
+                return End(StopReason.REPLAY_BREAK)
             if interrupted():
                 return End(StopReason.INTERRUPTED)
 

@@ -21,6 +21,7 @@ class StopReason(Enum):
     HISTORY_START = "history-start"  #: going back met the start of the recording
     HISTORY_END = "history-end"  #: going forward met the end of a finished recording
     INTERRUPTED = "interrupted"  #: the user asked to stop
+    REPLAY_BREAK = "replay-break"  #: an instruction count to stop at was reached
     SHUTDOWN = "shutdown"  #: the guest powered off (live)
 
 
@@ -52,11 +53,13 @@ class StopConditions:
         breakpoints: virtual addresses.
         watches: watched ranges.
         conditions: of breakpoints that stop only if they hold.
+        position: an icount to stop at.
     """
 
     breakpoints: frozenset[int] = frozenset()
     watches: tuple[Watch, ...] = ()
     conditions: Conditions = field(default_factory=dict)
+    position: int | None = None
 
 
 def never() -> bool:

@@ -23,6 +23,10 @@ class SerialBackend(ABC):
         """What has come for the guest; called when a read handle announced something."""
         return b""
 
+    def take_arrival(self) -> bool:
+        """Whether somebody has come to this end since the last call."""
+        return False
+
     def take_breaks(self) -> int:
         """How many break conditions the user has asked for since the last call."""
         return 0

@@ -1,4 +1,4 @@
-"""What ``-serial`` says."""
+"""What ``-serial``, ``-monitor`` and ``-chardev`` say."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ class SerialKind(Enum):
     STDIO = "stdio"
     FILE = "file"
     TCP = "tcp"
+    TELNET = "telnet"
+    UNIX = "unix"
+    PTY = "pty"
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,10 @@ class SerialSpec:
     Args:
         kind: where it leads to.
         escape: stdio: whether Ctrl-A is a command to rdbg (``mon:stdio``). Otherwise Ctrl-C ends the run.
-        path: for FILE.
-        address: for TCP.
-        server: TCP: listen for a connection instead of making one.
-        wait: TCP server: do not start the guest before somebody has connected.
+        path: for FILE and UNIX.
+        address: for TCP and TELNET.
+        server: TCP, TELNET, UNIX: listen for a connection instead of making one.
+        wait: server: do not start the guest before somebody has connected.
         chardev: id of the ``-chardev`` that is meant, to be put in place of this; or empty.
     """
 
@@ -53,9 +56,6 @@ class Chardev:
 #: QEMU's back ends that are known and not here, with what to use instead.
 _ELSEWHERE = {
     "vc": "there are no windows; use stdio or tcp:HOST:PORT,server",
-    "pty": "use tcp:HOST:PORT,server or stdio",
-    "telnet": "use tcp:HOST:PORT,server",
-    "unix": "use tcp:HOST:PORT,server",
     "udp": "use tcp:HOST:PORT,server",
     "pipe": "use stdio or file:PATH",
     "ringbuf": "use file:PATH",
@@ -68,9 +68,17 @@ _ELSEWHERE = {
 }
 
 
-def parse_serial(text: str) -> SerialSpec:
-    """Understand ``stdio``, ``mon:stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]`` or
-    ``chardev:ID``.
+#: Kinds whose value is where a socket is, and flags.
+_SOCKETS = {"tcp": SerialKind.TCP, "telnet": SerialKind.TELNET, "unix": SerialKind.UNIX}
+
+
+def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
+    """Understand ``stdio``, ``mon:stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]``, the
+    same with ``telnet:`` or ``unix:PATH``, ``pty`` or ``chardev:ID``.
+
+    Args:
+        text: the value.
+        option: what it was given to.
 
     Raises:
         UsageError: anything else.
@@ -80,25 +88,29 @@ def parse_serial(text: str) -> SerialSpec:
     if name == "stdio" and not rest:
         return SerialSpec(SerialKind.STDIO, escape=monitored)
     if monitored:
-        raise UsageError(f"-serial {text}: mon: goes with stdio only; write -serial mon:stdio")
+        raise UsageError(f"{option} {text}: mon: goes with stdio only; write {option} mon:stdio")
     if name in ("null", "none") and not rest:
         return SerialSpec(SerialKind.NULL)
     if name == "file":
         if not rest:
-            raise UsageError("-serial file: names no file; write -serial file:PATH")
+            raise UsageError(f"{option} file: names no file; write {option} file:PATH")
         return SerialSpec(SerialKind.FILE, path=rest)
-    if name == "tcp":
-        return _parse_tcp(rest)
+    if name == "pty" and not rest:
+        return SerialSpec(SerialKind.PTY)
+    if name in _SOCKETS:
+        return _parse_stream(_SOCKETS[name], rest, option)
     if name == "chardev":
         if not rest:
-            raise UsageError("-serial chardev: names no back end; write -serial chardev:ID, and -chardev ...,id=ID")
+            raise UsageError(f"{option} chardev: names no back end; write {option} chardev:ID, and -chardev ...,id=ID")
         return SerialSpec(SerialKind.NULL, chardev=rest)
     if name in _ELSEWHERE:
-        raise UsageError(f"-serial {text}: {name} is not supported; {_ELSEWHERE[name]}")
-    kinds = ("stdio", "mon:stdio", "null", "file:PATH", "tcp:HOST:PORT[,server][,nowait]", "chardev:ID")
-    raise UsageError(
-        f"-serial {text}: unknown back end{hint(name, ['stdio', 'null', 'file', 'tcp'])}; there are {', '.join(kinds)}"
-    )
+        raise UsageError(f"{option} {text}: {name} is not supported; {_ELSEWHERE[name]}")
+    known = ["stdio", "null", "file", "pty", *_SOCKETS]
+    kinds = (
+        "stdio", "mon:stdio", "null", "file:PATH", "tcp:HOST:PORT[,server][,nowait]", "telnet:HOST:PORT[,...]",
+        "unix:PATH[,...]", "pty", "chardev:ID",
+    )  # fmt: skip
+    raise UsageError(f"{option} {text}: unknown back end{hint(name, known)}; there are {', '.join(kinds)}")
 
 
 #: Keys of each kind of -chardev. Those of them without effect here: what they ask for is so, or makes no difference.
@@ -106,12 +118,27 @@ _CHARDEV_KEYS = {
     "stdio": ("mux", "signal"),
     "null": ("mux",),
     "file": ("path", "mux", "append"),
-    "socket": ("host", "port", "server", "wait", "nodelay", "delay", "mux", "reconnect", "ipv4", "ipv6", "to", "path"),
+    "socket": (
+        "host",
+        "port",
+        "path",
+        "server",
+        "wait",
+        "telnet",
+        "nodelay",
+        "delay",
+        "mux",
+        "reconnect",
+        "ipv4",
+        "ipv6",
+        "to",
+    ),
+    "pty": ("mux",),
 }
 
 
 def parse_chardev(text: str) -> Chardev:
-    """Understand ``KIND,id=ID[,KEY=VALUE...]``, KIND being ``stdio``, ``null``, ``file`` or ``socket``.
+    """Understand ``KIND,id=ID[,KEY=VALUE...]``, KIND being ``stdio``, ``null``, ``file``, ``socket`` or ``pty``.
 
     Raises:
         UsageError: anything else.
@@ -136,28 +163,31 @@ def parse_chardev(text: str) -> Chardev:
         if parse_switch(pairs.get("append", "off"), f"{option} append"):
             raise UsageError(f"{option}: append=on is not there; the file begins anew with each run")
         return Chardev(name, SerialSpec(SerialKind.FILE, path=pairs["path"]))
+    if kind == "pty":
+        return Chardev(name, SerialSpec(SerialKind.PTY))
     if kind == "socket":
         return Chardev(name, _parse_socket(option, pairs))
     return Chardev(name, SerialSpec(SerialKind.NULL))
 
 
 def _parse_socket(option: str, pairs: dict[str, str]) -> SerialSpec:
-    if "path" in pairs:
-        raise UsageError(f"{option}: path= is a Unix socket; use host=H,port=P")
-    if "port" not in pairs:
-        raise UsageError(f"{option}: names no port; add port=P")
     server = parse_switch(pairs.get("server", "off"), f"{option} server")
     wait = parse_switch(pairs.get("wait", "on"), f"{option} wait")
+    if pairs.get("path"):
+        return SerialSpec(SerialKind.UNIX, path=pairs["path"], server=server, wait=server and wait)
+    if "port" not in pairs:
+        raise UsageError(f"{option}: names no port; add port=P, or path=P for a Unix socket")
+    kind = SerialKind.TELNET if parse_switch(pairs.get("telnet", "off"), f"{option} telnet") else SerialKind.TCP
     host = pairs.get("host", "")
     address = parse_address(f"[{host}]:{pairs['port']}" if ":" in host else f"{host}:{pairs['port']}", option)
     if not server and address.port == 0:
         raise UsageError(f"{option}: port 0 cannot be connected to")
-    return SerialSpec(SerialKind.TCP, address=address, server=server, wait=server and wait)
+    return SerialSpec(kind, address=address, server=server, wait=server and wait)
 
 
-def _parse_tcp(text: str) -> SerialSpec:
+def _parse_stream(kind: SerialKind, text: str, option: str) -> SerialSpec:
     place, *flags = split_commas(text)
-    option = f"-serial tcp:{text}"
+    option = f"{option} {kind.value}:{text}"
     server, wait = False, True
     for flag in flags:
         key, _, value = flag.partition("=")
@@ -169,7 +199,12 @@ def _parse_tcp(text: str) -> SerialSpec:
             wait = False
         elif key not in ("nodelay", "delay"):
             raise UsageError(f"{option}: unknown key {key!r}; the keys are server, wait, nowait, nodelay")
+    wait = server and wait
+    if kind is SerialKind.UNIX:
+        if not place:
+            raise UsageError(f"{option}: names no file; write unix:PATH,server")
+        return SerialSpec(kind, path=place, server=server, wait=wait)
     address = parse_address(place, option)
     if not server and address.port == 0:
         raise UsageError(f"{option}: port 0 cannot be connected to")
-    return SerialSpec(SerialKind.TCP, address=address, server=server, wait=server and wait)
+    return SerialSpec(kind, address=address, server=server, wait=wait)

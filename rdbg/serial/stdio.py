@@ -8,16 +8,19 @@ import sys
 import termios
 
 from rdbg.messages import tell
+from rdbg.monitor.console import MonitorConsole
 from rdbg.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
 
 ESCAPE = 0x01  # Ctrl-A, as in QEMU
 
 _HELP = (
-    "Ctrl-A h    print this help\nCtrl-A x    end the run\nCtrl-A b    send a break (Linux: magic SysRq)\n"
+    "Ctrl-A h    print this help\n"
+    "Ctrl-A x    end the run\n"
+    "Ctrl-A c    go to the monitor, and back\n"
+    "Ctrl-A b    send a break (Linux: magic SysRq)\n"
     "Ctrl-A Ctrl-A or Ctrl-A a    send Ctrl-A"
 )
-_NO_MONITOR = "rdbg: there is no monitor here; connect GDB and use its monitor command"
 _TERMINATED = "rdbg: terminated"
 
 
@@ -68,6 +71,10 @@ class StdioSerial(SerialBackend):
     """
 
     def __init__(self, escape: bool) -> None:
+        #: The monitor behind Ctrl-A c. It answers on standard error: see `_tell`.
+        self._answers = Outlet(sys.stderr.fileno())
+        self.console = MonitorConsole(self._answers.write, echo=os.isatty(sys.stdin.fileno())) if escape else None
+        self._in_monitor = False
         self._input: int | None = sys.stdin.fileno()
         self._output = Outlet(sys.stdout.fileno())
         self._escape = escape
@@ -82,8 +89,8 @@ class StdioSerial(SerialBackend):
         return [] if self._input is None else [self._input]
 
     def write_handles(self) -> list[int]:
-        """Standard output, while something waits."""
-        return self._output.handles()
+        """Standard output and, for the monitor, standard error, while something waits."""
+        return [*self._output.handles(), *self._answers.handles()]
 
     def receive(self) -> bytes:
         """What was typed, without the commands to rdbg."""
@@ -110,6 +117,7 @@ class StdioSerial(SerialBackend):
     def flush(self) -> None:
         """Write what waits."""
         self._output.flush()
+        self._answers.flush()
 
     @property
     def failure(self) -> str:
@@ -141,7 +149,7 @@ class StdioSerial(SerialBackend):
             if not self._escaped:
                 self._escaped = byte == ESCAPE
                 if not self._escaped:
-                    kept.append(byte)
+                    self._take(byte, kept)
                 continue
             self._escaped = False
             command = chr(byte).lower()
@@ -152,11 +160,21 @@ class StdioSerial(SerialBackend):
                 _tell(_HELP)
             elif command == "b":
                 self._breaks += 1
-            elif command == "c":
-                _tell(_NO_MONITOR)
+            elif command == "c" and self.console is not None:
+                self._in_monitor = not self._in_monitor
+                if self._in_monitor:
+                    self.console.greet()
+                else:
+                    _tell("")
             elif byte == ESCAPE or command == "a":
-                kept.append(ESCAPE)
+                self._take(ESCAPE, kept)
         return bytes(kept)
+
+    def _take(self, byte: int, kept: bytearray) -> None:
+        if self._in_monitor and self.console is not None:
+            self.console.typed(bytes([byte]))
+        else:
+            kept.append(byte)
 
 
 def _tell(text: str) -> None:

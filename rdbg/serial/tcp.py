@@ -1,4 +1,4 @@
-"""A serial port on a TCP connection."""
+"""A serial port on a TCP connection, plain or with telnet's manners."""
 
 from __future__ import annotations
 
@@ -7,135 +7,96 @@ import socket
 
 from rdbg.address import Address
 from rdbg.errors import RdbgError
-from rdbg.listener import Listener, foreign, permitted_address
-from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
+from rdbg.listener import Listener, permitted_address
+from rdbg.serial.sockets import SocketSerial
 
 _log = logging.getLogger("rdbg.serial")
 
 _CONNECT_SECONDS = 10
+#: RFC 854, RFC 857 (echo), RFC 858 (suppress go ahead), RFC 856 (binary).
+_IAC, _SB, _SE, _WILL, _DO, _BREAK = 255, 250, 240, 251, 253, 243
+_ECHO, _SUPPRESS_GO_AHEAD, _BINARY = 1, 3, 0
+#: A character goes as it is typed, and it is this end that echoes.
+_MANNERS = bytes([_IAC, _WILL, _ECHO, _IAC, _WILL, _SUPPRESS_GO_AHEAD, _IAC, _WILL, _BINARY, _IAC, _DO, _BINARY])
 
 
-class TcpSerial(SerialBackend):
-    """A connection that was made, or one client at a time of a listening socket.
-
-    While nobody is connected output is dropped, as a cable that leads nowhere would.
+class TcpSerial(SocketSerial):
+    """A serial port on a TCP connection.
 
     Args:
         address: to listen at or to connect to.
         server: listen.
         wait: the guest may not start before somebody has connected.
         listen_any: other hosts may connect.
+        option: as typed up to the address, for messages.
 
     Raises:
         RdbgError: the port is in use, or open to others and may not be, or nobody listens there.
     """
 
-    def __init__(self, address: Address, server: bool, wait: bool, listen_any: bool = False) -> None:
-        self._listener: Listener | None = None
-        self._peer: socket.socket | None = None
-        self._pending = bytearray()
-        self._waiting = wait
-        self._fresh = False  # a client of the listening socket has said nothing yet
+    def __init__(
+        self, address: Address, server: bool, wait: bool, listen_any: bool = False, option: str = "-serial tcp"
+    ) -> None:
+        self._port: Listener | None = None
+        peer = None
         if server:
-            address = permitted_address(address, listen_any, "-serial tcp")
+            address = permitted_address(address, listen_any, option)
         try:
             if server:
-                self._listener = Listener(address)
-                _log.info("serial port: listening on %s", self._listener.address)
+                self._port = Listener(address)
+                _log.info("%s: listening on %s", option, self._port.address)
             else:
-                self._peer = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
-                self._set_up(self._peer)
+                peer = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
         except OSError as error:
             action = "listen" if server else "connect"
             reason = error.strerror or str(error)
-            raise RdbgError(f"-serial tcp:{address}: cannot {action}: {reason}; choose another port") from error
+            raise RdbgError(f"{option}:{address}: cannot {action}: {reason}; choose another port") from error
+        super().__init__(self._port, peer, wait)
 
     @property
     def address(self) -> Address | None:
         """Where it listens."""
-        return None if self._listener is None else self._listener.address
+        return None if self._port is None else self._port.address
 
-    def read_handles(self) -> list[int]:
-        """The connection, or the listening socket."""
-        if self._peer is not None:
-            return [self._peer.fileno()]
-        return [] if self._listener is None else [self._listener.fileno()]
-
-    def write_handles(self) -> list[int]:
-        """The connection, while output waits."""
-        return [self._peer.fileno()] if self._peer is not None and self._pending else []
-
-    def receive(self) -> bytes:
-        """Accept a client, or take what it sent."""
-        if self._peer is None:
-            self._accept()
-            return b""
-        try:
-            data = self._peer.recv(4096)
-        except BlockingIOError:
-            return b""
-        except OSError:
-            data = b""
-        if self._fresh and (stranger := foreign(data)) is not None:
-            _log.warning("serial port: dropped a client that sent %s, as a web page can", stranger)
-            data = b""
-        self._fresh = False
-        if not data:
-            self._hang_up()
-        return data
-
-    def send(self, data: bytes) -> None:
-        """Send it, or keep what does not go at once."""
-        if self._peer is not None:
-            self._pending += data
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what waits."""
-        while self._peer is not None and self._pending:
-            try:
-                sent = self._peer.send(self._pending)
-            except BlockingIOError:
-                return
-            except OSError:
-                self._hang_up()
-                return
-            del self._pending[:sent]
-
-    @property
-    def congested(self) -> bool:
-        """Whether the client reads more slowly than the guest sends."""
-        return len(self._pending) > CONGESTION_BYTES
-
-    @property
-    def ready(self) -> bool:
-        """Whether the client that was to be waited for has come."""
-        return not self._waiting
-
-    def close(self) -> None:
-        """Close the connection and the listening socket."""
-        self.flush()
-        self._hang_up()
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-
-    def _accept(self) -> None:
-        came = self._listener.accept() if self._listener is not None else None
-        if came is None:
-            return
-        self._peer, _ = came
-        self._set_up(self._peer)
-        self._waiting = False
-        self._fresh = True
-
-    @staticmethod
-    def _set_up(peer: socket.socket) -> None:
-        peer.setblocking(False)
+    def _welcome(self, peer: socket.socket) -> None:
+        super()._welcome(peer)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _hang_up(self) -> None:
-        if self._peer is not None:
-            self._peer.close()
-            self._peer = None
-        self._pending.clear()
+
+class TelnetSerial(TcpSerial):
+    """The same for telnet clients: their negotiation is answered and does not reach the guest. Its break is one."""
+
+    def _welcome(self, peer: socket.socket) -> None:
+        super()._welcome(peer)
+        self._command = bytearray()  # of the client's negotiation, as far as it has come
+        self._breaks = 0
+        self._pending += _MANNERS
+
+    def receive(self) -> bytes:
+        """Accept a client, or take what it sent, without its negotiation."""
+        return bytes(byte for byte in super().receive() if self._is_data(byte))
+
+    def take_breaks(self) -> int:
+        """How often the client sent a break."""
+        breaks, self._breaks = self._breaks, 0
+        return breaks
+
+    def _is_data(self, byte: int) -> bool:
+        command = self._command
+        if not command:
+            if byte == _IAC:
+                command.append(byte)
+            return byte != _IAC
+        command.append(byte)
+        if len(command) == 2 and byte == _IAC:  # a byte 255 is sent twice
+            command.clear()
+            return True
+        ends = len(command) == 3
+        if command[1] == _SB:
+            ends = command[-2:] == bytes([_IAC, _SE])
+        elif command[1] < _SB:
+            ends = True
+            self._breaks += command[1] == _BREAK
+        if ends:
+            command.clear()
+        return False

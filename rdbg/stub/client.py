@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rdbg import monitor
 from rdbg.errors import RdbgError
+from rdbg.monitor.run_control import RunControl
 from rdbg.rsp import replies
 from rdbg.rsp.errors import EFAULT, PacketError
 from rdbg.stub.connection import Connection
@@ -62,6 +63,7 @@ class Surroundings:
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
         troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
         console: what the guest prints, if GDB is to show it.
+        control: whether the guest runs by itself.
     """
 
     timeline: Timeline
@@ -70,6 +72,7 @@ class Surroundings:
     stop_wanted: Callable[[], bool]
     console: GuestConsole
     troubles: Sequence[str] = ()
+    control: RunControl = field(default_factory=RunControl)
 
 
 class Client:
@@ -101,6 +104,7 @@ class Client:
             self.interrupted,
             surroundings.leave,
             SymbolTable(surroundings.executable, machine.read_memory),
+            surroundings.control,
         )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()

@@ -82,7 +82,7 @@ def test_without_defaults_no_serial_port_leads_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["-net", "nic"], ["-netdev", "user,id=n"], ["-display", "gtk"], ["-monitor", "stdio"], ["-vga", "std"]]
+    "words", [["-net", "nic"], ["-netdev", "user,id=n"], ["-display", "gtk"], ["-monitor", "vc"], ["-vga", "std"]]
 )
 def test_what_is_not_there_is_said_and_done_without(words: list[str]) -> None:
     done = rdbg("run", "-kernel", TANK, "-serial", "stdio", *words)

@@ -137,7 +137,7 @@ def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, t
             raise UsageError("-bios and -pflash both fill the boot flash: give one of them")
         firmware = bios or pflash
         if firmware is None:
-            raise UsageError("nothing to run: give -bios FILE, -pflash FILE or -kernel FILE")
+            return b"", (), ResetState(RESET_PC)  # a debugger brings the program
         contents, pieces, entry = firmware_contents(firmware, spec.big_endian, memory, FLASH_SIZE, FLASH_BASE, ROM_BASE)
         return contents, pieces, ResetState(RESET_PC if entry is None else entry)
     elf = parse_elf(kernel, spec.big_endian)

@@ -1,0 +1,77 @@
+"""A monitor that is typed at without GDB: on a terminal, a socket or a pseudo-terminal (``-monitor``, ``Ctrl-A c``)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from rdbg import __version__
+
+PROMPT = "(rdbg) "
+_GREETING = f"rdbg {__version__} monitor - type 'help' for more information\n"
+_BACKSPACES, _INTERRUPT, _KILL_LINE = (0x08, 0x7F), 0x03, 0x15
+_LONGEST_LINE = 4096
+
+
+class MonitorConsole:
+    """Makes lines of what is typed, and shows answers. Lines are obeyed by whoever asks for them with `next_line`.
+
+    Args:
+        write: shows bytes to who types.
+        echo: whether what is typed is shown too: a terminal in raw mode and telnet want it.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], echo: bool) -> None:
+        self._write = write
+        self._echo = echo
+        self._line = bytearray()
+        self._lines: deque[str] = deque()
+        self._after_return = False
+
+    def greet(self) -> None:
+        """Somebody has come."""
+        self._line.clear()
+        self._show(_GREETING + PROMPT)
+
+    def typed(self, data: bytes) -> None:
+        """Take bytes that were typed."""
+        for byte in data:
+            if byte in b"\r\n":
+                # Return is one line end, whether a client sends CR, LF, CR LF or telnet's CR NUL.
+                if not (byte == 0x0A and self._after_return):
+                    self._end_line()
+            elif byte in _BACKSPACES and self._line:
+                self._line.pop()
+                self._echoed(b"\b \b")
+            elif byte in (_INTERRUPT, _KILL_LINE):
+                self._echoed(b"\b \b" * len(self._line))
+                self._line.clear()
+            elif 0x20 <= byte and byte != 0x7F and len(self._line) < _LONGEST_LINE:
+                self._line.append(byte)
+                self._echoed(bytes([byte]))
+            self._after_return = byte == 0x0D
+
+    def next_line(self) -> str | None:
+        """The next line that was typed and not yet obeyed."""
+        return self._lines.popleft() if self._lines else None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is one."""
+        return bool(self._lines)
+
+    def answer(self, text: str) -> None:
+        """Show what a line led to, and ask for the next."""
+        self._show(text + PROMPT)
+
+    def _end_line(self) -> None:
+        self._echoed(b"\r\n")
+        self._lines.append(self._line.decode("utf-8", "replace"))
+        self._line.clear()
+
+    def _echoed(self, data: bytes) -> None:
+        if self._echo:
+            self._write(data)
+
+    def _show(self, text: str) -> None:
+        self._write(text.replace("\n", "\r\n").encode())

@@ -1,0 +1,58 @@
+"""Obeys what is typed at monitors without GDB, and keeps it apart from what a GDB does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdbg import monitor
+from rdbg.monitor.command import STALE, Session
+from rdbg.monitor.console import MonitorConsole
+
+#: Commands after which the machine is somewhere else, behind the back of a GDB.
+_MOVING = frozenset({"goto", "back", "forward", "loadvm", "replay_seek", "system_reset", "switch", "branch"})
+
+
+class MonitorDesk:
+    """All monitors of a run.
+
+    Args:
+        consoles: where lines come from, and answers go to.
+        session: what commands work on.
+    """
+
+    def __init__(self, consoles: Sequence[MonitorConsole], session: Session) -> None:
+        self._consoles = consoles
+        self._session = session
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a line has been typed that is not yet obeyed."""
+        return any(console.waiting for console in self._consoles)
+
+    def obey(self) -> None:
+        """Obey all lines; to be called while the guest stands."""
+        for console in self._consoles:
+            while (line := console.next_line()) is not None:
+                if self._session.control.held and _name(line) in _MOVING:
+                    console.answer("GDB is connected: use its monitor command, so that it looks again\n")
+                else:
+                    console.answer(monitor.run(self._session, line).replace(STALE, ""))
+
+    def obey_while_gdb_moves(self) -> bool:
+        """Answer all lines while a GDB has let the guest go; whether one of them wants it to stand."""
+        stop = False
+        for console in self._consoles:
+            while (line := console.next_line()) is not None:
+                if _name(line) in ("stop", "quit"):
+                    stop = True
+                    console.answer(monitor.run(self._session, line))
+                elif line.split() == ["info", "status"]:
+                    console.answer("VM status: running\n")
+                else:
+                    console.answer("GDB has let the guest run: 'stop' interrupts it\n" if line.strip() else "")
+        return stop
+
+
+def _name(line: str) -> str:
+    first = line.split()[:1]
+    return monitor.SHORT.get(first[0], first[0]) if first else ""

@@ -1,0 +1,28 @@
+"""Whether the guest runs by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rdbg.emu.inputs import InputEvent
+
+
+@dataclass
+class RunControl:
+    """What GDB and the monitors agree on, and the main loop goes by.
+
+    Args:
+        stopped: the guest stands until somebody lets it go on (``-S``, ``stop``, a GDB that broke off).
+        held: a GDB is connected, and the guest moves when that says so.
+        request: puts an input where the live run takes it at its next window; None: it takes none.
+    """
+
+    stopped: bool = False
+    held: bool = False
+    request: Callable[[InputEvent], None] | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the guest should run by itself now."""
+        return not self.stopped and not self.held
