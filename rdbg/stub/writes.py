@@ -2,8 +2,8 @@
 
 At the live end of the run a write is an input of it. In the past it would not be what happened: there the first write
 makes a *scratch branch*, where the guest goes on another way while the run itself stays as it is. GDB's calls of
-functions (``print f(1)``) are such writes: they end when GDB has put all registers back, and then the branch is undone
-to where they began.
+functions (``print f(1)``) are such writes: they end when GDB has put the program's registers back, and then the branch
+is undone to where they began.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Writes:
         self._starts: list[_Start] = []
         self._notices: list[str] = []
         self._told_of_calls = False
+        self._undone_at: int | None = None  # where the guest stands since a call was undone
         self._stack = registers.number_of("r29")
         self._pc = registers.number_of("pc")
 
@@ -77,6 +78,10 @@ class Writes:
     def registers(self, values: Iterable[tuple[int, bytes]]) -> None:
         """Write registers. Raises as `register` does."""
         decoded = [(number, self._registers.decode(number, data)) for number, data in values]
+        if self._undone_at == self._timeline.position:
+            # A debugger that puts registers back goes on after the last that counts; they are all back already.
+            read = self._timeline.machine.read_register
+            decoded = [(number, value) for number, value in decoded if read(number) != value]
         if not decoded:
             return
         fresh = self._open("registers")
@@ -96,6 +101,7 @@ class Writes:
             self._starts.clear()
         for start in self._starts:
             start.moved = True
+        self._undone_at = None
 
     def take_notices(self) -> str:
         """What the user should know, for the next time that something can be said."""
@@ -127,13 +133,17 @@ class Writes:
             self._timeline.drop_scratch()
 
     def _end_call(self) -> None:
-        """Registers that are again what they were before the guest ran: a call has ended."""
+        """Registers that are again what they were before the guest ran: a call has ended.
+
+        Those of the system do not count: exceptions change some that no write puts back (Cause.ExcCode).
+        """
         values = self._values()
         for index in range(len(self._starts) - 1, -1, -1):
             start = self._starts[index]
             if start.moved and start.registers == values:
                 del self._starts[index:]
                 self._timeline.come_back(start.moment)
+                self._undone_at = start.moment.position
                 if not self._told_of_calls:
                     self._told_of_calls = True
                     self._notices.append(
@@ -143,7 +153,11 @@ class Writes:
                 return
 
     def _values(self) -> dict[int, bytes]:
-        return {info.number: self._registers.read(info.number) for info in self._registers.infos if info.saved}
+        return {
+            info.number: self._registers.read(info.number)
+            for info in self._registers.infos
+            if info.saved and info.group != "system"
+        }
 
     def _is_argument(self, address: int) -> bool:
         if self._stack is None:

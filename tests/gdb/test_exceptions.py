@@ -22,7 +22,7 @@ def gdb(gdb_program: str, order: str) -> Iterator[Gdb]:
     endian = ["--big-endian"] if order == "eb" else []
     with Guest("kernel", str(elf), "--run", str(RUN), *endian) as guest, Gdb(gdb_program, elf) as gdb:
         gdb.connect(guest.port)
-        gdb.run("tbreak ticks.c:8")  # not in the handler
+        gdb.run("tbreak ticks.c:26")  # not in the handler
         gdb.run("continue")
         yield gdb
 
@@ -105,3 +105,19 @@ def test_what_stops_in_a_handler_stops_a_step_over_it(gdb: Gdb) -> None:
     while reasons.count("handler") < 2:
         reasons += gdb.run("reverse-next").text
     assert reasons.count("New value") >= 1
+
+
+@pytest.mark.parametrize("call", ["ask(3)", "misread()"])
+def test_a_call_in_the_past_with_an_exception_in_it_is_undone(gdb: Gdb, call: str) -> None:
+    """The handler leaves Cause, EPC and BadVAddr changed, and not all of it can be written back."""
+    gdb.run("stepi 20")
+    gdb.run("reverse-stepi 20")
+    when, before = gdb.run("monitor when").text, gdb.registers()
+    for _ in range(2):
+        answer = gdb.run(f"output {call}")
+        assert answer.text.endswith({"ask(3)": "4", "misread()": "3"}[call])
+        gdb.forget()
+        assert gdb.value("calls") == 0 and gdb.registers() == before
+        answer = gdb.run("monitor when")
+        assert when in answer.text and "the call is undone" in answer.text or answer.text == when
+    assert "scratch" not in gdb.run("monitor branches")
