@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: fuzz nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -55,8 +55,13 @@ fuzz: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,fuzz]'
 	$(BIN)/python -m tests.fuzz --messages $(FUZZ_MESSAGES)
 
+# Crafted recordings, packs, executables and boards, so many of each kind.
+FUZZ_FILES ?= 100000
+fuzz-files: $(READY)
+	$(BIN)/python -m tests.fuzz.files --files $(FUZZ_FILES)
+
 # What takes too long for each change.
-nightly: fuzz
+nightly: fuzz fuzz-files
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

@@ -27,6 +27,7 @@ _METHODS = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED)
 #: must not fill a disk.
 _MOST_TIMES = 64
 _MORE_BYTES = 64 << 20
+_LONGEST_REASON = 120
 _ENCRYPTED = 1  # bit of a member's flags
 
 
@@ -115,7 +116,7 @@ def _extract(archive: str, names: dict[str, Path]) -> None:
                 with packed.open(member) as source, open(names[member.filename], "xb") as target:
                     shutil.copyfileobj(source, target, _BLOCK)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
         raise RdbgError(f"{archive}: not a packed recording, or damaged ({reason}); take a good copy") from error
 
 

@@ -14,7 +14,7 @@ import msgpack
 import pytest
 import zstandard
 
-from rdbg.checkpoints.index_codec import unpack_index
+from rdbg.checkpoints.index_codec import _VERSION, unpack_index
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
@@ -215,15 +215,17 @@ def test_positions_after_all_time(tmp_path: Path) -> None:
 # --- stores -----------------------------------------------------------------------------------
 def test_an_index_that_is_a_bomb() -> None:
     compress = zstandard.ZstdCompressor(level=19).compress
-    few = [b"\x92\1" + b"\xdd\x0f\xff\xff\xff" + b"\xc0" * 0x0FFFFFF, b"\x92\1\x91" + b"\x91" * 60_000_000]
-    few.append(msgpack.packb([1, [[0, 5, b"\0", b"", b""]]]))
-    few.append(msgpack.packb([1, [[5, 0, b"", b"", b""]]]))
-    few.append(msgpack.packb([1, [[0, 5, b"\1\0\0\0\1\0\0\0", b"", b""]]]))
-    few.append(msgpack.packb([1, [[0, 5, [], {}, "x"]]]))
+    head = bytes((0x92, _VERSION))
+    few = [head + b"\xdd\x0f\xff\xff\xff" + b"\xc0" * 0x0FFFFFF, head + b"\x91" + b"\x91" * 60_000_000]
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\0", b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[5, 0, b"", b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\1\0\0\0\1\0\0\0", b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, [], {}, "x", 1]]]))
     for content in few:
         data = compress(content)
         assert len(data) < 20_000
         assert isolated(lambda data=data: unpack_index(data), seconds=_SECONDS) == []
+    assert len(unpack_index(compress(msgpack.packb([_VERSION, [[0, 5, b"", b"", b"", b""]]])))) == 1
 
 
 @pytest.mark.parametrize("table", ["meta", "snapshots", "pages", "images", "bookmarks", "interval_index"])

@@ -1,0 +1,451 @@
+"""Crafted files: recordings, packs, executables and boards that are right but for what somebody changed with care.
+
+Each is drawn from a generator of random numbers, so that a kind and a number stand for one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import sqlite3
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgpack
+import numpy as np
+
+from rdbg.checkpoints.index_codec import _VERSION, pack_index
+from rdbg.checkpoints.interval_index import Interval, TouchedPages
+from rdbg.checkpoints.page_set import PageSet
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.machine import Machine
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.journal import format as fmt
+from rdbg.journal.header import JournalHeader
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import KIND_DIGEST, KIND_END, Record
+from rdbg.navigation.pace import Pace
+from rdbg.navigation.stops import StopConditions
+from rdbg.recording import NewRecording
+from rdbg.timeline import Timeline
+from tests.forgery import change_store, packed, sealed_journal, unpacked
+
+NUMBERS = (
+    -1, 0, 1, 2, 3, 4, 15, 16, 17, 52, 127, 128, 255, 256, 511, 512, 4095, 4096, 0xFFFF, 0x10000, 1 << 20,
+    0x7FFFFFFF, 0x80000000, 0x80100000, 0x9FC00000, 0xBFC00000, 0xFFFFFFFE, 0xFFFFFFFF, 1 << 32, (1 << 52) - 1,
+    1 << 52, (1 << 62) - 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1,
+)  # fmt: skip
+ODD_VALUES = (None, "", "text", "\udc80", b"", b"\0" * 5000, 1.5, *NUMBERS[:20], -(1 << 63), (1 << 63) - 1)
+
+BOARD = (
+    b'name = "small"\nendian = "little"\nclock_hz = 100_000_000\n[[ram]]\nbase = 0\nsize = "256K"\n[[flash]]\nbase = '
+    b'0x1e00_0000\nsize = "256K"\nblock = "64K"\n[[uart]]\nbase = 0x1f00_0000\nirq = 2\n[[timer]]\nbase = 0x1f10_0000\n'
+    b'irq = 3\nfrequency_hz = 1_000_000\n[[ignore]]\nbase = 0x1f80_0000\nsize = "4K"\n'
+)
+#: Adds to a word of memory for ever: lui t0,0x8000; lw t1,0x1000(t0); addiu t1,t1,1; sw t1,0x1000(t0); b -4; nop.
+_CODE = struct.pack("<6I", 0x3C088000, 0x8D091000, 0x25290001, 0xAD091000, 0x1000FFFC, 0)
+
+
+def executable() -> bytes:
+    """A little-endian executable with a segment, a symbol table and its names."""
+    names, section_names = b"\0main\0data\0", b"\0.symtab\0.strtab\0"
+    at = 52 + 32
+    symbols = struct.pack("<IIIBBH", 0, 0, 0, 0, 0, 0)
+    symbols += struct.pack("<IIIBBH", 1, 0x80000400, 24, 0x12, 0, 1)
+    symbols += struct.pack("<IIIBBH", 6, 0x80001000, 4, 0x11, 0, 1)
+    parts = [_CODE, symbols, names, section_names]
+    places = [at + sum(map(len, parts[:index])) for index in range(len(parts))]
+    sections = at + sum(map(len, parts))
+    head = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1" + bytes(9), 2, 8, 1, 0x80000400, 52, sections, 0x70001000,
+                       52, 32, 1, 40, 4, 3)  # fmt: skip
+    load = struct.pack("<8I", 1, places[0], 0x80000400, 0x400, len(_CODE), 0x1000, 7, 4)
+    table = struct.pack("<10I", *[0] * 10)
+    table += struct.pack("<10I", 1, 2, 0, 0, places[1], len(symbols), 2, 1, 4, 16)
+    table += struct.pack("<10I", 9, 3, 0, 0, places[2], len(names), 0, 0, 1, 0)
+    table += struct.pack("<10I", 0, 3, 0, 0, places[3], len(section_names), 0, 0, 1, 0)
+    return head + load + b"".join(parts) + table
+
+
+def small_spec() -> MachineSpec:
+    """A small machine that runs the executable."""
+    images = (Image("kernel", "k.elf", executable()), Image("board", "b.toml", BOARD))
+    return MachineSpec("bare", "24Kf", False, 1 << 20, 3, images)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording's files.
+
+    Args:
+        journal: its bytes.
+        store: its snapshot store's bytes.
+    """
+
+    journal: bytes
+    store: bytes
+
+
+def record(folder: Path) -> Recording:
+    """A recording of the small machine: typed input, a debugger's writes, snapshots, bookmarks, an index."""
+    path = folder / "whole"
+    new = NewRecording(str(path), small_spec(), initial_snapshot="init")
+    machine = Machine(small_spec())
+    queue = LiveQueue(machine.serial_room)
+    timeline = Timeline(
+        machine,
+        History.recording(new.writer, queue),
+        store=new.store,
+        initial_snapshot="init",
+        pace=Pace(slice=2_000, spacing=5_000, digest_instructions=5_000, snapshot_spacing=10_000),
+        sleep=False,
+    )
+    new.publish()
+    timeline.use_store(new.store)
+    for end in range(5_000, 40_001, 5_000):
+        queue.send(0, b"typed %d" % end)
+        timeline.run(StopConditions(), lambda end=end: timeline.position >= end)  # type: ignore[misc]
+        timeline.write_register(4, end)
+        timeline.write_memory(0x80001100, b"%d" % end)
+        timeline.save_snapshot(f"at {end}")
+    pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
+    new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)]))
+    new.store.notes.put_bookmark("here", 1_000)
+    timeline.close()
+    new.store.close()
+    store = path.with_name("whole.snapshots")
+    change_store(store, lambda connection: None)
+    return Recording(path.read_bytes(), store.read_bytes())
+
+
+def flipped(dice: random.Random, data: bytes) -> bytes:
+    """Some bytes changed, lost or doubled."""
+    changed = bytearray(data)
+    for _ in range(dice.choice((1, 1, 2, 5))):
+        at = dice.randrange(len(changed)) if changed else 0
+        match dice.randrange(6):
+            case 0 | 1 | 2:
+                changed[at : at + 1] = bytes((dice.randrange(256),))
+            case 3:
+                size = dice.choice((1, 2, 4, 8))
+                value = dice.choice(NUMBERS) & ((1 << 8 * size) - 1)
+                changed[at : at + size] = value.to_bytes(size, dice.choice(("little", "big")))
+            case 4:
+                del changed[at : at + dice.choice((1, 4, 64, 4096))]
+            case _:
+                changed[at:at] = changed[at : at + dice.choice((1, 4, 64, 4096))]
+    return bytes(changed)
+
+
+# --- journals ---------------------------------------------------------------------------------
+def journal(dice: random.Random, whole: Recording, folder: Path) -> bytes:
+    """A journal with right check sums."""
+    if dice.random() < 0.3:
+        return sealed_journal(flipped(dice, whole.journal))
+    path = folder / "base"
+    if not path.exists():
+        path.write_bytes(whole.journal)
+    reader = JournalReader(str(path))
+    header, records = reader.header, list(reader.records())
+    reader.close()
+    if dice.random() < 0.3:
+        header = _header(dice, header)
+    for _ in range(dice.randrange(4)):
+        _change_records(dice, records)
+    data = fmt.build_header(header)
+    ordinal, first = 0, header.start
+    while records:
+        batch, records = records[: dice.choice((1, 5, 512))], records[dice.choice((1, 5, 512)) :]
+        data += _chunk(dice, ordinal, first, batch)
+        ordinal, first = ordinal + len(batch), batch[-1].icount
+    return data if dice.random() < 0.8 else sealed_journal(flipped(dice, data))
+
+
+def _header(dice: random.Random, header: JournalHeader) -> JournalHeader:
+    text = dice.choice(("", "init", "at 5000", "malta", "bare", "x" * 1000, "\0", "/dev/zero", "a\nb"))
+    number = dice.choice(NUMBERS) & ((1 << 64) - 1)
+    machine = header.machine
+    match dice.randrange(9):
+        case 0:
+            machine = replace(machine, board=text)
+        case 1:
+            machine = replace(machine, cpu=text)
+        case 2:
+            machine = replace(machine, big_endian=not machine.big_endian)
+        case 3:
+            machine = replace(machine, ram_bytes=number)
+        case 4:
+            machine = replace(machine, shift=number & 0xFF)
+        case 5:
+            machine = replace(machine, rtc_base=number >> 1)
+        case 6:
+            return replace(header, start=number)
+        case 7:
+            return replace(header, initial_snapshot=text)
+        case _:
+            images = [replace(image) for image in header.images]
+            at = dice.randrange(len(images))
+            digest = dice.choice((images[at].digest, bytes(32)))
+            images[at] = replace(images[at], path=text, length=number, digest=digest)
+            return replace(header, images=tuple(images * dice.choice((1, 1, 30))))
+    return replace(header, machine=machine)
+
+
+def _change_records(dice: random.Random, records: list[Record]) -> None:
+    at = dice.randrange(len(records)) if records else 0
+    low = records[at - 1].icount if at else 0
+    high = records[at].icount if at < len(records) else low + 100
+    kind = dice.choice([*map(int, InputKind), KIND_DIGEST, KIND_END, 0, 9, 29])
+    value = dice.choice(NUMBERS) & ((1 << 64) - 1)
+    data = dice.choice((b"", b"x", b"typed", bytes(16), bytes(5000)))
+    port = dice.choice((0, 1, 4, 37, 70, 128, 300, 1 << 20))
+    made = Record(dice.randint(low, max(low, high)), kind, port, value, data)
+    match dice.randrange(4):
+        case 0 if records:
+            del records[at]
+        case 1 if records:
+            records[at] = made
+        case _:
+            records.insert(at, made)
+
+
+def _chunk(dice: random.Random, ordinal: int, first: int, batch: list[Record]) -> bytes:
+    built, previous, kinds = [], first, 0
+    for each in batch:
+        built.append(fmt.build_record(each, min(previous, each.icount)))
+        previous, kinds = max(previous, each.icount), kinds | 1 << each.kind
+    last = batch[-1].icount
+    if dice.random() < 0.05:
+        ordinal, first, last, kinds = (
+            value if dice.random() < 0.7 else dice.choice(NUMBERS) & ((1 << bits) - 1)
+            for value, bits in ((ordinal, 64), (first, 64), (last, 64), (kinds, 32))
+        )
+    return fmt.build_chunk(ordinal, first, max(first, last) if dice.random() < 0.95 else last, kinds, built)
+
+
+# --- stores -----------------------------------------------------------------------------------
+def store(dice: random.Random, whole: Recording, path: Path) -> None:
+    """A snapshot store with right check sums in its rows, or one whose bytes have changed."""
+    path.write_bytes(whole.store)
+    if dice.random() < 0.25:
+        path.write_bytes(flipped(dice, whole.store))
+        return
+
+    def change(connection: sqlite3.Connection) -> None:
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            dice.choice(_STORE_CHANGES)(dice, connection)
+
+    try:
+        change_store(path, change)
+        if dice.random() < 0.08:
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                _schema(dice, connection)
+    except (sqlite3.Error, OverflowError, ValueError):
+        pass  # what SQLite itself does not take; the file is as far as it came
+
+
+def _any_value(dice: random.Random, connection: sqlite3.Connection) -> None:
+    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta"))
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    rows = [row[0] for row in connection.execute(f"SELECT rowid FROM {table}")]
+    if rows:
+        change = f"UPDATE {table} SET {dice.choice(columns)} = ? WHERE rowid = ?"
+        connection.execute(change, (dice.choice(ODD_VALUES), dice.choice(rows)))
+
+
+def _snapshot(dice: random.Random, connection: sqlite3.Connection, column: str) -> tuple[int, bytes]:
+    rows = connection.execute(f"SELECT id, {column} FROM snapshots ORDER BY id").fetchall()
+    number, data = dice.choice(rows[:1] + rows) if rows else (0, b"")
+    return number, unpacked(data) if isinstance(data, bytes) else b""
+
+
+def _put(connection: sqlite3.Connection, column: str, number: int, data: bytes) -> None:
+    connection.execute(f"UPDATE snapshots SET {column} = ? WHERE id = ?", (packed(data), number))
+
+
+def _cpu(dice: random.Random, connection: sqlite3.Connection) -> None:
+    number, data = _snapshot(dice, connection, "cpu")
+    words = bytearray(data)
+    for _ in range(dice.choice((1, 1, 3))):
+        at = 4 * dice.randrange(max(1, len(words) // 4))
+        # The front, and the TLB's count, are the likeliest to do harm.
+        at = dice.choice((at, at % 200, 24 + 16 + 128))
+        words[at : at + 4] = (dice.choice(NUMBERS) & 0xFFFFFFFF).to_bytes(4, "little")
+    _put(connection, "cpu", number, bytes(words) if dice.random() < 0.95 else flipped(dice, data))
+
+
+def _devices(dice: random.Random, connection: sqlite3.Connection) -> None:
+    number, data = _snapshot(dice, connection, "devices")
+    if dice.random() < 0.2:
+        _put(connection, "devices", number, flipped(dice, data))
+        return
+    parts = msgpack.unpackb(data, strict_map_key=False)
+    _change_somewhere(dice, parts)
+    _put(connection, "devices", number, msgpack.packb(parts))
+
+
+def _change_somewhere(dice: random.Random, parts: object) -> None:
+    while True:
+        keys: list[object] = list(parts) if isinstance(parts, dict) else list(range(len(parts)))  # type: ignore[arg-type]
+        if not keys:
+            return
+        key = dice.choice(keys)
+        inner = parts[key]  # type: ignore[index]
+        if isinstance(inner, (list, dict)) and inner and dice.random() < 0.9:
+            parts = inner
+            continue
+        value = dice.choice((None, True, -1, b"", b"x" * 100, "text", [], {}, *(n for n in NUMBERS if n >= 0)))
+        parts[key] = value  # type: ignore[index]
+        return
+
+
+def _table(dice: random.Random, connection: sqlite3.Connection) -> None:
+    number, data = _snapshot(dice, connection, "page_table")
+    if dice.random() < 0.1:
+        _put(connection, "page_table", number, bytes(dice.choice((1, 3, 1 << 20, 5 << 20, 64 << 20))))
+        return
+    table = np.frombuffer(data[: len(data) & ~3], "<u4").copy()
+    used = table[table != 0]
+    length = dice.choice((len(table), len(table) + 1, 129, 130, 1 << 18, 1 << 20))
+    longer = np.zeros(max(length, 1), np.uint32)
+    longer[: min(len(table), length)] = table[:length]
+    longer[dice.randrange(len(longer))] = dice.choice((*used[:3].tolist(), 0xFFFFFFFF, 999))
+    _put(connection, "page_table", number, longer.astype("<u4").tobytes())
+
+
+def _page(dice: random.Random, connection: sqlite3.Connection) -> None:
+    rows = [row[0] for row in connection.execute("SELECT id FROM pages")]
+    size = dice.choice((0, 1, 4095, 4097, 1 << 20, 64 << 20))
+    connection.execute("UPDATE pages SET data = ? WHERE id = ?", (packed(bytes(size)), dice.choice(rows)))
+
+
+def _index(dice: random.Random, connection: sqlite3.Connection) -> None:
+    empty = packed(bytes((0x92, _VERSION, 0x90)))
+    (data,) = connection.execute("SELECT data FROM interval_index").fetchone() or (empty,)
+    changed = packed(flipped(dice, unpacked(data))) if isinstance(data, bytes) else b""
+    if dice.random() < 0.2:
+        changed = packed(bytes((0x92, _VERSION)) + b"\xdd\xff\xff\xff\xff" + b"\x90" * dice.choice((10, 30_000_000)))
+    check = hashlib.blake2b(changed, digest_size=16).digest()
+    connection.execute("UPDATE interval_index SET data = ?, check_sum = ?", (changed, check))
+
+
+def _schema(dice: random.Random, connection: sqlite3.Connection) -> None:
+    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta"))
+    columns = ", ".join(f"1 AS {row[1]}" for row in connection.execute(f"PRAGMA table_info({table})"))
+    connection.execute(f"DROP TABLE {table}")
+    if dice.random() < 0.5:
+        endless = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x FROM t)"
+        connection.execute(f"CREATE VIEW {table} AS {endless} SELECT {columns} FROM t")
+
+
+_STORE_CHANGES: tuple[Callable[[random.Random, sqlite3.Connection], None], ...] = (
+    _any_value, _any_value, _cpu, _cpu, _cpu, _devices, _devices, _devices, _table, _table, _page, _index,
+)  # fmt: skip
+
+
+# --- packs ------------------------------------------------------------------------------------
+def pack(dice: random.Random, whole: Recording, folder: Path) -> bytes:
+    """A zip archive of crafted parts."""
+    path = folder / "member"
+    parts = {"journal": whole.journal, "snapshots": whole.store}
+    if dice.random() < 0.4:
+        parts["journal"] = journal(dice, whole, folder)
+    if dice.random() < 0.3:
+        store(dice, whole, path)
+        parts["snapshots"] = path.read_bytes()
+    if dice.random() < 0.1:
+        parts[dice.choice(("journal", "snapshots"))] = bytes(dice.choice((0, 1, 1 << 20, 100 << 20)))
+    names = {name: name for name in parts}
+    if dice.random() < 0.1:
+        names["journal"] = dice.choice(("snapshots", "../journal", "/tmp/journal", "", "j" * 60_000, "journal/"))
+    made = io.BytesIO()
+    method = dice.choice((zipfile.ZIP_STORED, *[zipfile.ZIP_DEFLATED] * 4, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+    with warnings.catch_warnings(), zipfile.ZipFile(made, "w", method) as archive:
+        warnings.simplefilter("ignore")
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(names[name]), data, method)
+    data = made.getvalue()
+    if dice.random() < 0.6:
+        return data if dice.random() < 0.3 else _flip_near(dice, data)
+    return flipped(dice, data)
+
+
+def _flip_near(dice: random.Random, data: bytes) -> bytes:
+    """Change a field of one of the archive's own headers."""
+    signatures = (b"PK\1\2", b"PK\3\4", b"PK\5\6")
+    at = data.find(dice.choice(signatures), dice.choice((0, 1)))
+    if at < 0:
+        return data
+    changed = bytearray(data)
+    size = dice.choice((1, 2, 4))
+    place = at + 4 + dice.randrange(42)
+    changed[place : place + size] = (dice.choice(NUMBERS) & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+    return bytes(changed)
+
+
+# --- executables ------------------------------------------------------------------------------
+def elf(dice: random.Random, good: bytes) -> bytes:
+    """An executable with headers that lie."""
+    data = bytearray(good)
+    fields = [(at, 2) for at in (16, 18, 40, 42, 44, 46, 48, 50)] + [(at, 4) for at in (20, 24, 28, 32, 36)]
+    fields += [(52 + 4 * index, 4) for index in range(8)]
+    sections = struct.unpack_from("<I", good, 32)[0]
+    fields += [(sections + 40 * section + 4 * index, 4) for section in range(4) for index in range(10)]
+    for _ in range(dice.choice((1, 1, 2, 4))):
+        at, size = dice.choice(fields)
+        value = dice.choice(NUMBERS) & ((1 << 8 * size) - 1)
+        data[at : at + size] = value.to_bytes(size, "little")
+    if dice.random() < 0.1:
+        count = dice.choice((100, 60_000))
+        struct.pack_into("<H", data, 44, count)
+        struct.pack_into("<I", data, 28, len(data))
+        data += bytes(data[52:84]) * count
+    return bytes(data) if dice.random() < 0.8 else flipped(dice, bytes(data))
+
+
+# --- boards -----------------------------------------------------------------------------------
+_KEYS = (
+    "name", "endian", "reset_pc", "clock_hz", "timer_irq", "base", "size", "fill", "image", "block", "port", "irq",
+    "register_shift", "frequency_hz", "ram", "rom", "flash", "uart", "timer", "ignore", "x", '"\\u0000"', "a.b.c",
+)  # fmt: skip
+_VALUES = (
+    *(str(number) for number in NUMBERS), *(hex(number) for number in NUMBERS if number >= 0), '"64K"', '"²M"', '"M"',
+    '"-1M"', '"999999999999G"', '"little"', '"big"', '"native"', '"bios"', '"pflash"', '"none"', '""', '"\\n"', "true",
+    "[]", "[1, 2]", "{}", "{a = 1}", "1.5", "nan", "inf", "1979-05-27", "'" + "x" * 500 + "'", "9" * 500, "[" * 50,
+    '"""', "\\", "0x", "1__0", "0b1", "0o7",
+)  # fmt: skip
+_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]")
+
+
+def board(dice: random.Random) -> bytes:
+    """The text of a board, with lines changed, moved or doubled."""
+    lines = BOARD.decode().splitlines()
+    for _ in range(dice.choice((1, 1, 2, 4, 8))):
+        at = dice.randrange(len(lines))
+        match dice.randrange(7):
+            case 0:
+                del lines[at : at + dice.choice((1, 2))]
+            case 1:
+                lines.insert(at, dice.choice(lines or [""]))
+            case 2:
+                lines.insert(at, f"{dice.choice(_KEYS)} = {dice.choice(_VALUES)}")
+            case 3:
+                lines.insert(at, dice.choice(_HEADS))
+            case 4:
+                key = lines[at].partition("=")[0]
+                lines[at] = f"{key}= {dice.choice(_VALUES)}"
+            case 5:
+                lines[at : at + 1] = [lines[at]] * dice.choice((2, 50, 1000))
+            case _:
+                lines.append("\n".join(lines[-3:]))
+        if not lines:
+            lines = ["x"]
+    text = "\n".join(lines).encode()
+    return text if dice.random() < 0.85 else flipped(dice, text)

@@ -1,0 +1,306 @@
+"""``make fuzz-files``: files that somebody crafted, by the hundred thousand of each kind. Each is used as the command
+line would: it works, or it is refused with one line. Workers are forked, so that a crash is one file's, known by its
+number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import io
+import logging
+import mmap
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from rdbg.checkpoints.index_codec import unpack_index
+from rdbg.checkpoints.store import SnapshotStore
+from rdbg.emu.boards.bare_toml import parse_bare
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import RunRequest
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.errors import RdbgError
+from rdbg.images import guest_big_endian
+from rdbg.info import write_info
+from rdbg.journal.dump import write_dump
+from rdbg.journal.history import History
+from rdbg.navigation.snapshots import load_initial
+from rdbg.navigation.stops import StopConditions
+from rdbg.pack import unpack
+from rdbg.recording import OpenRecording
+from rdbg.stub.float_width import wide_floats
+from rdbg.symbols.table import SymbolTable
+from rdbg.timeline import Timeline
+from tests.fuzz import crafted
+from tests.isolated import MEMORY, isolated
+
+#: Seconds that a file may take.
+PATIENCE = 10
+#: Files that a worker is given.
+_BATCH = 500
+#: Looks at the outside world after which a replay is interrupted: a journal may say that its run is endless.
+_LOOKS = 40
+_LENGTH = 2_000
+_LONGEST_LINE = 2_000
+#: Parts of the files that go all the way, into a machine that runs.
+_RUNS = 0.3
+
+
+class Progress:
+    """A number that a forked worker shares with its parent."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    @property
+    def value(self) -> int:
+        """The number."""
+        return int.from_bytes(self._memory[:8], "little")
+
+    @value.setter
+    def value(self, number: int) -> None:
+        self._memory[:8] = number.to_bytes(8, "little")
+
+
+class Kinds:
+    """How a file of each kind is made and used.
+
+    Args:
+        folder: of this process alone.
+        whole: what recordings and packs are made from.
+    """
+
+    def __init__(self, folder: Path, whole: crafted.Recording) -> None:
+        self._folder = folder
+        self._whole = whole
+        self._good = crafted.executable()
+        self._machine: Machine | None = None
+        self.use: dict[str, Callable[[random.Random], None]] = {
+            "journals": self.journal,
+            "stores": self.store,
+            "packs": self.pack,
+            "executables": self.executable,
+            "boards": self.board,
+        }
+
+    def journal(self, dice: random.Random) -> None:
+        """Dumped, described, and now and then replayed."""
+        path = self._folder / "j"
+        path.write_bytes(crafted.journal(dice, self._whole, self._folder))
+        path.with_name("j.snapshots").write_bytes(self._whole.store)
+        for write in (write_dump, write_info):
+            with suppress(RdbgError):
+                write(str(path), io.StringIO())
+        if dice.random() < _RUNS:
+            self._replay(dice, path)
+
+    def store(self, dice: random.Random) -> None:
+        """All that is in it is loaded into a machine; or the recording is replayed from it."""
+        path = self._folder / "j"
+        path.write_bytes(self._whole.journal)
+        crafted.store(dice, self._whole, path.with_name("j.snapshots"))
+        if dice.random() < _RUNS:
+            self._replay(dice, path)
+            return
+        store = SnapshotStore.open(str(path.with_name("j.snapshots")))
+        try:
+            self._load(store)
+        finally:
+            store.close()
+
+    def _load(self, store: SnapshotStore) -> None:
+        if self._machine is None:
+            self._machine = Machine(crafted.small_spec())
+        with suppress(RdbgError):
+            unpack_index(store.notes.index() or b"")
+            store.notes.bookmarks()
+        for info in store.list():
+            try:
+                if info.name:
+                    load_initial(self._machine, store, info.name)
+                else:
+                    self._machine.load_state(store.load(info).state)
+                self._machine.run(RunRequest(until=self._machine.icount + _LENGTH))
+                self._machine.digest()
+            except RdbgError as error:
+                check_line(error)
+
+    def _replay(self, dice: random.Random, path: Path) -> None:
+        opened = OpenRecording(str(path))
+        timeline: Timeline | None = None
+        looks = 0
+
+        def enough() -> bool:
+            nonlocal looks
+            looks += 1
+            return looks > _LOOKS
+
+        try:
+            spec = opened.spec()
+            history = History.replay(opened.reader)
+            timeline = Timeline(
+                Machine(spec, history), history, store=opened.store, initial_snapshot=opened.header.initial_snapshot
+            )
+            if dice.random() < 0.5:
+                timeline.run(StopConditions(), enough)
+            else:
+                timeline.goto(max(timeline.start, timeline.end - dice.choice((0, 10, 5_000))), enough)
+                timeline.reverse_step(enough)
+        finally:
+            with suppress(RdbgError):
+                if timeline is not None:
+                    timeline.close()
+            opened.close()
+
+    def pack(self, dice: random.Random) -> None:
+        """Unpacked; nothing is left when it is refused."""
+        path, out = self._folder / "p", self._folder / "out"
+        path.write_bytes(crafted.pack(dice, self._whole, self._folder))
+        before = sorted(os.listdir(self._folder))
+        try:
+            unpack(str(path), str(out))
+        except RdbgError:
+            assert sorted(os.listdir(self._folder)) == before
+            raise
+        finally:
+            for made in self._folder.glob("out*"):
+                made.unlink()
+
+    def executable(self, dice: random.Random) -> None:
+        """Given to a machine, and asked for its symbols."""
+        data = crafted.elf(dice, self._good)
+        board = dice.choice(("malta", "bare"))
+        role = "kernel" if board == "bare" else dice.choice(("kernel", "bios"))
+        image = Image(role, "k.elf", data)
+        images = (image, Image("board", "b.toml", crafted.BOARD)) if board == "bare" else (image,)
+        SymbolTable(data).near("m")
+        guest_big_endian((image,))
+        machine = Machine(MachineSpec(board, "24Kf", False, 16 << 20, 3, images))
+        wide_floats(machine, data)
+        machine.run(RunRequest(until=_LENGTH, slice=_LENGTH))
+
+    def board(self, dice: random.Random) -> None:
+        """Built, with the executable in it."""
+        text = Image("board", "b.toml", crafted.board(dice))
+        spec = parse_bare(text)
+        images = (Image("kernel", "k.elf", self._good), text)
+        machine = Machine(MachineSpec("bare", "24Kf", spec.big_endian, 1 << 20, 3, images))
+        machine.run(RunRequest(until=_LENGTH, slice=_LENGTH))
+        machine.digest()
+
+
+def check_line(error: RdbgError) -> None:
+    """One line, for people."""
+    line = str(error)
+    assert line and "\n" not in line and len(line) <= _LONGEST_LINE, line[: 2 * _LONGEST_LINE]
+
+
+def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: Progress) -> tuple[int, float]:
+    """Use files in this process.
+
+    Args:
+        kind: of `Kinds`.
+        first: number of the first one.
+        count: of them.
+        whole: see `Kinds`.
+        progress: is told which file is in use.
+
+    Returns:
+        How many were refused, and the longest time that one took, in seconds.
+
+    Raises:
+        AssertionError: one did harm.
+    """
+    refused, longest = 0, 0.0
+    logging.getLogger("rdbg").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = Kinds(Path(folder), whole)
+
+        def ring(number: int, frame: FrameType | None) -> None:
+            raise TimeoutError(f"more than {PATIENCE} s")
+
+        signal.signal(signal.SIGALRM, ring)
+        for number in range(first, first + count):
+            progress.value = number
+            began = time.monotonic()
+            signal.alarm(PATIENCE)
+            try:
+                kinds.use[kind](random.Random(f"{kind} {number}"))
+            except RdbgError as error:
+                refused += 1
+                check_line(error)
+            except BaseException as error:
+                error.add_note(f"{kind}, number {number}")
+                raise
+            finally:
+                signal.alarm(0)
+                gc.collect()  # machines are in cycles, and each has a gigabyte of address space
+            longest = max(longest, time.monotonic() - began)
+    return refused, longest
+
+
+def whole_recording() -> crafted.Recording:
+    """What recordings are made from."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        return crafted.record(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def run(kind: str, first: int, count: int, whole: crafted.Recording) -> tuple[int, float, list[str]]:
+    """Use files in forked workers.
+
+    Returns:
+        How many were refused, the longest time of one, and what was wrong with those that did harm.
+    """
+    refused, longest, wrong = 0, 0.0, []
+    at, end = first, first + count
+    progress = Progress()
+    while at < end:
+        size = min(_BATCH, end - at)
+        try:
+            more, slowest = isolated(lambda at=at, size=size: hold(kind, at, size, whole, progress), _BATCH * PATIENCE)  # type: ignore[misc]
+            refused, longest, at = refused + more, max(longest, slowest), at + size
+        except AssertionError as error:
+            wrong.append(f"{kind}, number {progress.value}:\n{error}")
+            at = progress.value + 1
+    return refused, longest, wrong
+
+
+def main() -> None:
+    """Run until so many files of each kind were used; exit code 1: some did harm."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=100_000, help="of each kind")
+    parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--kinds", nargs="*", help="these alone")
+    options = parser.parse_args()
+    whole = whole_recording()
+    harm = 0
+    for kind in options.kinds or ("journals", "stores", "packs", "executables", "boards"):
+        began = time.monotonic()
+        refused, longest, wrong = run(kind, options.first, options.files, whole)
+        harm += len(wrong)
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+        print(
+            f"{options.files} {kind}: {refused} refused, {len(wrong)} batches did harm; the longest took {longest:.1f} "
+            f"s, the largest worker {most} of {MEMORY >> 20} MiB; {time.monotonic() - began:.0f} s",
+            flush=True,
+        )
+        for each in wrong:
+            print(each, flush=True)
+    sys.exit(1 if harm else 0)
+
+
+if __name__ == "__main__":
+    main()
