@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 from rdbg import __version__
 from rdbg.address import LOOPBACK, Address
@@ -178,13 +180,15 @@ def _debug(words: Sequence[str]) -> int:
 def _dump(words: Sequence[str]) -> int:
     from rdbg.journal.dump import write_dump
 
-    return 0 if write_dump(_one_file("dump", words), sys.stdout) else 1
+    with _writing() as out:
+        return 0 if write_dump(_one_file("dump", words), out) else 1
 
 
 def _info(words: Sequence[str]) -> int:
     from rdbg.info import write_info
 
-    return 0 if write_info(_one_file("info", words), sys.stdout) else 1
+    with _writing() as out:
+        return 0 if write_info(_one_file("info", words), out) else 1
 
 
 def _pack(words: Sequence[str]) -> int:
@@ -216,7 +220,8 @@ def _symbols(words: Sequence[str]) -> int:
     finally:
         session.close()
     moved = f" (the kernel has moved itself by {table.moved:#x})" if table.moved else ""
-    print(f"{len(table.symbols)} symbols in {output}{moved}; in GDB: file {output}")
+    with _writing() as out:
+        print(f"{len(table.symbols)} symbols in {output}{moved}; in GDB: file {output}", file=out)
     return 0
 
 
@@ -262,6 +267,23 @@ def _prepare(options: RunOptions) -> Outlet | None:
     for subject in options.traces:
         logging.getLogger(f"rdbg.{subject}").setLevel(logging.DEBUG)
     return outlet
+
+
+@contextmanager
+def _writing() -> Iterator[TextIO]:
+    """Standard output, for all that is printed: whether it arrives is known at the end of the block.
+
+    Raises:
+        RdbgError: it cannot be written.
+    """
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        raise RdbgError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def _entries(*entries: tuple[str, str]) -> str:
@@ -347,17 +369,20 @@ def _dispatch(words: Sequence[str]) -> int:
         return 2
     name, rest = words[0], words[1:]
     if name in ("-h", "--help", "help"):
-        print(_overview())
+        with _writing() as out:
+            print(_overview(), file=out)
         return 0
     if name == "--version":
-        print(f"rdbg {__version__}")
+        with _writing() as out:
+            print(f"rdbg {__version__}", file=out)
         return 0
     command = COMMANDS.get(name)
     if command is None:
         cure = "for QEMU's options write rdbg run ..." if name.startswith("-") else "see rdbg --help"
         raise UsageError(f"{name}: no such command{hint(name, COMMANDS)}; {cure}")
     if any(word in ("-h", "--help", "-help") for word in rest):
-        print(f"usage: rdbg {name} {command.usage}\n\n{command.summary}\n\n{command.help()}")
+        with _writing() as out:
+            print(f"usage: rdbg {name} {command.usage}\n\n{command.summary}\n\n{command.help()}", file=out)
         return 0
     return command.run(rest)
 
@@ -365,10 +390,13 @@ def _dispatch(words: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give the exit code: 0, 1 for a failed run, 2 for wrong usage."""
     try:
-        return _dispatch(sys.argv[1:] if arguments is None else arguments)
-    except HelpWanted as wanted:
-        print(wanted, end="")
-        return 0
+        _hold_standard_streams()
+        try:
+            return _dispatch(sys.argv[1:] if arguments is None else arguments)
+        except HelpWanted as wanted:
+            with _writing() as out:
+                out.write(str(wanted))
+            return 0
     except RdbgError as error:
         say(str(error))
         return error.exit_code
@@ -376,5 +404,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 1
+    except MemoryError:
+        say("the host has no more memory for it; close something, or raise the limit (ulimit -v)")
+    except OSError as error:
+        # What a file of the user's is about is said where it is opened; this is the host's own trouble.
+        say(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+    except ImportError as error:
+        say(f"cannot load all of rdbg: {error}; raise the limit on memory (ulimit -v), or install it again")
+    return 1
+
+
+def _hold_standard_streams() -> None:
+    """Where one of the three streams is closed, put one in its place: no other file may take its number, or what is
+    written there would end up in a recording. Input is at its end then, messages vanish, and output fails."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)  # takes the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from trying once more at its end, and complaining."""
+    with suppress(OSError):  # it may be no file at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host_clock import host_seconds
 from rdbg.options import ImageFile, RunOptions
 from rdbg.regular_file import read_regular
 
@@ -141,7 +140,7 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         shift=options.icount.shift,
         images=images,
         append=options.append,
-        rtc_base=int(time.time()) if options.rtc_base is None else options.rtc_base,
+        rtc_base=host_seconds() if options.rtc_base is None else options.rtc_base,
         sleep=options.icount.sleep,
         reboot=options.reboot,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 from rdbg import __version__
 from rdbg.checkpoints.store import SnapshotStore
 from rdbg.checkpoints.store_file import put_logs_aside, refuse_target, remove_store
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
+from rdbg.host_clock import host_seconds
 from rdbg.journal.header import ImageReference, JournalHeader, describe
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
@@ -49,7 +49,7 @@ class NewRecording:
         self.path = path
         header = describe(
             spec,
-            created=int(time.time()),
+            created=host_seconds(),
             rdbg_version=__version__,
             command_line=command_line,
             initial_snapshot=initial_snapshot,

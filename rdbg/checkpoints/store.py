@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ from rdbg.checkpoints.thinning import Candidate, choose_victims
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host_clock import host_seconds
 from rdbg.journal.header import image_digest
 
 #: Bytes that periodic snapshots may add to the file before they are thinned.
@@ -290,7 +290,7 @@ class SnapshotStore:
         cpu, devices = self._pages.compress(state.cpu), self._pages.compress(state.devices)
         packed = self._pages.compress(table.astype("<u4").tobytes())
         size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
-        created = int(time.time())
+        created = host_seconds()
         row = (
             name or None,
             state.icount,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 
+from rdbg.errors import RdbgError
+
 
 def large_memory(size: int) -> mmap.mmap:
     """Zeroed memory that the host may keep in huge pages: filling it for the first time is several times cheaper then,
@@ -11,8 +13,11 @@ def large_memory(size: int) -> mmap.mmap:
 
     Args:
         size: bytes.
+
+    Raises:
+        RdbgError: the host has not so much.
     """
-    memory = mmap.mmap(-1, size)
+    memory = _mapped(size)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)
     if advice is not None:
         try:
@@ -20,3 +25,29 @@ def large_memory(size: int) -> mmap.mmap:
         except OSError:
             pass  # a kernel without them: it is slower, nothing else
     return memory
+
+
+def require_address_space(size: int, what: str) -> None:
+    """Check that the host would give so much address space: some libraries end the process where they get none.
+
+    Args:
+        size: bytes.
+        what: it is for, for the message.
+
+    Raises:
+        RdbgError: it would not.
+    """
+    try:
+        _mapped(size).close()
+    except RdbgError as error:
+        raise RdbgError(f"{what}: {error}") from error
+
+
+def _mapped(size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(-1, size)
+    except OSError as error:
+        raise RdbgError(
+            f"the host gives no {size >> 20} MiB of memory more ({error.strerror}); close something, or raise the "
+            "limit (ulimit -v)"
+        ) from error

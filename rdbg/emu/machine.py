@@ -16,7 +16,7 @@ from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
-from rdbg.emu.host_memory import large_memory
+from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
@@ -53,6 +53,8 @@ RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3, Access.CHANGE: 6}
 READS, WRITES = 1, 6
 DIGEST_BYTES = 16
+#: Address space that Unicorn takes for translated code and for itself.
+TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
 
 #: A CPU that waits, and that so many timers in a row have not woken, sleeps until an input comes: no more time passes
@@ -103,6 +105,7 @@ class Machine:
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         timer_line = self.board.cpu_irq_timer
+        require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(
             self._memory, cpu_model(spec.cpu), spec.big_endian, spec.shift, period_ns, timer_line, self
         )

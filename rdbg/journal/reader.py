@@ -152,7 +152,10 @@ class JournalReader:
             self._parsed.move_to_end(index)
             return records
         chunk = self._full[index]
-        payload = os.pread(self._fd, chunk.length, chunk.offset + fmt.CHUNK_HEADER_SIZE)
+        try:
+            payload = os.pread(self._fd, chunk.length, chunk.offset + fmt.CHUNK_HEADER_SIZE)
+        except OSError as error:
+            raise RdbgError(f"{self.path}: cannot read the journal: {error.strerror}") from error
         records = fmt.parse_payload(chunk, payload)
         if records is None:
             raise RdbgError(

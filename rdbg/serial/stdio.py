@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -43,8 +44,12 @@ class TerminalMode:
         """
         if not os.isatty(self._handle):
             return
-        self._saved = termios.tcgetattr(self._handle)
-        mode = termios.tcgetattr(self._handle)
+        try:
+            self._saved = termios.tcgetattr(self._handle)
+            mode = termios.tcgetattr(self._handle)
+        except termios.error:  # its other end has just been closed
+            self._saved = None
+            return
         mode[0] &= ~(
             termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR | termios.IGNCR
             | termios.ICRNL | termios.IXON
@@ -54,12 +59,14 @@ class TerminalMode:
         if not signals:
             mode[3] &= ~termios.ISIG
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
-        termios.tcsetattr(self._handle, termios.TCSANOW, mode)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(self._handle, termios.TCSANOW, mode)
 
     def restore(self) -> None:
         """As it was before."""
         if self._saved is not None:
-            termios.tcsetattr(self._handle, termios.TCSANOW, self._saved)
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._handle, termios.TCSANOW, self._saved)
             self._saved = None
 
 
