@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: kill-soak fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -60,8 +60,13 @@ FUZZ_FILES ?= 100000
 fuzz-files: $(READY)
 	$(BIN)/python -m tests.fuzz.files --files $(FUZZ_FILES)
 
+# A thousand recorders killed at random moments, and what they left replayed; an hour or so.
+KILLS ?= 1000
+kill-soak: $(READY)
+	$(BIN)/python -m tests.soak --kills $(KILLS)
+
 # What takes too long for each change.
-nightly: fuzz fuzz-files
+nightly: fuzz fuzz-files kill-soak
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

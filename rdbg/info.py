@@ -95,9 +95,20 @@ def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str,
     except RdbgError as error:
         problems.append(str(error))
         return
+    periodic = [info for info in snapshots if info.periodic]
     yield "snapshots", f"{len(snapshots)}"
     for info in snapshots:
-        yield "", _snapshot(info)
+        if not info.periodic:
+            yield "", _snapshot(info)
+    if periodic:
+        first, last = periodic[0].icount, periodic[-1].icount
+        yield "", f"{len(periodic)} periodic, icount {first:,} to {last:,}: for going back quickly"
+    bookmarks = sorted(_bookmarks(store, problems).items(), key=lambda item: (item[1], item[0]))
+    if bookmarks:
+        yield "bookmarks", f"{len(bookmarks)}"
+    for name, icount in bookmarks:
+        yield "", f"{name:20} icount {icount:>15,}"
+    for info in snapshots:
         try:
             for _ in store.load(info).pages():
                 pass
@@ -105,10 +116,17 @@ def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str,
             problems.append(str(error))
 
 
+def _bookmarks(store: SnapshotStore, problems: list[str]) -> dict[str, int]:
+    try:
+        return store.notes.bookmarks()
+    except RdbgError as error:
+        problems.append(str(error))
+        return {}
+
+
 def _snapshot(info: SnapshotInfo) -> str:
-    name = info.name or "(periodic)"
     when = seconds_text(info.virtual_ns)
-    return f"{name:20} icount {info.icount:>15,}  {when:>20}  {_size(info.size):>10}  {date_text(info.created)}"
+    return f"{info.name:20} icount {info.icount:>15,}  {when:>20}  {_size(info.size):>10}  {date_text(info.created)}"
 
 
 def _image(image: ImageReference, store: SnapshotStore | None, problems: list[str]) -> str:

@@ -113,6 +113,8 @@ class Session:
                 if standing and server is None:
                     while host.congested and not self._attend():
                         host.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
+                    if self._replayed is not None:
+                        self._tell_agreement(self._replayed)
                     break
                 if standing and not told and self._around.terminal:
                     told = True
@@ -299,6 +301,13 @@ class Session:
 
     def _leave(self) -> None:
         self._leaving = True
+
+    def _tell_agreement(self, replayed: OpenRecording) -> None:
+        """What a replay was for: it is what was recorded."""
+        count = self.timeline.compared
+        digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
+        outcome = digests if count else "it has no state digest to compare with"
+        say(f"replayed {self.timeline.end - self.timeline.start} instructions of {replayed.path}: {outcome}")
 
     def _tell_end(self, reason: StopReason) -> None:
         assert self.server is not None

@@ -106,6 +106,8 @@ class Timeline:
         elif store is not None and not history.live:
             self._stored.load_index()
             self.use_store(store)
+        if not history.live:
+            self._replayer.settle()  # the debugger may have written before the first instruction
 
     def use_store(self, store: SnapshotStore | None) -> None:
         """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""
@@ -172,6 +174,11 @@ class Timeline:
     def diverged(self) -> bool:
         """Whether this replay is known not to be what was recorded."""
         return self._branches.main.track.agreement.diverged
+
+    @property
+    def compared(self) -> int:
+        """How many of the recording's state digests this replay has met, and agreed with."""
+        return self._branches.main.track.agreement.compared
 
     def set_output(self, sink: OutputSink | None) -> None:
         """Where serial output goes. It is given each byte once, when `run` or `step` pass its place for the first time;

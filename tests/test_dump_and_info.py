@@ -17,6 +17,7 @@ from rdbg.info import write_info
 from rdbg.journal.dump import write_dump
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import KIND_DIGEST, EndOfRun, EndReason, Record
+from rdbg.pack import pack
 from rdbg.recording import NewRecording, store_path
 
 SPEC = MachineSpec("malta", "24Kf", True, 1 << 28, 3, (Image("bios", "u-boot.bin", b"boot"),), append="console=ttyS0")
@@ -127,3 +128,24 @@ def test_not_a_journal(tmp_path: Path) -> None:
     for function in (write_dump, write_info):
         with pytest.raises(RdbgError, match="not an rdbg journal"):
             function(str(tmp_path / "x"), io.StringIO())
+
+
+def test_info_of_many_periodic_snapshots_and_of_bookmarks(tmp_path: Path) -> None:
+    """What the user has named is listed; the rest is a line."""
+    recording = NewRecording(str(tmp_path / "j"), SPEC, ("rdbg", "record"), "init")
+    recording.store.save("init", MachineState(0, b"", b""), [], initial=True)
+    for icount in range(100, 2100, 100):
+        recording.store.save("", MachineState(icount, b"", b""), [])
+    recording.store.notes.put_bookmark("crash", 1234)
+    recording.publish()
+    recording.store.close()
+    recording.writer.close(EndOfRun(3000, EndReason.STOPPED))
+    out = io.StringIO()
+    assert write_info(str(tmp_path / "j"), out)
+    lines = out.getvalue().splitlines()
+    assert sum("20 periodic, icount 100 to 2,000" in line for line in lines) == 1
+    assert sum(" icount " in line for line in lines) == 4  # with the one that it starts from, and the bookmark
+    assert any(line.split() == ["crash", "icount", "1,234"] for line in lines)
+    pack(str(tmp_path / "j"), str(tmp_path / "packed"))
+    with pytest.raises(RdbgError, match="this is a packed recording; take it out with rdbg unpack"):
+        write_info(str(tmp_path / "packed"), out)

@@ -23,6 +23,8 @@ from rdbg.journal.records import Record
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
 VERSION = 3
+#: Of a zip archive, which `rdbg pack` makes.
+_PACK_MAGIC = b"PK\x03\x04"
 CHUNK_MAGIC = b"RCHK"
 
 #: A header holds words and digests, no images; more than this is damage.
@@ -47,7 +49,6 @@ _KIND_BITS = 0x1F
 _HAS_PORT = 0x20
 _HAS_VALUE = 0x40
 _HAS_DATA = 0x80
-
 
 
 class _Number(c.Construct):  # type: ignore[misc]  # construct has no types
@@ -235,6 +236,10 @@ def parse_file_header(path: str, data: bytes) -> tuple[int, int]:
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         if data[1:6] == MAGIC[1:6]:
             raise RdbgError(f"{path}: this journal was changed by a text-mode copy; copy it again as binary")
+        if data[: len(_PACK_MAGIC)] == _PACK_MAGIC:
+            raise RdbgError(
+                f"{path}: this is a packed recording; take it out with rdbg unpack {path} NAME, and use NAME"
+            )
         raise RdbgError(f"{path}: not an rdbg journal (no magic number at offset 0); give a file that rdbg recorded")
     if len(data) < FILE_HEADER_SIZE:
         raise RdbgError(f"{path}: this journal is cut off at offset {len(data)}, inside its header; record again")

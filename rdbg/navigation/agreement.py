@@ -28,6 +28,7 @@ class Agreement:
         self._up_to = machine.icount  # agreed, or digested last
         self._digest_cost = 0.0
         self._digest_time = clock()
+        self.compared = 0  #: how many recorded digests agree
         self.diverged = False  #: whether this replay is known not to be what was recorded
 
     @property
@@ -72,4 +73,5 @@ class Agreement:
                 f"the replay diverged from the recording between icount {self._up_to} and icount {position}: "
                 "the state there is not the recorded one; was it recorded with another version of rdbg?"
             )
+        self.compared += 1
         self._up_to = position

@@ -241,3 +241,28 @@ def test_the_history_of_a_live_run_is_replayed_when_the_machine_is_new() -> None
     again = Timeline(machine, history, pace=PACE)
     again.goto(end)
     assert machine.digest() == digest
+
+
+def test_what_was_written_before_the_first_instruction_is_there_at_once(tmp_path: Path) -> None:
+    """Also where nothing else was recorded."""
+    for instructions in (0, 1000):
+        recording = NewRecording(str(tmp_path / "rec"), busy_spec(), initial_snapshot="start")
+        machine = Machine(busy_spec())
+        history = History.recording(recording.writer, LiveQueue(machine.serial_room))
+        live = Timeline(machine, history, store=recording.store, initial_snapshot="start", pace=PACE, sleep=False)
+        recording.publish()
+        live.use_store(recording.store)
+        live.write_memory(0x80300100, b"poked")
+        start = machine.digest()
+        if instructions:
+            live.run(StopConditions(), lambda live=live: live.position >= 1000)  # type: ignore[misc]
+        live.close()
+        recording.store.close()
+        replay = Replay(tmp_path / "rec", "start")
+        assert replay.machine.read_memory(0x80300100, 5) == b"poked"
+        assert replay.machine.digest() == start
+        replay.run()
+        assert replay.machine.digest() == machine.digest()
+        replay.timeline.goto(0)
+        assert replay.machine.digest() == start
+        replay.opened.close()

@@ -1,0 +1,1 @@
+"""Recorders that are killed at random moments, hundreds of them."""
