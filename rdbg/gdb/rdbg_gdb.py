@@ -13,9 +13,17 @@ import re
 import gdb
 
 
+def _execute(command: str, to_string: bool = False) -> str:
+    """Let GDB obey a command; gives what it prints, if wanted. Errors are shown as GDB's own."""
+    try:
+        return str(gdb.execute(command, to_string=to_string))
+    except gdb.error as error:
+        raise gdb.GdbError(str(error)) from None
+
+
 def _monitor(line: str) -> str:
     """What a monitor command prints."""
-    said = str(gdb.execute(f"monitor {line}", to_string=True))
+    said = _execute(f"monitor {line}", to_string=True)
     # Under an IDE some GDBs give the records of the machine interface instead of the text.
     rows = said.splitlines(keepends=True)
     return "".join(str(ast.literal_eval(row[1:].strip())) if row.startswith('@"') else row for row in rows)
@@ -41,7 +49,7 @@ class _Jumps:
     def _position(self) -> str | None:
         try:
             return _monitor("when")
-        except gdb.error:
+        except gdb.GdbError:
             return None  # not connected, or no longer
 
 
@@ -63,13 +71,13 @@ class _When(gdb.Command):  # type: ignore[misc]
 
 
 class _Goto(gdb.Command):  # type: ignore[misc]
-    """Go to a moment: rdbg goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT, and show where that is."""
+    """Go to a moment: rdbg goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK, and show where that is."""
 
     def __init__(self) -> None:
         super().__init__("rdbg goto", gdb.COMMAND_RUNNING)
 
     def invoke(self, argument: str, from_tty: bool) -> None:
-        gdb.execute(f"monitor goto {argument}")
+        _execute(f"monitor goto {argument}")
 
     def complete(self, text: str, word: str | None) -> list[str]:
         return [name for name in _places() if name.startswith(word or "")]
@@ -79,7 +87,7 @@ def _places() -> list[str]:
     """All places with a name; those with blanks in quotes, as ``monitor goto`` wants them."""
     try:
         snapshots, bookmarks = _monitor("info snapshots"), _monitor("info bookmarks")
-    except gdb.error:
+    except gdb.GdbError:
         return ["start", "end"]  # not connected, or running
     names = re.findall(r"^\d+ +(\S.*?) +\S+ (?:[KMG]i)?B +\d+:", snapshots, re.MULTILINE)
     names += re.findall(r"^ *\d+  (.+)$", bookmarks, re.MULTILINE)
@@ -95,7 +103,10 @@ class _LastWrite(gdb.Command):  # type: ignore[misc]
     def invoke(self, argument: str, from_tty: bool) -> None:
         if not argument:
             raise gdb.GdbError("usage: rdbg lastwrite EXPRESSION")
-        value = gdb.parse_and_eval(argument)
+        try:
+            value = gdb.parse_and_eval(argument)
+        except gdb.error as error:
+            raise gdb.GdbError(str(error)) from None
         if value.address is None:
             raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor lastwrite ADDRESS LENGTH")
         address = int(value.address) & 0xFFFFFFFF
@@ -124,7 +135,7 @@ class _Prompt(gdb.Command):  # type: ignore[misc]
 def _prompt(current: str) -> str | None:
     try:
         found = re.search(r"icount (\d+)", _monitor("when"))
-    except gdb.error:
+    except gdb.GdbError:
         found = None  # not connected, or running
     return f"({found[1]}) " if found else None
 

@@ -127,3 +127,15 @@ def test_code_without_symbols_makes_no_warnings(gdb: Gdb) -> None:
     for command in ("stepi", "nexti", "stepi", "reverse-stepi", "backtrace", "x/2i $pc"):
         answer = gdb.run(command)
         assert "start of the function" not in answer and "heuristic-fence-post" not in answer
+
+
+def test_errors_are_said_in_gdbs_words(gdb_program: str) -> None:
+    with Gdb(gdb_program, ELF) as gdb:
+        gdb.run(f"source {SCRIPTS / 'rdbg_gdb.py'}")
+        for command in ("rdbg when", "rdbg goto start", "rdbg lastwrite last", "monitor when"):
+            answer = gdb.run(command)
+            assert '"monitor" command not supported by this target' in answer and "Python" not in answer
+        answer = gdb.run("rdbg lastwrite nothing")
+        assert 'No symbol "nothing" in current context' in answer and "Python" not in answer
+        assert "rdbg goto start" in gdb.run("complete rdbg goto s")
+        assert not gdb.run("rdbg prompt on").errors and not gdb.run("rdbg prompt off").errors
