@@ -34,23 +34,36 @@ class _Jumps:
 
     def __init__(self) -> None:
         self._here: str | None = None
+        self._level = 0
 
     def before(self) -> None:
         """To be called before a monitor command."""
+        self._level = _selected_level()
         self._here = self._position()
 
     def after(self) -> None:
-        """To be called after it. GDB is made to stop where it stands: that shows the place and the displays, and tells
-        front ends, whose windows would go on showing the old frame."""
+        """To be called after it, when GDB has forgotten what it knew. GDB is made to stop where the guest stands now:
+        that shows the place and the displays, and tells front ends, whose windows would go on showing the old frame.
+        A command that has not moved it leaves the frame that the user looks at."""
         now = self._position()
         if self._here is not None and now is not None and now != self._here:
             gdb.execute("stepi 0")
+        elif now is not None and self._level:
+            gdb.execute(f"frame level {self._level}", to_string=True)
 
     def _position(self) -> str | None:
         try:
             return _monitor("when")
         except gdb.GdbError:
             return None  # not connected, or no longer
+
+
+def _selected_level() -> int:
+    """How many calls out the frame is that the user looks at."""
+    try:
+        return int(gdb.selected_frame().level())
+    except gdb.error:
+        return 0  # not connected, or running
 
 
 class _Rdbg(gdb.Command):  # type: ignore[misc]

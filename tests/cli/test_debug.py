@@ -126,6 +126,15 @@ def test_a_batch_ends_at_the_first_command_that_fails(gdb_program: str, commands
     assert (b"$1 = 1" in done.stdout) == (commands[0] == "print 1")
 
 
+def test_a_gdb_that_is_killed_is_no_success(tmp_path: Path) -> None:
+    """As by its own abort()."""
+    program = tmp_path / "gdb"
+    program.write_text("#!/bin/sh\ncase $* in *architecture*) echo mips:isa32r2;; *) kill -ABRT $$;; esac\n")
+    program.chmod(0o755)
+    done = rdbg("debug", TANK, "-serial", "null", "--gdb-program", program, "--batch")
+    assert_one_line(done, 1, str(program), "SIGABRT")
+
+
 def test_gdb_shows_the_frame_where_it_begins(gdb_program: str) -> None:
     done = rdbg("debug", TANK, "-serial", "null", "--gdb-program", gdb_program, "--at", "0", "--batch")
     assert b"0xbfc00000 in ?? ()" in done.stdout and b"Source directories" not in done.stdout

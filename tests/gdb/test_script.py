@@ -82,6 +82,16 @@ def test_what_does_not_move_is_no_stop(gdb: Gdb) -> None:
         assert not gdb.run(command).stops
 
 
+def test_the_frame_that_one_looks_at_stays(gdb: Gdb) -> None:
+    """Else the next variable would be another function's."""
+    gdb.run("break note")
+    gdb.run("reverse-continue")
+    gdb.run("up")
+    for command in ("monitor when", "rdbg when", "rdbg lastwrite last", "monitor goto nowhere"):
+        gdb.run(command)
+        assert "#1" in gdb.run("frame").text and gdb.value("rounds") == 100
+
+
 def test_the_script_may_be_loaded_when_gdb_is_connected(gdb_program: str) -> None:
     with Guest("kernel", str(ELF), "--run", "6000", "--finish") as guest, Gdb(gdb_program, ELF) as gdb:
         gdb.connect(guest.port)
