@@ -216,7 +216,8 @@ def _symbols(words: Sequence[str]) -> int:
     options = replace(_replaying(line.options, _one_file("symbols", line.operands)), serials=(_NOWHERE,))
     session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal=False))
     try:
-        table = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
+        with session.interruptible():
+            table = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
     finally:
         session.close()
     moved = f" (the kernel has moved itself by {table.moved:#x})" if table.moved else ""

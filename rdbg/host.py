@@ -64,12 +64,15 @@ class Host:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Meanwhile SIGINT raises KeyboardInterrupt, as before."""
-        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Meanwhile SIGINT raises KeyboardInterrupt, as before, and the other ending signals SystemExit: for what does
+        not ask whether to end."""
+        previous = {number: signal.signal(number, _leave) for number in _ENDING_SIGNALS}
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     @property
     def consoles(self) -> list[MonitorConsole]:
@@ -137,6 +140,10 @@ class Host:
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +135,11 @@ class Session:
         assert self._host is not None
         with self._host.interruptible():
             travel(MonitorSession(self.timeline, self._attend, lambda: None), place)
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """For what reads the guest at length where it stands: signals end it at once."""
+        assert self._host is not None
+        return self._host.interruptible()
 
     @property
     def console_is_shown(self) -> bool:

@@ -13,7 +13,6 @@ from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.timeline import Timeline
 
 _KSEG0 = 0x8000_0000
-_KSEG0_BYTES = 0x2000_0000
 
 
 def kernel_symbols(timeline: Timeline) -> KernelTable:
@@ -23,7 +22,9 @@ def kernel_symbols(timeline: Timeline) -> KernelTable:
         RdbgError: no table is found.
     """
     machine = timeline.machine
-    memory = machine.read_memory(_KSEG0, _KSEG0_BYTES)
+    # RAM alone: what devices show there is no kernel's, and reading it takes minutes.
+    length = next((area.length for area in machine.memory_areas() if area.start == _KSEG0 and area.kind == "ram"), 0)
+    memory = machine.read_memory(_KSEG0, length)
     table = KallsymsReader(memory, machine.big_endian).read()
     code = {symbol.name: symbol.address for symbol in table.symbols}
     exported = exported_symbols(memory, machine.big_endian, code)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sqlite3
+import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.cli.command import TANK, assert_one_line, rdbg, start
+from tests.emu.test_hostile_states import elf_of
 from tests.forgery import change_store, packed, unpacked
 
 
@@ -82,3 +87,30 @@ def test_the_state_that_a_recording_starts_from(
     done = rdbg("replay", recording, "-serial", "null")
     assert_one_line(done, 1, "Could not load snapshot for icount replay" if column != "virtual_ns" else "rec")
     assert any(part in done.stderr.decode() for part in said.split("|")), done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_symbols_of_a_guest_that_makes_them_take_for_ever(tmp_path: Path, number: signal.Signals) -> None:
+    """Memory full of what a kernel's table begins with: a signal ends the search at once, and leaves no file."""
+    digits = b"".join(b"%d\0" % digit for digit in range(10))
+    image = elf_of(struct.pack("<2I", 0x1000FFFF, 0) + digits * 500_000, at=1 << 20)
+    (tmp_path / "k.elf").write_bytes(image)
+    process = start("record", "-o", tmp_path / "rec", "-kernel", tmp_path / "k.elf", "-serial", "null", "-m", "32")
+    while not (tmp_path / "rec").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=60)
+    process = start("symbols", tmp_path / "rec", "-o", tmp_path / "out")
+    while _seconds_of_cpu(process.pid) < 3:  # it has begun long since
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)  # the search itself would take hours
+    assert b"Traceback" not in errors and process.returncode == 128 + number
+    assert not (tmp_path / "out").exists()
+
+
+def _seconds_of_cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -120,18 +120,19 @@ def _spec(board: str) -> MachineSpec:
     return MachineSpec("bare", "24Kf", False, 1 << 20, 3, images)
 
 
-def elf_of(code: bytes, memory: int | None = None) -> bytes:
-    """A little-endian executable of one segment at 0x80000000.
+def elf_of(code: bytes, memory: int | None = None, at: int = 0) -> bytes:
+    """A little-endian executable of one segment in kseg0.
 
     Args:
         code: its bytes.
         memory: bytes in memory that it asks for; None: as many.
+        at: physical address.
     """
     head = struct.pack(
-        "<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1" + bytes(9), 2, 8, 1, 0x80000000, 52, 0, 0, 52, 32, 1, 0, 0, 0
+        "<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1" + bytes(9), 2, 8, 1, 0x80000000 + at, 52, 0, 0, 52, 32, 1, 0, 0, 0
     )
     size = len(code) if memory is None else memory
-    return head + struct.pack("<8I", 1, 84, 0x80000000, 0, len(code), size, 7, 4) + code
+    return head + struct.pack("<8I", 1, 84, 0x80000000 + at, at, len(code), size, 7, 4) + code
 
 
 @pytest.mark.parametrize("board", ["malta", "bare"])
