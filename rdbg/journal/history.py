@@ -110,7 +110,7 @@ class History:
             history.notice = reader.damage.line(reader.path)
         elif reader.end is None:
             history.notice = (
-                f"{reader.path}: the recording has no end marker (its recorder was killed); "
+                f"{reader.path}: the recording has no end marker (its recorder was killed, or its disk was full); "
                 f"it is used up to icount {reader.covered}"
             )
         return history
