@@ -148,15 +148,15 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
 
 cdef inline void go_to(Cpu *c, uint32_t pc, bint window) noexcept nogil:
     """Go on at ``pc``; ``window``: it is a control transfer whatever stands before."""
-    if pc & 3:
-        c.base += 1
-        note_bad_address(c, EXC_ADEL, pc)
-        pc = enter_exception(c, EXC_ADEL, 0x180, pc, False)
     c.next_pc = pc
     no_block(c, NO_BLOCK if window else pc)
     if c.stepping and window:
         c.limit = c.base
         plan_closer(c)
+    if pc & 3:                                   # an exception of its own, at the next position
+        c.why = WHY_RESTART
+        uc_emu_stop(c.uc)
+        return
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &pc)
 
 

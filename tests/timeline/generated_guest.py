@@ -48,11 +48,14 @@ STORES = {"sh": (0x29, 24, (0, 2)), "sb": (0x28, 24, (0, 3)), "swl": (0x2A, 24, 
 
 REFILL = [mfc0(26, 8), r_type(0x02, 0, 26, 26, 13), r_type(0x00, 0, 26, 26, 7), i_type(0x0D, 26, 26, 0x1F),
           mtc0(26, 2), i_type(0x0D, 26, 26, 0x5F), mtc0(26, 3), 0x42000006, ERET]  # fmt: skip
-#: Interrupts set the timer anew; of anything else the instruction is skipped, with its branch if it sits in a slot.
+#: Interrupts set the timer anew; of anything else the instruction is skipped, with its branch if it sits in a slot. Who
+#: has jumped elsewhere is sent to the start.
 GENERAL = [
     mfc0(26, 13), i_type(0x0C, 26, 27, 0x7C), i_type(0x05, 27, 0, 6), mfc0(27, 9),
     addiu(27, 27, TICKS), mtc0(27, 11), addiu(21, 21, 1), ERET, NOP,
-    mfc0(27, 14), i_type(0x01, 26, 0x01, 2), addiu(27, 27, 4), addiu(27, 27, 4), mtc0(27, 14), addiu(22, 22, 1), ERET,
+    mfc0(27, 14), i_type(0x01, 26, 0x01, 2), addiu(27, 27, 4), addiu(27, 27, 4),
+    r_type(0x00, 0, 27, 26, 3), r_type(0x02, 0, 26, 26, 19), i_type(0x0E, 26, 26, 0x10), i_type(0x04, 26, 0, 2),
+    r_type(0x02, 0, 27, 27, 2), lui(27, CODE >> 18), r_type(0x00, 0, 27, 27, 2), mtc0(27, 14), addiu(22, 22, 1), ERET,
 ]  # fmt: skip
 
 
@@ -275,7 +278,8 @@ class Generator:
                 self.words += [self.branch_word(r.choice([1, 1, 2, 3])), self.plain(), *[self.alu() for _ in range(4)]]
         del self.words[WORDS - 24 :]
         self.words += [NOP] * 8
-        self.words += [lui(25, CODE >> 16), r_type(8, 25, 0, 0), NOP]
+        back = [lui(25, CODE >> 16), r_type(8, 25, 0, 0), NOP]
+        self.words += back * ((0x4000 - len(self.words)) // len(back))  # the rest of 64 KiB leads back
         return self.words
 
     def leap(self, to: int) -> None:

@@ -209,8 +209,10 @@ class Trial:
             before = self.timeline.position
             if before == 0:
                 return
-            self.timeline.reverse_step()
-            self._check("reverse-step", before - 1)
+            self.timeline.reverse_step()  # which passes over handlers
+            self._check(f"reverse-step from {before}")
+            if self.timeline.position >= before:
+                raise Mismatch(f"reverse-step from {before} to {self.timeline.position}")
 
     def _ahead(self, target: int) -> None:
         self.timeline.goto(target)
