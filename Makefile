@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: kill-soak fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: gdb-suite kill-soak fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -65,8 +65,16 @@ KILLS ?= 1000
 kill-soak: $(READY)
 	$(BIN)/python -m tests.soak --kills $(KILLS)
 
+# GDB's own tests (Debian's gdb-source) on rdbg and on QEMU, in both byte orders: rdbg must pass as many. Half an hour.
+SUITE_PACKAGES := gdb-source dejagnu expect gdb-multiarch qemu-system-mips gcc-mipsel-linux-gnu gcc-mips-linux-gnu
+gdb-suite: $(READY)
+	@dpkg -s $(SUITE_PACKAGES) >/dev/null 2>&1 || { \
+	if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
+	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends $(SUITE_PACKAGES); }
+	$(BIN)/python -m tests.gdb_suite
+
 # What takes too long for each change.
-nightly: fuzz fuzz-files kill-soak
+nightly: fuzz fuzz-files kill-soak gdb-suite
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

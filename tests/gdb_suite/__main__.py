@@ -73,6 +73,7 @@ def run(suite: Path, work: Path, name: str, compiler: str, server: str, gdb: str
         **os.environ,
         "SUITE_CC": compiler,
         "SUITE_RUNTIME": runtime_of(compiler, work),
+        "SUITE_HEADERS": str(HERE / "include"),
         "SUITE_SCRIPT": str(HERE / "guest.ld"),
         "SUITE_SERVER": server,
     }

@@ -84,6 +84,28 @@ int printf(const char *format, ...)
     return 0;
 }
 
+int fprintf(void *file, const char *format, ...)
+{
+    (void)file;
+    (void)format;
+    return 0;
+}
+
+int fflush(void *file)
+{
+    (void)file;
+    return 0;
+}
+
+int setvbuf(void *file, char *buffer, int mode, size_t size)
+{
+    (void)file;
+    (void)buffer;
+    (void)mode;
+    (void)size;
+    return 0;
+}
+
 int puts(const char *text)
 {
     (void)text;
@@ -93,6 +115,26 @@ int puts(const char *text)
 int putchar(int character)
 {
     return character;
+}
+
+int getchar(void)
+{
+    return -1;
+}
+
+long read(int file, void *to, size_t size)
+{
+    (void)file;
+    (void)to;
+    (void)size;
+    return 0;
+}
+
+long write(int file, const void *from, size_t size)
+{
+    (void)file;
+    (void)from;
+    return (long)size;
 }
 
 unsigned sleep(unsigned seconds)
