@@ -12,6 +12,34 @@ cdef bint slot_runs(Cpu *c, uint32_t pc) noexcept nogil:
         is_likely(w) and not likely_taken(w, gpr(c, (w >> 21) & 31), gpr(c, (w >> 16) & 31), fcsr(c)))
 
 
+cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
+    """The block at ``pc`` could not be translated: it ends with a branch-likely that is never taken, whose slot lies in
+    the next page, which cannot be fetched. The translator passes over the slot, and the CPU never fetches it.
+
+    What comes before the branch runs as a block of its own; the branch is done by hand.
+    """
+    cdef uint32_t last = pc | (PAGE_BYTES - 4)
+    cdef uint64_t icount = position(c)
+    stand_at(c, pc, icount)
+    if pc != last:
+        c.arm_at = last
+        c.why = WHY_ARM
+        return
+    remember_block(&c.blocks, <uint64_t>pc << 32 | 4)
+    if icount + 1 >= c.limit:                    # nothing stops between the two
+        c.why = WHY_LIMIT
+        return
+    if c.probe and stops_here(c, pc, icount) and not passes(c, pc, icount):
+        if not c.last_hit:
+            c.why = WHY_BREAKPOINT
+            return
+        note_hit(c, icount, pc)
+    if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
+        set_gpr(c, 31, pc + 8)
+    stand_at(c, pc + 8, icount + 2)
+    c.why = WHY_NONE
+
+
 cdef void handle_fault(Cpu *c) noexcept nogil:
     """The fill callback found an exception: enter it. A position to stop at may lie right before it."""
     cdef uint32_t pc = c.exc_pc
@@ -20,6 +48,9 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
     cdef uint64_t icount
     cdef int code = c.exc_code
     cdef bint slot
+    if c.exc_access == FETCH and not pc & 3 and c.exc_address >> PAGE_BITS == (pc >> PAGE_BITS) + 1:
+        pass_over_slot(c, pc)
+        return
     if c.exc_access == FETCH:
         icount = position(c)
         slot = slot_block(c, pc)

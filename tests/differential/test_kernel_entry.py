@@ -71,7 +71,8 @@ finish: b       finish
 """
 
 
-def _build(source: str, big_endian: bool, folder: Path) -> tuple[Path, int]:
+def build(source: str, big_endian: bool, folder: Path) -> tuple[Path, int]:
+    """Assemble and link a kernel; gives its file and the address of ``finish``."""
     text, made, elf = folder / "entry.s", folder / "entry.o", folder / "entry.elf"
     text.write_text(source)
     order = "-EB" if big_endian else "-EL"
@@ -86,7 +87,7 @@ def _build(source: str, big_endian: bool, folder: Path) -> tuple[Path, int]:
 @pytest.mark.real("qemu-system-mips", "gcc-mipsel-linux-gnu", "gcc-mips-linux-gnu")
 @pytest.mark.parametrize("big_endian", [False, True], ids=["little", "big"])
 def test_registers_arguments_and_services(big_endian: bool, tmp_path: Path) -> None:
-    elf, finish = _build(_ENTRY, big_endian, tmp_path)
+    elf, finish = build(_ENTRY, big_endian, tmp_path)
     qemu = memory_from_qemu(elf, finish, RESULTS, _SIZE, big_endian)
     rdbg = memory_from_rdbg(elf, finish, RESULTS, _SIZE, big_endian)
     assert rdbg.hex(" ", 4) == qemu.hex(" ", 4)
@@ -99,7 +100,7 @@ def test_registers_arguments_and_services(big_endian: bool, tmp_path: Path) -> N
 @pytest.mark.parametrize("big_endian", [False, True], ids=["little", "big"])
 def test_an_exception_without_vectors_hangs_in_the_rom(big_endian: bool, tmp_path: Path) -> None:
     """QEMU does so: seen with its GDB server, which says the same place again and again."""
-    elf, _ = _build(_EXCEPTION, big_endian, tmp_path)
+    elf, _ = build(_EXCEPTION, big_endian, tmp_path)
     image = Image("kernel", str(elf), elf.read_bytes())
     machine = Machine(MachineSpec("malta", "24Kf", big_endian, 64 << 20, 3, (image,)))
     machine.run(RunRequest(until=100_000))
