@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdbg.checkpoints.accesses import Accesses
 from rdbg.checkpoints.cleared import Cleared
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.machine_api import Access, Space, Touched, Watch
@@ -158,7 +159,8 @@ class IntervalIndex:
         self._most_intervals = most_intervals
         self._most_bytes = most_bytes
         self.nbytes = 0  #: bytes held, roughly
-        self.cleared = Cleared()  #: what searches have learnt beyond that
+        self.cleared = Cleared()  #: what searches have learnt beyond that: where accesses are not,
+        self.accesses = Accesses()  #: and where they are
 
     def __len__(self) -> int:
         return len(self._intervals)
@@ -239,6 +241,7 @@ class IntervalIndex:
     def forget_after(self, position: int) -> list[Interval]:
         """Drop, and give, what is known of positions from ``position`` on: the run went another way."""
         self.cleared.forget_after(position)
+        self.accesses.forget_after(position)
         low = bisect_left(self._starts, position)
         dropped = self._intervals[low:]
         self._replace(low, len(self._starts), [])

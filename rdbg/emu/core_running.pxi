@@ -368,12 +368,15 @@ cdef class Running(HostAccess):
         return self.c.watch_direct != 0
 
     @property
-    def watch_blocks(self):
-        """(first icount, last) of the latest blocks with watched accesses of a last_hit run, earliest first."""
+    def watched_blocks(self):
+        """Of the latest blocks with watched accesses of a last_hit run, in order, [(position at their start, end)]; then
+        whether these are all."""
         cdef Cpu *c = self.c
         cdef uint64_t n
-        return [(c.hits[n & (MOST_HITS - 1)].start, c.hits[n & (MOST_HITS - 1)].end)
-                for n in range(c.hit_count - min(c.hit_count, MOST_HITS), c.hit_count)]
+        cdef uint64_t first = c.hit_count - min(c.hit_count, MOST_HITS)
+        blocks = [(c.hits[n & (MOST_HITS - 1)].start, c.hits[n & (MOST_HITS - 1)].end)
+                  for n in range(first, c.hit_count)]
+        return blocks, first == 0
 
     @property
     def watch_hit(self):

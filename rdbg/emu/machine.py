@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgpack
 import numpy
@@ -20,6 +20,7 @@ from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
+    Block,
     Conditions,
     Extent,
     MachineState,
@@ -35,6 +36,7 @@ from rdbg.emu.machine_api import (
     StopKind,
     Touched,
     Watch,
+    WatchedBlocks,
     WatchHit,
     Write,
     Writer,
@@ -71,9 +73,9 @@ KSEG01 = 2  # the upper two bits of an address that no TLB translates (MIPS32 PR
 class _ExactHits:
     """What a run in single steps has noted."""
 
-    breakpoint: ScanHit | None = None
-    watch: ScanHit | None = None
-    blocks: list[tuple[int, int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.breakpoint: ScanHit | None = None
+        self.blocks: list[Block] = []
 
 
 class Machine:
@@ -249,13 +251,11 @@ class Machine:
             hit = self.core.watched_access() if request.watches else None
             if hit is not None and hits is None:
                 return RunStop(StopKind.WATCHPOINT, here, pc, self._watch_hit(*hit))
-            elif hit is not None and hits is not None:
-                hits.watch = ScanHit(here, pc, self._ranges[hit[0]][0])
             if request.slice is not None and here - start >= request.slice:
                 return RunStop(StopKind.PAUSED, here, self.core.pc)
             stop = self._stop(self.core.step())
-            if hits is not None and self.core.watch_blocks:
-                hits.blocks.append((here, self.core.icount))
+            if hits is not None and (hit is not None or self.core.watched_blocks[0]):
+                hits.blocks.append(Block(here, self.core.icount))
             if stop.kind is not StopKind.LIMIT:
                 return stop
 
@@ -320,17 +320,12 @@ class Machine:
         return None if hit is None else ScanHit(*hit)
 
     @property
-    def last_watch_hit(self) -> ScanHit | None:
-        """The block of the last watched access of a ``last_hit`` run."""
+    def watched_blocks(self) -> WatchedBlocks:
+        """Where watched accesses were made in a ``last_hit`` run."""
         if self._exact_hits is not None:
-            return self._exact_hits.watch
-        hit = self.core.watch_hit
-        return None if hit is None else ScanHit(hit[0], hit[1], self._ranges[hit[2]][0])
-
-    @property
-    def watched_blocks(self) -> Sequence[tuple[int, int]]:
-        """The latest blocks with watched accesses of a ``last_hit`` run."""
-        return self.core.watch_blocks if self._exact_hits is None else self._exact_hits.blocks
+            return WatchedBlocks(self._exact_hits.blocks)
+        blocks, complete = self.core.watched_blocks
+        return WatchedBlocks([Block(*block) for block in blocks], complete)
 
     def kick(self) -> None:
         """Make a run in progress pause soon."""

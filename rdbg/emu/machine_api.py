@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,8 +179,8 @@ class RunRequest:
         breakpoints: virtual addresses to stop before, also at the start position, unless it ``passes`` that one.
         conditions: of breakpoints; the machine evaluates them where it stands.
         watches: watched ranges.
-        last_hit: do not stop at hits: run to ``until`` and report the last breakpoint and watch
-            hits at positions < until in ``Machine.last_breakpoint_hit`` / ``last_watch_hit``.
+        last_hit: do not stop at hits: run to ``until`` and report those at positions < until in
+            ``Machine.last_breakpoint_hit`` and ``watched_blocks``.
         exact: single-step, see RunStop.rerun_from. To leave a watched access behind, `step` over it first.
         wait_idle: come back with IDLE when the CPU waits, so that the caller lets host time pass
             (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
@@ -202,18 +202,31 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class ScanHit:
-    """A hit noted in a ``last_hit`` run.
-
-    Args:
-        position: for a breakpoint: exactly where PC is at it. For a watch: the start of the block that
-            made the access; run from there with ``exact`` to find the instruction (and later ones in that block).
-        pc: address of the breakpoint, or of the block.
-        watch: the watch, if it was one.
-    """
+    """A breakpoint's hit noted in a ``last_hit`` run: the position, and PC, where it is."""
 
     position: int
     pc: int
-    watch: Watch | None = None
+
+
+class Block(NamedTuple):
+    """Positions from ``start`` up to (not including) ``end``: of a run's basic block, or a piece of it."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class WatchedBlocks:
+    """Where a ``last_hit`` run may have made watched accesses, and nowhere else: an exact run through a block finds
+    the instructions that do.
+
+    Args:
+        blocks: in the order in which they ran.
+        complete: whether these are all; else the latest.
+    """
+
+    blocks: Sequence[Block] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -316,15 +329,7 @@ class MachineApi(Protocol):
     def last_breakpoint_hit(self) -> ScanHit | None: ...
 
     @property
-    def last_watch_hit(self) -> ScanHit | None: ...
-
-    @property
-    def watched_blocks(self) -> Sequence[tuple[int, int]]:
-        """The latest blocks with watched accesses of a ``last_hit`` run, earliest first: positions of start and end.
-
-        An exact run from the one to the other finds the access, if an exception has not ended the block before.
-        """
-        ...
+    def watched_blocks(self) -> WatchedBlocks: ...
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.snapshot import SnapshotInfo
-from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, ScanHit, StopKind
+from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, ScanHit, StopKind
 from rdbg.errors import RdbgError
 from rdbg.journal.history import History
 from rdbg.navigation.agreement import Agreement
@@ -33,34 +33,36 @@ Origin = Checkpoint | SnapshotInfo
 #: translator ends them below 376 instructions.
 EXACT_SPAN = 512
 
-#: Blocks with watched accesses that a scan keeps: as many as the machine does.
-MOST_BLOCKS = 1024
+#: Blocks with watched accesses that a scan keeps.
+_MOST_BLOCKS = 1024
 
 
 class LastHits:
     """The latest hits of a scan that runs over several stretches.
 
     Args:
-        with_blocks: keep the latest blocks with watched accesses, too.
+        start: where it begins.
     """
 
-    def __init__(self, with_blocks: bool = False) -> None:
+    def __init__(self, start: int) -> None:
         self.breakpoint: ScanHit | None = None
-        self.watch: ScanHit | None = None
-        self.blocks: list[tuple[int, int]] = []
-        self._with_blocks = with_blocks
+        self.blocks: list[Block] = []  #: in which there may be watched accesses, in order
+        self.since = start  #: from where on they are all that there are
 
     def note(self, machine: MachineApi, low: int, high: int) -> None:
         """Take over what the machine noted in a run over positions from ``low`` up to (not including) ``high``."""
         hit = machine.last_breakpoint_hit
         if hit is not None and low <= hit.position < high:
             self.breakpoint = hit
-        hit = machine.last_watch_hit
-        if hit is not None and low <= hit.position < high:
-            self.watch = hit
-        if self._with_blocks:
-            self.blocks += [block for block in machine.watched_blocks if low <= block[0] < high]
-            del self.blocks[:-MOST_BLOCKS]
+        watched = machine.watched_blocks
+        blocks = [block for block in watched.blocks if low <= block.start < high]
+        if not watched.complete:
+            self.blocks, self.since = blocks, blocks[0].start if blocks else high
+        else:
+            self.blocks += blocks
+        if len(self.blocks) > _MOST_BLOCKS:
+            self.blocks = self.blocks[-_MOST_BLOCKS:]
+            self.since = self.blocks[0].start
 
 
 class Replayer:
@@ -88,6 +90,7 @@ class Replayer:
         self.history = history
         self.keeper = keeper
         self.stored = stored
+        self._pinned: Checkpoint | None = None  # where was looked closely last
         self.pace = pace
         self.output = OutputGate()
         self.saver: Saver | None = None
@@ -112,6 +115,7 @@ class Replayer:
 
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
+        self._pin(None)
         self.history, self.stored, self.output, self.saver = track.history, track.stored, track.output, track.saver
         self.agreement = track.agreement
         self.machine.inputs = self.history
@@ -166,6 +170,8 @@ class Replayer:
     def latest(self, position: int) -> Origin:
         """The latest state at or before ``position`` that can be restored, in memory or on disk."""
         found = self._in_memory(position)
+        if self._pinned is not None and found.position < self._pinned.position <= position:
+            found = self._pinned
         info = self.stored.latest(position)
         # Reading pages from disk takes as long as some replay does.
         if info is not None and info.position - found.position > self.spacing // 2:
@@ -205,6 +211,12 @@ class Replayer:
         if found is None:
             raise RdbgError(f"icount {position} is before the start of this run")
         return found
+
+    def _pin(self, checkpoint: Checkpoint | None) -> None:
+        """Keep one state beside all that memory allows, in place of the one before."""
+        if self._pinned is not None:
+            self.keeper.store.release(self._pinned.table)
+        self._pinned = checkpoint
 
     # --- running -------------------------------------------------------------------------------
     def advance(self, request: RunRequest, hits: LastHits | None = None) -> RunStop:
@@ -349,7 +361,9 @@ class Replayer:
             if self.advance(RunRequest(until=place)).kind is StopKind.LIMIT:
                 break
         self.settle()  # the debugger may have written where the checkpoint stands
-        self.checkpoint_if_far(self.pace.rung)
+        # The next such place begins from here, also where memory is too short for a checkpoint: else each would go back
+        # over all before it.
+        self._pin(self.capture())
         start = self.machine.icount
         end = start + EXACT_SPAN
         if request.until is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+from rdbg.checkpoints.accesses import Stretch, WatchedAccess
 from rdbg.checkpoints.interval_index import Wanted
-from rdbg.emu.machine_api import RunRequest, StopKind, Watch, WatchHit
-from rdbg.navigation.replayer import EXACT_SPAN, LastHits, Origin, Replayer
+from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
+from rdbg.navigation.reach import Reach
+from rdbg.navigation.replayer import LastHits, Origin, Replayer
 from rdbg.navigation.stops import Interrupted, StopConditions
 
 
@@ -27,6 +30,10 @@ class Found:
     position: int
     before: int
     watch: WatchHit | None = None
+
+
+def _found(access: WatchedAccess) -> Found:
+    return Found(access.after, access.before, access.hit)
 
 
 class Search:
@@ -56,108 +63,135 @@ class Search:
         """The latest hit of [start, origin), or None.
 
         Walks the intervals between checkpoints backward and skips those that the index rules out. The others
-        are replayed to their end without stopping at hits, so many hits cost no more than one.
+        are replayed to their end without stopping at hits, so many hits cost no more than one; and what was
+        come across is remembered, so that the hit before costs no more replay.
 
         Raises:
             SearchInterrupted: the user asked to stop.
         """
         high = origin
+        reach = Reach(self._replayer, start)
         while high > start and self._wanted:
             possible = self._replayer.keeper.index.latest_possible(start, high, self._wanted)
             if possible is None:
                 return None
             high = possible
-            checkpoint = self._replayer.latest(high - 1)
-            found = self._in_interval(checkpoint, high)
+            known = self._known(high)
+            if known is not None:
+                access = self._among(known, high)
+                low = known.start
+                self._clear(low if access is None else access.after, high)
+                found = None if access is None else _found(access)
+            else:
+                checkpoint = reach.origin(high)
+                low = checkpoint.position
+                found = self._in_interval(checkpoint, high)
             if found is not None:
                 return found
-            high = checkpoint.position
+            high = low
         return None
+
+    def _known(self, high: int) -> Stretch | None:
+        """A stretch up to ``high`` in which all possible accesses are known and no breakpoint can be hit."""
+        index = self._replayer.keeper.index
+        stretch = index.accesses.around(self._watches, high) if self._watches else None
+        if stretch is not None and self._breakpoints:
+            if index.latest_possible(stretch.start, high, Wanted(self._breakpoints)) is not None:
+                return None
+        return stretch
 
     def _in_interval(self, checkpoint: Origin, high: int) -> Found | None:
         """The latest hit from a checkpoint up to ``high``."""
         self._replayer.restore(checkpoint)
-        breakpoint_at, block = self._scan(high, self._breakpoints, self._watches)
-        if breakpoint_at is not None and (block is None or block + EXACT_SPAN <= breakpoint_at):
-            # No block that ends so much earlier can hold a later hit.
-            self._clear(checkpoint.position if block is None else block + EXACT_SPAN, high)
-            return Found(breakpoint_at, breakpoint_at)
-        access = self._latest_access(checkpoint, block, high)
-        self._clear(checkpoint.position if access is None else access.position, high)
-        if breakpoint_at is None:
-            return access
+        hits = self._scan(high, self._breakpoints)
+        breakpoint_at = None if hits.breakpoint is None else hits.breakpoint.position
+        low = checkpoint.position if breakpoint_at is None else breakpoint_at
+        access = self._latest_access(hits, low, high)
+        self._clear(low if access is None else access.after, high)
         # At the same place the breakpoint counts: GDB steps back from an access, and would never see the breakpoint.
-        if access is not None and access.position > breakpoint_at:
-            return access
-        return Found(breakpoint_at, breakpoint_at)
+        if access is not None and (breakpoint_at is None or access.after > breakpoint_at):
+            return _found(access)
+        return None if breakpoint_at is None else Found(breakpoint_at, breakpoint_at)
 
     def _clear(self, start: int, end: int) -> None:
         """Let later searches know that no watched access was made there."""
         self._replayer.keeper.index.cleared.note(self._watches, start, end)
 
-    def _scan(
-        self, high: int, breakpoints: frozenset[int], watches: tuple[Watch, ...]
-    ) -> tuple[int | None, int | None]:
-        """Run to ``high`` and note the last breakpoint hit's position and the last accessing block's."""
-        breakpoint_at: int | None = None
-        block: int | None = None
-        while (position := self._machine.icount) < high:
-            if breakpoints and self._machine.stops_here(
-                breakpoints, self._conditions
-            ):  # a run does not report the place it starts from
-                breakpoint_at = position
-            hits = LastHits()
-            request = RunRequest(
-                until=high,
-                slice=self._replayer.slice,
-                breakpoints=breakpoints,
-                conditions=self._conditions if breakpoints else {},
-                watches=watches,
-                last_hit=True,
-            )
+    def _scan(self, high: int, breakpoints: frozenset[int]) -> LastHits:
+        """Run to ``high`` and note what is hit on the way."""
+        hits = LastHits(self._machine.icount)
+        request = RunRequest(
+            until=high,
+            slice=self._replayer.slice,
+            breakpoints=breakpoints,
+            conditions=self._conditions if breakpoints else {},
+            watches=self._watches,
+            last_hit=True,
+        )
+        while self._machine.icount < high:
             stop = self._replayer.advance(request, hits)
-            if hits.breakpoint is not None and hits.breakpoint.position < high:
-                breakpoint_at = hits.breakpoint.position
-            if hits.watch is not None:
-                block = hits.watch.position
             if stop.kind is not StopKind.PAUSED:
                 break
             self._replayer.checkpoint_regularly()
             # The same may be asked again: know more finely what was touched here.
             self._replayer.keeper.look(self._replayer.slice // 2)
             self._poll()
-        return breakpoint_at, block
+        return hits
 
-    def _latest_access(self, checkpoint: Origin, block: int | None, high: int) -> Found | None:
-        """The last watched access before ``high``, in ``block`` or, where the scan was too careful, before it."""
-        while block is not None:
-            access = self._last_access(block, high)
+    def _latest_access(self, hits: LastHits, low: int, high: int) -> WatchedAccess | None:
+        """The last watched access of [low, high), once a stretch that contains it was scanned."""
+        while True:
+            stretch = Stretch(hits.since, high, hits.blocks)
+            if hits.blocks:
+                self._replayer.keeper.index.accesses.note(self._watches, stretch)
+            access = self._among(stretch, high, low)
+            if access is not None or hits.since <= low:
+                return access
+            # More blocks than are noted, and none of them makes the access after all.
+            # (Where the scan began there may be no checkpoint any more.)
+            self._replayer.restore(self._replayer.latest(low))
+            high = hits.since
+            hits = self._scan(high, frozenset())
+
+    def _among(self, stretch: Stretch, high: int, low: int = 0) -> WatchedAccess | None:
+        """The last watched access of [low, high) in a stretch whose possible ones are known."""
+        while True:
+            access = stretch.latest(high)
             if access is not None:
                 return access
-            self._replayer.restore(checkpoint)
-            high = block
-            _, block = self._scan(high, frozenset(), self._watches)
-        return None
+            blocks = stretch.take_blocks(high)
+            if not blocks:
+                return None
+            if blocks[-1].end <= low:
+                stretch.put_back(blocks)
+                return None
+            try:
+                stretch.know(self._look_through(blocks, stretch.end))
+            except BaseException:
+                stretch.put_back(blocks)
+                raise
 
-    def _last_access(self, block: int, high: int) -> Found | None:
-        """The last watched access in the block that starts at ``block``, made before ``high``."""
-        self._goto(block)
-        limit = min(high, block + EXACT_SPAN)
-        last: Found | None = None
-        while self._machine.icount < limit:
-            stop = self._replayer.advance(RunRequest(until=limit, watches=self._watches, exact=True))
-            if stop.kind is not StopKind.WATCHPOINT:
+    def _look_through(self, blocks: list[Block], end: int) -> list[WatchedAccess]:
+        """All watched accesses in these blocks that are made before ``end``, in order."""
+        found: list[WatchedAccess] = []
+        self._goto(blocks[0].start)
+        limits = [*(min(block.end, following.start) for block, following in pairwise(blocks)), min(blocks[-1].end, end)]
+        for block, limit in zip(blocks, limits, strict=True):
+            if not self._replayer.run_to(block.start, self._interrupted, rungs=False):
+                raise SearchInterrupted
+            while self._machine.icount < limit:
+                stop = self._replayer.advance(RunRequest(until=limit, watches=self._watches, exact=True))
                 if stop.kind is StopKind.PAUSED:
                     continue
-                break
-            before = self._machine.icount
-            self._replayer.step()
-            after = self._machine.icount
-            if after > high or after == before:
-                break
-            last = Found(after, before, stop.watch)
+                if stop.watch is None:
+                    break
+                before = self._machine.icount
+                self._replayer.step()
+                if self._machine.icount == before:
+                    break
+                found.append(WatchedAccess(before, self._machine.icount, stop.watch))
             self._poll()
-        return last
+        return found
 
     def _goto(self, position: int) -> None:
         self._replayer.restore(self._replayer.latest(position))

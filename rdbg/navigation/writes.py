@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch, Write, Writer
+from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import LastHits, Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted
@@ -92,14 +93,19 @@ class WriteSearch:
         index = self._replayer.keeper.index
         outside = [place for place in self._outside if place <= bound.after]
         high = bound.after
+        reach = Reach(self._replayer, self._start)
         while count > 0:
             possible = index.latest_possible(self._start, high, self._wanted)
             if possible is None and not outside:
                 break
             high = max([*([] if possible is None else [possible]), *outside[-1:]])
-            low = self._replayer.latest(max(high - 1, self._start)).position
+            low = reach.origin(high).position
             searched = possible is not None and possible > low
-            stretches = self._blocks(low, high) if searched else []
+            stretches: list[tuple[int, int]] = []
+            if searched:
+                hits = self._scan(low, high)
+                low = max(low, hits.since)
+                stretches += [(block.start, min(block.end, high)) for block in hits.blocks]
             stretches += [(place, place) for place in outside if place > low or low == self._start]
             stretches = sorted(set(stretches))
             chosen = stretches[-count:]
@@ -120,11 +126,11 @@ class WriteSearch:
                 break
             bound, high = min(bound, end_of(high), *(each.order for each in found[-1:])), low
 
-    def _blocks(self, low: int, high: int) -> list[tuple[int, int]]:
-        """The latest blocks of a stretch in which a write may have been made: where they begin and end."""
+    def _scan(self, low: int, high: int) -> LastHits:
+        """The latest blocks of a stretch in which a write may have been made."""
         replayer = self._replayer
         replayer.restore(replayer.latest(low))
-        hits = LastHits(with_blocks=True)
+        hits = LastHits(self._machine.icount)
         while self._machine.icount < high:
             request = RunRequest(until=high, slice=replayer.slice, watches=(self._watch,), last_hit=True)
             stop = replayer.advance(request, hits)
@@ -134,7 +140,7 @@ class WriteSearch:
             # The same may be asked again: know more finely what was touched here.
             replayer.keeper.look(replayer.slice // 2)
             self._poll()
-        return [(start, min(end, high)) for start, end in hits.blocks]
+        return hits
 
     def _look(self, stretches: Iterable[tuple[int, int]], high: int) -> list[LastWrite]:
         """All writes in some stretches, in order."""

@@ -82,7 +82,7 @@ def test_watching_changes_nothing() -> None:
     plain.run(RunRequest(until=300))
     watched.run(RunRequest(until=300, last_hit=True, watches=(Watch(DATA + 64, 4, Access.ACCESS),)))
     assert plain.digest() == watched.digest()
-    assert watched.last_watch_hit is not None
+    assert watched.watched_blocks.blocks
 
 
 def test_touched_pages_are_told_once() -> None:

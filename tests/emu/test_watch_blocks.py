@@ -90,8 +90,8 @@ def run(machine: Machine, until: int, watched: tuple[Watch, ...]) -> int | None:
     kind = StopKind.PAUSED
     while kind is StopKind.PAUSED:
         kind = machine.run(RunRequest(until=until, slice=900, watches=watched, last_hit=True)).kind
-        hit = machine.last_watch_hit
-        last = hit.position if hit is not None else last
+        blocks = machine.watched_blocks.blocks
+        last = blocks[-1].start if blocks else last
     assert kind is StopKind.LIMIT
     return last
 

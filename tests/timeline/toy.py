@@ -17,6 +17,7 @@ import numpy as np
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource
 from rdbg.emu.machine_api import (
     Access,
+    Block,
     Conditions,
     Extent,
     MachineState,
@@ -32,6 +33,7 @@ from rdbg.emu.machine_api import (
     StopKind,
     Touched,
     Watch,
+    WatchedBlocks,
     WatchHit,
     Write,
     Writer,
@@ -41,6 +43,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 PAGES = 150
 DATA = 0x40  # first virtual page of data: virtual page DATA + n is page n
 BLOCK_LIMIT = 20
+MOST_BLOCKS = 10  # with watched accesses that a scan notes
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,7 @@ class Toy:
         self.off = False
         self.ticks = 0
         self.last_breakpoint_hit: ScanHit | None = None
-        self.last_watch_hit: ScanHit | None = None
-        self._blocks: list[tuple[int, int]] = []
+        self.watched_blocks = WatchedBlocks()
         self._noted: tuple[Watch, list[Write]] | None = None
         self.runs = 0
         self.instructions_run = 0
@@ -207,8 +209,8 @@ class Toy:
 
     def run(self, request: RunRequest) -> RunStop:
         self.runs += 1
-        self.last_breakpoint_hit = self.last_watch_hit = None
-        self._blocks = []
+        self.last_breakpoint_hit = None
+        self.watched_blocks = WatchedBlocks()
         begin = self.icount
         block, block_pc, length = self.icount, self.pc, 0
         late: WatchHit | None = None
@@ -238,8 +240,7 @@ class Toy:
             hit = self.watched_access(request.watches) if request.watches else None
             if hit is not None:
                 if request.last_hit:
-                    self.last_watch_hit = ScanHit(self.icount if request.exact else block, block_pc, hit.watch)
-                    self._blocks.append((block, self.icount + self._unit()))
+                    self._note_block(self.icount if request.exact else block)
                 elif request.exact:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, hit)
                 elif late is None:
@@ -255,6 +256,13 @@ class Toy:
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
                     return RunStop(StopKind.PAUSED, self.icount, self.pc)
+
+    def _note_block(self, start: int) -> None:
+        """A block that began at ``start`` makes a watched access with the next unit."""
+        blocks = [*self.watched_blocks.blocks, Block(start, self.icount + self._unit())]
+        self.watched_blocks = WatchedBlocks(
+            blocks[-MOST_BLOCKS:], self.watched_blocks.complete and len(blocks) <= MOST_BLOCKS
+        )
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """A condition is one byte here: the sum of the registers is a multiple of it."""
@@ -374,10 +382,6 @@ class Toy:
     def translate(self, address: int) -> int | None:
         offset = address - (DATA << 12)
         return offset if 0 <= offset < len(self.memory) else None
-
-    @property
-    def watched_blocks(self) -> list[tuple[int, int]]:
-        return self._blocks
 
     def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
         return any(

@@ -1,0 +1,70 @@
+"""What searches cost, in instructions that the machine runs: it grows with the run, not with its square."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
+from rdbg.navigation.pace import Pace
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from tests.timeline.toy import DATA, Op, Toy
+
+#: Stores to one word, and, in another block, to another that is watched.
+PROGRAM = [
+    Op("store", 0, 0), Op("add", 1, 3), Op("branch", 1, 7), Op("add", 1, 1), Op("store", 0, 64), Op("add", 2, 7),
+    Op("add", 1, 1), Op("add", 1, 9), Op("branch", 1, 0), Op("add", 1, 5), Op("add", 1, 1),
+]  # fmt: skip
+WATCHED = StopConditions(watches=(Watch((DATA << 12) + 64, 4, Access.WRITE),))
+NEVER = StopConditions(watches=(Watch((DATA << 12) + 128, 4, Access.WRITE),))
+RUNG = 100
+PACE = Pace(slice=200, spacing=2000, rung=RUNG)
+
+
+def lived(length: int, ambiguous: int = 0, memory: int = 1 << 24) -> tuple[Toy, Timeline]:
+    """A machine at the end of a run."""
+    machine = Toy(PROGRAM, ambiguous)
+    machine.regs[0] = 0
+    timeline = Timeline(machine, History.live_run(LiveQueue(lambda port: 16)), checkpoint_memory=memory, pace=PACE)
+    timeline.run(StopConditions(), lambda: timeline.position >= length)
+    return machine, timeline
+
+
+def hits(timeline: Timeline, conditions: StopConditions) -> list[int]:
+    """All hits from here back, latest first, as a debugger finds them that tests a condition at each."""
+    found = []
+    while timeline.reverse_run(conditions, lambda: False).reason is StopReason.WATCHPOINT:
+        found.append(timeline.position)
+        timeline.reverse_step()
+    return found
+
+
+def test_going_from_hit_to_hit_costs_little_more_than_one_pass() -> None:
+    machine, timeline = lived(20_000)
+    end, before = timeline.position, machine.instructions_run
+    found = hits(timeline, WATCHED)
+    assert len(found) > 500
+    # The way to each hit, from a checkpoint near it, and twice: behind the access and before it.
+    each = (machine.instructions_run - before - 3 * end) / len(found)
+    assert each < 5 * RUNG
+    timeline.goto(0)
+    forward = []
+    while timeline.run(WATCHED, lambda: timeline.position >= end).reason is StopReason.WATCHPOINT:
+        timeline.step()
+        forward.append(timeline.position)
+    assert found == forward[::-1]
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 24])
+def test_places_that_must_be_looked_at_closely(memory: int) -> None:
+    """Exceptions that have no one place, in a run with room for its checkpoints and in one without."""
+    cost = []
+    for length in (2_000, 8_000):
+        machine, timeline = lived(length, ambiguous=8, memory=memory)
+        assert machine.instructions_run > 1.5 * length  # much of it was run again
+        before = machine.instructions_run
+        assert timeline.reverse_run(NEVER, lambda: False).reason is StopReason.HISTORY_START
+        cost.append((before, machine.instructions_run - before))
+    for short, long in zip(*cost, strict=True):
+        assert long < 6 * short
