@@ -15,6 +15,7 @@ from benchmarks.curves import curves
 from benchmarks.effort import Effort
 from benchmarks.first_times import first_sections
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
+from benchmarks.layouts import layout_sections
 from benchmarks.linux_boot import LinuxBoot
 from benchmarks.long_runs import long_sections
 from benchmarks.measure import Measurements
@@ -23,7 +24,7 @@ from benchmarks.rows import Section
 from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PARTS = ("main", "linux", "long", "first", "plot")
+_PARTS = ("main", "linux", "long", "first", "layouts", "plot")
 
 
 def main() -> int:
@@ -58,6 +59,8 @@ def main() -> int:
                 yield from long_sections(Rdbg(folder), guest, effort)
             if "first" in parts:
                 yield from first_sections(Rdbg(folder), guest, effort)
+            if "layouts" in parts:
+                yield from layout_sections()
 
         report = Report(options.output, f"{effort.name}, medians of {effort.repeats} runs", time.monotonic())
         # After each part: what was measured is not lost when the rest is cut short.
