@@ -20,7 +20,7 @@ from rdbg.navigation.forward import Forward
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
-from rdbg.navigation.questions import last_executed, last_writes
+from rdbg.navigation.questions import QuestionInterrupted, last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
@@ -37,6 +37,7 @@ __all__ = [
     "LastWrite",
     "Moment",
     "Pace",
+    "QuestionInterrupted",
     "Stop",
     "StopConditions",
     "StopReason",
@@ -328,12 +329,19 @@ class Timeline:
             interrupted: polled.
 
         Returns:
-            the writes, latest first; fewer if there were no more since the start, or the search was interrupted.
+            the writes, latest first; fewer if there were no more since the start.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
         """
         return last_writes(self._traveller, address, length, before, count, interrupted)
 
     def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
-        """Position at which the instruction at ``address`` was about to run last, before now; None: never."""
+        """Position at which the instruction at ``address`` was about to run last, before now; None: never.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
         return last_executed(self._traveller, address, interrupted)
 
     # --- branches --------------------------------------------------------------------------

@@ -5,12 +5,15 @@ Where QEMU's monitor has a command, its name and wording are QEMU's.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branches import BRANCH_COMMANDS
 from rdbg.monitor.command import Command, Session, no_arguments, one_argument, recording_state, words
 from rdbg.monitor.control import CONTROL_COMMANDS
 from rdbg.monitor.info import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.past import PAST_COMMANDS
+from rdbg.monitor.progress import Progress
 from rdbg.monitor.snapshots import SNAPSHOT_COMMANDS
 from rdbg.monitor.travel import TRAVEL_COMMANDS
 
@@ -26,7 +29,8 @@ def run(session: Session, line: str) -> str:
         command = COMMANDS.get(SHORT.get(name, name))
         if command is None:
             raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
-        text = command.function(session, arguments)
+        progress = Progress(session.timeline, session.interrupted, session.say)
+        text = command.function(replace(session, interrupted=progress), arguments)
     except UsageError as error:
         return f"{error}\n"
     except RdbgError as error:

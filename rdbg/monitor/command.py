@@ -12,6 +12,10 @@ from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 
 
+def _to_nobody(text: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Session:
     """What commands work on.
@@ -22,6 +26,7 @@ class Session:
         leave: ends rdbg.
         symbols: names in the guest's image.
         control: whether the guest runs by itself.
+        say: shows text while a command is still at work.
     """
 
     timeline: Timeline
@@ -29,6 +34,7 @@ class Session:
     leave: Callable[[], None]
     symbols: SymbolTable = field(default_factory=SymbolTable)
     control: RunControl = field(default_factory=RunControl)
+    say: Callable[[str], None] = field(default=_to_nobody)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
 from rdbg.monitor.address import place
 from rdbg.monitor.command import Command, Session, one_argument, whole_number
+from rdbg.timeline import QuestionInterrupted
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
 _WRITES_USAGE = "writes ADDRESS [LENGTH [NUMBER]]"
@@ -13,6 +14,7 @@ _WRITES_SHOWN = 10
 _LENGTH = 4  #: a word
 _MOST_WRITES = 1000
 _MOST_BYTES_SHOWN = 16
+_INTERRUPTED = "interrupted: what was before that was not looked at\n"
 
 
 def _last_write(session: Session, arguments: list[str]) -> str:
@@ -24,7 +26,10 @@ def _last_write(session: Session, arguments: list[str]) -> str:
     question = (address, length, timeline.position)
     last = timeline.places.answered.get(question)
     before = None if last is None else last.order
-    found = timeline.last_writes(address, length, before=before, interrupted=session.interrupted)
+    try:
+        found = timeline.last_writes(address, length, before=before, interrupted=session.interrupted)
+    except QuestionInterrupted:
+        return _INTERRUPTED
     timeline.places.answered = {question: found[0]} if found else {}
     again = "" if last is None else f"(asked again here: what was before the one at icount {_place(last.write)})\n"
     if not found:
@@ -45,7 +50,10 @@ def _writes(session: Session, arguments: list[str]) -> str:
     count = whole_number(arguments[2], "number of writes") if len(arguments) == 3 else _WRITES_SHOWN
     if not 0 < count <= _MOST_WRITES:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
-    found = session.timeline.last_writes(address, length, count, interrupted=session.interrupted)
+    try:
+        found = session.timeline.last_writes(address, length, count, interrupted=session.interrupted)
+    except QuestionInterrupted as some:
+        return "".join(f"{_words(each.write)}\n" for each in some.found) + _INTERRUPTED
     lines = [_words(each.write) for each in found]
     if len(found) < count:
         lines.append("no more between the start of the history and there" if found else "no write before here")
@@ -93,7 +101,10 @@ def _range(session: Session, arguments: list[str]) -> tuple[int, int]:
 
 def _last_executed(session: Session, arguments: list[str]) -> str:
     address = place(session, one_argument(arguments, "lastexec ADDRESS")).address
-    position = session.timeline.last_executed(address, session.interrupted)
+    try:
+        position = session.timeline.last_executed(address, session.interrupted)
+    except QuestionInterrupted:
+        return _INTERRUPTED
     if position is None:
         return f"{address:#010x} was not executed between the start of the history and here\n"
     return f"icount {position}\n'monitor goto {position}' goes to just before it\n"

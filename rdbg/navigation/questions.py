@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted, StopConditions
 from rdbg.navigation.traveller import Traveller
 from rdbg.navigation.writes import LastWrite, Order, end_of
+
+
+class QuestionInterrupted(Exception):
+    """The user asked to stop before the answer was complete.
+
+    Args:
+        found: the writes up to then, latest first.
+    """
+
+    def __init__(self, found: Sequence[LastWrite] = ()) -> None:
+        super().__init__("interrupted")
+        self.found = found
 
 
 def last_writes(
@@ -13,7 +27,10 @@ def last_writes(
 ) -> list[LastWrite]:
     """The last ``count`` writes to any of these bytes that were made before ``before``, latest first.
 
-    There are fewer if there were no more since the start, or the search was interrupted.
+    There are fewer if there were no more since the start.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop.
     """
     origin = traveller.position
     found: list[LastWrite] = []
@@ -22,19 +39,23 @@ def last_writes(
         for write in search.before(before or end_of(origin), count):
             found.append(write)
     except SearchInterrupted:
-        pass
+        raise QuestionInterrupted(found) from None
     finally:
         traveller.go(origin)
     return found
 
 
 def last_executed(traveller: Traveller, address: int, interrupted: Interrupted) -> int | None:
-    """Where the instruction at ``address`` was about to run last, before here; None: nowhere, or it was interrupted."""
+    """Where the instruction at ``address`` was about to run last, before here; None: nowhere.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop.
+    """
     origin = traveller.position
     try:
         found = traveller.find(StopConditions(breakpoints=frozenset({address})), interrupted)
         return None if found is None else found.position
     except SearchInterrupted:
-        return None
+        raise QuestionInterrupted from None
     finally:
         traveller.go(origin)

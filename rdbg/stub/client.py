@@ -105,6 +105,7 @@ class Client:
             surroundings.leave,
             SymbolTable(surroundings.executable, machine.read_memory),
             surroundings.control,
+            self.say,
         )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()
