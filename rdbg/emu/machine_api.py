@@ -209,7 +209,7 @@ class ScanHit:
 
 
 class Block(NamedTuple):
-    """Positions from ``start`` up to (not including) ``end``: of a run's basic block, or a piece of it."""
+    """Positions of a run's basic block, or of a piece of it; the end is not included."""
 
     start: int
     end: int
