@@ -251,6 +251,12 @@ class Replayer:
             stop = self._look_closely(replace(request, until=until), stop, hits)
         elif hits is not None:
             hits.note(self.machine, start, self.machine.icount)
+        if stop.kind is StopKind.LIMIT and until == self.history.next_poke() is not None and stop.position != until:
+            self.agreement.fail()
+            raise RdbgError(
+                f"the debugger's write at icount {until} is in a delay slot, where none can be made: the replay "
+                "diverged from the recording, or the journal was not written by rdbg"
+            )
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.settle()
         # A slice may be over just where the digest stands.

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.fuzz.crafted import Recording
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.machine import Machine
+from rdbg.errors import RdbgError
+from rdbg.journal import format as fmt
+from rdbg.journal.history import History
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import Record
+from rdbg.navigation.stops import StopConditions
+from rdbg.timeline import Timeline
+from tests.fuzz.crafted import Recording, small_spec
 from tests.fuzz.files import run, whole_recording
 
 
@@ -19,3 +30,41 @@ def test_crafted_files_do_no_harm(whole: Recording, kind: str) -> None:
     refused, _, wrong = run(kind, 0, 200, whole)
     assert not wrong, "\n".join(wrong)
     assert refused > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "port", "value", "said"),
+    [
+        (InputKind.POKE_REGISTER, 4, 99, "delay slot"),
+        (InputKind.POKE_REGISTER, 999, 0, "no register|delay slot"),
+        (InputKind.POKE_REGISTER, 4, 1 << 40, "no register|delay slot"),
+        (InputKind.POKE_MEMORY, 0, 1 << 40, "no memory|delay slot"),
+        (InputKind.POKE_MEMORY, 0, 0x1F000000, "no memory|delay slot"),
+    ],
+)
+def test_writes_where_none_can_be_made(
+    whole: Recording, tmp_path: Path, kind: InputKind, port: int, value: int, said: str
+) -> None:
+    """One of five positions in a row is the delay slot of the guest's loop."""
+    path = tmp_path / "j"
+    path.write_bytes(whole.journal)
+    reader = JournalReader(str(path))
+    header, records = reader.header, list(reader.records())
+    reader.close()
+    lines = set()
+    for icount in range(3001, 3006):
+        made = sorted([Record(icount, int(kind), port, value, b"x"), *records], key=lambda record: record.icount)
+        built = [
+            fmt.build_record(record, before)
+            for record, before in zip(made, [header.start, *(each.icount for each in made)], strict=False)
+        ]
+        kinds = sum(1 << each for each in {record.kind for record in made})
+        path.write_bytes(fmt.build_header(header) + fmt.build_chunk(0, header.start, made[-1].icount, kinds, built))
+        history = History.replay(JournalReader(str(path)))
+        timeline = Timeline(Machine(small_spec(), history), history)
+        try:
+            timeline.run(StopConditions(), lambda: False)  # to its end, were it not for the write
+        except RdbgError as error:
+            lines.add(str(error))
+    assert sum("delay slot" in line for line in lines) == 1
+    assert all(any(part in line for part in said.split("|")) for line in lines), lines
