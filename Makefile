@@ -55,10 +55,17 @@ fuzz: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,fuzz]'
 	$(BIN)/python -m tests.fuzz --messages $(FUZZ_MESSAGES)
 
-# Crafted recordings, packs, executables and boards, so many of each kind.
+# Crafted recordings, packs, executables and boards, so many of each kind, against a build of the core that ends where
+# an index is outside its array.
 FUZZ_FILES ?= 100000
+CHECKED := .make/checked
 fuzz-files: $(READY)
-	$(BIN)/python -m tests.fuzz.files --files $(FUZZ_FILES)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'Cython>=3.1' 'setuptools>=77'
+	rm -rf $(CHECKED) && mkdir -p $(CHECKED) && cp -r rdbg tests setup.py pyproject.toml README.md LICENSE $(CHECKED)
+	rm -f $(CHECKED)/rdbg/emu/*.so $(CHECKED)/rdbg/emu/*.c
+	cd $(CHECKED) && CFLAGS="-fsanitize=bounds -fsanitize-undefined-trap-on-error" \
+	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
+	cd $(CHECKED) && $(abspath $(BIN))/python -m tests.fuzz.files --files $(FUZZ_FILES)
 
 # A thousand recorders killed at random moments, and what they left replayed; an hour or so.
 KILLS ?= 1000
