@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgpack
 import numpy as np
+import zstandard
 
 from rdbg.checkpoints.index_codec import _VERSION, pack_index
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
@@ -247,8 +248,8 @@ def store(dice: random.Random, whole: Recording, path: Path) -> None:
         if dice.random() < 0.08:
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 _schema(dice, connection)
-    except (sqlite3.Error, OverflowError, ValueError):
-        pass  # what SQLite itself does not take; the file is as far as it came
+    except (sqlite3.Error, OverflowError, ValueError, zstandard.ZstdError):
+        pass  # what SQLite itself does not take, or a part that was made to be none; the file is as far as it came
 
 
 def _any_value(dice: random.Random, connection: sqlite3.Connection) -> None:
