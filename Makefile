@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: gdb-suite kill-soak fuzz fuzz-files nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: gdb-suite kill-soak fuzz fuzz-files fuzz-positions nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -80,8 +80,13 @@ gdb-suite: $(READY)
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends $(SUITE_PACKAGES); }
 	$(BIN)/python -m tests.gdb_suite
 
+# Generated guests, each position of which is compared with a run in single steps.
+FUZZ_MINUTES ?= 30
+fuzz-positions: $(READY)
+	$(BIN)/python -m tests.timeline.positions --minutes $(FUZZ_MINUTES)
+
 # What takes too long for each change.
-nightly: fuzz fuzz-files kill-soak gdb-suite
+nightly: fuzz fuzz-files kill-soak gdb-suite fuzz-positions
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

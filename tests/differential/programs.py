@@ -167,10 +167,9 @@ class Generator:
         skipped = "\n".join(self.plain() for _ in range(r.randrange(0, 4)))
         kind = r.randrange(5)
         if kind <= 1:
-            # bne of a register with itself is a NOP to QEMU, and an exception in its slot then lacks Cause.BD.
             left, right = (f"${number}" for number in r.sample(POOL, 2))
             name = r.choice(["beq", "bne", "beql", "bnel"])
-            head = f"{name} {left}, {left if name.startswith('beq') and r.random() < 0.2 else right}, {label}"
+            head = f"{name} {left}, {left if r.random() < 0.2 else right}, {label}"
         elif kind == 2:
             name = r.choice("blez bgtz bltz bgez blezl bgtzl bltzl bgezl bltzal bgezal bltzall bgezall".split())
             source = self.reg()
@@ -258,6 +257,17 @@ class Generator:
             value = r.randrange(4) | enables | (r.choice([0, 1]) << 24)
             return f"li $24, {value:#x}\nctc1 $24, $31"
         return f"cfc1 {self.reg()}, ${r.choice([0, 25, 26, 28, 31])}"
+
+    def change_ahead(self) -> str:
+        """A store into the straight line ahead, through either mapping. Without synci QEMU may go on with old code."""
+        r = self.rng
+        label = self.label()
+        number = r.choice(POOL)
+        word = 0x24000000 | number << 21 | number << 16 | r.randrange(1 << 15)  # addiu
+        between = "\n".join(self.alu() for _ in range(r.randrange(3)))
+        address = f"la $24, {label}\n" + r.choice(["", "lui $25, 0x2000\nor $24, $24, $25\n"])
+        store = f"li $25, {word:#x}\nsw $25, 0($24)\nsynci 0($24)"
+        return f"{address}{store}\n{between}\n{label}: {self.alu()}\n{self.alu()}"
 
     # --- CP0 ---------------------------------------------------------------------------------
     def cp0(self) -> str:
@@ -367,6 +377,7 @@ KINDS: dict[str, tuple[int, Callable[[Generator], str]]] = {
     "alu": (BASE_STATUS, lambda g: g.alu()),
     "memory": (BASE_STATUS, lambda g: g.load_linked() if g.rng.random() < 0.1 else g.memory()),
     "integer": (BASE_STATUS, _integer),
+    "changing": (BASE_STATUS, lambda g: g.change_ahead() if g.rng.random() < 0.4 else g.branch()),
     "trap": (BASE_STATUS, lambda g: g.trap() if g.rng.random() < 0.6 else g.branch()),
     "fpu32": (BASE_STATUS, lambda g: g.fpu(wide=False)),
     "fpu64": (BASE_STATUS | STATUS_FR, lambda g: g.fpu(wide=True)),

@@ -151,3 +151,23 @@ def test_looking_changes_nothing() -> None:
         machine.run(RunRequest(until=4, breakpoints=stops, conditions={CODE + 12: (condition,)}, last_hit=True))
         quiet.run(RunRequest(until=4))
         assert machine.save_state() == quiet.save_state(), number
+
+
+def test_exceptions_whose_place_is_not_plain_are_told_once() -> None:
+    """A block in which several instructions could have raised one ends a run once; from then on PC is noted there."""
+    words = [lui(8, 0x7FFF), addiu(9, 0, 50), r_type(0x20, 8, 8, 10), addiu(9, 9, -1), r_type(0x20, 8, 8, 11),
+             i_type(0x05, 9, 0, -4), NOP, LOOP, NOP]  # fmt: skip
+    truth = states(machine_with(words, SKIPPING_HANDLER), 500)
+    machine = machine_with(words, SKIPPING_HANDLER)
+    stop = machine.run(RunRequest(until=500))
+    assert (stop.kind, stop.position) == (StopKind.AMBIGUOUS, 0)
+    again = machine_with(words, SKIPPING_HANDLER)
+    machine.load_state(again.save_state())
+    ends = []
+    while machine.icount < 500:
+        stop = machine.run(RunRequest(until=500))
+        ends.append(stop.kind)
+        if stop.kind is StopKind.AMBIGUOUS:
+            machine.load_state(again.save_state())
+            assert len(ends) < 5
+    assert (machine.pc, machine.digest()) == truth[500]

@@ -68,7 +68,6 @@ class Trial:
         self._length = length
         self._big_endian = bool(seed & 1)
         self._guest = seed
-        self._writes = 0.0
         self._seen: list[Seen] = []
         self._pcs = [CODE]
         pace = Pace(
@@ -96,7 +95,9 @@ class Trial:
     # --- the truth ---------------------------------------------------------------------------
     def _steps(self) -> dict[int, Seen]:
         """The same run in single steps."""
-        timeline = self._timeline(copy.copy(self.timeline.history), pace=Pace(spacing=500, rung=100))
+        history = copy.copy(self.timeline.history)
+        history.seek(-1)
+        timeline = self._timeline(history, pace=Pace(spacing=500, rung=100))
         at: dict[int, Seen] = {}
         while True:
             seen = self._now("step", timeline)
@@ -140,7 +141,7 @@ class Trial:
                 for _ in range(d.randrange(20)):
                     timeline.step()
                     self._note("live step")
-            elif way == "write" and d.random() < self._writes:
+            elif way == "write" and d.random() < 0.3:
                 self._write()
             else:
                 self._run_on(self._conditions(self._pcs) if way == "stops" else StopConditions(), way)
