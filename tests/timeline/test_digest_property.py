@@ -17,6 +17,7 @@ from rdbg.journal.live import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline
+from tests.timeline.positions import look
 
 GUEST = Path(__file__).parent / "guest" / "busy.elf"
 UBOOT = Path("/usr/lib/u-boot/maltael/u-boot.bin")
@@ -127,6 +128,8 @@ def visit(lived: Lived, dice: random.Random, count: int) -> None:
                 timeline.step()
                 assert timeline.position == stop.position and machine.read_memory(watch.address, 4) == after
             timeline.goto(position)
+        if dice.random() < 0.2:
+            look(machine)
         assert (timeline.position, machine.pc) == (position, pc), way
         assert machine.digest() == digest, (way, position)
 
