@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: gdb-suite kill-soak fuzz fuzz-files fuzz-positions nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: gdb-suite kill-soak fuzz fuzz-files fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -85,8 +85,13 @@ FUZZ_MINUTES ?= 30
 fuzz-positions: $(READY)
 	$(BIN)/python -m tests.timeline.positions --minutes $(FUZZ_MINUTES)
 
+# Who wrote this: so many generated guests against single steps.
+WRITERS ?= 300
+writers: $(READY)
+	$(BIN)/python -m tests.timeline.test_writers --guests $(WRITERS)
+
 # What takes too long for each change.
-nightly: fuzz fuzz-files kill-soak gdb-suite fuzz-positions
+nightly: fuzz fuzz-files kill-soak gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

@@ -76,11 +76,6 @@ class WriteSearch:
         # Positions at which something from outside may have written.
         self._outside = sorted({event.icount for event in replayer.history.outside_writes() if self._matters(event)})
 
-    @property
-    def mapped(self) -> bool:
-        """Whether anything stands behind the addresses; if not, writes by just these addresses are looked for."""
-        return bool(self._watch.storage)
-
     def _matters(self, event: InputEvent) -> bool:
         return event.kind is InputKind.RESET or self._machine.holds(self._watch.storage, event)
 

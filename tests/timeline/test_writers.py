@@ -1,25 +1,33 @@
 """Who wrote this, on generated guests: by every address, by a flash chip, by a reset and by the debugger, against a run
-of single steps in which every store is worked out by hand."""
+of single steps in which every store is worked out by hand.
+
+``python -m tests.timeline.test_writers`` tries more of them.
+"""
 
 from __future__ import annotations
 
+import argparse
 import copy
 import itertools
 import random
 import struct
+import traceback
 from dataclasses import replace
 
 import pytest
 
+from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
-from rdbg.emu.machine_api import RunRequest, Space, Write, Writer
+from rdbg.emu.machine_api import Extent, RunRequest, Space, Write, Writer
 from rdbg.emu.spec import Image, MachineSpec
+from rdbg.errors import RdbgError
 from rdbg.journal.history import History
+from rdbg.journal.live import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.navigation.writes import Order
 from rdbg.timeline import Timeline
-from tests.emu.guests import CODE, NOP, addiu, beq, i_type, lui, lw, mtc0, sw
+from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, i_type, lui, lw, mtc0, sw
 from tests.emu.images import elf
 
 LOST, KEPT = 0x000FF000, 0x00300000  # pages in RAM: the first is loaded again by a reset
@@ -185,8 +193,11 @@ class Oracle:
     def answer(self, timeline: Timeline, address: int, length: int) -> list[Write]:
         """All writes up to where the timeline stands, latest first."""
         found: list[Write] = []
+        storage = timeline.machine.storage(address, length)
         for space, first, write in self.writes:
-            for extent in timeline.machine.storage(address, length):
+            if not storage and write.through is not None:  # by just these addresses, as long as nothing is there
+                place = Extent(space, first + address - write.through, length, address)
+            for extent in storage or ([place] if write.through is not None else []):
                 low, high = max(first, extent.address), min(first + len(write.new), extent.address + extent.length)
                 if space is extent.space and low < high and write.after <= timeline.position:
                     cut = slice(low - first, high - first)
@@ -204,9 +215,8 @@ def questions(dice: random.Random) -> tuple[int, int]:
     return base + dice.randrange(64), dice.choice([1, 2, 4, 4, 4, 40, 0x2000])
 
 
-def compare(timeline: Timeline, oracle: Oracle, dice: random.Random, times: int) -> int:
-    """Ask some questions from some places; gives how many writes the answers had."""
-    seen = 0
+def compare(timeline: Timeline, oracle: Oracle, dice: random.Random, times: int) -> None:
+    """Ask some questions from some places."""
     for _ in range(times):
         timeline.goto(dice.choice([timeline.end, dice.randrange(timeline.end + 1)]))
         here, digest = timeline.position, timeline.machine.digest()
@@ -224,13 +234,11 @@ def compare(timeline: Timeline, oracle: Oracle, dice: random.Random, times: int)
                 assert found.write == write
                 before = found.order
             assert (timeline.position, timeline.machine.digest()) == (here, digest)
-            seen += len(answers)
-    return seen
 
 
 def poke(timeline: Timeline, dice: random.Random) -> None:
     address, length = questions(dice)
-    if timeline.machine.storage(address, 1)[0].space is Space.MEMORY:
+    if [extent.space for extent in timeline.machine.storage(address, 1)] == [Space.MEMORY]:
         timeline.write_memory(address, dice.randbytes(min(length, 60)))
 
 
@@ -246,15 +254,24 @@ def live(timeline: Timeline, dice: random.Random, until: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_every_write_is_found_with_its_writer_from_anywhere(seed: int) -> None:
+    try_guest(seed)
+
+
+def try_guest(seed: int) -> None:
+    """One guest's run, a branch of it, and questions about both."""
     dice = random.Random(seed)
     code = guest(dice)
     history = History.live_run()
     pace = dice.choice([Pace(slice=1000), Pace(spacing=700, slice=300, rung=50), Pace(slice=100)])
     timeline = Timeline(Machine(spec(code), history), history, sleep=False, pace=pace)
     live(timeline, dice, 7_000)
+    timeline.write_memory(0xA0000000 | LOST, b"poke")
     main = Oracle(code, copy.copy(history), timeline.end)
-    assert compare(timeline, main, dice, 4) > 30
-    assert {Writer.STORE, Writer.DEBUGGER, Writer.DEVICE, Writer.RESET} == {write.writer for _, _, write in main.writes}
+    assert {write.writer for _, _, write in main.writes} == set(Writer)
+    counted = main.answer(timeline, 0x80000800 | KEPT, 4)
+    assert len(counted) > TURNS
+    assert [each.write for each in timeline.last_writes(0x80000800 | KEPT, 4, 1000)] == counted
+    compare(timeline, main, dice, 4)
     timeline.goto(dice.randrange(timeline.end))
     timeline.branch("other")
     poke(timeline, dice)
@@ -265,3 +282,55 @@ def test_every_write_is_found_with_its_writer_from_anywhere(seed: int) -> None:
     timeline.switch("other")
     live(timeline, dice, timeline.end + 1_000)
     compare(timeline, Oracle(code, copy.copy(timeline.history), timeline.end), dice, 2)
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_reset_by_the_user_is_a_writer_also_where_the_cpu_waits(idle: bool) -> None:
+    """Of an idle CPU it happens at the very position where the CPU, and whoever asks, stands already."""
+    store = [*li(KSEG1, 0xA0000000 | LOST), addiu(VALUE, 0, 0x77), sw(VALUE, 8, KSEG1)]
+    rest = [WAIT, beq(0, 0, -2), NOP] if idle else [beq(0, 0, -1), NOP]
+    code = struct.pack(f"<{len(store) + len(rest)}I", *store, *rest)
+    queue = LiveQueue(lambda port: 16)
+    history = History.live_run(queue)
+    timeline = Timeline(Machine(spec(code), history), history, sleep=True, wait=lambda seconds: None)
+    address = 0x80000008 | LOST
+    loaded, stored = struct.pack("<4B", 8, 9, 10, 11), b"\x77\0\0\0"
+
+    def run(slices: int) -> None:
+        polls = itertools.count()
+        timeline.run(StopConditions(), lambda: next(polls) >= slices)
+
+    run(3)
+    (first, *_) = timeline.last_writes(address, 4)
+    assert (first.write.writer, first.write.new) == (Writer.STORE, stored)
+    queue.put(InputEvent(0, InputKind.RESET))
+    run(3)
+    expected = [(Writer.STORE, loaded, stored), (Writer.RESET, stored, loaded), (Writer.STORE, loaded, stored)]
+    answers = timeline.last_writes(address, 4, 10)
+    assert [(each.write.writer, each.write.old, each.write.new) for each in answers] == expected
+    reset = answers[1].write
+    timeline.goto(reset.after)
+    assert [each.write for each in timeline.last_writes(address, 4, 10)] == [each.write for each in answers[1:]]
+    timeline.goto(timeline.end)
+    assert [each.write for each in timeline.last_writes(address, 4, 10)] == [each.write for each in answers]
+
+
+def main() -> None:
+    """Try guest after guest."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first guest")
+    parser.add_argument("--guests", type=int, default=100)
+    options = parser.parse_args()
+    failed = 0
+    for seed in range(options.first, options.first + options.guests):
+        try:
+            try_guest(seed)
+        except (RdbgError, AssertionError):
+            failed += 1
+            print(f"seed {seed}:\n{traceback.format_exc()}", flush=True)
+    print(f"{options.guests} guests, {failed} failed")
+    raise SystemExit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
