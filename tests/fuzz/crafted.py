@@ -371,7 +371,9 @@ def pack(dice: random.Random, whole: Recording, folder: Path) -> bytes:
     with warnings.catch_warnings(), zipfile.ZipFile(made, "w", method) as archive:
         warnings.simplefilter("ignore")
         for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(names[name]), data, method)
+            # LZMA takes long for a hundred megabytes, and it is the file's use that is timed.
+            quick = method if len(data) < 2 << 20 else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(names[name]), data, quick)
     data = made.getvalue()
     if dice.random() < 0.6:
         return data if dice.random() < 0.3 else _flip_near(dice, data)
