@@ -110,12 +110,11 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         RdbgError: a file is missing or wrong, or there is nothing to run.
     """
     if not any(image.role in _DECIDING_ROLES for image in options.images):
-        if options.board != "bare":
-            if not (options.stopped and options.gdb is not None):
-                raise UsageError(
-                    "there is nothing to run; name a firmware with -bios or an ELF file with -kernel, or add -S and "
-                    "-s, and let GDB load it"
-                )
+        if not (options.stopped and options.gdb is not None):
+            raise UsageError(
+                "there is nothing to run; name a firmware with -bios or an ELF file with -kernel, or add -S and -s, "
+                "and let GDB load it"
+            )
     images = tuple(read_image(file) for file in options.images)
     board = next((image for image in images if image.role == "board"), None)
     found = guest_big_endian(images) if board is None else parse_bare(board).big_endian

@@ -246,6 +246,7 @@ class Timeline:
     def _powered_off(self, exit_code: int) -> Stop:
         if not self.live:
             return self._stop(StopReason.HISTORY_END)
+        self.history.note_digest(self.position, self.machine.digest())
         self.history.close(EndOfRun(self.position, EndReason.SHUTDOWN, exit_code))
         return self._stop(StopReason.SHUTDOWN)
 

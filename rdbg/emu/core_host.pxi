@@ -64,7 +64,7 @@ cdef class HostAccess(StateAccess):
                 if c.watch_count:
                     check_watches(c, va, Place(SPACE_DEVICE, pa), size, ACCESS_WRITE)
                     note_write(c, va, Place(SPACE_DEVICE, pa), size, 0, value)
-                if op == 0x38:
+                if op == OP_SC:
                     set_gpr(c, rt, 1)
             else:
                 value = self.ask_read(pa, size)

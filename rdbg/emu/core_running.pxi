@@ -330,6 +330,8 @@ cdef class Running(HostAccess):
             return None
         if form < 3 and first & (size - 1):
             return None
+        if w >> 26 == OP_SC and not link_holds(c, first):
+            return None
         if form in (3, 4):
             if (form == 3) != c.big_endian:
                 last = first

@@ -1,6 +1,10 @@
 # What has to be known of instruction words (MIPS32 vol. II): branches, loads and stores, possible traps.
 
 
+cdef enum:
+    OP_SC = 0x38
+
+
 cdef inline bint is_likely(uint32_t w) noexcept nogil:
     """Whether ``w`` is a branch-likely, whose slot is nullified when it is not taken."""
     cdef uint32_t op = w >> 26
@@ -117,7 +121,7 @@ cdef int memory_access(uint32_t w, int *size, bint *store) noexcept nogil:
     if op == 0x29:                               # sh
         size[0] = 2
         return 1
-    if op == 0x2B or op == 0x38 or op == 0x39:   # sw sc swc1
+    if op == 0x2B or op == OP_SC or op == 0x39:   # sw sc swc1
         return 1
     if op == 0x3D:                               # sdc1
         size[0] = 8

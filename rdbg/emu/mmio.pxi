@@ -129,13 +129,31 @@ cdef void note_write(Cpu *c, uint32_t va, Place place, unsigned size, uint64_t o
     """Keep a write to a watched range with what it wrote."""
     cdef size_t i
     cdef uint32_t at = 0
-    if not c.noting:
+    if not c.noting or stores_nothing(c, va):
         return
     for i in range(c.watch_count):
         if watched_at(&c.watches[i], va, place, size, ACCESS_WRITE, &at) and c.noted_count < MOST_NOTED:
             c.noted[c.noted_count] = NotedWrite(place.space, place.address, va, size, old, value)
             c.noted_count += 1
             return
+
+
+cdef bint link_holds(Cpu *c, uint32_t va) noexcept nogil:
+    """Whether a `sc` to ``va`` stores: the link stands, and the word is what `ll` read. A device is not asked for it."""
+    cdef Place place = place_of(c, va, ACCESS_READ)
+    uc_context_save(c.uc, c.ctx)
+    if (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] != va:
+        return False
+    return place.space != SPACE_MEMORY or (
+        <uint32_t>load_host(c, c.memory + place.address, 4) == (<uint32_t*>(c.ctx_bytes + c.at_llval))[0])
+
+
+cdef bint stores_nothing(Cpu *c, uint32_t va) noexcept nogil:
+    """Whether the step that writes to ``va`` is a `sc` that fails: Unicorn stores back what it found."""
+    cdef uint32_t w = code_word(c, c.start_pc)
+    if is_branch(c, w):
+        w = code_word(c, c.start_pc + 4)
+    return w >> 26 == OP_SC and not link_holds(c, va)
 
 
 cdef inline Place window_place(Cpu *c, size_t slot, uint32_t low, uint32_t needed) noexcept nogil:

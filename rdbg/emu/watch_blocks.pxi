@@ -15,7 +15,7 @@ cdef uint32_t registers_written(uint32_t w) noexcept nogil:
         return <uint32_t>1 << 31
     if op == 2 or (op >= 4 and op <= 7) or (op & 0x3C) == 0x14:
         return 0
-    if (op >= 8 and op <= 0x0F) or (op >= 0x10 and op <= 0x12) or (op >= 0x20 and op <= 0x26) or op == 0x30 or op == 0x38:
+    if (op >= 8 and op <= 0x0F) or (op >= 0x10 and op <= 0x12) or (op >= 0x20 and op <= 0x26) or op == 0x30 or op == OP_SC:
         return rt                                # immediates, moves from coprocessors, loads, ll, sc
     if op == 0x31 or op == 0x35 or op == 0x13 or op == 0x33 or op == 0x2F:
         return 0                                 # lwc1 ldc1 cop1x pref cache

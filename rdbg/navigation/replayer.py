@@ -259,8 +259,9 @@ class Replayer:
             )
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.settle()
-        # A slice may be over just where the digest stands.
-        if stop.kind is StopKind.LIMIT or (stop.kind is StopKind.PAUSED and self.machine.icount == until):
+        # A slice may be over, or the guest power off, just where the digest stands.
+        stands = stop.kind in (StopKind.PAUSED, StopKind.SHUTDOWN) and self.machine.icount == until
+        if stop.kind is StopKind.LIMIT or stands:
             self.agreement.verify(until)
         if stop.kind is StopKind.LIMIT and until != request.until:
             stop = replace(stop, kind=StopKind.PAUSED)

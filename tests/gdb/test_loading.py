@@ -24,6 +24,15 @@ def test_load_and_go_both_ways(gdb_program: str) -> None:
         assert gdb.value("$pc") == at_main
 
 
+def test_load_onto_a_board_of_ones_own(gdb_program: str) -> None:
+    board = GUEST.parents[1] / "bare.toml"
+    with served(["run", "-M", f"bare,file={board}", "-S", "-serial", "null"]) as port, Gdb(gdb_program, GUEST) as gdb:
+        gdb.connect(port)
+        assert "Start address" in gdb.run("load")
+        gdb.run("break main")
+        assert "Breakpoint 1" in gdb.run("continue")
+
+
 def test_nothing_to_run_and_nobody_to_bring_it() -> None:
     done = subprocess.run([*RDBG, "run", "-S"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "let GDB load it" in done.stderr

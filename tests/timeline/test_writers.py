@@ -67,7 +67,9 @@ def guest(dice: random.Random) -> bytes:
         if kind == 2:
             return [beq(0, VALUE, 2), *data(), *data()]
         if kind == 3:
-            return [i_type(LL, KSEG0, TEMP, 16), addiu(TEMP, VALUE, 1), i_type(SC, KSEG0, TEMP, 16)]
+            link, change = i_type(LL, KSEG0, TEMP, 16), addiu(TEMP, VALUE, 1)
+            between = dice.choice([[], [], [sw(VALUE, 16, KSEG0)], [sw(VALUE, 16, KSEG1)]])  # a sc that fails
+            return [*dice.choice([[link], [link], []]), *between, change, i_type(SC, KSEG0, TEMP, 16)]
         if kind == 4:
             return [sw(VALUE, 0, MOVING), addiu(MOVING, MOVING, 4), i_type(0x0C, MOVING, TEMP, 63)]
         if kind == FLASHES:  # program a word, or erase the block
@@ -142,7 +144,10 @@ class Oracle:
             before, pc = self._moment = machine.icount, machine.pc
             stores = [store for at in self._instructions(pc) for store in self._store(at)]
             self._step = []
+            conditional = self._conditional(pc)
             machine.run(RunRequest(until=before + machine.core.next_length()))
+            if conditional is not None and not machine.read_register(conditional):
+                stores = []
             for space, address, write in [*stores, *self._step]:
                 self.writes.append((space, address, replace(write, before=before, after=machine.icount, pc=pc)))
             self._poke(history)
@@ -167,6 +172,11 @@ class Oracle:
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]
+
+    def _conditional(self, pc: int) -> int | None:
+        """The register in which a `sc`, the only store at ``pc``, says whether it has stored."""
+        words = [int.from_bytes(self.machine.read_memory(at, 4), "little") for at in self._instructions(pc)]
+        return next((word >> 16 & 31 for word in words if word >> 26 == SC), None)
 
     def _store(self, at: int) -> list[tuple[Space, int, Write]]:
         word = int.from_bytes(self.machine.read_memory(at, 4), "little")

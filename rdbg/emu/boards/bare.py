@@ -153,8 +153,6 @@ def _boot(
                 f"{role} image {image.path!r} has no place: give a [[rom]] or [[flash]] of the board file "
                 f'the key image = "{role}"'
             )
-    if not contents and not pieces:
-        raise UsageError("nothing to run: give -kernel FILE.elf, or -bios FILE with a [[rom]] in the board file")
     return contents, tuple(pieces), entry
 
 

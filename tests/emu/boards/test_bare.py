@@ -10,7 +10,7 @@ from rdbg.emu.boards import build_board
 from rdbg.emu.bus import BusError
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.errors import RdbgError, UsageError
+from rdbg.errors import RdbgError
 from tests.emu.bench_system import BenchMachine, BenchSystem
 from tests.emu.images import code, elf
 
@@ -165,7 +165,6 @@ def test_more_memory_than_there_is_room_for() -> None:
 
 def test_what_does_not_fit_together() -> None:
     for bad, words in (
-        (spec(BASE), "nothing to run"),
         (spec(BASE, KERNEL, big_endian=True), "says little-endian, the machine is big-endian"),
         (spec(BASE, Image("bios", "r.bin", code(False))), "has no place"),
         (spec(BASE, Image("kernel", "k", elf(0x8020_0000))), "has no memory"),
@@ -174,5 +173,7 @@ def test_what_does_not_fit_together() -> None:
     ):
         with pytest.raises(RdbgError, match=words):
             build_board(bad, BenchSystem())
-    with pytest.raises(UsageError):
-        build_board(spec(BASE), BenchSystem())
+
+
+def test_a_board_without_an_image_waits_for_a_program() -> None:
+    assert build_board(spec(BASE), BenchSystem()).reset_state.pc == 0xBFC0_0000

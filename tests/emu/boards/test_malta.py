@@ -9,7 +9,7 @@ from rdbg.emu.loaders.raw import swap_words
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.errors import RdbgError, UsageError
+from rdbg.errors import RdbgError
 from tests.emu.bench_system import BenchMachine, BenchSystem
 from tests.emu.images import code, elf
 
@@ -97,7 +97,6 @@ def test_the_most_memory_runs() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (spec(), "nothing to run"),
         (spec(bios(b"")), "is empty"),
         (spec(bios(b"hello, world\n" * 50)), "does not look like MIPS code"),
         (spec(bios(code(False) * 100000)), "4194304: give a smaller one"),
@@ -123,10 +122,8 @@ def test_what_does_not_fit(bad: MachineSpec, words: str) -> None:
     assert "\n" not in str(info.value)
 
 
-def test_usage_errors_have_their_exit_code() -> None:
-    with pytest.raises(UsageError) as info:
-        build_board(spec(), BenchSystem())
-    assert info.value.exit_code == 2
+def test_a_board_without_an_image_waits_for_a_program() -> None:
+    assert build_board(spec(), BenchSystem()).reset_state.pc == 0xBFC0_0000
 
 
 def test_power_off_and_resets() -> None:
