@@ -221,6 +221,8 @@ def test_what_a_machine_does_not_have_is_said_and_survived(extended: Gdb, comman
 def test_generate_core_file(recorded: Gdb, tmp_path: Path) -> None:
     recorded.run("tbreak note")
     recorded.run("continue")
+    # The boot code, as QEMU's, leaves its own address in ra, and GDB takes all up to that frame, at 0, for the stack.
+    recorded.run("set backtrace limit 2")
     assert "Saved corefile" in recorded.run(f"generate-core-file {tmp_path}/core").text
     assert (tmp_path / "core").stat().st_size > 1000
 
@@ -238,14 +240,14 @@ def test_display_and_printing(recorded: Gdb) -> None:
 
 
 def test_run_goes_to_places_as_typed(extended: Gdb) -> None:
-    extended.run("starti @123")
-    assert icount(extended) == 123
+    extended.run("starti @124")
+    assert icount(extended) == 124
     extended.run("monitor savevm boot")
     extended.run("tbreak note")
     assert "value=3" in extended.run("run @start")
     pc = extended.value("$pc")
     extended.run("starti @boot")
-    assert icount(extended) == 123 and extended.value("$pc") != pc
+    assert icount(extended) == 124 and extended.value("$pc") != pc
     assert extended.value("$pc") == int(extended.run("monitor when").text.split("pc ")[1][:10], 16)
     extended.run("starti @50%")
     assert ", 50.00% of" in extended.run("monitor when")
