@@ -30,6 +30,7 @@ from rdbg.address import Address
 from rdbg.errors import RdbgError
 from rdbg.listener import Listener, permitted_address
 from rdbg.monitor.run_control import RunControl
+from rdbg.rsp.architecture import ANY, architecture
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, Surroundings
@@ -55,6 +56,7 @@ class GdbOptions:
         port: TCP port; 0 takes a free one, see ``GdbServer.address``.
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
+        brings_program: GDB has the program, since the guest has no image; it may be for any MIPS.
         control: whether the guest runs by itself, shared with monitors; None: nobody else has a say.
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
@@ -66,6 +68,7 @@ class GdbOptions:
     listen_any: bool = False
     stopped: bool = False
     executable: bytes | None = None
+    brings_program: bool = False
     control: RunControl | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
     troubles: Sequence[str] = ()
@@ -87,9 +90,11 @@ class GdbServer:
         machine = timeline.machine
         self._control = options.control or RunControl()
         self._control.stopped = self._control.stopped or options.stopped
+        executable = options.executable or bare_elf(machine.big_endian, machine.pc)
         self._surroundings = Surroundings(
             timeline=timeline,
-            executable=options.executable or bare_elf(machine.big_endian, machine.pc),
+            executable=executable,
+            architecture=ANY if options.brings_program else architecture(executable),
             leave=self._leave,
             stop_wanted=self._stop_wanted,
             control=self._control,
@@ -123,9 +128,7 @@ class GdbServer:
         Raises:
             RdbgError: it is in use, the address is not this host's, or it is open to others and may not be.
         """
-        where = permitted_address(
-            Address(self.options.host, self.options.port), self.options.listen_any, "-gdb tcp"
-        )
+        where = permitted_address(Address(self.options.host, self.options.port), self.options.listen_any, "-gdb tcp")
         try:
             self._listener = Listener(where)
         except OSError as error:

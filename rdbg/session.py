@@ -233,6 +233,7 @@ class Session:
                     listen_any=options.listen_any,
                     stopped=options.stopped,
                     executable=elf,
+                    brings_program=not spec.images,
                     control=self._control,
                     stop_wanted=self._stop_wanted,
                     troubles=self._troubles,

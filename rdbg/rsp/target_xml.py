@@ -12,10 +12,6 @@ from itertools import groupby, pairwise
 from rdbg.emu.machine_api import MemoryArea, RegisterInfo
 from rdbg.rsp.address import sign_extended
 
-#: BFD's name for any MIPS. GDB takes the one that the guest's ELF file tells then; it warns of two that differ, and
-#: files for older ones (mips:isa32) run on this CPU.
-ARCHITECTURE = "mips"
-
 _HEADER = '<?xml version="1.0"?>\n'
 _ADDRESS_SPACE = 1 << 64
 _UPPER_HALF = 0x8000_0000
@@ -27,15 +23,16 @@ def _quoted(text: str) -> str:
     return f'"{escape(text)}"'
 
 
-def target_description(registers: Sequence[RegisterInfo], big_endian: bool) -> str:
+def target_description(registers: Sequence[RegisterInfo], big_endian: bool, architecture: str) -> str:
     """The machine's registers in GDB's terms.
 
     Args:
         registers: in any order; those of one feature are put together.
         big_endian: the guest's byte order. GDB has no element for it and passes over it; Binary Ninja reads it.
+        architecture: BFD's name. GDB warns if that of its file is another one, but for ``mips``.
     """
     lines = [_HEADER + '<!DOCTYPE target SYSTEM "gdb-target.dtd">', '<target version="1.0">']
-    lines.append(f"  <architecture>{ARCHITECTURE}</architecture>")
+    lines.append(f"  <architecture>{architecture}</architecture>")
     lines.append(f"  <endian>{'big' if big_endian else 'little'}</endian>")
     # Sorting is stable and by first number: GDB's own features keep their usual order.
     first: dict[str, int] = {}

@@ -59,6 +59,7 @@ class Surroundings:
     Args:
         timeline: the run.
         executable: an ELF file that GDB may read if it was given none.
+        architecture: what the CPU is called in its description.
         leave: ends the whole session (``monitor quit``).
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
         troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
@@ -68,6 +69,7 @@ class Surroundings:
 
     timeline: Timeline
     executable: bytes
+    architecture: str
     leave: Callable[[], None]
     stop_wanted: Callable[[], bool]
     console: GuestConsole

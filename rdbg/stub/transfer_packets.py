@@ -14,7 +14,8 @@ def _features(client: Client, annex: str) -> str:
     if annex != "target.xml":
         raise PacketError(f"there is no target description {annex!r}", code=0)
     client.registers.described = True
-    return target_xml.target_description(client.registers.infos, client.timeline.machine.big_endian)
+    machine, called = client.timeline.machine, client.surroundings.architecture
+    return target_xml.target_description(client.registers.infos, machine.big_endian, called)
 
 
 def _memory_map(client: Client, annex: str) -> str:

@@ -53,6 +53,29 @@ def test_without_a_file_gdb_knows_byte_order_and_architecture(gdb_program: str, 
         assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
 
 
+@pytest.mark.parametrize("symbols", [[], ["--symbols"]], ids=["raw", "ELF"])
+def test_a_gdb_that_reads_no_file_of_the_stub_knows_the_instructions(
+    gdb_program: str, elf: Path, order: str, symbols: list[str]
+) -> None:
+    """With ``set sysroot`` GDB looks for the stub's file on its own disk. A CPU called "mips" was the oldest to it.
+
+    Nothing but a file tells it the byte order.
+    """
+    endian = ["--big-endian"] if order == "eb" else []
+    words = {0x7CA430C0: "ext\ta0,a1,0x3,0x7", 0x7C03E83B: "rdhwr\tv1,$29", 0x41606020: "ei", 0x7C0520A0: "wsbh\ta0,a1"}
+    with Guest("kernel", str(elf), "--run", str(RUN), *symbols, *endian) as guest, Gdb(gdb_program) as gdb:
+        gdb.run("set sysroot")
+        gdb.run(f"set endian {'big' if endian else 'little'}")
+        gdb.connect(guest.port)
+        assert "mips:isa32r2" in gdb.run("show architecture").text
+        for word, shown in words.items():
+            gdb.run(f"set *(unsigned *) 0x80180000 = {word}")
+            assert shown in gdb.run("x/i 0x80180000").text
+        gdb.run("set var $pc = 0x80100000")
+        gdb.run("stepi")
+        assert gdb.value("$pc") == 0x8010_0004 and gdb.value("$sp") == 0x8020_0000
+
+
 @pytest.mark.parametrize("flags", [0x00001000, 0x10001000, 0x50001000, 0x70001000], ids=["I", "II", "32", "32r2"])
 def test_gdb_takes_files_for_all_that_the_cpu_runs(gdb_program: str, tmp_path: Path, flags: int) -> None:
     """Of a description that names another architecture than the file GDB said that they are ambiguous."""
@@ -60,7 +83,7 @@ def test_gdb_takes_files_for_all_that_the_cpu_runs(gdb_program: str, tmp_path: P
     data[36:40] = flags.to_bytes(4, "little")  # e_flags: EF_MIPS_ARCH, EF_MIPS_ABI_O32
     elf = tmp_path / "guest.elf"
     elf.write_bytes(data)
-    with Guest("kernel", str(elf), "--run", str(RUN), "--finish") as guest, Gdb(gdb_program, elf) as gdb:
+    with Guest("kernel", str(elf), "--run", str(RUN), "--finish", "--symbols") as guest, Gdb(gdb_program, elf) as gdb:
         assert "architecture" not in gdb.connect(guest.port)
         assert "lui\tsp,0x8020" in gdb.run("x/i 0x80100000").text
         gdb.run("break note")

@@ -33,6 +33,17 @@ def test_load_onto_a_board_of_ones_own(gdb_program: str) -> None:
         assert "Breakpoint 1" in gdb.run("continue")
 
 
+def test_the_program_may_be_for_any_mips(gdb_program: str, tmp_path: Path) -> None:
+    """Of a description that names another architecture GDB says that they are ambiguous."""
+    data = bytearray(GUEST.read_bytes())
+    data[36:40] = (0x50001000).to_bytes(4, "little")  # e_flags: EF_MIPS_ARCH_32, EF_MIPS_ABI_O32
+    older = tmp_path / "older.elf"
+    older.write_bytes(data)
+    with served(["run", "-S", "-serial", "null"]) as port, Gdb(gdb_program, older) as gdb:
+        assert "architecture" not in gdb.connect(port)
+        assert "Start address" in gdb.run("load")
+
+
 def test_nothing_to_run_and_nobody_to_bring_it() -> None:
     done = subprocess.run([*RDBG, "run", "-S"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "let GDB load it" in done.stderr

@@ -21,9 +21,10 @@ def test_registers_stand_in_their_features() -> None:
             RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float"),
         ],
         big_endian=True,
+        architecture="mips:isa32",
     )
     tree = ElementTree.fromstring(text)
-    assert tree.findtext("architecture") == "mips"
+    assert tree.findtext("architecture") == "mips:isa32"
     assert {feature.get("name"): [reg.get("regnum") for reg in feature] for feature in tree.iter("feature")} == {
         "cpu": ["0", "33"],
         "cp0": ["32"],
@@ -36,7 +37,7 @@ def test_binary_ninja_finds_byte_order_and_numbers(big_endian: bool, word: str) 
     """It looks for the elements behind the architecture, and takes a register's number from its last attribute (its
     debugger's core/adapters/gdbadapter.cpp, LoadRegisterInfo)."""
     registers = [RegisterInfo(38, "f0", 32, "fpu", "ieee_single", "float", saved=False)]
-    tree = ElementTree.fromstring(target_description(registers, big_endian))
+    tree = ElementTree.fromstring(target_description(registers, big_endian, "mips"))
     assert [element.tag for element in tree] == ["architecture", "endian", "feature"]
     assert tree.findtext("endian") == word
     assert [list(element.attrib)[-1] for element in tree.iter("reg")] == ["regnum"]
