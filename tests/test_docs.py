@@ -38,6 +38,26 @@ def test_the_document_names_every_kind_of_record() -> None:
     assert set(map(int, InputKind)) <= named
 
 
+def test_the_document_tells_the_versions_of_the_files() -> None:
+    from rdbg.checkpoints import store_file
+    from rdbg.journal import format
+
+    document = _document("recording.md")
+    assert f"| version, {format.VERSION} |" in document
+    assert f"`user_version` {store_file.VERSION}." in document
+
+
+def test_the_document_names_every_monitor_command() -> None:
+    from rdbg.monitor import COMMANDS
+    from rdbg.monitor.info import INFO_TOPICS
+
+    document = _document("gdb.md")
+    table = document[document.index("## monitor") : document.index("## Commands inside GDB")]
+    said = {words.removeprefix("monitor ") for words in re.findall(r"`([^`]+)`", table)}
+    named = {words.split()[0] for words in said} | {words for words in said if words.startswith("info ")}
+    assert {*COMMANDS, *(f"info {topic}" for topic in INFO_TOPICS)} - named == set()
+
+
 def test_the_document_tells_where_the_windows_are() -> None:
     source = (PROJECT / "rdbg" / "emu" / "state.pxi").read_text()
     windows = [int(value, 16) for value in re.findall(r"(?:IO|WATCH)_WINDOW = (0x\w+)U", source)]

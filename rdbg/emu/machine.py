@@ -151,6 +151,11 @@ class Machine:
         """Virtual time in nanoseconds at the last interrupt window: the devices' time."""
         return (self.core.window << self.spec.shift) + self.core.bias_ns
 
+    @property
+    def virtual_ns(self) -> int:
+        """Virtual time in nanoseconds at the position."""
+        return (self.core.icount << self.spec.shift) + self.core.bias_ns
+
     def set_output(self, sink: OutputSink) -> None:
         """Where serial output goes."""
         self._output = sink

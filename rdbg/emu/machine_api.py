@@ -323,7 +323,11 @@ class MachineApi(Protocol):
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in nanoseconds."""
+        """Virtual time in nanoseconds at the last interrupt window: the devices' time."""
+
+    @property
+    def virtual_ns(self) -> int:
+        """Virtual time in nanoseconds at the position."""
 
     @property
     def last_breakpoint_hit(self) -> ScanHit | None: ...

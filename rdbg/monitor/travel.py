@@ -21,7 +21,7 @@ def _when(session: Session, arguments: list[str]) -> str:
     branch = "" if timeline.branch_name == "main" else f", on branch '{timeline.branch_name}'"
     return (
         f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
-        f"virtual time {timeline.machine.now_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
+        f"virtual time {timeline.machine.virtual_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
         f"{recording_state(session)}"
     )
 

@@ -60,7 +60,7 @@ class PeriodicSnapshots:
             return
         self._collect()
         if self._writer.trouble is None and self._replayer.agreement.verified and self._wanted():
-            self._submit(self._replayer.capture(), self._replayer.machine.now_ns)
+            self._submit(self._replayer.capture(), self._replayer.machine.virtual_ns)
 
     def close(self) -> None:
         """Save the end of the run, if it is known, and the index; then end the writer."""
@@ -98,7 +98,7 @@ class PeriodicSnapshots:
         if stored is not None and stored.position == latest.position and stored.entered == latest.entered:
             self._pages.release(latest.table)
             return
-        now_ns = replayer.machine.now_ns if replayer.machine.icount == latest.position else 0
+        now_ns = replayer.machine.virtual_ns if replayer.machine.icount == latest.position else 0
         self._writer.submit(Job(latest, now_ns))
 
     def _wanted(self) -> bool:

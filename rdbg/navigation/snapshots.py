@@ -91,7 +91,7 @@ class Snapshots:
         self._forget(name)
         size = captured.bytes_beside_pages + PAGE_SIZE * int(np.count_nonzero(pages.versions(captured.table)))
         self._in_memory[name] = Snapshot(
-            name, captured.position, machine.now_ns, captured.entered, size, captured, stored
+            name, captured.position, machine.virtual_ns, captured.entered, size, captured, stored
         )
 
     def list(self) -> list[Snapshot]:
@@ -157,7 +157,7 @@ class Snapshots:
             name,
             captured.state,
             pages.contents(captured.table, pages.changed(empty, captured.table)),
-            virtual_ns=machine.now_ns,
+            virtual_ns=machine.virtual_ns,
             entered=captured.entered,
             output=captured.output,
             digest=machine.digest(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rdbg import monitor
@@ -46,6 +48,14 @@ def test_a_word_too_many_is_named(session: monitor.Session, line: str) -> None:
     text = monitor.run(session, line)
     assert text.count("\n") == 1 and "usage: " in text
     assert f"'{line.split()[2 if len(line.split()) > 2 else 1]}' is too much" in text or "lastexec" in line
+
+
+@pytest.mark.parametrize("line", ["goto 49", "goto 50", "goto 1001", "goto -1", "goto +7", "goto end"])
+def test_virtual_time_is_that_of_the_position(session: monitor.Session, line: str) -> None:
+    """It was that of the last interrupt window, which may be hundreds of instructions before."""
+    monitor.run(session, line)
+    shown = re.search(r"virtual time (\S+) s", monitor.run(session, "when"))
+    assert shown and float(shown[1]) == session.timeline.position / 1e9, "a nanosecond each: run_guest has shift 0"
 
 
 @pytest.mark.parametrize("line", ["savevm", 'savevm ""', "loadvm", 'goto ""', 'bookmark ""', 'branch ""', "switch"])

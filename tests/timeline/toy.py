@@ -92,6 +92,10 @@ class Toy:
     def now_ns(self) -> int:
         return self.icount
 
+    @property
+    def virtual_ns(self) -> int:
+        return self.icount
+
     def _clear_touched(self) -> None:
         self._written: set[int] = set()
         self._wv: set[int] = set()
