@@ -2,7 +2,8 @@
 
 Forward a debugger on this architecture steps by a breakpoint at the next instruction, so it never sees the handler of
 an interrupt, a TLB refill or a system call that comes in between. Backward it asks for one step; where the instruction
-before is a return from an exception, the step goes to the instruction that the exception came before or of.
+before is a return from an exception, the step goes to the instruction that the exception came before or of: the latest
+one from which a breakpoint where the handler returns to would have been met here, and not earlier.
 """
 
 from __future__ import annotations
@@ -78,13 +79,17 @@ class StepBack:
             retried = None if self._machine.by_interrupt else address
 
     def _before_handler(self, address: int, conditions: StopConditions, interrupted: Interrupted) -> End | None:
-        """Go to the entry of the handler that returns to ``address`` now, or to a stop in it; None: it is far."""
+        """Go to the entry of the handler that returns to ``address`` now, or to a stop in it.
+
+        None: that entry is far, or none is found since the guest came by ``address``, so that no step has begun there.
+        """
         origin = self._traveller.position
         entries = self._machine.exception_entries(address)
+        unconditional: Conditions = {at: codes for at, codes in conditions.conditions.items() if at != address}
         wanted = StopConditions(
-            conditions.breakpoints | frozenset(entries),
+            conditions.breakpoints | entries.keys() | {address},
             conditions.watches,
-            _either(conditions, entries),
+            _either(conditions.breakpoints, unconditional, entries),
         )
         earliest = max(self._traveller.history.start, origin - LONGEST_HANDLER)
         found = Search(self._replayer, wanted, interrupted).latest_before(origin, earliest)
@@ -93,17 +98,19 @@ class StepBack:
         self._traveller.go(found.position)
         if found.watch is not None:
             return End(StopReason.WATCHPOINT, found.watch)
+        if self._machine.stops_here(frozenset({address}), {}):
+            return None
         if conditions.breakpoints and self._machine.stops_here(conditions.breakpoints, conditions.conditions):
             return End(StopReason.BREAKPOINT)
         return End(StopReason.STEP)
 
 
-def _either(conditions: StopConditions, entries: Conditions) -> Conditions:
+def _either(breakpoints: frozenset[int], conditions: Conditions, entries: Conditions) -> Conditions:
     """Conditions of breakpoints for either reason."""
-    either = {**entries, **conditions.conditions}
-    for address in conditions.breakpoints & entries.keys():
-        if address in conditions.conditions:
-            either[address] = (*conditions.conditions[address], *entries[address])
+    either = {**entries, **conditions}
+    for address in breakpoints & entries.keys():
+        if address in conditions:
+            either[address] = (*conditions[address], *entries[address])
         else:
             del either[address]
     return either

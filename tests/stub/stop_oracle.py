@@ -73,10 +73,12 @@ class StopOracle:
     Args:
         machine: at its start; it is run.
         last: address of the instruction where the run ends.
+        handler: addresses of the handler of exceptions.
     """
 
-    def __init__(self, machine: Machine, last: int) -> None:
+    def __init__(self, machine: Machine, last: int, handler: range) -> None:
         self._machine = machine
+        self._handler = handler
         self.moments = [self._moment()]
         while machine.pc != last:
             machine.step()
@@ -123,6 +125,17 @@ class StopOracle:
     def before(self, position: int) -> int:
         """The position before."""
         return self.moments[self._index[position] - 1].position
+
+    def step_back(self, position: int, stood: int | None) -> int:
+        """Where ``bs`` ends: over the handler of an exception, unless the user has stood in it before."""
+        index = self._index[position] - 1
+        if self.moments[index].pc not in self._handler or self.moments[index + 1].pc in self._handler:
+            return self.moments[index].position
+        end = self.moments[index].position
+        while self.moments[index].pc in self._handler:
+            index -= 1
+        entered = stood is not None and self.moments[index + 1].position <= stood <= end
+        return end if entered else self.moments[index].position
 
     def here(self, position: int, breakpoints: Iterable[Breakpoint], watches: Iterable[Watch]) -> str:
         """What stops before the step from a position: ``break``, ``watch`` or nothing."""

@@ -9,13 +9,14 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.journal.history import History
 from rdbg.timeline import Pace, StopConditions, Timeline
-from tests.emu.guests import CODE, LOOP, NOP, SKIPPING_HANDLER, addiu, beq, i_type, lui, machine_with, r_type
+from tests.emu.guests import CODE, HANDLER, LOOP, NOP, SKIPPING_HANDLER, addiu, beq, i_type, lui, machine_with, r_type
 from tests.emu.test_watch_blocks import BASE, COUNT, DATA, MOVING, pieces
 from tests.stub.stop_oracle import Breakpoint, StopOracle
 from tests.stub.wire import RawClient, serve
 
 SYSCALL = 0x0000000C
 TRAP = r_type(0x34, 0, 0, 0)  # teq $0, $0: always
+EXCEPTION_HANDLER = range(HANDLER, HANDLER + 4 * len(SKIPPING_HANDLER))
 TURNS = 4
 WATCH_TYPES = {Access.WRITE: 2, Access.READ: 3, Access.ACCESS: 4}
 WATCH_NAMES = {"watch", "rwatch", "awatch"}
@@ -47,7 +48,7 @@ class Session:
         code = [*start, *turn, i_type(0x05, COUNT, 0, -len(turn) - 1), NOP, beq(0, 0, 1), NOP, LOOP, NOP]
         self.last = CODE + 4 * (len(code) - 2)
         self.addresses = st.integers(0, len(code) - 3).map(lambda n: CODE + 4 * n)
-        self.oracle = StopOracle(self.machine(code, big_endian), self.last)
+        self.oracle = StopOracle(self.machine(code, big_endian), self.last, EXCEPTION_HANDLER)
         self.slots = {moment.slot for moment in self.oracle.moments}
         pace = Pace(slice=self.draw(st.sampled_from([7, 40, 1000])), spacing=self.draw(st.sampled_from([50, 5000])))
         self.timeline = Timeline(self.machine(code, big_endian), History.live_run(), pace=pace)
@@ -58,6 +59,7 @@ class Session:
         self.server = serve(self.timeline)
         self.client = RawClient(self.server)
         self.client.ask(b"qSupported:swbreak+;hwbreak+")
+        self.stood: int | None = None  # before the movement before
         self.breakpoints: list[Breakpoint] = []
         self.watches: list[Watch] = []
         if self.live:  # or else the guest runs for ever
@@ -115,7 +117,9 @@ class Session:
     # --- movements ---------------------------------------------------------------------------
     def resume(self, packet: bytes) -> tuple[str, int]:
         """Why and where the guest stands after a movement."""
+        here = self.timeline.position
         reply = self.client.ask(packet).decode()
+        self.stood = here
         assert reply.startswith("T05"), reply
         names = {field.split(":")[0] for field in reply[3:].split(";")}
         why = "step"
@@ -196,8 +200,8 @@ class Session:
         elif way == "bs":
             why, where = "begin", here
             if here > self.oracle.moments[0].position:
-                before = self.oracle.before(here)
-                made = any(each.is_watched(self.watches) for each in self.oracle.at(before).made)
+                before = self.oracle.step_back(here, self.stood)
+                made = any(each.is_watched(self.watches) for each in self.oracle.at(self.oracle.before(here)).made)
                 why, where = ("watch", here) if made else ("step", before)
             found = self.resume(b"bs")
             assert found[1] == where and found[0] in (why, "break" if why == "step" else why), (

@@ -1,0 +1,43 @@
+"""Steps back over the handlers of exceptions: only over one that a step forward would have gone over."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg.journal.history import History
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from tests.emu.guests import CODE, ERET, NOP, addiu, beq, i_type, machine_with, mfc0, mtc0, r_type
+
+#: Interrupts are taken back; of anything else the branch is skipped whose slot it sits in.
+HANDLER = [
+    mfc0(26, 13), i_type(0x0C, 26, 27, 0x7C), i_type(0x05, 27, 0, 3), mfc0(27, 14),
+    mtc0(0, 13), ERET, NOP,
+    addiu(27, 27, 8), mtc0(27, 14), ERET,
+]  # fmt: skip
+JOINED = 5
+GUEST = [
+    addiu(8, 0, 0x100),
+    beq(0, 0, 3), mtc0(8, 13),  # a software interrupt is raised on the way to JOINED
+    i_type(0x05, 0, 11, 1), r_type(0x34, 0, 0, 0),  # a trap in the slot of a branch that is not taken
+    addiu(9, 9, 1),
+    beq(0, 0, -4), NOP,
+]  # fmt: skip
+
+
+def timeline_of(big_endian: bool) -> Timeline:
+    return Timeline(machine_with(GUEST, HANDLER, big_endian, status=0x101), History.live_run())
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_an_older_handler_that_came_here_is_not_taken_for_the_latest(big_endian: bool) -> None:
+    timeline = timeline_of(big_endian)
+    joined = StopConditions(frozenset({CODE + 4 * JOINED}))
+    timeline.run(joined, lambda: False)  # from the interrupt
+    assert timeline.reverse_step().position == 1 and timeline.machine.pc == CODE + 4  # over it
+    timeline.run(joined, lambda: False)
+    timeline.step()
+    timeline.run(joined, lambda: False)  # from the trap, which is handled by leaving its branch out
+    here = timeline.position
+    stop = timeline.reverse_step()
+    assert (stop.reason, stop.position) == (StopReason.STEP, here - 1)
+    assert timeline.machine.read_memory(stop.pc, 4) == ERET.to_bytes(4, "big" if big_endian else "little")
