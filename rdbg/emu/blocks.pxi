@@ -140,8 +140,8 @@ cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             plan_compare(c)
         if not c.s.halted:
             break
-        if interrupt_pending(c):
-            c.s.halted = 0
+        if interrupt_pending(c) and interrupts_enabled(c):
+            c.s.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
             break
         if c.why_soon:
             break

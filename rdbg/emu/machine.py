@@ -62,8 +62,8 @@ _FILLED_AT_ONCE = 1 << 20
 #: A CPU that waits, and that so many timers in a row have not woken, sleeps until an input comes: no more time passes
 #: for it. (Half a minute of a timer that expires a thousand times a second, nine hours of a clock's seconds.)
 _MOST_IDLE_EVENTS = 1 << 15
-#: Status.IM: with none of these set no interrupt ends a wait.
-_STATUS_IM = 0xFF00
+#: Status: an interrupt ends a wait only if it would be taken: unmasked, with IE set and neither EXL nor ERL.
+_STATUS_IM, _STATUS_IE, _STATUS_HELD_OFF = 0xFF00, 0x1, 0x7
 #: More than any timer expires between two interrupt windows.
 MOST_EXPIRIES = 1_000_000
 KSEG01 = 2  # the upper two bits of an address that no TLB translates (MIPS32 PRA vol. III, section 4.3)
@@ -417,7 +417,9 @@ class Machine:
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
         if icount != self._idle_position:
             self._idle_position, self._idle_events = icount, 0
-        if self._idle_events >= _MOST_IDLE_EVENTS or not self.core.read_cp0(12, 0) & _STATUS_IM:
+        status = self.core.read_cp0(12, 0)
+        wakes = status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
+        if self._idle_events >= _MOST_IDLE_EVENTS or not wakes:
             deadline = None
         now = self.now_ns
         if self._woken_by:
