@@ -280,6 +280,8 @@ def explain(path: str, what: str, error: sqlite3.Error | UnicodeDecodeError) -> 
         reason = "another rdbg is writing to it; try again when it is done"
     elif name.startswith("SQLITE_FULL"):
         reason = "the disk is full; free some space"
+    elif name.startswith(("SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN")):
+        reason = "the disk, a quota or a limit (ulimit -f) does not let it grow; free some space"
     elif name.startswith("SQLITE_READONLY"):
         reason = "it is read-only; copy the recording elsewhere"
     elif name.startswith("SQLITE_NOTADB"):

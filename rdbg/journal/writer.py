@@ -206,14 +206,23 @@ class JournalWriter:
 
     def _write(self, data: bytes) -> None:
         """All of ``data`` or nothing, so that the file ends in a whole chunk also when the disk is full."""
+        failed = f"recording failed at icount {self._covered}"
+        kept = f"the recording is kept up to icount {self._covered_on_disk}"
         written = 0
         try:
+            size = os.fstat(self._fd).st_size
+            if size != self._offset:
+                raise RdbgError(
+                    f"{self.path}: {failed}: another program has written to the file (it has {size} bytes instead of "
+                    f"{self._offset}); keep others away from it, and record again"
+                )
             while written < len(data):
                 written += os.pwrite(self._fd, data[written:], self._offset + written)
         except OSError as error:
             os.ftruncate(self._fd, self._offset)
-            kept = f"the recording is kept up to icount {self._covered_on_disk}"
-            raise _failure(self.path, f"recording failed at icount {self._covered}", error, kept) from error
+            if not self._published:
+                raise _failure(self.path, "cannot begin to record", error, "free some space") from error
+            raise _failure(self.path, failed, error, kept) from error
         self._offset += len(data)
 
     def _open_draft(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rdbg.host_clock import LAST_SECOND, host_seconds
-from tests.cli.command import PROJECT, TANK, rdbg, rdbg_here
+from tests.cli.command import PROJECT, TANK, rdbg, rdbg_here, start
 from tests.processes import spawn
 
 _COMMANDS = {
@@ -123,3 +124,12 @@ def test_clocks_before_1970_and_after_9999(now: float, tmp_path: Path, monkeypat
     for command in (["replay", tmp_path / "rec", "-serial", "null"], ["info", tmp_path / "rec"]):
         done = rdbg_here(*command)
         assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("import sys, time\nprint('loads', flush=True)\ntime.sleep(600)\n")
+    process = start("run", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert process.stdout is not None and process.stdout.readline() == b"loads\n"
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said) == (-signal.SIGINT, b"", b"")

@@ -126,6 +126,18 @@ def test_files_deleted_while_recording(gdb: Gdb, tmp_path: Path, gone: str) -> N
     assert_told(gdb, recorder, GONE, str(folder / name))
 
 
+@pytest.mark.parametrize("content", [b"", b"x" * 100_000])
+def test_a_journal_that_another_program_writes_to(gdb: Gdb, tmp_path: Path, content: bytes) -> None:
+    recorder = Recorder(tmp_path / "j")
+    connect(gdb, recorder.port)
+    gdb.run("stepi 10")
+    (tmp_path / "j").write_bytes(content)
+    gdb.run(f"set var *(int *) {SCRATCH:#x} = 77")
+    word = "another program has written to the file"
+    wait_until(lambda: word in gdb.run("monitor when"))
+    assert_told(gdb, recorder, word, str(tmp_path / "j"))
+
+
 def test_a_recording_moved_away_keeps_what_it_has(gdb: Gdb, tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "j")
     connect(gdb, recorder.port)
