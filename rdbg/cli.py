@@ -136,7 +136,7 @@ def _debug(words: Sequence[str]) -> int:
         head = _head_of(path)
         if is_elf(head):
             options = replace(options, images=(*options.images, ImageFile("kernel", path)))
-        elif _is_recording(path):
+        elif _is_recording(head):
             recording = path
             options = _replaying(options, path)
         else:
@@ -245,10 +245,11 @@ def _head_of(path: str) -> bytes:
         return file.read(16)
 
 
-def _is_recording(path: str) -> bool:
-    from rdbg.journal.format import MAGIC
+def _is_recording(head: bytes) -> bool:
+    """Whether a file that begins so is a journal, or a packed recording, which is refused with what to do."""
+    from rdbg.journal.format import MAGIC, PACK_MAGIC
 
-    return _head_of(path).startswith(MAGIC)
+    return head.startswith((MAGIC, PACK_MAGIC))
 
 
 def _prepare(options: RunOptions) -> Outlet | None:

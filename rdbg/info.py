@@ -102,7 +102,8 @@ def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str,
             yield "", _snapshot(info)
     if periodic:
         first, last = periodic[0].icount, periodic[-1].icount
-        yield "", f"{len(periodic)} periodic, icount {first:,} to {last:,}: for going back quickly"
+        where = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+        yield "", f"{len(periodic)} periodic, icount {where}: for going back quickly"
     bookmarks = sorted(_bookmarks(store, problems).items(), key=lambda item: (item[1], item[0]))
     if bookmarks:
         yield "bookmarks", f"{len(bookmarks)}"

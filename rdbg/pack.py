@@ -65,11 +65,6 @@ def pack(recording: str, archive: str) -> None:
         opened.close()
 
 
-def is_pack(path: str) -> bool:
-    """Whether a file is a zip archive, which a journal never is."""
-    return os.path.isfile(path) and zipfile.is_zipfile(path)
-
-
 def unpack(archive: str, recording: str) -> None:
     """Take a recording out of its pack.
 

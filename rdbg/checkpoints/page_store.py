@@ -121,11 +121,6 @@ class PageStore:
         """Bytes of contents and leaves that are referred to."""
         return (self._versions.used - 1) * PAGE_SIZE + self._leaf_slots.used * LEAF_ENTRIES * 4
 
-    @property
-    def table_bytes(self) -> int:
-        """Bytes of one table beside its leaves."""
-        return self._top_length * 4
-
     def zero_table(self) -> PageTable:
         """The table in which every page is zeros."""
         return PageTable(np.zeros(self._top_length, np.uint32))

@@ -24,7 +24,7 @@ from rdbg.journal.records import Record
 MAGIC = b"\x89rdbgJ\r\n"
 VERSION = 3
 #: Of a zip archive, which `rdbg pack` makes.
-_PACK_MAGIC = b"PK\x03\x04"
+PACK_MAGIC = b"PK\x03\x04"
 CHUNK_MAGIC = b"RCHK"
 
 #: A header holds words and digests, no images; more than this is damage.
@@ -236,7 +236,7 @@ def parse_file_header(path: str, data: bytes) -> tuple[int, int]:
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         if data[1:6] == MAGIC[1:6]:
             raise RdbgError(f"{path}: this journal was changed by a text-mode copy; copy it again as binary")
-        if data[: len(_PACK_MAGIC)] == _PACK_MAGIC:
+        if data[: len(PACK_MAGIC)] == PACK_MAGIC:
             raise RdbgError(
                 f"{path}: this is a packed recording; take it out with rdbg unpack {path} NAME, and use NAME"
             )

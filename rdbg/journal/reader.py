@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 
@@ -121,12 +121,6 @@ class JournalReader:
         """All records in order, a chunk in memory at a time."""
         for index in range(len(self._full)):
             yield from self._load(index)
-
-    def chunk_records(self, chunk: Chunk) -> list[Record]:
-        """The records of one of ``chunks``."""
-        if not chunk.count:
-            return []
-        return self._load(bisect_left(self._ordinals, chunk.ordinal))
 
     def hold(self) -> None:
         """Keep a new recording from taking this one's name while it is open."""

@@ -18,6 +18,4 @@ class PacketError(Exception):
         self.code = code
 
 
-EPERM = 0x01
 EFAULT = 0x0E
-EINVAL = 0x16

@@ -137,6 +137,9 @@ def test_pack_and_unpack(tmp_path: Path) -> None:
     assert rdbg("pack", tmp_path / "rec", tmp_path / "rec.zip").returncode == 0
     assert rdbg("unpack", tmp_path / "rec.zip", tmp_path / "copy").returncode == 0
     assert rdbg("replay", tmp_path / "copy").stdout == TANK_OUTPUT
+    for command in ("debug", "replay", "info", "dump"):
+        done = rdbg(command, tmp_path / "rec.zip")
+        assert done.returncode != 0 and b"this is a packed recording; take it out with rdbg unpack" in done.stderr
 
 
 def test_serial_file(tmp_path: Path) -> None:
