@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import select
 import socket
 
@@ -12,6 +13,8 @@ from rdbg.errors import RdbgError
 
 _BACKLOG = 4
 _EVERY_ADDRESS = "0.0.0.0"
+#: A request line, whatever its method.
+_HTTP_REQUEST = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]")
 #: RFC 9110 section 9, and RFC 5789.
 _HTTP_METHODS = frozenset(b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
 #: RFC 8489 section 5; over TCP a length of two bytes may stand before the request (RFC 4571).
@@ -54,7 +57,7 @@ def foreign(first: bytes) -> str | None:
     A page can make its reader's browser send requests to any port of the same computer, with a body of any text.
     """
     method, _, target = first.partition(b" ")
-    if method in _HTTP_METHODS and target[:1] in (b"/", b"*"):
+    if (method in _HTTP_METHODS and target[:1] in (b"/", b"*")) or _HTTP_REQUEST.match(first):
         return "an HTTP request"
     if first.startswith(b"\x16\x03"):
         return "a TLS handshake"

@@ -185,8 +185,16 @@ class Chunk:
 
 
 def build_header(header: JournalHeader) -> bytes:
-    """The bytes that a journal starts with."""
+    """The bytes that a journal starts with.
+
+    Raises:
+        RdbgError: there is more in it than a reader takes.
+    """
     machine = header.machine
+    if len(header.command_line) > _MOST_WORDS:
+        raise RdbgError(
+            f"the command line has {len(header.command_line)} words, and a recording keeps {_MOST_WORDS}; use fewer"
+        )
     body = bytes(
         HeaderBody.build(
             {
@@ -217,6 +225,8 @@ def build_header(header: JournalHeader) -> bytes:
             }
         )
     )
+    if len(body) > MAX_HEADER_BODY:
+        raise RdbgError(f"command line and file names take {len(body)} bytes, and a recording keeps {MAX_HEADER_BODY}")
     fields = {"magic": MAGIC, "version": VERSION, "reserved": 0, "length": len(body), "crc": zlib.crc32(body)}
     return bytes(FileHeader.build(fields)) + body
 

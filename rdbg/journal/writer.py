@@ -230,7 +230,7 @@ class JournalWriter:
         try:
             descriptor = os.open(self._draft, flags, 0o666)
         except OSError as error:
-            raise _failure(self.path, "cannot create", error) from error
+            raise _failure(self._draft, "cannot create", error, "choose another name") from error
         # A draft that another process holds is a recording about to start; one that nobody holds was left by a killed
         # one.
         if not lock(descriptor):

@@ -36,6 +36,7 @@ class SocketSerial(SerialBackend):
         self._peer = peer
         self._pending = bytearray()
         self._waiting = wait
+        self._was_waited_for = False  # the guest may not start without this client
         self._fresh = False  # a client of the listening socket has said nothing yet
         self._arrived = False
         if peer is not None:
@@ -65,6 +66,7 @@ class SocketSerial(SerialBackend):
         if self._fresh and (stranger := foreign(data)) is not None:
             _log.warning("serial port: dropped a client that sent %s, as a web page can", stranger)
             data = b""
+            self._waiting = self._was_waited_for  # it was not the one
         self._fresh = False
         if not data:
             self._hang_up()
@@ -116,7 +118,7 @@ class SocketSerial(SerialBackend):
         if came is None:
             return
         self._peer, _ = came
-        self._waiting = False
+        self._was_waited_for, self._waiting = self._waiting, False
         self._fresh = True
         self._welcome(self._peer)
 

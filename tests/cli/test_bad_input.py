@@ -257,3 +257,9 @@ def test_nobody_listens() -> None:
 
 def test_project_has_the_example() -> None:
     assert (PROJECT / "examples" / "tank.gdb").is_file()
+
+
+def test_more_words_than_a_recording_keeps(tmp_path: Path) -> None:
+    words = ["-kernel", TANK, "-serial", "null", *["-nodefaults"] * 70_000]
+    assert_one_line(rdbg("record", "-o", tmp_path / "rec", *words), 1, "command line", "70008 words", "65536")
+    assert not list(tmp_path.iterdir())
