@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import KIND_DIGEST
 from tests.cli.command import TANK, assert_one_line, rdbg, start
+from tests.conftest import PYPI_GDB
 from tests.emu.test_hostile_states import elf_of
-from tests.forgery import change_store, packed, unpacked
+from tests.forgery import change_store, packed, sealed_journal, unpacked
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +117,17 @@ def test_symbols_of_a_guest_that_makes_them_take_for_ever(tmp_path: Path, number
 def _seconds_of_cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("going", ["continue", "reverse-continue"])
+def test_a_replay_that_diverges_under_gdb_says_so_and_fails(recording: Path, going: str) -> None:
+    digest = next(record.data for record in JournalReader(str(recording)).records() if record.kind == KIND_DIGEST)
+    journal = recording.read_bytes()
+    assert journal.count(digest) == 1
+    recording.write_bytes(sealed_journal(journal.replace(digest, bytes(len(digest)))))
+    if not PYPI_GDB.is_file():
+        pytest.skip("needs gdb-for-pwndbg (pip install rdbg[gdb])")
+    words = ["--at", "start", "--ex", going, "--ex", "continue", "--ex", "continue"]
+    done = rdbg("debug", recording, "--gdb-program", PYPI_GDB, "--batch", *words)
+    assert done.returncode == 1
+    assert b"the replay diverged from the recording" in done.stdout + done.stderr
