@@ -241,7 +241,7 @@ class Replayer:
                 until = bound
         began = self._clock()
         try:
-            stop = self._run(replace(request, until=until))
+            stop = self._run(replace(request, until=until), hits)
         except RdbgError:
             self.agreement.fail()
             raise
@@ -340,13 +340,17 @@ class Replayer:
             if history.next_poke() != position or history.entered(position) == entered:
                 return
 
-    def _run(self, request: RunRequest) -> RunStop:
-        """Run, but not into the idle time at the place of the debugger's next write."""
+    def _run(self, request: RunRequest, hits: LastHits | None) -> RunStop:
+        """Run, but not into the idle time at the place of the debugger's next write.
+
+        The machine notes hits of one run only: ``hits`` takes those of all but the last.
+        """
         poke = self.history.next_poke()
         if poke is None or poke != request.until:
             return self.machine.run(request)
         request = replace(request, wait_idle=True)
         while True:
+            start = self.machine.icount
             stop = self.machine.run(request)
             if stop.kind is not StopKind.IDLE:
                 return stop
@@ -354,7 +358,9 @@ class Replayer:
                 return replace(stop, kind=StopKind.LIMIT)
             if stop.idle_ns is None:
                 return stop
-            request = replace(request, skip_ns=stop.idle_ns)
+            if hits is not None:
+                hits.note(self.machine, start, self.machine.icount)
+            request = replace(request, skip_ns=stop.idle_ns, passes=False)
 
     def _look_closely(self, request: RunRequest, stop: RunStop, hits: LastHits | None) -> RunStop:
         """Find again what the machine ran past: go back to before it and take single steps."""
