@@ -68,6 +68,7 @@ cdef class StateAccess(PageAccess):
         uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &zero)
         sync_status(c)
         forget_branch_and_link(c)
+        c.s.cp0.lladdr = 0                       # nor is the link of before seen
         flush_tlb(c)
         restart_compare(c, icount)
         c.base = icount
