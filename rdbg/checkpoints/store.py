@@ -25,7 +25,7 @@ from rdbg.checkpoints.snapshot import (
     Table,
     check_name,
 )
-from rdbg.checkpoints.store_file import Transaction, connect, create, fold_log, guard
+from rdbg.checkpoints.store_file import StoreConnection, Transaction, connect, create, fold_log, guard
 from rdbg.checkpoints.store_notes import StoreNotes
 from rdbg.checkpoints.stored_pages import MOST_STATE, StoredPages
 from rdbg.checkpoints.thinning import Candidate, choose_victims
@@ -52,7 +52,7 @@ class SnapshotStore:
     """
 
     def __init__(
-        self, path: str, connection: sqlite3.Connection, writable: bool, periodic_budget: int = PERIODIC_BUDGET
+        self, path: str, connection: StoreConnection, writable: bool, periodic_budget: int = PERIODIC_BUDGET
     ) -> None:
         self.path = path
         self.writable = writable

@@ -94,7 +94,13 @@ def remove_store(path: str) -> None:
     remove(*(path + suffix for suffix in ("", *_LOGS, _LOG_INDEX)))
 
 
-def create(path: str, recording_id: bytes) -> sqlite3.Connection:
+class StoreConnection(sqlite3.Connection):
+    """A connection that knows which file it is to: another may have taken the name since, or none has it."""
+
+    file: tuple[int, int] | None = None
+
+
+def create(path: str, recording_id: bytes) -> StoreConnection:
     """A new file with empty tables, in place of what was there."""
     try:
         remove_store(path)
@@ -109,10 +115,11 @@ def create(path: str, recording_id: bytes) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
         connection.execute("INSERT INTO meta VALUES (?)", (recording_id,))
+    connection.file = _file_at(path)
     return connection
 
 
-def connect(path: str, recording_id: bytes | None) -> tuple[sqlite3.Connection, bool]:
+def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, bool]:
     """Open a file that exists: the connection, and whether it can be written.
 
     Raises:
@@ -132,6 +139,7 @@ def connect(path: str, recording_id: bytes | None) -> tuple[sqlite3.Connection, 
         except BaseException:
             connection.close()
             raise
+    connection.file = _file_at(path)
     return connection, writable
 
 
@@ -189,9 +197,18 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
         raise RdbgError(f"{path}: this snapshot store belongs to another recording; take the one made with the journal")
 
 
-def _connect(path: str, mode: str) -> sqlite3.Connection:
+def _file_at(path: str) -> tuple[int, int] | None:
+    """Which file has a name; None: none has it."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _connect(path: str, mode: str) -> StoreConnection:
     uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=StoreConnection)
     # A few bytes of a damaged file can claim to be a value of a gigabyte.
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -212,10 +229,10 @@ class Transaction:
     """One transaction: all that happens in the ``with`` block, or nothing.
 
     Raises:
-        RdbgError: the store is read-only, in use, or the disk is full.
+        RdbgError: the store is read-only, in use, gone from its name, or the disk is full.
     """
 
-    def __init__(self, path: str, connection: sqlite3.Connection, writable: bool, what: str) -> None:
+    def __init__(self, path: str, connection: StoreConnection, writable: bool, what: str) -> None:
         self._path = path
         self._db = connection
         self._what = what
@@ -225,6 +242,11 @@ class Transaction:
         if not self._writable:
             raise RdbgError(
                 f"{self._path}: cannot {self._what}: the file or its folder is read-only; copy the recording elsewhere"
+            )
+        if _file_at(self._path) != self._db.file:
+            raise RdbgError(
+                f"{self._path}: cannot {self._what}: the file was deleted, moved away or replaced meanwhile; end rdbg, "
+                "and start it again where the recording is"
             )
         with guard(self._path, self._what):
             self._db.execute("BEGIN IMMEDIATE")

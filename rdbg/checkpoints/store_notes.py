@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 
 from rdbg.checkpoints.snapshot import LONGEST_NAME, check_name
-from rdbg.checkpoints.store_file import Transaction, guard
+from rdbg.checkpoints.store_file import StoreConnection, Transaction, guard
 
 _CHECK_BYTES = 16
 #: Icounts that SQLite can hold.
@@ -22,7 +21,7 @@ class StoreNotes:
         writable: whether it can be changed.
     """
 
-    def __init__(self, path: str, connection: sqlite3.Connection, writable: bool) -> None:
+    def __init__(self, path: str, connection: StoreConnection, writable: bool) -> None:
         self._path = path
         self._db = connection
         self._writable = writable

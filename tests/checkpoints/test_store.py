@@ -362,3 +362,21 @@ def test_bytes_changed_anywhere(seed: int) -> None:
             damaged.save("b", state(8), saved.items())
         except RdbgError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("fate", ["deleted", "moved away", "replaced"])
+def test_nothing_is_confirmed_of_a_file_that_has_gone(tmp_path: Path, fate: str) -> None:
+    path = tmp_path / "j.snapshots"
+    SnapshotStore.create(str(path), bytes(16)).close()
+    store = SnapshotStore.open(str(path))
+    store.notes.put_bookmark("before", 5)
+    if fate == "deleted":
+        path.unlink()
+    else:
+        path.rename(tmp_path / "elsewhere")
+    if fate == "replaced":
+        SnapshotStore.create(str(path), bytes(16)).close()
+    with pytest.raises(RdbgError, match="deleted, moved away or replaced"):
+        store.notes.put_bookmark("after", 6)
+    assert "before" in store.notes.bookmarks()
+    store.close()
