@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 #: Bytes of address space that a child may take on top of what it begins with: each CPU takes 1 GiB for translated code,
 #: and touches little of it.
 ADDRESS_SPACE = 3 << 30
-#: Bytes that a child may touch.
+#: Bytes that a child may touch, on top of what it begins with: that of a process that has run many tests.
 MEMORY = 1 << 30
 
 
@@ -33,6 +33,7 @@ def isolated(function: Callable[[], Result], seconds: int = 0) -> Result:
     sys.stdout.flush()
     sys.stderr.flush()
     ours, theirs = os.pipe()
+    inherited = _in_memory()
     child = os.fork()
     if child == 0:
         code = 1
@@ -55,13 +56,24 @@ def isolated(function: Callable[[], Result], seconds: int = 0) -> Result:
     _, status, used = os.wait4(child, 0)
     assert not os.WIFSIGNALED(status), f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
     assert status == 0 and said, f"ended with exit code {os.WEXITSTATUS(status)}"
-    assert used.ru_maxrss << 10 <= MEMORY, f"took {used.ru_maxrss >> 10} MiB"
+    taken = (used.ru_maxrss << 10) - inherited
+    assert taken <= MEMORY, f"took {taken >> 20} MiB"
     worked, result = pickle.loads(said)
     assert worked, result
     return result  # type: ignore[no-any-return]
 
 
-def _limit_address_space() -> None:
+def _pages() -> list[int]:
+    """Sizes of this process: of its address space, and of what is in memory."""
     with open("/proc/self/statm") as statm:
-        now = int(statm.read().split()[0]) * resource.getpagesize()
+        return [int(field) for field in statm.read().split()[:2]]
+
+
+def _in_memory() -> int:
+    """Bytes of this process that are in memory."""
+    return _pages()[1] * resource.getpagesize()
+
+
+def _limit_address_space() -> None:
+    now = _pages()[0] * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + ADDRESS_SPACE, resource.RLIM_INFINITY))
