@@ -22,6 +22,8 @@ _PATIENCE = 60.0
 def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """Start a program that is killed when this process ends.
 
+    It hears Ctrl-C also where this process does not: a shell lets what it starts in the background ignore it.
+
     Args:
         command: the program and its words.
         options: those of `subprocess.Popen`.
@@ -33,6 +35,7 @@ def spawn(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:  # it has ended already
             os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     return subprocess.Popen(command, preexec_fn=before, **options)
 

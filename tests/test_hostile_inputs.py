@@ -246,3 +246,8 @@ def test_a_trigger_in_a_store(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as store:
         store.execute("CREATE TRIGGER t AFTER INSERT ON pages BEGIN DELETE FROM images; END")
     assert "tables of another shape" in refused(lambda: SnapshotStore.open(str(path), bytes(16)).list())
+
+
+def test_a_name_with_line_ends_is_shown_in_one_line() -> None:
+    """As the path of an image in a crafted journal."""
+    assert str(RdbgError("a\nb\r\nc\u2028d: cannot read")) == "a b c d: cannot read"
