@@ -100,9 +100,10 @@ real-deps:
 	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
-# Builds the example guest again from source (its ELF file is committed).
+# Builds the example guests again from source (their ELF files are committed).
 guests:
 	$(MAKE) -C examples/guest
+	$(MAKE) -C examples/races
 
 clean:
 	rm -rf $(VENV) build rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
