@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 INIT = """#!/bin/busybox sh
@@ -23,12 +24,13 @@ def _entry(name: str, mode: int, data: bytes, number: int, device: tuple[int, in
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def initramfs(busybox: Path, then: str = SHELL) -> bytes:
+def initramfs(busybox: Path, then: str = SHELL, programs: Sequence[Path] = ()) -> bytes:
     """The gzipped archive; the same bytes each time.
 
     Args:
         busybox: the program, static.
         then: what init does when everything is mounted.
+        programs: more for /bin, static.
     """
     entries: list[tuple[str, int, bytes, tuple[int, int]]] = [
         (name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "proc", "sys")
@@ -38,6 +40,7 @@ def initramfs(busybox: Path, then: str = SHELL) -> bytes:
         ("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes(), (0, 0)),
         ("init", stat.S_IFREG | 0o755, f"{INIT}{then}\n".encode(), (0, 0)),
     ]
+    entries += [(f"bin/{path.name}", stat.S_IFREG | 0o755, path.read_bytes(), (0, 0)) for path in programs]
     archive = b"".join(
         _entry(name, mode, data, number, device) for number, (name, mode, data, device) in enumerate(entries, 1)
     )
