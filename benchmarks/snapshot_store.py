@@ -11,8 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
+from rdbg.store.snapshot_store import SnapshotStore
 
 PAGES = 8192
 STATE = MachineState(1000, bytes(4096), bytes(2000))

@@ -10,11 +10,11 @@ def main() -> int:
     waits_for_it = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if waits_for_it:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from rdbg import cli
+    from rdbg.cli import main as command_line
 
     if waits_for_it:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return cli.main()
+    return command_line.main()
 
 
 if __name__ == "__main__":

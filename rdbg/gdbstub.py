@@ -26,10 +26,10 @@ import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rdbg.address import Address
 from rdbg.errors import RdbgError
-from rdbg.listener import Listener, permitted_address
 from rdbg.monitor.run_control import RunControl
+from rdbg.net.address import Address
+from rdbg.net.listener import Listener, permitted_address
 from rdbg.rsp.architecture import ANY, architecture
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.checkpoints.snapshot import check_name
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, WatchHit
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.branches import SCRATCH, Branches, BranchSnapshot
 from rdbg.navigation.forward import Forward
@@ -30,6 +28,8 @@ from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, Moment
 from rdbg.navigation.traveller import Traveller
 from rdbg.navigation.writes import LastWrite, Order
+from rdbg.store.snapshot import check_name
+from rdbg.store.snapshot_store import SnapshotStore
 
 __all__ = [
     "BranchSummary",

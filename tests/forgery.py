@@ -11,8 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from rdbg.checkpoints.store import _check_sum
 from rdbg.journal.format import CHUNK_HEADER_SIZE, CHUNK_MAGIC, FILE_HEADER_SIZE
+from rdbg.store.snapshot_store import _check_sum
 
 _SUMMED = (
     "name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count, cpu, devices, "

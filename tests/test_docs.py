@@ -39,12 +39,12 @@ def test_the_document_names_every_kind_of_record() -> None:
 
 
 def test_the_document_tells_the_versions_of_the_files() -> None:
-    from rdbg.checkpoints import store_file
     from rdbg.journal import format
+    from rdbg.store import database
 
     document = _document("recording.md")
     assert f"| version, {format.VERSION} |" in document
-    assert f"`user_version` {store_file.VERSION}." in document
+    assert f"`user_version` {database.VERSION}." in document
 
 
 def test_the_document_names_every_monitor_command() -> None:
@@ -68,7 +68,7 @@ def test_the_document_tells_where_the_windows_are() -> None:
 
 
 def test_every_trace_has_something_to_say() -> None:
-    from rdbg.qemu_values import TRACES
+    from rdbg.cli.qemu_values import TRACES
 
     named = re.findall(r"^\* `-d` traces (.*) \(also .*\) and `(\w+)`;", _document("machine.md"), re.MULTILINE)
     assert {name for part in named[0] for name in re.findall(r"\w+", part)} == set(TRACES)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.info import write_info
-from rdbg.journal.dump import write_dump
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import KIND_DIGEST, EndOfRun, EndReason, Record
-from rdbg.pack import pack
-from rdbg.recording import NewRecording, store_path
+from rdbg.recording.dump import write_dump
+from rdbg.recording.overview import write_info
+from rdbg.recording.pack import pack
+from rdbg.recording.recording import NewRecording, store_path
+from rdbg.store.snapshot_store import SnapshotStore
 
 SPEC = MachineSpec("malta", "24Kf", True, 1 << 28, 3, (Image("bios", "u-boot.bin", b"boot"),), append="console=ttyS0")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import rdbg.journal.writer
-from rdbg.cli import main
+from rdbg.cli.main import main
 from tests.cli.command import PROJECT, TANK, TANK_OUTPUT, assert_one_line
 from tests.processes import RDBG
 

@@ -14,16 +14,16 @@ import msgpack
 import pytest
 import zstandard
 
-from rdbg.checkpoints.index_codec import _VERSION, unpack_index
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.images import read_image
 from rdbg.journal import format as journal
 from rdbg.journal.reader import JournalReader
-from rdbg.options import ImageFile
+from rdbg.session.images import read_image
+from rdbg.session.options import ImageFile
+from rdbg.store.index_codec import _VERSION, unpack_index
+from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.symbols.table import SymbolTable
 from tests.emu.test_hostile_states import elf_of
 from tests.isolated import isolated

@@ -15,8 +15,8 @@ from rdbg.emu.machine_api import MachineState
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.records import EndOfRun, EndReason, Record
-from rdbg.pack import pack, unpack
-from rdbg.recording import NewRecording, OpenRecording
+from rdbg.recording.pack import pack, unpack
+from rdbg.recording.recording import NewRecording, OpenRecording
 
 SPEC = MachineSpec("malta", "24Kf", False, 1 << 28, 3, (Image("bios", "gone/u-boot.bin", b"boot" * 1000),))
 
@@ -192,8 +192,8 @@ def test_a_pack_that_is_a_bomb(tmp_path: Path, members: dict[str, bytes]) -> Non
 
 def test_a_recording_that_packs_very_well(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `pack` makes, `unpack` takes: it is compressed less then."""
-    monkeypatch.setattr("rdbg.pack._MORE_BYTES", 0)
-    monkeypatch.setattr("rdbg.pack._MOST_TIMES", 1)
+    monkeypatch.setattr("rdbg.recording.pack._MORE_BYTES", 0)
+    monkeypatch.setattr("rdbg.recording.pack._MOST_TIMES", 1)
     pack(str(recording), str(tmp_path / "p"))
     unpack(str(tmp_path / "p"), str(tmp_path / "out"))
     assert (tmp_path / "out").read_bytes() == recording.read_bytes()

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.recording import NewRecording, OpenRecording, store_path
+from rdbg.recording.recording import NewRecording, OpenRecording, store_path
+from rdbg.store.snapshot_store import SnapshotStore
 
 SPEC = MachineSpec("malta", "24Kf", False, 1 << 28, 3, (Image("bios", "gone/u-boot.bin", b"boot" * 1000),))
 END = EndOfRun(100, EndReason.STOPPED)

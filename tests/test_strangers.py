@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from rdbg.address import Address
-from rdbg.listener import foreign
+from rdbg.net.address import Address
+from rdbg.net.listener import foreign
 from rdbg.serial.tcp import TcpSerial
 
 _STUN = b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12)

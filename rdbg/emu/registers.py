@@ -30,9 +30,7 @@ EXTRA_CP0: tuple[tuple[str, int, int], ...] = (
     ("errorepc", 30, 0),
 )  # fmt: skip
 #: What the o32 calling convention calls the general registers.
-ABI_NAMES = (
-    "zero at v0 v1 a0 a1 a2 a3 t0 t1 t2 t3 t4 t5 t6 t7 s0 s1 s2 s3 s4 s5 s6 s7 t8 t9 k0 k1 gp sp s8 ra".split()
-)
+ABI_NAMES = "zero at v0 v1 a0 a1 a2 a3 t0 t1 t2 t3 t4 t5 t6 t7 s0 s1 s2 s3 s4 s5 s6 s7 t8 t9 k0 k1 gp sp s8 ra".split()
 READ_ONLY = frozenset({"random", "prid", "config1", "config2", "config3", "lladdr"})
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.regular_file import MOST_BYTES
+from rdbg.host.regular_file import MOST_BYTES
 
 IMAGE_DIGEST_SIZE = 32
 

@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 
 from rdbg.errors import RdbgError
+from rdbg.host.regular_file import open_regular
 from rdbg.journal import format as fmt
 from rdbg.journal.format import Chunk
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import KIND_END, EndOfRun, Record, end_of
 from rdbg.journal.recovery import Damage, survey
-from rdbg.regular_file import open_regular
 
 #: Parsed chunks kept: a replay that goes back and forth inside 64 chunks (32,768 inputs) parses nothing twice.
 CACHED_CHUNKS = 64

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rdbg import monitor
 from rdbg.monitor.command import STALE, Session
-from rdbg.monitor.console import MonitorConsole
+from rdbg.serial.monitor_console import MonitorConsole
 
 #: Commands after which the machine is somewhere else, behind the back of a GDB.
 _MOVING = frozenset({"goto", "back", "forward", "loadvm", "replay_seek", "system_reset", "switch", "branch"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
-from rdbg.monitor.address import place
+from rdbg.monitor.address_expression import place
 from rdbg.monitor.command import Command, Session, one_argument, whole_number
 from rdbg.timeline import QuestionInterrupted
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rdbg.emu.machine_api import MachineApi
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 
 
 class Agreement:

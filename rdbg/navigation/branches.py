@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import Detached
 from rdbg.errors import RdbgError, UsageError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.snapshots import Snapshot, Snapshots
 from rdbg.navigation.track import Track

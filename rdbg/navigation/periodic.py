@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rdbg.checkpoints.background import BackgroundWriter, Job
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.page_store import PageTable
-from rdbg.checkpoints.snapshot import SnapshotInfo
 from rdbg.navigation.replayer import Replayer
+from rdbg.store.background_writer import BackgroundWriter, Job
+from rdbg.store.snapshot import SnapshotInfo
 
 #: The spacing of snapshots is at least the run's length so far divided by this: their number, and all that is ever
 #: written, grow with the logarithm of the run.

@@ -12,16 +12,16 @@ from dataclasses import replace
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
-from rdbg.checkpoints.snapshot import SnapshotInfo
 from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, ScanHit, StopKind
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import Interrupted, never
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.track import Saver, Track
+from rdbg.store.snapshot import SnapshotInfo
 
 _log = logging.getLogger("rdbg.snapshots")
 _trace = logging.getLogger("rdbg.timeline")

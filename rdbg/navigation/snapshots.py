@@ -8,13 +8,13 @@ import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
-from rdbg.checkpoints.snapshot import SnapshotInfo, check_name
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineApi
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
+from rdbg.store.snapshot import SnapshotInfo, check_name
+from rdbg.store.snapshot_store import SnapshotStore
 
 #: Pages that are handed on at a time: 1 MB.
 _BATCH = 256

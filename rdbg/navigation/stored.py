@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint
-from rdbg.checkpoints.index_codec import unpack_index
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
-from rdbg.checkpoints.snapshot import SnapshotInfo, Table
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
+from rdbg.store.index_codec import unpack_index
+from rdbg.store.snapshot import SnapshotInfo, Table
+from rdbg.store.snapshot_store import SnapshotStore
 
 
 def _position(info: SnapshotInfo) -> tuple[int, int]:

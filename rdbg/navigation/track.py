@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.stored import StoredStates

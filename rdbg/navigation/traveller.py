@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Found, Search
 from rdbg.navigation.stops import Interrupted, StopConditions, never

@@ -6,7 +6,7 @@ import errno
 import os
 
 from rdbg.errors import RdbgError
-from rdbg.outlet import Outlet
+from rdbg.host.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK

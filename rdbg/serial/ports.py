@@ -7,11 +7,11 @@ import select
 from collections.abc import Callable, Sequence
 
 from rdbg.errors import UsageError
-from rdbg.monitor.console import MonitorConsole
 from rdbg.serial.backend import NullSerial, SerialBackend
-from rdbg.serial.console import Screen, ScreenSerial
 from rdbg.serial.file import FileSerial
+from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.pty import PtySerial
+from rdbg.serial.screen import Screen, ScreenSerial
 from rdbg.serial.spec import SerialKind, SerialSpec
 from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial, TelnetSerial

@@ -6,7 +6,7 @@ import logging
 import socket
 from typing import Protocol
 
-from rdbg.listener import foreign
+from rdbg.net.listener import foreign
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 
 _log = logging.getLogger("rdbg.serial")

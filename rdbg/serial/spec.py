@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from rdbg.address import Address
+from rdbg.cli.option_values import hint, parse_address, parse_pairs, parse_switch, split_commas
 from rdbg.errors import UsageError
-from rdbg.option_values import hint, parse_address, parse_pairs, parse_switch, split_commas
+from rdbg.net.address import Address
 
 
 class SerialKind(Enum):

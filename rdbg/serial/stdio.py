@@ -8,10 +8,10 @@ import os
 import sys
 import termios
 
-from rdbg.messages import tell
-from rdbg.monitor.console import MonitorConsole
-from rdbg.outlet import Outlet
+from rdbg.host.messages import tell
+from rdbg.host.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
+from rdbg.serial.monitor_console import MonitorConsole
 
 ESCAPE = 0x01  # Ctrl-A, as in QEMU
 

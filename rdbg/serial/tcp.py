@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 
-from rdbg.address import Address
 from rdbg.errors import RdbgError
-from rdbg.listener import Listener, permitted_address
+from rdbg.net.address import Address
+from rdbg.net.listener import Listener, permitted_address
 from rdbg.serial.sockets import SocketSerial
 
 _log = logging.getLogger("rdbg.serial")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.checkpoints.background import BackgroundWriter, Job
 from rdbg.checkpoints.checkpoint import Checkpoint, OutputMark
 from rdbg.checkpoints.page_store import PageStore
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
+from rdbg.store.background_writer import BackgroundWriter, Job
+from rdbg.store.snapshot_store import SnapshotStore
 
 PATIENCE = 60.0
 

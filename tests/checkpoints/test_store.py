@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.header import image_digest
+from rdbg.store.snapshot_store import SnapshotStore
 
 ID = b"recording-number"
 ZERO = bytes(4096)
@@ -186,7 +186,7 @@ def test_periodic_ones_thin_out_with_age(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from rdbg.checkpoints.store import SnapshotStore
+from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.emu.machine_api import MachineState
 store = SnapshotStore.open(sys.argv[1])
 store.save("whole", MachineState(2, b"", b""), ((n, os.urandom(4096)) for n in range(500)))

@@ -7,7 +7,7 @@ import io
 import subprocess
 from pathlib import Path
 
-from rdbg.cli import main
+from rdbg.cli.main import main
 from tests.processes import RDBG, spawn
 
 PROJECT = Path(__file__).resolve().parents[2]

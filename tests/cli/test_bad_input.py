@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rdbg.cli import main
-from rdbg.qemu_options import OPTIONS
+from rdbg.cli.main import main
+from rdbg.cli.qemu_options import OPTIONS
 from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
 
 

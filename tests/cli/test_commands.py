@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.cli import COMMANDS
+from rdbg.cli.main import COMMANDS
 from tests.cli.command import PROJECT, TANK, TANK_OUTPUT, rdbg, rdbg_here, start
 from tests.conftest import UBOOT_BIOS
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rdbg.cli import main
+from rdbg.cli.main import main
 from tests.cli.command import TANK, rdbg, start
 from tests.forgery import sealed_journal
 

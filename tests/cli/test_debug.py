@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.debugger import find_gdb
+from rdbg.cli.debugger import find_gdb
 from rdbg.errors import UsageError
 from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, start
 from tests.emu.guests import NOP, addiu, beq, i_type, lui
@@ -143,7 +143,7 @@ def test_gdb_shows_the_frame_where_it_begins(gdb_program: str) -> None:
 def test_a_gdb_without_mips_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most distributions' gdb is one."""
     for name in ("gdb-multiarch", "gdb"):
-        (tmp_path / name).write_text('#!/bin/sh\necho \'Undefined item: "mips:isa32r2".\' >&2\nexit 1\n')
+        (tmp_path / name).write_text("#!/bin/sh\necho 'Undefined item: \"mips:isa32r2\".' >&2\nexit 1\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python3"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.host_clock import LAST_SECOND, host_seconds
+from rdbg.host.clock import LAST_SECOND, host_seconds
 from tests.cli.command import PROJECT, TANK, rdbg, rdbg_here, start
 from tests.processes import spawn
 

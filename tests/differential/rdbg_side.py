@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.differential.layout import SLOT_BYTES, Built
 

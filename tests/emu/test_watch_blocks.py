@@ -112,7 +112,12 @@ def last_access(machine: Machine, until: int, watched: tuple[Watch, ...]) -> int
     st.booleans(), st.integers(0, 60), st.sampled_from([CODE, BESIDE]), st.booleans()
 )  # fmt: skip
 def test_the_last_access_is_found(
-    body: list[list[int]], rest: list[list[int]], watched: list[Watch], big_endian: bool, early: int, at: int,
+    body: list[list[int]],
+    rest: list[list[int]],
+    watched: list[Watch],
+    big_endian: bool,
+    early: int,
+    at: int,
     patched: bool,
 ) -> None:
     words, tail = sum(body, A_PATCH if patched else []), sum(rest, [])

@@ -21,21 +21,21 @@ import msgpack
 import numpy as np
 import zstandard
 
-from rdbg.checkpoints.index_codec import _VERSION, pack_index
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.journal import format as fmt
 from rdbg.journal.header import JournalHeader
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import KIND_DIGEST, KIND_END, Record
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
-from rdbg.recording import NewRecording
+from rdbg.recording.recording import NewRecording
+from rdbg.store.index_codec import _VERSION, pack_index
 from rdbg.timeline import Timeline
 from tests.forgery import change_store, packed, sealed_journal, unpacked
 

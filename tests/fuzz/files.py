@@ -23,21 +23,21 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from rdbg.checkpoints.index_codec import unpack_index
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.images import guest_big_endian
-from rdbg.info import write_info
-from rdbg.journal.dump import write_dump
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import StopConditions
-from rdbg.pack import unpack
-from rdbg.recording import OpenRecording
+from rdbg.recording.dump import write_dump
+from rdbg.recording.overview import write_info
+from rdbg.recording.pack import unpack
+from rdbg.recording.recording import OpenRecording
+from rdbg.session.images import guest_big_endian
+from rdbg.store.index_codec import unpack_index
+from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.stub.float_width import wide_floats
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline

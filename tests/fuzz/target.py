@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.gdbstub import GdbOptions, GdbServer
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.rsp.framing import Decoder, Packet, encode
 from rdbg.timeline import Pace, StopConditions, Timeline
 from tests.stub.wire import ELF

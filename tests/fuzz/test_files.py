@@ -9,8 +9,8 @@ import pytest
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
+from rdbg.history.history import History
 from rdbg.journal import format as fmt
-from rdbg.journal.history import History
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import Record
 from rdbg.navigation.stops import StopConditions

@@ -12,7 +12,7 @@ from pathlib import Path
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.gdbstub import GdbOptions, GdbServer
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.timeline import StopConditions, Timeline
 
 

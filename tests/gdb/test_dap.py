@@ -78,7 +78,6 @@ class Dap:
         self._gdb.kill()
         self._gdb.communicate()
 
-
     def attach(self, guest: Guest) -> dict[str, Any]:
         """Connect to a guest, with a breakpoint on its function ``note``; gives what GDB is capable of."""
         capabilities: dict[str, Any] = self.ask("initialize", adapterID="gdb")["body"]

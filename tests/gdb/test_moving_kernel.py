@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.address import LOOPBACK, Address
-from rdbg.options import ImageFile, RunOptions
+from rdbg.net.address import LOOPBACK, Address
 from rdbg.serial.spec import SerialKind, SerialSpec
-from rdbg.session import Session, Surroundings
+from rdbg.session.options import ImageFile, RunOptions
+from rdbg.session.session import Session, Surroundings
 from tests.gdb.driver import Gdb
 from tests.processes import RDBG, served
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.journal.writer import JournalWriter

@@ -9,11 +9,11 @@ import pytest
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.recording import NewRecording, OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording
 
 UBOOT = Path("/usr/lib/u-boot/maltael/u-boot.bin")
 COMMANDS = (b"version\r", b"md bfc00000 8\r", b"printenv\r")

@@ -11,8 +11,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdbg.history.history import History
 from rdbg.journal import format as fmt
-from rdbg.journal.history import History
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason, Record
 

@@ -102,7 +102,7 @@ sys.path.insert(0, sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 from tests.journal.samples import header
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.journal.writer import JournalWriter
 writer = JournalWriter(sys.argv[1], header())
 writer.publish()

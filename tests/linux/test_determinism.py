@@ -8,8 +8,8 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.journal.history import History
-from rdbg.recording import OpenRecording
+from rdbg.history.history import History
+from rdbg.recording.recording import OpenRecording
 from rdbg.timeline import StopConditions, Timeline
 from tests.linux.conftest import Recording
 

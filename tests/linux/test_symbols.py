@@ -12,8 +12,8 @@ from elftools.elf.elffile import ELFFile
 
 from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
-from rdbg.recording import OpenRecording
+from rdbg.history.history import History
+from rdbg.recording.recording import OpenRecording
 from rdbg.symbols.elf_file import elf_of_symbols
 from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.symbols.symbol import Symbol

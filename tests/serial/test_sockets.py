@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.address import Address
 from rdbg.errors import RdbgError
+from rdbg.net.address import Address
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.tcp import TelnetSerial

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from rdbg.cli import main
+from rdbg.cli.main import main
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
-from rdbg.journal.history import History
-from rdbg.recording import OpenRecording
+from rdbg.history.history import History
+from rdbg.recording.recording import OpenRecording
 from rdbg.rsp.framing import Decoder, Packet, encode
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.emu.guests import NOP, addiu, beq, i_type, lui

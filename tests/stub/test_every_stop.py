@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.timeline import Pace, StopConditions, Timeline
 from tests.emu.guests import CODE, HANDLER, LOOP, NOP, SKIPPING_HANDLER, addiu, beq, i_type, lui, machine_with, r_type
 from tests.emu.test_watch_blocks import BASE, COUNT, DATA, MOVING, pieces

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.machine_api import RunRequest, StopKind, Watch, WatchHit
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.stops import StopConditions, StopReason
 from tests.timeline.toy import Op, Toy
 

@@ -17,7 +17,7 @@ from typing import Literal
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, never
 from rdbg.timeline import Timeline

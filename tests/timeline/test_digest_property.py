@@ -12,8 +12,8 @@ import pytest
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, RunRequest, Watch
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline

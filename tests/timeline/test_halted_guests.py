@@ -12,10 +12,10 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
-from rdbg.recording import NewRecording, OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.timeline import StopConditions, Timeline
 from tests.cli.command import start
 from tests.emu.guests import CODE, LOOP, NOP, WAIT, addiu, beq, mtc0

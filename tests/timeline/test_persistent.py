@@ -16,14 +16,14 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
-from rdbg.recording import NewRecording, OpenRecording, store_path
+from rdbg.recording.recording import NewRecording, OpenRecording, store_path
+from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import Timeline
 from tests.forgery import change_store, packed, unpacked
 from tests.timeline.test_digest_property import Lived, busy_spec, forward, visit

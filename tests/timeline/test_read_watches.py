@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.options import ImageFile, RunOptions
 from rdbg.serial.spec import SerialKind, SerialSpec
-from rdbg.session import Session
+from rdbg.session.options import ImageFile, RunOptions
+from rdbg.session.session import Session
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.cli.command import TANK
 

@@ -11,12 +11,12 @@ import pytest
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.navigation.writes import Order
-from rdbg.recording import NewRecording, OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.timeline import Timeline
 from tests.timeline.test_digest_property import busy_spec
 

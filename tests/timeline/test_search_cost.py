@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.timeline.toy import DATA, Op, Toy

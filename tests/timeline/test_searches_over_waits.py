@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.stops import StopConditions, StopReason, never
 from rdbg.timeline import Timeline
 from tests.emu.guests import CODE, ERET, NOP, WAIT, addiu, beq, lui, machine_with, mfc0, mtc0, sw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.emu.guests import CODE, LOOP, NOP, addiu, i_type, machine_with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.emu.guests import CODE, ERET, NOP, addiu, beq, i_type, machine_with, mfc0, mtc0, r_type
 

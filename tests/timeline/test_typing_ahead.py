@@ -8,8 +8,8 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.timeline import StopConditions, Timeline
 from tests.emu.guests import CODE, NOP, addiu, beq, i_type, lui

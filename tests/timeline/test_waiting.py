@@ -12,12 +12,12 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.journal.records import event_of
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
-from rdbg.recording import NewRecording, OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.timeline import Timeline
 from tests.emu.guests import CODE, HANDLER, WAIT, addiu, beq, i_type, lui, machine_with, mfc0, mtc0, sw
 

@@ -8,7 +8,7 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
+from rdbg.history.history import History
 from rdbg.timeline import Timeline
 from tests.emu.guests import LOOP, NOP, lui, machine_with, mtc0
 from tests.stub.wire import RawClient, serve

@@ -21,8 +21,8 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Extent, RunRequest, Space, Write, Writer
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.navigation.writes import Order

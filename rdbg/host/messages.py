@@ -6,8 +6,8 @@ import logging
 import select
 import sys
 
-from rdbg.journal.words import printable
-from rdbg.outlet import Outlet
+from rdbg.host.outlet import Outlet
+from rdbg.recording.words import printable
 
 #: Seconds that a line waits for somebody to read what came before it. Who ends rdbg must not wait for ever.
 _PATIENCE = 1.0

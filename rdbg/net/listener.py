@@ -8,8 +8,8 @@ import re
 import select
 import socket
 
-from rdbg.address import LOOPBACK, Address
 from rdbg.errors import RdbgError
+from rdbg.net.address import LOOPBACK, Address
 
 _BACKLOG = 4
 _EVERY_ADDRESS = "0.0.0.0"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from rdbg.address import LOOPBACK, Address
 from rdbg.errors import UsageError
+from rdbg.net.address import LOOPBACK, Address
 
 _UNITS = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SWITCHES = {"on": True, "yes": True, "true": True, "y": True, "off": False, "no": False, "false": False, "n": False}

@@ -10,11 +10,11 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rdbg import qemu_values as values
+from rdbg.cli import qemu_values as values
+from rdbg.cli.option_values import hint
 from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.errors import UsageError
-from rdbg.option_values import hint
-from rdbg.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
+from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
 
 #: Columns of the help text.
 _WIDTH = 79

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from rdbg.checkpoints.snapshot import LONGEST_NAME, check_name
-from rdbg.checkpoints.store_file import StoreConnection, Transaction, guard
+from rdbg.store.database import StoreConnection, Transaction, guard
+from rdbg.store.snapshot import LONGEST_NAME, check_name
 
 _CHECK_BYTES = 16
 #: Icounts that SQLite can hold.

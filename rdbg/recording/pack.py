@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rdbg.checkpoints.store import SnapshotStore
-from rdbg.checkpoints.store_file import put_logs_aside
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host.regular_file import open_regular
 from rdbg.journal.reader import JournalReader
-from rdbg.recording import OpenRecording, store_path
-from rdbg.regular_file import open_regular
+from rdbg.recording.recording import OpenRecording, store_path
+from rdbg.store.database import put_logs_aside
+from rdbg.store.snapshot_store import SnapshotStore
 
 JOURNAL = "journal"
 SNAPSHOTS = "snapshots"

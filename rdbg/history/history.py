@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
-from rdbg.journal.live import LiveInputs
-from rdbg.journal.log import BranchLog, GrowingLog, Log, MemoryLog
+from rdbg.history.live_queue import LiveInputs
+from rdbg.history.log import BranchLog, GrowingLog, Log, MemoryLog
+from rdbg.history.recorder import Recorder
 from rdbg.journal.reader import JournalReader
-from rdbg.journal.recorder import Recorder
 from rdbg.journal.records import (
     DIGEST_KINDS,
     INPUT_KINDS,

@@ -7,9 +7,9 @@ import numpy as np
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
-from rdbg.host_clock import host_seconds
-from rdbg.options import ImageFile, RunOptions
-from rdbg.regular_file import read_regular
+from rdbg.host.clock import host_seconds
+from rdbg.host.regular_file import read_regular
+from rdbg.session.options import ImageFile, RunOptions
 
 _ELF_MAGIC = b"\x7fELF"
 _ELF_DATA = 5  # e_ident[EI_DATA]: 1 little, 2 big (System V ABI, ELF header)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdbg.checkpoints.checkpoint import Checkpoint
-from rdbg.checkpoints.index_codec import pack_index
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageStore, PageTable
-from rdbg.checkpoints.snapshot import SnapshotInfo
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.errors import RdbgError
+from rdbg.store.index_codec import pack_index
+from rdbg.store.snapshot import SnapshotInfo
+from rdbg.store.snapshot_store import SnapshotStore
 
 _log = logging.getLogger("rdbg.snapshots")
 

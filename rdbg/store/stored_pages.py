@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import zstandard
 
-from rdbg.checkpoints.snapshot import ZERO_PAGE, Table, page_digest
-from rdbg.checkpoints.store_file import guard
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
+from rdbg.store.database import guard
+from rdbg.store.snapshot import ZERO_PAGE, Table, page_digest
 
 #: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
 _LEVEL = 1

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TextIO
 
 from rdbg import __version__
-from rdbg.address import LOOPBACK, Address
+from rdbg.cli.option_values import HelpWanted, hint
+from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.errors import RdbgError, UsageError
-from rdbg.images import is_elf, read_image
-from rdbg.messages import LogOutlet, say
-from rdbg.option_values import HelpWanted, hint
-from rdbg.options import ImageFile, RecordMode, RunOptions
-from rdbg.outlet import Outlet
-from rdbg.qemu_options import HARMLESS, help_entry, help_text, parse_line
+from rdbg.host.messages import LogOutlet, say
+from rdbg.host.outlet import Outlet
+from rdbg.net.address import LOOPBACK, Address
 from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.session.images import is_elf, read_image
+from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
 #: Name of the snapshot that `rdbg record` starts from.
 INITIAL_SNAPSHOT = "init"
@@ -113,7 +113,7 @@ def _replaying(options: RunOptions, path: str) -> RunOptions:
 
 
 def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
-    from rdbg.session import Session, Surroundings  # the emulator loads only when something is to run
+    from rdbg.session.session import Session, Surroundings  # the emulator loads only when something is to run
 
     log = _prepare(options)
     session = Session(options, Surroundings(command_line=command_line, log=log))
@@ -125,8 +125,8 @@ def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
 
 
 def _debug(words: Sequence[str]) -> int:
-    from rdbg.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
-    from rdbg.session import Session, Surroundings
+    from rdbg.cli.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
+    from rdbg.session.session import Session, Surroundings
 
     line = parse_line(words, own=_DEBUG_OWN, operands=True)
     options = line.options
@@ -178,36 +178,36 @@ def _debug(words: Sequence[str]) -> int:
 
 
 def _dump(words: Sequence[str]) -> int:
-    from rdbg.journal.dump import write_dump
+    from rdbg.recording.dump import write_dump
 
     with _writing() as out:
         return 0 if write_dump(_one_file("dump", words), out) else 1
 
 
 def _info(words: Sequence[str]) -> int:
-    from rdbg.info import write_info
+    from rdbg.recording.overview import write_info
 
     with _writing() as out:
         return 0 if write_info(_one_file("info", words), out) else 1
 
 
 def _pack(words: Sequence[str]) -> int:
-    from rdbg.pack import pack
+    from rdbg.recording.pack import pack
 
     pack(*_two_files("pack", words))
     return 0
 
 
 def _unpack(words: Sequence[str]) -> int:
-    from rdbg.pack import unpack
+    from rdbg.recording.pack import unpack
 
     unpack(*_two_files("unpack", words))
     return 0
 
 
 def _symbols(words: Sequence[str]) -> int:
-    from rdbg.session import Session, Surroundings
-    from rdbg.symbols.command import write_kernel_symbols
+    from rdbg.monitor.kernel_symbols import write_kernel_symbols
+    from rdbg.session.session import Session, Surroundings
 
     line = parse_line(words, own=_SYMBOLS_OWN, operands=True, allowed=())
     output = line.last("o") or line.last("output")
@@ -239,7 +239,7 @@ def _one_file(command: str, operands: Sequence[str]) -> str:
 
 
 def _head_of(path: str) -> bytes:
-    from rdbg.regular_file import open_regular
+    from rdbg.host.regular_file import open_regular
 
     with open(open_regular(path, "it"), "rb") as file:
         return file.read(16)

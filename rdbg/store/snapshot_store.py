@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import OutputMark
-from rdbg.checkpoints.snapshot import (
+from rdbg.emu.machine_api import MachineState
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import RdbgError, UsageError
+from rdbg.host.clock import host_seconds
+from rdbg.journal.header import image_digest
+from rdbg.store.database import StoreConnection, Transaction, connect, create, fold_log, guard
+from rdbg.store.notes import StoreNotes
+from rdbg.store.snapshot import (
     LONGEST_NAME,
     NO_OUTPUT,
     PAGE_DIGEST_SIZE,
@@ -25,15 +32,8 @@ from rdbg.checkpoints.snapshot import (
     Table,
     check_name,
 )
-from rdbg.checkpoints.store_file import StoreConnection, Transaction, connect, create, fold_log, guard
-from rdbg.checkpoints.store_notes import StoreNotes
-from rdbg.checkpoints.stored_pages import MOST_STATE, StoredPages
-from rdbg.checkpoints.thinning import Candidate, choose_victims
-from rdbg.emu.machine_api import MachineState
-from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.errors import RdbgError, UsageError
-from rdbg.host_clock import host_seconds
-from rdbg.journal.header import image_digest
+from rdbg.store.stored_pages import MOST_STATE, StoredPages
+from rdbg.store.thinning import Candidate, choose_victims
 
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20

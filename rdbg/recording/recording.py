@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 
 from rdbg import __version__
-from rdbg.checkpoints.store import SnapshotStore
-from rdbg.checkpoints.store_file import put_logs_aside, refuse_target, remove_store
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.host_clock import host_seconds
+from rdbg.host.clock import host_seconds
+from rdbg.host.regular_file import read_regular
 from rdbg.journal.header import ImageReference, JournalHeader, describe
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
-from rdbg.regular_file import read_regular
+from rdbg.store.database import put_logs_aside, refuse_target, remove_store
+from rdbg.store.snapshot_store import SnapshotStore
 
 
 def store_path(journal: str) -> str:

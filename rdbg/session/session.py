@@ -11,23 +11,23 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
-from rdbg.host import Host
-from rdbg.images import is_elf, machine_spec, read_image
+from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
+from rdbg.host.messages import say
+from rdbg.host.outlet import Outlet
 from rdbg.journal.header import image_digest
-from rdbg.journal.history import History
-from rdbg.journal.live import LiveQueue
-from rdbg.messages import say
 from rdbg.monitor.command import Session as MonitorSession
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel import travel
-from rdbg.options import RecordMode, RunOptions
-from rdbg.outlet import Outlet
-from rdbg.pid_file import PidFile
-from rdbg.recording import NewRecording, OpenRecording
-from rdbg.replay_options import check_against
+from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.session.images import is_elf, machine_spec, read_image
+from rdbg.session.options import RecordMode, RunOptions
+from rdbg.session.outside_world import Host
+from rdbg.session.pid_file import PidFile
+from rdbg.session.replay_options import check_against
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable

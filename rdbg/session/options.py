@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from rdbg.address import Address
+from rdbg.net.address import Address
 from rdbg.serial.spec import Chardev, SerialSpec
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts

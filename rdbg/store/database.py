@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rdbg.errors import RdbgError
-from rdbg.regular_file import MOST_BYTES
+from rdbg.host.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.options import RunOptions
+from rdbg.session.options import RunOptions
 
 _ORDERS = {False: "-EL", True: "-EB"}
 

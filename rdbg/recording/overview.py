@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
-from rdbg.checkpoints.snapshot import SnapshotInfo
-from rdbg.checkpoints.store import SnapshotStore
 from rdbg.errors import RdbgError
 from rdbg.journal.header import ImageReference
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST
-from rdbg.journal.words import date_text, end_text, kind_name, machine_text, printable, seconds_text
-from rdbg.recording import OpenRecording
+from rdbg.recording.recording import OpenRecording
+from rdbg.recording.words import date_text, end_text, kind_name, machine_text, printable, seconds_text
+from rdbg.store.snapshot import SnapshotInfo
+from rdbg.store.snapshot_store import SnapshotStore
 
 
 def write_info(path: str, out: TextIO) -> bool:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.journal.live import LiveQueue
-from rdbg.monitor.console import MonitorConsole
-from rdbg.outlet import Outlet
+from rdbg.history.live_queue import LiveQueue
+from rdbg.host.outlet import Outlet
+from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.ports import SerialPorts
 
 #: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.

@@ -6,7 +6,7 @@ import os
 from typing import TextIO
 
 from rdbg.journal.reader import JournalReader
-from rdbg.journal.words import date_text, kind_name, machine_text, printable, record_text
+from rdbg.recording.words import date_text, kind_name, machine_text, printable, record_text
 
 
 def write_dump(path: str, out: TextIO) -> bool:

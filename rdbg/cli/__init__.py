@@ -1,0 +1,1 @@
+"""The command line: commands, QEMU's options, and starting a debugger."""
