@@ -23,10 +23,11 @@ from rdbg.cli.option_values import (
     parse_switch,
     split_commas,
 )
+from rdbg.cli.serial_options import parse_chardev, parse_serial
 from rdbg.emu.cpu_model import CPU_MODELS, REFUSED_CPUS
 from rdbg.errors import UsageError
 from rdbg.net.address import LOOPBACK, Address
-from rdbg.serial.spec import Chardev, SerialKind, SerialSpec, parse_chardev, parse_serial
+from rdbg.serial.spec import Chardev, SerialKind, SerialSpec
 from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFile, RecordMode, RunOptions
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}

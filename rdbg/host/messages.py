@@ -7,7 +7,7 @@ import select
 import sys
 
 from rdbg.host.outlet import Outlet
-from rdbg.recording.words import printable
+from rdbg.host.printable import printable
 
 #: Seconds that a line waits for somebody to read what came before it. Who ends rdbg must not wait for ever.
 _PATIENCE = 1.0

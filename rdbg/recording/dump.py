@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+from rdbg.host.printable import printable
 from rdbg.journal.reader import JournalReader
-from rdbg.recording.words import date_text, kind_name, machine_text, printable, record_text
+from rdbg.recording.words import date_text, kind_name, machine_text, record_text
 
 
 def write_dump(path: str, out: TextIO) -> bool:

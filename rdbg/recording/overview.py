@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from rdbg.errors import RdbgError
+from rdbg.host.printable import printable
 from rdbg.journal.header import ImageReference
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST
 from rdbg.recording.recording import OpenRecording
-from rdbg.recording.words import date_text, end_text, kind_name, machine_text, printable, seconds_text
+from rdbg.recording.words import date_text, end_text, kind_name, machine_text, seconds_text
 from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
 

@@ -101,10 +101,5 @@ def date_text(seconds: int) -> str:
         return f"{seconds} s after 1970"
 
 
-def printable(text: str) -> str:
-    """Text from a file, safe on a terminal and in any encoding."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def _more(data: bytes) -> str:
     return f"... ({len(data)} bytes)" if len(data) > SHOWN_BYTES else ""

@@ -1,0 +1,163 @@
+"""What ``-serial``, ``-monitor`` and ``-chardev`` say."""
+
+from __future__ import annotations
+
+from rdbg.cli.option_values import hint, parse_address, parse_pairs, parse_switch, split_commas
+from rdbg.errors import UsageError
+from rdbg.serial.spec import Chardev, SerialKind, SerialSpec
+
+#: QEMU's back ends that are known and not here, with what to use instead.
+_ELSEWHERE = {
+    "vc": "there are no windows; use stdio or tcp:HOST:PORT,server",
+    "udp": "use tcp:HOST:PORT,server",
+    "pipe": "use stdio or file:PATH",
+    "ringbuf": "use file:PATH",
+    "memory": "use file:PATH",
+    "serial": "use stdio",
+    "parallel": "use stdio",
+    "msmouse": "use null",
+    "testdev": "use null",
+    "braille": "use stdio",
+}
+
+
+#: Kinds whose value is where a socket is, and flags.
+_SOCKETS = {"tcp": SerialKind.TCP, "telnet": SerialKind.TELNET, "unix": SerialKind.UNIX}
+
+
+def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
+    """Understand ``stdio``, ``mon:stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]``, the
+    same with ``telnet:`` or ``unix:PATH``, ``pty`` or ``chardev:ID``.
+
+    Args:
+        text: the value.
+        option: what it was given to.
+
+    Raises:
+        UsageError: anything else.
+    """
+    monitored = text.startswith("mon:")
+    name, _, rest = text.removeprefix("mon:").partition(":")
+    if name == "stdio" and not rest:
+        return SerialSpec(SerialKind.STDIO, escape=monitored)
+    if monitored:
+        raise UsageError(f"{option} {text}: mon: goes with stdio only; write {option} mon:stdio")
+    if name in ("null", "none") and not rest:
+        return SerialSpec(SerialKind.NULL)
+    if name == "file":
+        if not rest:
+            raise UsageError(f"{option} file: names no file; write {option} file:PATH")
+        return SerialSpec(SerialKind.FILE, path=rest)
+    if name == "pty" and not rest:
+        return SerialSpec(SerialKind.PTY)
+    if name in _SOCKETS:
+        return _parse_stream(_SOCKETS[name], rest, option)
+    if name == "chardev":
+        if not rest:
+            raise UsageError(f"{option} chardev: names no back end; write {option} chardev:ID, and -chardev ...,id=ID")
+        return SerialSpec(SerialKind.NULL, chardev=rest)
+    if name in _ELSEWHERE:
+        raise UsageError(f"{option} {text}: {name} is not supported; {_ELSEWHERE[name]}")
+    known = ["stdio", "null", "file", "pty", *_SOCKETS]
+    kinds = (
+        "stdio", "mon:stdio", "null", "file:PATH", "tcp:HOST:PORT[,server][,nowait]", "telnet:HOST:PORT[,...]",
+        "unix:PATH[,...]", "pty", "chardev:ID",
+    )  # fmt: skip
+    raise UsageError(f"{option} {text}: unknown back end{hint(name, known)}; there are {', '.join(kinds)}")
+
+
+#: Keys of each kind of -chardev. Those of them without effect here: what they ask for is so, or makes no difference.
+_CHARDEV_KEYS = {
+    "stdio": ("mux", "signal"),
+    "null": ("mux",),
+    "file": ("path", "mux", "append"),
+    "socket": (
+        "host",
+        "port",
+        "path",
+        "server",
+        "wait",
+        "telnet",
+        "nodelay",
+        "delay",
+        "mux",
+        "reconnect",
+        "ipv4",
+        "ipv6",
+        "to",
+    ),
+    "pty": ("mux",),
+}
+
+
+def parse_chardev(text: str) -> Chardev:
+    """Understand ``KIND,id=ID[,KEY=VALUE...]``, KIND being ``stdio``, ``null``, ``file``, ``socket`` or ``pty``.
+
+    Raises:
+        UsageError: anything else.
+    """
+    kind = split_commas(text)[0]
+    option = f"-chardev {kind}"
+    if kind not in _CHARDEV_KEYS:
+        cure = f"; {_ELSEWHERE[kind]}".replace("tcp:HOST:PORT", "socket,host=H,port=P") if kind in _ELSEWHERE else ""
+        raise UsageError(f"{option}: not supported{hint(kind, _CHARDEV_KEYS) or cure}")
+    pairs = parse_pairs(text, option, ("backend", "id", *_CHARDEV_KEYS[kind]), first="backend")
+    name = pairs.get("id", "")
+    if not name:
+        raise UsageError(f"{option}: has no name; add id=ID")
+    muxed = parse_switch(pairs.get("mux", "off"), f"{option} mux")
+    if kind == "stdio":
+        # A multiplexed terminal is mon:stdio; signal=off hands Ctrl-C to the guest, which there is so too.
+        escape = muxed or not parse_switch(pairs.get("signal", "on"), f"{option} signal")
+        return Chardev(name, SerialSpec(SerialKind.STDIO, escape=escape))
+    if kind == "file":
+        if not pairs.get("path"):
+            raise UsageError(f"{option}: names no file; add path=F")
+        if parse_switch(pairs.get("append", "off"), f"{option} append"):
+            raise UsageError(f"{option}: append=on is not there; the file begins anew with each run")
+        return Chardev(name, SerialSpec(SerialKind.FILE, path=pairs["path"]))
+    if kind == "pty":
+        return Chardev(name, SerialSpec(SerialKind.PTY))
+    if kind == "socket":
+        return Chardev(name, _parse_socket(option, pairs))
+    return Chardev(name, SerialSpec(SerialKind.NULL))
+
+
+def _parse_socket(option: str, pairs: dict[str, str]) -> SerialSpec:
+    server = parse_switch(pairs.get("server", "off"), f"{option} server")
+    wait = parse_switch(pairs.get("wait", "on"), f"{option} wait")
+    if pairs.get("path"):
+        return SerialSpec(SerialKind.UNIX, path=pairs["path"], server=server, wait=server and wait)
+    if "port" not in pairs:
+        raise UsageError(f"{option}: names no port; add port=P, or path=P for a Unix socket")
+    kind = SerialKind.TELNET if parse_switch(pairs.get("telnet", "off"), f"{option} telnet") else SerialKind.TCP
+    host = pairs.get("host", "")
+    address = parse_address(f"[{host}]:{pairs['port']}" if ":" in host else f"{host}:{pairs['port']}", option)
+    if not server and address.port == 0:
+        raise UsageError(f"{option}: port 0 cannot be connected to")
+    return SerialSpec(kind, address=address, server=server, wait=server and wait)
+
+
+def _parse_stream(kind: SerialKind, text: str, option: str) -> SerialSpec:
+    place, *flags = split_commas(text)
+    option = f"{option} {kind.value}:{text}"
+    server, wait = False, True
+    for flag in flags:
+        key, _, value = flag.partition("=")
+        if key == "server":
+            server = parse_switch(value or "on", option)
+        elif key == "wait":
+            wait = parse_switch(value or "on", option)
+        elif key == "nowait":
+            wait = False
+        elif key not in ("nodelay", "delay"):
+            raise UsageError(f"{option}: unknown key {key!r}; the keys are server, wait, nowait, nodelay")
+    wait = server and wait
+    if kind is SerialKind.UNIX:
+        if not place:
+            raise UsageError(f"{option}: names no file; write unix:PATH,server")
+        return SerialSpec(kind, path=place, server=server, wait=wait)
+    address = parse_address(place, option)
+    if not server and address.port == 0:
+        raise UsageError(f"{option}: port 0 cannot be connected to")
+    return SerialSpec(kind, address=address, server=server, wait=wait)
