@@ -167,6 +167,13 @@ class Timeline:
         return self._forward.at_live_end
 
     @property
+    def exit_code(self) -> int | None:
+        """What the guest gave where it ended its run itself, if the machine stands there; None: it does not."""
+        end = self.history.finished
+        there = end is not None and end.reason is EndReason.SHUTDOWN and self.position >= end.icount
+        return end.exit_code if end is not None and there else None
+
+    @property
     def recording_failure(self) -> str | None:
         """Why the recording of this run broke off, in a line; None: it did not, or the run is not recorded."""
         return self._branches.main.history.failure

@@ -41,6 +41,8 @@ _REPLAY_OPTIONS = (
     "D",
     "chardev",
     "nodefaults",
+    "no-shutdown",
+    "action",
     "checkpoint-memory",
     "snapshot-budget",
     *HARMLESS,
@@ -121,7 +123,7 @@ def _drive(options: RunOptions, command_line: tuple[str, ...]) -> int:
         session.run()
     finally:
         session.close()
-    return 1 if session.failed else 0
+    return session.exit_code
 
 
 def _debug(words: Sequence[str]) -> int:
@@ -390,7 +392,7 @@ def _dispatch(words: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and give the exit code: 0, 1 for a failed run, 2 for wrong usage."""
+    """Run a command line and give the exit code: the guest's, or 0; 1 for a failed run, 2 for wrong usage."""
     try:
         _hold_standard_streams()
         try:

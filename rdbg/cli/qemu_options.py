@@ -82,6 +82,13 @@ OPTIONS = (
     Option(("listen-any",), "", values.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
     Option(("S",), "", values.stopped, "wait for GDB before the first instruction"),
     Option(("no-reboot",), "", values.no_reboot, "let a reset by the guest end the run"),
+    Option(("no-shutdown",), "", values.no_shutdown, "stay when the guest has powered off, until the user ends it"),
+    Option(
+        ("action",),
+        "reboot=reset|shutdown [,shutdown=poweroff|pause]",
+        values.action,
+        "the same in QEMU's long form: reboot=shutdown is -no-reboot, shutdown=pause is -no-shutdown",
+    ),
     Option(("nodefaults",), "", values.no_defaults, "no serial port leads anywhere without -serial"),
     Option(("d",), "SUBJECT,...", values.traces, f"trace to standard error: {', '.join(values.TRACES)}"),
     Option(("D",), "FILE", values.trace_file, "trace to this file instead"),
@@ -95,7 +102,7 @@ OPTIONS = (
     Option(("smp",), "1", values.processors),
     Option(("accel",), "tcg", values.accelerator),
     Option(
-        ("nographic", "no-user-config", "no-shutdown", "snapshot", "mem-prealloc", "no-fd-bootchk"),
+        ("nographic", "no-user-config", "snapshot", "mem-prealloc", "no-fd-bootchk"),
         "",
         values.no_effect,
     ),

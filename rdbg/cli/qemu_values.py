@@ -241,6 +241,33 @@ def no_reboot(options: RunOptions, value: str) -> RunOptions:
     return replace(options, reboot=False)
 
 
+def no_shutdown(options: RunOptions, value: str) -> RunOptions:
+    """``-no-shutdown``."""
+    return replace(options, shutdown=False)
+
+
+#: What may be said of each event; watchdog and panic, which no device of the machine has, are not looked at.
+_ACTIONS = {
+    "reboot": ("reset", "shutdown"),
+    "shutdown": ("poweroff", "pause"),
+    "panic": ("pause", "shutdown", "exit-failure", "none"),
+    "watchdog": ("reset", "shutdown", "poweroff", "inject-nmi", "pause", "debug", "none"),
+}
+
+
+def action(options: RunOptions, value: str) -> RunOptions:
+    """``-action``."""
+    pairs = parse_pairs(value, "-action", _ACTIONS)
+    for event, wanted in pairs.items():
+        if wanted not in _ACTIONS[event]:
+            raise UsageError(f"-action {event}={wanted}: no such action; there are {', '.join(_ACTIONS[event])}")
+    if "reboot" in pairs:
+        options = replace(options, reboot=pairs["reboot"] == "reset")
+    if "shutdown" in pairs:
+        options = replace(options, shutdown=pairs["shutdown"] == "poweroff")
+    return options
+
+
 def no_defaults(options: RunOptions, value: str) -> RunOptions:
     """``-nodefaults``: no serial port leads anywhere that is not told to."""
     return replace(options, default_serial=False)

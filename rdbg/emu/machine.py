@@ -493,8 +493,9 @@ class Machine:
         self.core.attend()
 
     def request_shutdown(self, exit_code: int) -> None:
-        """Power off at the next window."""
-        self._shutdown_code = exit_code
+        """Power off at the next window. Of several codes the first counts."""
+        if self._shutdown_code is None:
+            self._shutdown_code = exit_code
         self.core.request_stop()
 
     def mapping_changed(self) -> None:

@@ -29,6 +29,11 @@ def stopped(signal: int, reason: str = "", registers: Mapping[int, bytes] | None
     return f"T{signal:02x}{';'.join(fields)};".encode()
 
 
+def exited(code: int) -> bytes:
+    """A ``W`` packet: the program has ended. It has room for the lowest 8 bits of the exit code, as a process has."""
+    return b"W%02x" % (code & 0xFF)
+
+
 def watch_reason(name: str, address: int) -> str:
     """The reason of a watchpoint stop: ``watch``, ``rwatch`` or ``awatch`` and the address accessed.
 

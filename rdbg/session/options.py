@@ -81,6 +81,7 @@ class RunOptions:
         listen_any: GDB may come from other hosts.
         stopped: do not start the guest before GDB says so.
         reboot: whether a reset by the guest starts it again; False: it ends the run.
+        shutdown: whether rdbg ends with the guest; False: it stays there until the user ends it.
         traces: subjects to trace.
         trace_file: where to; None: standard error.
         notices: lines for the user about what was asked for in vain.
@@ -107,6 +108,7 @@ class RunOptions:
     listen_any: bool = False
     stopped: bool = False
     reboot: bool = True
+    shutdown: bool = True
     traces: tuple[str, ...] = ()
     trace_file: str | None = None
     notices: tuple[str, ...] = ()

@@ -79,6 +79,7 @@ class Session:
         self._control = RunControl()
         self._pid_file: PidFile | None = None
         self._leaving = False
+        self._guest_exit: int | None = None
         self.server: GdbServer | None = None
         try:
             self._set_up()
@@ -90,6 +91,12 @@ class Session:
     def failed(self) -> bool:
         """Whether anything went wrong that was said while the run went on; final after `close`."""
         return bool(self._troubles) or self.timeline.diverged
+
+    @property
+    def exit_code(self) -> int:
+        """For the shell, after `close`: 1 if anything went wrong, else what the guest gave if the run has ended where
+        the guest ended it, of which a process can give the lowest 8 bits; else 0."""
+        return 1 if self.failed else (self._guest_exit or 0) & 0xFF
 
     def run(self) -> None:
         """Drive the run to its end. What goes wrong beside it (the disk is full, so that a recording breaks off) lets
@@ -111,7 +118,8 @@ class Session:
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
                 self._control.stopped |= stop.reason is StopReason.REPLAY_BREAK
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
-                if standing and server is None:
+                stays = server is not None or (timeline.exit_code is not None and not self._options.shutdown)
+                if standing and not stays:
                     while host.congested and not self._attend():
                         host.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
                     if self._replayed is not None:
@@ -119,7 +127,7 @@ class Session:
                     break
                 if standing and not told and self._around.terminal:
                     told = True
-                    self._tell_end(stop.reason)
+                    self._tell_end()
             if server is not None:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0)
@@ -150,6 +158,8 @@ class Session:
         """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._host.signal if self._host is not None else None
         self._note_troubles()
+        if self._host is not None:
+            self._guest_exit = self.timeline.exit_code
         try:
             if self._recording is not None or self._replayed is not None:
                 self.timeline.close()
@@ -316,9 +326,12 @@ class Session:
         outcome = digests if count else "it has no state digest to compare with"
         say(f"replayed {self.timeline.end - self.timeline.start} instructions of {replayed.path}: {outcome}")
 
-    def _tell_end(self, reason: StopReason) -> None:
-        assert self.server is not None
-        what = "the guest has powered off" if reason is StopReason.SHUTDOWN else "the recording is at its end"
+    def _tell_end(self) -> None:
+        code = self.timeline.exit_code
+        what = "the recording is at its end" if code is None else f"the guest has powered off (exit code {code})"
+        if self.server is None:
+            say(f"{what}; -no-shutdown keeps rdbg here (Ctrl-C ends)")
+            return
         host, port = self.server.address
         say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
 

@@ -119,6 +119,8 @@ class Client:
         #: each stop and resumes (a watchpoint's condition) means it for the next movement.
         self.interrupt_pending = False
         self.stood: int | None = None  #: where the last movement began
+        #: The latest stop was where the guest ended its run: breakpoints with which a run from there is no step.
+        self.told_end: frozenset[int] | None = None
         self.detached = False
         self.has_script = False  # whether rdbg.gdb is loaded there
         self.is_lldb = False

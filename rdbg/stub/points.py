@@ -74,6 +74,11 @@ class PointTable:
         else:
             self._watches.pop(_watch(spec), None)
 
+    @property
+    def breakpoints(self) -> frozenset[int]:
+        """Addresses that have one."""
+        return frozenset(self._breakpoints)
+
     def is_step_to(self, address: int, over: bool) -> bool:
         """Whether a breakpoint is there for one step.
 

@@ -21,7 +21,15 @@ def _why(client: Client, rest: bytes) -> bytes:
 
 def _continue(client: Client, rest: bytes) -> bytes:
     _jump(client, rest)
-    return _move(client, lambda: _run(client))
+    return _go_on(client)
+
+
+def _go_on(client: Client, over: bool = False) -> bytes:
+    """Run; from where the guest ended its run, if the client was told that it stands there: let the program end."""
+    code = client.timeline.exit_code
+    if code is not None and client.told_end is not None and client.points.breakpoints <= client.told_end:
+        return replies.exited(code)
+    return _move(client, lambda: _run(client, over))
 
 
 def _continue_with_signal(client: Client, rest: bytes) -> bytes:
@@ -78,7 +86,7 @@ def _actions(client: Client, rest: bytes) -> bytes:
 
 def _act(client: Client, action: ResumeAction) -> bytes:
     if action.action == "c":
-        return _move(client, lambda: _run(client, over=action.thread == 1))
+        return _go_on(client, over=action.thread == 1)
     if action.action == "s":
         return _move(client, lambda: _step_once(client))
     if action.action == "r":
@@ -153,11 +161,17 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
             "rdbg: the guest has set Status.FR: GDB, told of 32-bit floating-point registers, shows the lower halves "
             "of $f0 to $f31. 'disconnect' and connect again, and it shows them whole\n"
         )
-    if stop.reason is StopReason.SHUTDOWN:
-        # Not a W packet: GDB would end the session, and what led here could not be looked at.
+    code = client.timeline.exit_code if stop.reason in (StopReason.SHUTDOWN, StopReason.HISTORY_END) else None
+    if code is None:
+        client.told_end = None
+    else:
+        # GDB steps by a breakpoint of its own behind the instruction: that run is not to end the program.
+        own = {stop.pc, stop.pc + 4, stop.pc + 8}
+        client.told_end = (client.told_end or frozenset()) | client.points.breakpoints - own
+        # Not a W packet yet: GDB would end the session, and what led here could not be looked at.
         client.say(
-            f"rdbg: the guest powered off at icount {stop.position} (exit code {stop.exit_code}); "
-            "its past can still be visited\n"
+            f"rdbg: the guest powered off at icount {stop.position} (exit code {code}); its past can still be "
+            "visited, and 'continue' from here ends the program\n"
         )
     return client.stop_reply(stop)
 

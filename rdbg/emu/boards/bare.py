@@ -12,6 +12,8 @@ from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_siz
 from rdbg.emu.device import Device, SerialDevice, State, System
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
+from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
+from rdbg.emu.devices.exit_register import ExitRegister
 from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.uart16550 import Uart16550
@@ -65,6 +67,10 @@ def build_bare(spec: MachineSpec, system: System) -> Board:
         timer = BareTimer(item.name, system, irq.input(item.irq), item.frequency_hz, bare.big_endian)
         io.append(IoRegion(item.base, TIMER_SIZE, timer, endian=item.endian))
         devices.append(timer)
+    if bare.exit is not None:
+        register = ExitRegister(bare.exit.name, system)
+        io.append(IoRegion(bare.exit.base, EXIT_SIZE, register, endian=bare.exit.endian))
+        devices.append(register)
     contents, pieces, entry = _boot(spec, bare, memory)
     backings = tuple(
         Backing(item.name, item.size, item.kind == "ram", bytes(contents.get(item.name, b"")), item.fill)

@@ -72,6 +72,15 @@ class TimerSpec:
 
 
 @dataclass(frozen=True)
+class ExitSpec:
+    """The ``[exit]`` table: a register that ends the run."""
+
+    name: str
+    base: int
+    endian: Endian
+
+
+@dataclass(frozen=True)
 class BareSpec:
     """A whole machine."""
 
@@ -84,6 +93,7 @@ class BareSpec:
     uarts: tuple[UartSpec, ...]
     timers: tuple[TimerSpec, ...]
     ignored: tuple[tuple[int, int], ...] = field(default=())
+    exit: ExitSpec | None = None
 
 
 def _shown(value: object) -> str:
@@ -167,6 +177,14 @@ class _Table:
             raise self.fail(key, f"stands there {len(value)} times: a board has at most {MOST_PARTS}")
         return [_Table(item, f"{key}[{index}]", self._path) for index, item in enumerate(value)]
 
+    def table(self, key: str) -> _Table | None:
+        if key not in self._values:
+            return None
+        value = self._values.pop(key)
+        if not isinstance(value, dict):
+            raise self.fail(key, f"must be written as [{key}]")
+        return _Table(value, key, self._path)
+
     def done(self) -> None:
         for key in self._values:
             raise self.fail(_shown(key)[1:-1], "is not a key that is known here: remove it or see docs/machine.md")
@@ -204,6 +222,7 @@ def parse_bare(image: Image) -> BareSpec:
         uarts=tuple(_uart(table, index) for index, table in enumerate(top.tables("uart"))),
         timers=tuple(_timer(table, index) for index, table in enumerate(top.tables("timer"))),
         ignored=tuple(_ignored(table) for table in top.tables("ignore")),
+        exit=_exit(top.table("exit")),
     )
     top.done()
     if spec.reset_pc is not None and spec.reset_pc % 4:
@@ -275,6 +294,17 @@ def _timer(table: _Table, index: int) -> TimerSpec:
     return spec
 
 
+def _exit(table: _Table | None) -> ExitSpec | None:
+    if table is None:
+        return None
+    base = table.integer("base", 0, ADDRESS_LIMIT - 1)
+    if base % 4:
+        raise table.fail("base", f"must be a multiple of 4, not {base:#x}")
+    spec = ExitSpec(name=table.text("name", "exit"), base=base, endian=_endian(table))
+    table.done()
+    return spec
+
+
 def _ignored(table: _Table) -> tuple[int, int]:
     base, size = table.integer("base", 0, ADDRESS_LIMIT - 1), table.size("size")
     if size <= 0:
@@ -292,6 +322,8 @@ def _check_overlaps(spec: BareSpec, path: str) -> None:
     windows = [(memory.base, memory.size, f"{memory.kind} {memory.name!r}") for memory in spec.memory]
     windows += [(uart.base, uart_size(uart), f"uart {uart.name!r}") for uart in spec.uarts]
     windows += [(timer.base, 16, f"timer {timer.name!r}") for timer in spec.timers]
+    registers = () if spec.exit is None else (spec.exit,)
+    windows += [(register.base, 4, f"[exit] {register.name!r}") for register in registers]
     windows.sort()
     for base, size, name in [*windows, *((*ignored, "[[ignore]]") for ignored in spec.ignored)]:
         end = base + size
@@ -316,7 +348,7 @@ def _check_overlaps(spec: BareSpec, path: str) -> None:
                 f"board file {path!r}: {name} ({base:#x} to {base + size - 1:#x}) and {next_name} at {next_base:#x} "
                 "overlap: move one of them"
             )
-    names = [memory.name for memory in spec.memory] + [item.name for item in spec.uarts + spec.timers]
+    names = [memory.name for memory in spec.memory] + [item.name for item in (*spec.uarts, *spec.timers, *registers)]
     for name in names:
         if names.count(name) > 1:
             raise RdbgError(f"board file {path!r}: the name {name!r} is used twice: give each part its own name")
