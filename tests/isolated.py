@@ -33,7 +33,7 @@ def isolated(function: Callable[[], Result], seconds: int = 0) -> Result:
     sys.stdout.flush()
     sys.stderr.flush()
     ours, theirs = os.pipe()
-    inherited = _in_memory()
+    inherited = in_memory()
     child = os.fork()
     if child == 0:
         code = 1
@@ -69,7 +69,7 @@ def _pages() -> list[int]:
         return [int(field) for field in statm.read().split()[:2]]
 
 
-def _in_memory() -> int:
+def in_memory() -> int:
     """Bytes of this process that are in memory."""
     return _pages()[1] * resource.getpagesize()
 

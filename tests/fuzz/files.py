@@ -1,18 +1,18 @@
 """``make fuzz-files``: files that somebody crafted, by the hundred thousand of each kind. Each is used as the command
 line would: it works, or it is refused with one line. Workers are forked, so that a crash is one file's, known by its
-number.
+number; a file that takes too long ends its worker, in compiled code as in Python's.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import io
 import logging
 import mmap
 import os
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -20,8 +20,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
@@ -42,7 +42,7 @@ from rdbg.stub.float_width import wide_floats
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
 from tests.fuzz import crafted
-from tests.isolated import MEMORY, isolated
+from tests.isolated import MEMORY, in_memory, isolated
 
 #: Seconds that a file may take.
 PATIENCE = 10
@@ -54,6 +54,35 @@ _LENGTH = 2_000
 _LONGEST_LINE = 2_000
 #: Parts of the files that go all the way, into a machine that runs.
 _RUNS = 0.3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of some files.
+
+    Args:
+        refused: how many were refused.
+        longest: seconds that the slowest took.
+        slowest: its number.
+        most: bytes of memory that a worker had, at most.
+        largest: number of the file that was in use then.
+    """
+
+    refused: int = 0
+    longest: float = 0.0
+    slowest: int = 0
+    most: int = 0
+    largest: int = 0
+
+    def with_file(self, number: int, refused: bool, seconds: float, memory: int) -> Outcome:
+        """The outcome with one more file in it."""
+        return self.joined(Outcome(int(refused), seconds, number, memory, number))
+
+    def joined(self, other: Outcome) -> Outcome:
+        """The outcome of both."""
+        longest, slowest = max((self.longest, self.slowest), (other.longest, other.slowest))
+        most, largest = max((self.most, self.largest), (other.most, other.largest))
+        return Outcome(self.refused + other.refused, longest, slowest, most, largest)
 
 
 class Progress:
@@ -96,11 +125,13 @@ class Kinds:
     def journal(self, dice: random.Random) -> None:
         """Dumped, described, and now and then replayed."""
         path = self._folder / "j"
-        path.write_bytes(crafted.journal(dice, self._whole, self._folder))
+        path.write_bytes(crafted.journal(dice, self._whole))
         path.with_name("j.snapshots").write_bytes(self._whole.store)
         for write in (write_dump, write_info):
-            with suppress(RdbgError):
+            try:
                 write(str(path), io.StringIO())
+            except RdbgError as error:
+                check_line(error)
         if dice.random() < _RUNS:
             self._replay(dice, path)
 
@@ -205,8 +236,8 @@ def check_line(error: RdbgError) -> None:
     assert line and "\n" not in line and len(line) <= _LONGEST_LINE, line[: 2 * _LONGEST_LINE]
 
 
-def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: Progress) -> tuple[int, float]:
-    """Use files in this process.
+def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: Progress) -> Outcome:
+    """Use files in this process, which ends when one takes longer than PATIENCE.
 
     Args:
         kind: of `Kinds`.
@@ -215,38 +246,48 @@ def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: 
         whole: see `Kinds`.
         progress: is told which file is in use.
 
-    Returns:
-        How many were refused, and the longest time that one took, in seconds.
-
     Raises:
         AssertionError: one did harm.
     """
-    refused, longest = 0, 0.0
+    outcome = Outcome()
     logging.getLogger("rdbg").setLevel(logging.CRITICAL)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGALRM, chain=True)  # ends the process, in compiled code too
     with tempfile.TemporaryDirectory() as folder:
         kinds = Kinds(Path(folder), whole)
-
-        def ring(number: int, frame: FrameType | None) -> None:
-            raise TimeoutError(f"more than {PATIENCE} s")
-
-        signal.signal(signal.SIGALRM, ring)
+        allowed = in_memory() + MEMORY
+        gc.freeze()  # what is loaded stays: only what a file makes is looked through below
         for number in range(first, first + count):
             progress.value = number
+            _forget_peak()
             began = time.monotonic()
             signal.alarm(PATIENCE)
+            refused = False
             try:
                 kinds.use[kind](random.Random(f"{kind} {number}"))
             except RdbgError as error:
-                refused += 1
+                refused = True
                 check_line(error)
-            except BaseException as error:
-                error.add_note(f"{kind}, number {number}")
-                raise
             finally:
                 signal.alarm(0)
-                gc.collect()  # machines are in cycles, and each has a gigabyte of address space
-            longest = max(longest, time.monotonic() - began)
-    return refused, longest
+            taken = time.monotonic() - began
+            memory = _peak()
+            assert memory <= allowed, f"took {memory >> 20} MiB, {allowed >> 20} MiB are allowed"
+            outcome = outcome.with_file(number, refused, taken, memory)
+            gc.collect()  # machines are in cycles, and each has a gigabyte of address space
+    return outcome
+
+
+def _forget_peak() -> None:
+    """Let `_peak` begin anew: proc_pid_clear_refs(5)."""
+    with open("/proc/self/clear_refs", "w") as references:
+        references.write("5")
+
+
+def _peak() -> int:
+    """Bytes of this process that were in memory at the worst moment since `_forget_peak`."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
 
 
 def whole_recording() -> crafted.Recording:
@@ -258,24 +299,25 @@ def whole_recording() -> crafted.Recording:
         shutil.rmtree(folder)
 
 
-def run(kind: str, first: int, count: int, whole: crafted.Recording) -> tuple[int, float, list[str]]:
+def run(kind: str, first: int, count: int, whole: crafted.Recording) -> tuple[Outcome, list[str]]:
     """Use files in forked workers.
 
     Returns:
-        How many were refused, the longest time of one, and what was wrong with those that did harm.
+        What came of them, and what was wrong with those that did harm.
     """
-    refused, longest, wrong = 0, 0.0, []
+    outcome = Outcome()
+    wrong = []
     at, end = first, first + count
     progress = Progress()
     while at < end:
         size = min(_BATCH, end - at)
         try:
-            more, slowest = isolated(lambda at=at, size=size: hold(kind, at, size, whole, progress), _BATCH * PATIENCE)  # type: ignore[misc]
-            refused, longest, at = refused + more, max(longest, slowest), at + size
+            more = isolated(lambda at=at, size=size: hold(kind, at, size, whole, progress), PATIENCE)  # type: ignore[misc]
+            outcome, at = outcome.joined(more), at + size
         except AssertionError as error:
             wrong.append(f"{kind}, number {progress.value}:\n{error}")
             at = progress.value + 1
-    return refused, longest, wrong
+    return outcome, wrong
 
 
 def main() -> None:
@@ -289,12 +331,12 @@ def main() -> None:
     harm = 0
     for kind in options.kinds or ("journals", "stores", "packs", "executables", "boards"):
         began = time.monotonic()
-        refused, longest, wrong = run(kind, options.first, options.files, whole)
+        outcome, wrong = run(kind, options.first, options.files, whole)
         harm += len(wrong)
-        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         print(
-            f"{options.files} {kind}: {refused} refused, {len(wrong)} batches did harm; the longest took {longest:.1f} "
-            f"s, the largest worker {most} of {MEMORY >> 20} MiB; {time.monotonic() - began:.0f} s",
+            f"{options.files} {kind} from {options.first}: {outcome.refused} refused, {len(wrong)} did harm; the "
+            f"longest took {outcome.longest:.1f} s (number {outcome.slowest}), the most memory was "
+            f"{outcome.most >> 20} MiB (number {outcome.largest}); {time.monotonic() - began:.0f} s in all",
             flush=True,
         )
         for each in wrong:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,10 @@ from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import Record
 from rdbg.navigation.stops import StopConditions
 from rdbg.timeline import Timeline
+from tests.fuzz import files
 from tests.fuzz.crafted import Recording, small_spec
-from tests.fuzz.files import run, whole_recording
+from tests.fuzz.files import Kinds, run, whole_recording
+from tests.isolated import MEMORY
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +32,62 @@ def whole() -> Recording:
 
 @pytest.mark.parametrize("kind", ["journals", "stores", "packs", "executables", "boards"])
 def test_crafted_files_do_no_harm(whole: Recording, kind: str) -> None:
-    refused, _, wrong = run(kind, 0, 200, whole)
+    outcome, wrong = run(kind, 0, 200, whole)
     assert not wrong, "\n".join(wrong)
-    assert refused > 20
+    assert outcome.refused > 20
+
+
+def _crash() -> None:
+    ctypes.string_at(0)
+
+
+def _take_memory() -> None:
+    bytearray(MEMORY + (1 << 20))
+
+
+def _traceback() -> None:
+    raise ValueError("not a line for people")
+
+
+def _long_line() -> None:
+    raise RdbgError("names " * 1000)
+
+
+def _never_end() -> None:
+    """In compiled code, which does not look at Python's signals."""
+    ctypes.PyDLL(None).sleep(1000)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (_crash, "killed by SIGSEGV"),
+        (_take_memory, "MiB are allowed"),
+        (_traceback, "ValueError: not a line"),
+        (_long_line, "AssertionError: names"),
+    ],
+)
+def test_harm_is_noticed_and_is_one_files(
+    whole: Recording, monkeypatch: pytest.MonkeyPatch, harm: Callable[[], None], said: str
+) -> None:
+    def board(kinds: Kinds, dice: random.Random) -> None:
+        if dice.random() == random.Random("boards 7").random():
+            harm()
+
+    monkeypatch.setattr(Kinds, "board", board)
+    _, wrong = run("boards", 0, 20, whole)
+    assert len(wrong) == 1
+    assert wrong[0].startswith("boards, number 7:") and said in wrong[0]
+
+
+def test_a_file_that_takes_for_ever_is_noticed(whole: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 1)
+    monkeypatch.setattr(Kinds, "board", lambda kinds, dice: _never_end())
+    assert run("boards", 7, 1, whole)[1] == ["boards, number 7:\nkilled by SIGALRM"]
+
+
+def test_a_number_stands_for_one_file(whole: Recording) -> None:
+    assert whole_recording() == whole
 
 
 @pytest.mark.parametrize(
