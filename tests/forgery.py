@@ -14,6 +14,9 @@ import zstandard
 from rdbg.journal.format import CHUNK_HEADER_SIZE, CHUNK_MAGIC, FILE_HEADER_SIZE
 from rdbg.store.snapshot_store import _check_sum
 
+#: Where the number of TLB entries stands in a saved CPU state: behind window, bias, compare, four words and CP0's 48.
+TLB_COUNT_AT = 3 * 8 + 4 * 4 + 48 * 4
+
 _SUMMED = (
     "name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count, cpu, devices, "
     "page_table"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable, Iterable, Iterator
 
 import msgpack
 import numpy
@@ -15,7 +16,9 @@ from rdbg.emu.registers import PC
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from tests.emu.guests import machine_with
+from tests.forgery import TLB_COUNT_AT
 from tests.isolated import isolated
+from tests.machine_use import use
 from tests.timeline.test_digest_property import busy_spec
 
 _WORDS = (0, 1, 2, 3, 15, 16, 17, 127, 128, 129, 0x1000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -47,42 +50,47 @@ def _try(machine: Machine, state: MachineState) -> bool:
     """Load a state and use it; whether it was taken."""
     try:
         machine.load_state(state)
-        machine.run(RunRequest(until=machine.icount + _LENGTH))
-        machine.step()
-        for register in machine.registers():
-            machine.read_register(register.number)
-        machine.reports()["tlb"]()
-        machine.digest()
-        for page in range(0, 1 << 32, 1 << 25):
-            machine.read_memory(page, 8)
+        use(machine, _LENGTH)
     except RdbgError as error:
         assert "\n" not in str(error)
         return False
     return True
 
 
+def _sweep(
+    spec: MachineSpec, icount: int, changed: Callable[[MachineState], Iterable[MachineState]]
+) -> tuple[int, int]:
+    """Try each state that is made from a good one.
+
+    Args:
+        spec: of the machine.
+        icount: where the good state is saved.
+        changed: makes them.
+
+    Returns:
+        How many were taken, and how many refused.
+    """
+    machine = Machine(spec)
+    good = _after(machine, icount)
+    taken = [_try(machine, state) for state in changed(good)]
+    assert _try(machine, good)
+    return taken.count(True), taken.count(False)
+
+
 def test_every_word_of_the_cpu_state() -> None:
     """Each 32 bits of it take each of a row of values, from the TLB's count to the last floating-point register."""
 
-    def sweep() -> tuple[int, int]:
-        machine = Machine(busy_spec())
-        good = _after(machine, 100_000)
+    def changed(good: MachineState) -> Iterator[MachineState]:
         words = list(struct.unpack(f"<{len(good.cpu) // 4}I", good.cpu))
-        taken = refused = 0
         # TLB entries are all alike: a few of them stand for the rest.
         places = [place for place in range(len(words)) if place < 120 or place % 41 == 0 or place > len(words) - 106]
         dice = random.Random(1)
         for place in places:
             for value in dice.sample(_WORDS, 5):
-                changed = [*words[:place], value, *words[place + 1 :]]
-                if _try(machine, MachineState(good.icount, struct.pack(f"<{len(words)}I", *changed), good.devices)):
-                    taken += 1
-                else:
-                    refused += 1
-        assert _try(machine, good)
-        return taken, refused
+                cpu = struct.pack(f"<{len(words)}I", *words[:place], value, *words[place + 1 :])
+                yield MachineState(good.icount, cpu, good.devices)
 
-    taken, refused = isolated(sweep)
+    taken, refused = isolated(lambda: _sweep(busy_spec(), 100_000, changed))
     assert taken > 100 and refused > 30
 
 
@@ -90,8 +98,7 @@ def test_more_tlb_entries_than_there_are() -> None:
     def load(count: int) -> str:
         machine = Machine(busy_spec())
         good = machine.save_state()
-        # It stands behind window, bias, compare, four words, and the 48 of CP0.
-        at = 3 * 8 + 4 * 4 + 48 * 4
+        at = TLB_COUNT_AT
         assert struct.unpack_from("<I", good.cpu, at) == (16,)
         with pytest.raises(RdbgError) as caught:
             machine.load_state(
@@ -139,23 +146,15 @@ def elf_of(code: bytes, memory: int | None = None, at: int = 0) -> bytes:
 def test_device_states_of_any_shape(board: str) -> None:
     """Each value of each device's state is replaced by values of every type and size."""
 
-    def sweep() -> tuple[int, int]:
-        machine = Machine(_spec(board))
-        good = _after(machine, 50_000)
+    odd = (None, True, -1, 1 << 40, (1 << 63) - 1, -(1 << 63), b"", b"x" * 9999, "text", [], [1] * 64, {}, {"a": 1})
+
+    def changed(good: MachineState) -> Iterator[MachineState]:
         parts = msgpack.unpackb(good.devices)
-        odd = (None, True, -1, 1 << 40, (1 << 63) - 1, -(1 << 63), b"", b"x" * 9999, "text", [], [1] * 64, {}, {"a": 1})
-        taken = refused = 0
         for place in _places(parts):
             for value in (*odd, *(0, 1, 255)):
-                changed = msgpack.packb(_replaced(parts, place, value))
-                if _try(machine, MachineState(good.icount, good.cpu, changed)):
-                    taken += 1
-                else:
-                    refused += 1
-        assert _try(machine, good)
-        return taken, refused
+                yield MachineState(good.icount, good.cpu, msgpack.packb(_replaced(parts, place, value)))
 
-    taken, refused = isolated(sweep)
+    taken, refused = isolated(lambda: _sweep(_spec(board), 50_000, changed))
     assert taken > 50 and refused > 500
 
 

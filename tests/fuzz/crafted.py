@@ -36,8 +36,9 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.recording import NewRecording
 from rdbg.store.index_codec import _VERSION, pack_index
+from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import Timeline
-from tests.forgery import change_store, packed, sealed_journal, unpacked
+from tests.forgery import TLB_COUNT_AT, change_store, packed, sealed_journal, unpacked
 
 NUMBERS = (
     -1, 0, 1, 2, 3, 4, 15, 16, 17, 52, 127, 128, 255, 256, 511, 512, 4095, 4096, 0xFFFF, 0x10000, 1 << 20,
@@ -110,18 +111,21 @@ def record(folder: Path) -> Recording:
         history,
         store=new.store,
         initial_snapshot="init",
-        pace=Pace(slice=2_000, spacing=5_000, snapshot_spacing=10_000),
+        pace=Pace(slice=2_000, spacing=5_000, snapshot_spacing=1 << 40),
         sleep=False,
     )
     new.publish()
     timeline.use_store(new.store)
-    for end in range(5_000, 40_001, 5_000):
+    for end in range(5_000, 20_001, 5_000):
         queue.send(0, b"typed %d" % end)
         timeline.run(StopConditions(), lambda end=end: timeline.position >= end)  # type: ignore[misc]
         history.note_digest(timeline.position, machine.digest())
+        if end % 10_000 == 0:
+            _save_periodic(machine, new.store)
         timeline.write_register(4, end)
         timeline.write_memory(0x80001100, b"%d" % end)
-        timeline.save_snapshot(f"at {end}")
+        if end % 10_000:
+            timeline.save_snapshot(f"at {end}")
     pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
     new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)]))
     new.store.notes.put_bookmark("here", 1_000)
@@ -134,6 +138,12 @@ def record(folder: Path) -> Recording:
     chunks = path.read_bytes()[len(fmt.build_header(reader.header)) :]
     reader.close()
     return Recording(fmt.build_header(header) + chunks, store.read_bytes(), header, records)
+
+
+def _save_periodic(machine: Machine, store: SnapshotStore) -> None:
+    """What rdbg saves by itself, beside the running guest and when it has the time: here always at the same places."""
+    pages = [(int(page), machine.read_page(int(page))) for page in machine.nonzero_pages()]
+    store.save("", machine.save_state(), pages, virtual_ns=machine.virtual_ns, digest=machine.digest())
 
 
 def _without_origin(connection: sqlite3.Connection) -> None:
@@ -287,8 +297,8 @@ def _cpu(dice: random.Random, connection: sqlite3.Connection) -> None:
     words = bytearray(data)
     for _ in range(dice.choice((1, 1, 3))):
         at = 4 * dice.randrange(max(1, len(words) // 4))
-        # The front, and the TLB's count, are the likeliest to do harm.
-        at = dice.choice((at, at % 200, 24 + 16 + 128))
+        # The front, and the TLB's count at its end, are the likeliest to do harm.
+        at = dice.choice((at, at % TLB_COUNT_AT, TLB_COUNT_AT))
         words[at : at + 4] = (dice.choice(NUMBERS) & 0xFFFFFFFF).to_bytes(4, "little")
     _put(connection, "cpu", number, bytes(words) if dice.random() < 0.95 else flipped(dice, data))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu import machine
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
@@ -45,6 +46,11 @@ def _take_memory() -> None:
     bytearray(MEMORY + (1 << 20))
 
 
+def _write_behind_the_guest() -> None:
+    memory = machine.large_memory(1 << 20)
+    ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(memory)) + len(memory), 1, 1)
+
+
 def _traceback() -> None:
     raise ValueError("not a line for people")
 
@@ -62,6 +68,7 @@ def _never_end() -> None:
     ("harm", "said"),
     [
         (_crash, "killed by SIGSEGV"),
+        (_write_behind_the_guest, "killed by SIGSEGV"),
         (_take_memory, "MiB are allowed"),
         (_traceback, "ValueError: not a line"),
         (_long_line, "AssertionError: names"),
