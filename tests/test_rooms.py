@@ -1,0 +1,162 @@
+"""The rooms of the package and their order: who may import whom. It reads the imports, the compiled core's too."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "rdbg"
+
+#: From the bottom to the top: a room imports from rooms before it alone. What they are for: docs/architecture.md.
+ORDER = (
+    "__init__",
+    "errors",
+    "host",
+    "net",
+    "emu",
+    "rsp",
+    "symbols",
+    "journal",
+    "history",
+    "checkpoints",
+    "store",
+    "recording",
+    "navigation",
+    "timeline",
+    "serial",
+    "monitor",
+    "stub",
+    "gdbstub",
+    "session",
+    "cli",
+    "__main__",
+)
+
+#: Runs inside GDB, which has Python of its own and no rdbg.
+INSIDE_GDB = "gdb"
+
+#: Two modules of one room that know each other, with the reason.
+CYCLES = {
+    ("rdbg.emu.system", "rdbg.emu.machine"): "for the type's name alone; a machine makes its system and hands itself in"
+}
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An import, wherever it stands: at the top, in a function, or for type checkers alone.
+
+    Args:
+        source: the module that has it.
+        line: where.
+        target: the module imported.
+    """
+
+    source: str
+    line: int
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line} imports {self.target}"
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def _sources() -> dict[str, Path]:
+    """Every module of the package by its name; compiled ones by their source."""
+    paths = [path for suffix in ("*.py", "*.pyx") for path in PACKAGE.rglob(suffix)]
+    return {_name(path): path for path in paths}
+
+
+SOURCES = _sources()
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Line, module and names of each import that a file has."""
+    text = path.read_text()
+    if path.suffix == ".pyx":
+        for included in re.findall(r'^include "(.*)"$', text, re.MULTILINE):
+            yield from _cython_imports((path.parent / included).read_text())
+        yield from _cython_imports(text)
+        return
+    for node in ast.walk(ast.parse(text, str(path))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import; write the whole name"
+            yield node.lineno, node.module or "", [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, []
+
+
+def _cython_imports(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r"\s*(?:from\s+([\w.]+)\s+)?c?import\s+(.*)", line)
+        if match is not None:
+            names = re.findall(r"[\w.]+", match[2])
+            yield from [(number, match[1], names)] if match[1] else [(number, name, []) for name in names]
+
+
+def _arrows() -> list[Arrow]:
+    found = []
+    for source, path in SOURCES.items():
+        for line, module, names in _imports(path):
+            if module.split(".")[0] != "rdbg":
+                continue
+            modules = {f"{module}.{name}" for name in names if f"{module}.{name}" in SOURCES}
+            if not names or any(f"{module}.{name}" not in SOURCES for name in names):
+                modules.add(module if module != "rdbg" else "rdbg.__init__")
+            found += [Arrow(source, line, target) for target in sorted(modules)]
+    return found
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1]
+
+
+ARROWS = _arrows()
+
+
+def test_every_module_is_in_a_room_and_every_room_is_there() -> None:
+    assert {_room(module) for module in SOURCES} - {INSIDE_GDB} == set(ORDER)
+
+
+def test_every_import_names_a_module_that_is_there() -> None:
+    assert [str(arrow) for arrow in ARROWS if arrow.target not in SOURCES] == []
+
+
+def test_no_room_imports_from_one_above_it() -> None:
+    upward = [
+        str(arrow)
+        for arrow in ARROWS
+        if _room(arrow.source) != _room(arrow.target)
+        and ORDER.index(_room(arrow.target)) >= ORDER.index(_room(arrow.source))
+    ]
+    assert upward == []
+
+
+def test_no_two_modules_need_each_other() -> None:
+    needed: dict[str, set[str]] = {module: set() for module in SOURCES}
+    for arrow in ARROWS:
+        if (arrow.source, arrow.target) not in CYCLES:
+            needed[arrow.source].add(arrow.target)
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        pytest.fail(f"a cycle of imports: {' <- '.join(error.args[1])}")
+
+
+def test_exceptions_are_of_imports_that_are_there() -> None:
+    assert set(CYCLES) <= {(arrow.source, arrow.target) for arrow in ARROWS}
+
+
+def test_what_runs_inside_gdb_imports_nothing_of_rdbg_and_is_imported_by_nothing() -> None:
+    touching = [arrow for arrow in ARROWS if INSIDE_GDB in (_room(arrow.source), _room(arrow.target))]
+    assert touching == []
