@@ -18,7 +18,7 @@ from benchmarks.guests import FOLDER
 from benchmarks.progress import tell
 from benchmarks.rows import Row, Section
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import ImageFile, RunOptions
 from rdbg.session.session import Session
 from rdbg.symbols.table import SymbolTable

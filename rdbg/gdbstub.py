@@ -28,12 +28,12 @@ from dataclasses import dataclass, field
 
 from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
-from rdbg.net.address import Address
 from rdbg.net.listener import Listener, permitted_address
+from rdbg.net.tcp_address import TcpAddress
 from rdbg.rsp.architecture import ANY, architecture
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
-from rdbg.stub.client import Client, Surroundings
+from rdbg.stub.client import Client, ClientContext
 from rdbg.stub.connection import Connection
 from rdbg.stub.features import FEATURES
 from rdbg.stub.guest_console import GuestConsole
@@ -91,7 +91,7 @@ class GdbServer:
         self._control = options.control or RunControl()
         self._control.stopped = self._control.stopped or options.stopped
         executable = options.executable or bare_elf(machine.big_endian, machine.pc)
-        self._surroundings = Surroundings(
+        self._context = ClientContext(
             timeline=timeline,
             executable=executable,
             architecture=ANY if options.brings_program else architecture(executable),
@@ -128,7 +128,7 @@ class GdbServer:
         Raises:
             RdbgError: it is in use, the address is not this host's, or it is open to others and may not be.
         """
-        where = permitted_address(Address(self.options.host, self.options.port), self.options.listen_any, "-gdb tcp")
+        where = permitted_address(TcpAddress(self.options.host, self.options.port), self.options.listen_any, "-gdb tcp")
         try:
             self._listener = Listener(where)
         except OSError as error:
@@ -182,8 +182,8 @@ class GdbServer:
             accepted.close()
             return
         _log.info("GDB connected from %s", name)
-        self._client = Client(Connection(accepted, name), self._surroundings, FEATURES)
-        self._control.stopped = self._control.held = True
+        self._client = Client(Connection(accepted, name), self._context, FEATURES)
+        self._control.stopped = self._control.attached = True
 
     def _serve(self, client: Client) -> None:
         client.connection.pump()
@@ -195,7 +195,7 @@ class GdbServer:
                 client.interrupt_pending = True
         if client.connection.closed:
             self._control.stopped = not client.detached
-            self._control.held = False
+            self._control.attached = False
             self.timeline.drop_scratch()  # the next one, or the guest itself, goes on with what really happened
             _log.info(
                 "GDB at %s %s", client.connection.name, "detached" if client.detached else "is gone; the guest stands"

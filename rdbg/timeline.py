@@ -108,7 +108,7 @@ class Timeline:
             self._stored.load_index()
             self.use_store(store)
         if not history.live:
-            self._replayer.settle()  # the debugger may have written before the first instruction
+            self._replayer.catch_up()  # the debugger may have written before the first instruction
 
     def use_store(self, store: SnapshotStore | None) -> None:
         """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""

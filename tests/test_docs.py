@@ -48,8 +48,8 @@ def test_the_document_tells_the_versions_of_the_files() -> None:
 
 
 def test_the_document_names_every_monitor_command() -> None:
-    from rdbg.monitor import COMMANDS
-    from rdbg.monitor.info import INFO_TOPICS
+    from rdbg.monitor.info_commands import INFO_TOPICS
+    from rdbg.monitor.interpreter import COMMANDS
 
     document = _document("gdb.md")
     table = document[document.index("## monitor") : document.index("## Commands inside GDB")]

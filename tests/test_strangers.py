@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from rdbg.net.address import Address
 from rdbg.net.listener import foreign
+from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.tcp import TcpSerial
 
 _STUN = b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12)
@@ -27,7 +27,7 @@ _STUN = b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12)
     ],
 )
 def test_a_web_page_cannot_type_to_the_guest(first: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    port = TcpSerial(Address("127.0.0.1", 0), server=True, wait=False)
+    port = TcpSerial(TcpAddress("127.0.0.1", 0), server=True, wait=False)
     assert port.address is not None
     with socket.create_connection((port.address.host, port.address.port)) as stranger:
         assert port.receive() == b""  # accepts
@@ -44,7 +44,7 @@ def test_a_web_page_cannot_type_to_the_guest(first: bytes, caplog: pytest.LogCap
 
 
 def test_a_web_page_is_not_the_client_that_is_waited_for() -> None:
-    port = TcpSerial(Address("127.0.0.1", 0), server=True, wait=True)
+    port = TcpSerial(TcpAddress("127.0.0.1", 0), server=True, wait=True)
     assert port.address is not None
     with socket.create_connection((port.address.host, port.address.port)) as stranger:
         assert port.receive() == b""

@@ -20,8 +20,8 @@ from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.messages import LogOutlet, say
 from rdbg.host.outlet import Outlet
-from rdbg.net.address import LOOPBACK, Address
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import is_elf, read_image
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
@@ -69,7 +69,7 @@ _HOW_TO_TYPE = (
 
 
 @dataclass(frozen=True)
-class Command:
+class Subcommand:
     """One command of rdbg.
 
     Args:
@@ -146,7 +146,7 @@ def _debug(words: Sequence[str]) -> int:
     program = find_gdb(line.last("gdb-program"))
     log = _prepare(options)
     gdb: subprocess.Popen[bytes] | None = None
-    options = replace(options, gdb=options.gdb or Address(LOOPBACK, 0), stopped=True)
+    options = replace(options, gdb=options.gdb or TcpAddress(LOOPBACK, 0), stopped=True)
     commands = line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
     batch = "batch" in line.own
     symbols = line.last("symbols")
@@ -295,13 +295,13 @@ def _entries(*entries: tuple[str, str]) -> str:
 
 
 COMMANDS = {
-    "run": Command(
+    "run": Subcommand(
         "[QEMU's options]",
         "run a machine, as qemu-system-mips and qemu-system-mipsel do",
         lambda: help_text() + "\n\nWith -s a run can be reversed at once: its history is kept in memory.",
         _run,
     ),
-    "record": Command(
+    "record": Subcommand(
         "-o FILE [--snapshot NAME] [-- QEMU's options]",
         "the same, and write down everything that is not deterministic",
         lambda: (
@@ -315,13 +315,13 @@ COMMANDS = {
         ),
         _record,
     ),
-    "replay": Command(
+    "replay": Subcommand(
         "FILE [options]",
         "run a recording again; with -s or -S, for GDB",
         lambda: help_text(_REPLAY_OPTIONS) + "\n\nEverything else stands in the recording.",
         _replay,
     ),
-    "debug": Command(
+    "debug": Subcommand(
         "RECORDING|IMAGE [options]",
         "start GDB on a recording, or on an image that starts now",
         lambda: (
@@ -338,10 +338,14 @@ COMMANDS = {
         ),
         _debug,
     ),
-    "dump": Command("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
-    "info": Command("FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info),
-    "pack": Command("FILE ARCHIVE", "put a recording into one file", lambda: "Journal, snapshots and images.", _pack),
-    "symbols": Command(
+    "dump": Subcommand("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
+    "info": Subcommand(
+        "FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info
+    ),
+    "pack": Subcommand(
+        "FILE ARCHIVE", "put a recording into one file", lambda: "Journal, snapshots and images.", _pack
+    ),
+    "symbols": Subcommand(
         "RECORDING -o FILE [--at PLACE]",
         "read a recorded Linux kernel's symbols out of its memory, for GDB",
         lambda: (
@@ -353,7 +357,9 @@ COMMANDS = {
         ),
         _symbols,
     ),
-    "unpack": Command("ARCHIVE FILE", "take a recording out of it again", lambda: "The reverse of rdbg pack.", _unpack),
+    "unpack": Subcommand(
+        "ARCHIVE FILE", "take a recording out of it again", lambda: "The reverse of rdbg pack.", _unpack
+    ),
 }
 
 _OVERVIEW = "rdbg: a reverse debugger backend for GDB, for whole MIPS machines"

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 
 from rdbg.errors import UsageError
-from rdbg.net.address import LOOPBACK, Address
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 
 _UNITS = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SWITCHES = {"on": True, "yes": True, "true": True, "y": True, "off": False, "no": False, "false": False, "n": False}
@@ -100,7 +100,7 @@ def hint(word: str, known: Collection[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def parse_address(text: str, option: str) -> Address:
+def parse_address(text: str, option: str) -> TcpAddress:
     """``HOST:PORT`` or ``:PORT``; an empty host is the loopback address.
 
     Raises:
@@ -109,4 +109,4 @@ def parse_address(text: str, option: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon:
         raise UsageError(f"{option}: {text!r} names no port; write HOST:PORT, for example {LOOPBACK}:1234")
-    return Address(host.strip("[]") or LOOPBACK, parse_number(port, f"{option}, port", 0, 65535))
+    return TcpAddress(host.strip("[]") or LOOPBACK, parse_number(port, f"{option}, port", 0, 65535))

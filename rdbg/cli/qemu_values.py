@@ -26,8 +26,8 @@ from rdbg.cli.option_values import (
 from rdbg.cli.serial_options import parse_chardev, parse_serial
 from rdbg.emu.cpu_model import CPU_MODELS, REFUSED_CPUS
 from rdbg.errors import UsageError
-from rdbg.net.address import LOOPBACK, Address
-from rdbg.serial.spec import Chardev, SerialKind, SerialSpec
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
+from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
 from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFile, RecordMode, RunOptions
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
@@ -223,7 +223,7 @@ def gdb(options: RunOptions, value: str) -> RunOptions:
 
 def short_gdb(options: RunOptions, value: str) -> RunOptions:
     """``-s``."""
-    return replace(options, gdb=Address(LOOPBACK, DEFAULT_GDB_PORT))
+    return replace(options, gdb=TcpAddress(LOOPBACK, DEFAULT_GDB_PORT))
 
 
 def listen_any(options: RunOptions, value: str) -> RunOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdbg.cli.option_values import hint, parse_address, parse_pairs, parse_switch, split_commas
 from rdbg.errors import UsageError
-from rdbg.serial.spec import Chardev, SerialKind, SerialSpec
+from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
 
 #: QEMU's back ends that are known and not here, with what to use instead.
 _ELSEWHERE = {

@@ -122,7 +122,7 @@ class JournalReader:
         for index in range(len(self._full)):
             yield from self._load(index)
 
-    def hold(self) -> None:
+    def lock(self) -> None:
         """Keep a new recording from taking this one's name while it is open."""
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -56,7 +56,7 @@ class JournalWriter:
         self._covered = header.start  # no input up to here is missing, once the pending chunk is flushed
         self._covered_on_disk = header.start
         self._published = False
-        refuse_target(path)
+        refuse_journal_target(path)
         self._fd = self._open_draft()
         self._offset = 0
         try:
@@ -89,7 +89,7 @@ class JournalWriter:
         """
         if self._published:
             return
-        refuse_target(self.path)
+        refuse_journal_target(self.path)
         try:
             os.replace(self._draft, self._target)
             sync_directory(self._target)
@@ -247,7 +247,7 @@ class JournalWriter:
         return descriptor
 
 
-def refuse_target(path: str) -> None:
+def refuse_journal_target(path: str) -> None:
     """Check that a recording may take this name.
 
     Raises:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Session
+from rdbg.monitor.command import MonitorContext
 from rdbg.rsp.address import short
+from rdbg.symbols.table import AddressRange
 
 #: How usages and messages call one.
 ADDRESS = "ADDRESS"
@@ -16,20 +16,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 _SHOWN = 60
 
 
-@dataclass(frozen=True)
-class Place:
-    """An address that was asked for.
-
-    Args:
-        address: 32 bits, virtual.
-        size: bytes of what has its name; 0: not known.
-    """
-
-    address: int
-    size: int = 0
-
-
-def place(session: Session, text: str) -> Place:
+def evaluate(context: MonitorContext, text: str) -> AddressRange:
     """What ``0x80001000``, ``80001000``, ``main``, ``&main``, ``main+8``, ``$sp``, ``$a0+0x10`` stand for.
 
     A number at the beginning is hexadecimal, with or without ``0x``; one too long for that is decimal. What is added is
@@ -44,34 +31,34 @@ def place(session: Session, text: str) -> Place:
     total, size = 0, 0
     for index, term in enumerate(terms):
         sign, ampersand, word = term.groups()
-        found = _term(session, word, text, first=index == 0 and not sign, name=bool(ampersand))
+        found = _term(context, word, text, first=index == 0 and not sign, name=bool(ampersand))
         total += -found.address if sign == "-" else found.address
         size = found.size if len(terms) == 1 else 0
     value = short(total)
     if not 0 <= value < 1 << 32:
         raise UsageError(f"address '{text[:_SHOWN]}' does not fit in 32 bits")
-    return Place(value, size)
+    return AddressRange(value, size)
 
 
-def _term(session: Session, word: str, text: str, *, first: bool, name: bool) -> Place:
+def _term(context: MonitorContext, word: str, text: str, *, first: bool, name: bool) -> AddressRange:
     if word.startswith("$"):
-        return Place(_register(session, word))
-    symbol = session.symbols.find(word)
+        return AddressRange(_register(context, word))
+    symbol = context.symbols.find(word)
     if symbol is not None:
-        return Place(symbol.address, symbol.size)
+        return symbol
     if not name:
         if word[:2].lower() == "0x" and _HEX.fullmatch(word[2:]):
-            return Place(int(word, 16))
+            return AddressRange(int(word, 16))
         if first and _HEX.fullmatch(word):
             value = short(int(word, 16))
-            return Place(int(word) if value >> 32 and word.isdecimal() else value)
+            return AddressRange(int(word) if value >> 32 and word.isdecimal() else value)
         if not first and word.isascii() and word.isdecimal() and len(word) <= 20:
-            return Place(int(word))
-    raise _unknown(text, word, session.symbols.near(word))
+            return AddressRange(int(word))
+    raise _unknown(text, word, context.symbols.near(word))
 
 
-def _register(session: Session, word: str) -> int:
-    machine = session.timeline.machine
+def _register(context: MonitorContext, word: str) -> int:
+    machine = context.timeline.machine
     for info in machine.registers():
         if word[1:] in (info.name, *info.aliases):
             return machine.read_register(info.number)

@@ -17,7 +17,7 @@ def _to_nobody(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Session:
+class MonitorContext:
     """What commands work on.
 
     Args:
@@ -38,7 +38,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Command:
+class MonitorCommand:
     """One command.
 
     Args:
@@ -51,7 +51,7 @@ class Command:
     name: str
     usage: str
     help: str
-    function: Callable[[Session, list[str]], str]
+    function: Callable[[MonitorContext, list[str]], str]
 
 
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
@@ -127,14 +127,14 @@ def arrival(stop: Stop) -> str:
     return f"at icount {stop.position}, pc {stop.pc:#010x}{note}\n{STALE}"
 
 
-def recording_state(session: Session, naming: bool = False) -> str:
+def recording_state(context: MonitorContext, naming: bool = False) -> str:
     """A line that says that the recording of this run broke off; empty if it did not.
 
     Args:
-        session: what the command works on.
+        context: what the command works on.
         naming: the command gave something a name, which is kept in vain.
     """
-    failure = session.timeline.recording_failure
+    failure = context.timeline.recording_failure
     if failure is None:
         return ""
     outcome = "the name lasts as long as this session" if naming else "the run goes on, unrecorded"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdbg import monitor
-from rdbg.monitor.command import STALE, Session
+from rdbg.monitor import interpreter
+from rdbg.monitor.command import STALE, MonitorContext
 from rdbg.serial.monitor_console import MonitorConsole
 
 #: Commands after which the machine is somewhere else, behind the back of a GDB.
@@ -17,12 +17,12 @@ class MonitorDesk:
 
     Args:
         consoles: where lines come from, and answers go to.
-        session: what commands work on.
+        context: what commands work on.
     """
 
-    def __init__(self, consoles: Sequence[MonitorConsole], session: Session) -> None:
+    def __init__(self, consoles: Sequence[MonitorConsole], context: MonitorContext) -> None:
         self._consoles = consoles
-        self._session = session
+        self._context = context
 
     @property
     def waiting(self) -> bool:
@@ -33,10 +33,10 @@ class MonitorDesk:
         """Obey all lines; to be called while the guest stands."""
         for console in self._consoles:
             while (line := console.next_line()) is not None:
-                if self._session.control.held and _name(line) in _MOVING:
+                if self._context.control.attached and _name(line) in _MOVING:
                     console.answer("GDB is connected: use its monitor command, so that it looks again\n")
                 else:
-                    console.answer(monitor.run(self._session, line).replace(STALE, ""))
+                    console.answer(interpreter.run(self._context, line).replace(STALE, ""))
 
     def obey_while_gdb_moves(self) -> bool:
         """Answer all lines while a GDB has let the guest go; whether one of them wants it to stand."""
@@ -45,7 +45,7 @@ class MonitorDesk:
             while (line := console.next_line()) is not None:
                 if _name(line) in ("stop", "quit"):
                     stop = True
-                    console.answer(monitor.run(self._session, line))
+                    console.answer(interpreter.run(self._context, line))
                 elif line.split() == ["info", "status"]:
                     console.answer("VM status: running\n")
                 else:
@@ -55,4 +55,4 @@ class MonitorDesk:
 
 def _name(line: str) -> str:
     first = line.split()[:1]
-    return monitor.SHORT.get(first[0], first[0]) if first else ""
+    return interpreter.SHORT.get(first[0], first[0]) if first else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rdbg.errors import RdbgError
-from rdbg.monitor.command import Session as MonitorSession
-from rdbg.monitor.travel import travel
+from rdbg.monitor.command import MonitorContext
+from rdbg.monitor.travel_commands import travel
 from rdbg.symbols.elf_file import elf_of_symbols
 from rdbg.symbols.exports import exported_symbols
 from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
@@ -40,7 +40,7 @@ def write_kernel_symbols(timeline: Timeline, place: str, output: Path) -> Kernel
     Raises:
         RdbgError: no such place, no table, or the file cannot be written.
     """
-    travel(MonitorSession(timeline, lambda: False, lambda: None), place)
+    travel(MonitorContext(timeline, lambda: False, lambda: None), place)
     table = kernel_symbols(timeline)
     draft = output.with_name(output.name + ".part")
     try:

@@ -14,15 +14,15 @@ class RunControl:
 
     Args:
         stopped: the guest stands until somebody lets it go on (``-S``, ``stop``, a GDB that broke off).
-        held: a GDB is connected, and the guest moves when that says so.
+        attached: a GDB is connected, and the guest moves when that says so.
         request: puts an input where the live run takes it at its next window; None: it takes none.
     """
 
     stopped: bool = False
-    held: bool = False
+    attached: bool = False
     request: Callable[[InputEvent], None] | None = None
 
     @property
     def runs(self) -> bool:
         """Whether the guest should run by itself now."""
-        return not self.stopped and not self.held
+        return not self.stopped and not self.attached

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted, StopConditions
 from rdbg.navigation.traveller import Traveller
-from rdbg.navigation.writes import LastWrite, Order, end_of
+from rdbg.navigation.writes import LastWrite, Order, after_all_at
 
 
 class QuestionInterrupted(Exception):
@@ -36,7 +36,7 @@ def last_writes(
     found: list[LastWrite] = []
     try:
         search = traveller.write_search(address, length, interrupted)
-        for write in search.before(before or end_of(origin), count):
+        for write in search.before(before or after_all_at(origin), count):
             found.append(write)
     except SearchInterrupted:
         raise QuestionInterrupted(found) from None

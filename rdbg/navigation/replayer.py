@@ -181,8 +181,8 @@ class Replayer:
     def restore(self, origin: Origin) -> None:
         """Stand where a state was taken, with the inputs entered that had entered then.
 
-        `settle` makes up for later ones (a debugger's write, a byte for an idle CPU). If a stored state is damaged, the
-        machine stands at an earlier one.
+        `catch_up` makes up for later ones (a debugger's write, a byte for an idle CPU). If a stored state is damaged,
+        the machine stands at an earlier one.
         """
         while isinstance(origin, SnapshotInfo):
             try:
@@ -233,7 +233,7 @@ class Replayer:
         Raises:
             RdbgError: the replay has diverged from the recording.
         """
-        self.settle()
+        self.catch_up()
         start = self.machine.icount
         until = request.until
         for bound in (self.history.next_poke(), self.agreement.next()):
@@ -258,7 +258,7 @@ class Replayer:
                 "diverged from the recording, or the journal was not written by rdbg"
             )
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
-        self.settle()
+        self.catch_up()
         # A slice may be over, or the guest power off, just where the digest stands.
         stands = stop.kind in (StopKind.PAUSED, StopKind.SHUTDOWN) and self.machine.icount == until
         if stop.kind is StopKind.LIMIT or stands:
@@ -301,20 +301,20 @@ class Replayer:
 
     def step(self) -> RunStop:
         """Run one instruction, or a branch with its slot, or take one exception."""
-        self.settle()
+        self.catch_up()
         start = self.machine.icount
         stop = self.machine.step()
         if stop.rerun_from is not None:
             stop = self._step_closely(start)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
-        self.settle()
+        self.catch_up()
         return stop
 
     def _step_closely(self, start: int) -> RunStop:
         """Step from ``start`` once more, after a step that ran past a fault whose place it could not tell."""
         self.restore(self.latest(start))
         self.run_to(start, never, rungs=False)
-        self.settle()
+        self.catch_up()
         stop = self.machine.run(RunRequest(until=start + 1, exact=True))
         if stop.kind is StopKind.LIMIT and self.machine.icount == start:  # a branch with its slot
             stop = self.machine.run(RunRequest(until=start + 2, exact=True))
@@ -322,7 +322,7 @@ class Replayer:
             raise RdbgError(f"the instruction at {stop.pc:#010x}, icount {start}, raises a fault that has no one place")
         return stop
 
-    def settle(self) -> None:
+    def catch_up(self) -> None:
         """Let happen all that history has at this very position, so that the state is the position's own.
 
         That is: recorded inputs enter, the debugger's writes are made, and an idle CPU's time passes. At the end of a
@@ -373,7 +373,7 @@ class Replayer:
             # Other places like this one may lie on the way; they are passed the same way, each nearer to the start.
             if self.advance(RunRequest(until=place)).kind is StopKind.LIMIT:
                 break
-        self.settle()  # the debugger may have written where the checkpoint stands
+        self.catch_up()  # the debugger may have written where the checkpoint stands
         # The next such place begins from here, also where memory is too short for a checkpoint: else each would go back
         # over all before it.
         self._pin(self.capture())

@@ -52,7 +52,7 @@ class Traveller:
         _log.debug("from icount %d to %d: a replay of %d", here, position, position - self.position)
         self._replayer.keeper.visit(position)
         arrived = self._replayer.run_to(position, interrupted)
-        self._replayer.settle()
+        self._replayer.catch_up()
         return arrived
 
     def write_search(self, address: int, length: int, interrupted: Interrupted) -> WriteSearch:

@@ -34,7 +34,7 @@ class Order:
     number: int
 
 
-def end_of(position: int) -> Order:
+def after_all_at(position: int) -> Order:
     """The order behind all that is done at ``position``."""
     return Order(position, len(_RANKS), 0)
 
@@ -119,7 +119,7 @@ class WriteSearch:
                 outside.pop()
             if low == high == self._start:
                 break
-            bound, high = min(bound, end_of(high), *(each.order for each in found[-1:])), low
+            bound, high = min(bound, after_all_at(high), *(each.order for each in found[-1:])), low
 
     def _scan(self, low: int, high: int) -> LastHits:
         """The latest blocks of a stretch in which a write may have been made."""
@@ -151,7 +151,7 @@ class WriteSearch:
                     machine.note_writes(self._watch)
                 if machine.icount < start and not replayer.run_to(start, self._interrupted, rungs=False):
                     raise SearchInterrupted
-                replayer.settle()
+                replayer.catch_up()
                 while machine.icount < min(end, high):
                     before = machine.icount
                     stop = replayer.advance(RunRequest(until=end, exact=True))

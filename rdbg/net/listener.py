@@ -9,7 +9,7 @@ import select
 import socket
 
 from rdbg.errors import RdbgError
-from rdbg.net.address import LOOPBACK, Address
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 
 _BACKLOG = 4
 _EVERY_ADDRESS = "0.0.0.0"
@@ -23,7 +23,7 @@ _STUN_COOKIE = b"\x21\x12\xa4\x42"
 _log = logging.getLogger("rdbg.listener")
 
 
-def permitted_address(address: Address, listen_any: bool, option: str) -> Address:
+def permitted_address(address: TcpAddress, listen_any: bool, option: str) -> TcpAddress:
     """Where to listen for what an option asks for: on loopback, unless the user says in words that it may be more.
 
     Args:
@@ -35,7 +35,7 @@ def permitted_address(address: Address, listen_any: bool, option: str) -> Addres
         RdbgError: the address is open to others and may not be, or its host's name is not known.
     """
     if listen_any:
-        where = Address(_EVERY_ADDRESS, address.port) if address.host == LOOPBACK else address
+        where = TcpAddress(_EVERY_ADDRESS, address.port) if address.host == LOOPBACK else address
         _log.warning("%s:%s: whoever can connect there can change the guest", option, where)
         return where
     try:
@@ -76,7 +76,7 @@ class Listener:
         OSError: the port is in use, or the address is not this host's.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: TcpAddress) -> None:
         family, kind, protocol, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
         self._socket = socket.socket(family, kind, protocol)
         try:
@@ -89,10 +89,10 @@ class Listener:
             raise
 
     @property
-    def address(self) -> Address:
+    def address(self) -> TcpAddress:
         """Host and port that are listened on."""
         host, port = self._socket.getsockname()[:2]
-        return Address(str(host), int(port))
+        return TcpAddress(str(host), int(port))
 
     def fileno(self) -> int:
         """The socket's descriptor, for select."""

@@ -12,7 +12,7 @@ from rdbg.host.regular_file import read_regular
 from rdbg.journal.header import ImageReference, JournalHeader, describe
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
-from rdbg.store.database import put_logs_aside, refuse_target, remove_store
+from rdbg.store.database import put_logs_aside, refuse_store_target, remove_store
 from rdbg.store.snapshot_store import SnapshotStore
 
 
@@ -61,7 +61,7 @@ class NewRecording:
         try:
             for name in (self._target, self._draft, self._target + ".old"):
                 if os.path.lexists(name):
-                    refuse_target(name)
+                    refuse_store_target(name)
         except BaseException:
             self.writer.discard()
             raise
@@ -129,7 +129,7 @@ class OpenRecording:
     def __init__(self, path: str) -> None:
         self.path = path
         self.reader = JournalReader(path)
-        self.reader.hold()
+        self.reader.lock()
         try:
             self.store = self._open_store()
         except BaseException:

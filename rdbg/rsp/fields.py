@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from rdbg.rsp.address import short
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 
 _HEX_NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")
 

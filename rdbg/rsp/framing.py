@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rdbg.rsp.errors import FramingError
+from rdbg.rsp.packet_error import FramingError
 
 _ESCAPE = 0x7D
 _ESCAPE_XOR = 0x20

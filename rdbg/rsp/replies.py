@@ -15,7 +15,7 @@ OK = b"OK"
 UNSUPPORTED = b""
 
 
-def stopped(signal: int, reason: str = "", registers: Mapping[int, bytes] | None = None) -> bytes:
+def stop_reply(signal: int, reason: str = "", registers: Mapping[int, bytes] | None = None) -> bytes:
     """A ``T`` packet.
 
     Args:

@@ -12,7 +12,7 @@ from rdbg.serial.file import FileSerial
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.screen import Screen, ScreenSerial
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial, TelnetSerial
 from rdbg.serial.unix import UnixSerial

@@ -6,8 +6,8 @@ import logging
 import socket
 
 from rdbg.errors import RdbgError
-from rdbg.net.address import Address
 from rdbg.net.listener import Listener, permitted_address
+from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.sockets import SocketSerial
 
 _log = logging.getLogger("rdbg.serial")
@@ -35,7 +35,7 @@ class TcpSerial(SocketSerial):
     """
 
     def __init__(
-        self, address: Address, server: bool, wait: bool, listen_any: bool = False, option: str = "-serial tcp"
+        self, address: TcpAddress, server: bool, wait: bool, listen_any: bool = False, option: str = "-serial tcp"
     ) -> None:
         self._port: Listener | None = None
         peer = None
@@ -54,7 +54,7 @@ class TcpSerial(SocketSerial):
         super().__init__(self._port, peer, wait)
 
     @property
-    def address(self) -> Address | None:
+    def address(self) -> TcpAddress | None:
         """Where it listens."""
         return None if self._port is None else self._port.address
 

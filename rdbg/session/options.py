@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from rdbg.net.address import Address
-from rdbg.serial.spec import Chardev, SerialSpec
+from rdbg.net.tcp_address import TcpAddress
+from rdbg.serial.serial_spec import Chardev, SerialSpec
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
 #: here too and then follows the host's clock, which no replay could repeat; here it stays.
@@ -104,7 +104,7 @@ class RunOptions:
     chardevs: tuple[Chardev, ...] = ()
     monitors: tuple[SerialSpec, ...] = ()
     pid_file: str | None = None
-    gdb: Address | None = None
+    gdb: TcpAddress | None = None
     listen_any: bool = False
     stopped: bool = False
     reboot: bool = True

@@ -19,7 +19,7 @@ _READ_AHEAD_BYTES = 4096
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Host:
+class OutsideWorld:
     """Moves bytes between the host's ends of the serial ports and the run, between its slices.
 
     Args:
@@ -96,7 +96,7 @@ class Host:
         """Whether all serial ports that were told to wait for a client have one."""
         return self._ports.ready
 
-    def attend(self) -> bool:
+    def look(self) -> bool:
         """Look at the outside world without waiting; whether the run should end."""
         self._ports.poll(self._receive, self._wants)
         if self._log is not None:

@@ -16,16 +16,16 @@ from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
 from rdbg.journal.header import image_digest
-from rdbg.monitor.command import Session as MonitorSession
+from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
-from rdbg.monitor.travel import travel
+from rdbg.monitor.travel_commands import travel
 from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import is_elf, machine_spec, read_image
 from rdbg.session.options import RecordMode, RunOptions
-from rdbg.session.outside_world import Host
+from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
 from rdbg.session.replay_options import check_against
 from rdbg.stub.guest_console import GuestConsole
@@ -74,7 +74,7 @@ class Session:
         self._options = options
         self._recording: NewRecording | None = None
         self._replayed: OpenRecording | None = None
-        self._host: Host | None = None
+        self._outside: OutsideWorld | None = None
         self._troubles: list[str] = []
         self._control = RunControl()
         self._pid_file: PidFile | None = None
@@ -105,14 +105,14 @@ class Session:
         Raises:
             RdbgError: the replay diverged.
         """
-        host, server, timeline = self._host, self.server, self.timeline
-        assert host is not None
+        outside, server, timeline = self._outside, self.server, self.timeline
+        assert outside is not None
         told = False
-        while not self._attend() and not (server is not None and server.quit_wanted):
+        while not self._look_outside() and not (server is not None and server.quit_wanted):
             self._desk.obey()
             if self._leaving:
                 break
-            standing = not host.ready or self._control.stopped
+            standing = not outside.ready or self._control.stopped
             if not standing and self._control.runs:
                 # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
@@ -120,8 +120,8 @@ class Session:
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 stays = server is not None or (timeline.exit_code is not None and not self._options.shutdown)
                 if standing and not stays:
-                    while host.congested and not self._attend():
-                        host.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
+                    while outside.congested and not self._look_outside():
+                        outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
                     if self._replayed is not None:
                         self._tell_agreement(self._replayed)
                     break
@@ -132,7 +132,7 @@ class Session:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0)
             elif standing:
-                host.wait(_IDLE_SECONDS)
+                outside.wait(_IDLE_SECONDS)
 
     def goto(self, place: str) -> None:
         """Go to a place as users name them, before anything else happens. Ctrl-C ends it.
@@ -140,14 +140,14 @@ class Session:
         Raises:
             RdbgError: there is no such place.
         """
-        assert self._host is not None
-        with self._host.interruptible():
-            travel(MonitorSession(self.timeline, self._attend, lambda: None), place)
+        assert self._outside is not None
+        with self._outside.interruptible():
+            travel(MonitorContext(self.timeline, self._look_outside, lambda: None), place)
 
     def interruptible(self) -> AbstractContextManager[None]:
         """For what reads the guest at length where it stands: signals end it at once."""
-        assert self._host is not None
-        return self._host.interruptible()
+        assert self._outside is not None
+        return self._outside.interruptible()
 
     @property
     def console_is_shown(self) -> bool:
@@ -156,9 +156,9 @@ class Session:
 
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice."""
-        signal = self._host.signal if self._host is not None else None
+        signal = self._outside.signal if self._outside is not None else None
         self._note_troubles()
-        if self._host is not None:
+        if self._outside is not None:
             self._guest_exit = self.timeline.exit_code
         try:
             if self._recording is not None or self._replayed is not None:
@@ -212,10 +212,12 @@ class Session:
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
         ports = SerialPorts(serials, console, options.listen_any, options.monitors)
-        host = self._host = Host(ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log)
+        outside = self._outside = OutsideWorld(
+            ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
+        )
         self._control.request = queue.put
-        self._control.stopped = options.stopped and bool(options.gdb is not None or host.consoles)
-        host.catch_signals(interrupt_ends=self._around.terminal)
+        self._control.stopped = options.stopped and bool(options.gdb is not None or outside.consoles)
+        outside.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
         self.timeline = Timeline(
@@ -226,14 +228,14 @@ class Session:
             checkpoint_memory=options.checkpoint_bytes,
             snapshot_budget=options.snapshot_bytes,
             sleep=spec.sleep,
-            wait=host.wait,
-            congested=lambda: host.congested,
+            wait=outside.wait,
+            congested=lambda: outside.congested,
         )
-        self.timeline.set_output(host.send)
+        self.timeline.set_output(outside.send)
         elf = self._around.symbols or _executable(spec)
         symbols = SymbolTable(elf or b"", machine.read_memory)
-        monitors = MonitorSession(self.timeline, self._attend, self._leave, symbols, self._control)
-        self._desk = MonitorDesk(host.consoles, monitors)
+        monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
+        self._desk = MonitorDesk(outside.consoles, monitors)
         if options.gdb is not None:
             self.server = GdbServer(
                 self.timeline,
@@ -290,17 +292,17 @@ class Session:
         return self._replayed.spec()
 
     # --- running -------------------------------------------------------------------------------
-    def _attend(self) -> bool:
+    def _look_outside(self) -> bool:
         """Look at the outside world; whether the run should end."""
-        assert self._host is not None
+        assert self._outside is not None
         self._note_troubles()
-        return self._host.attend()
+        return self._outside.look()
 
     def _note_troubles(self, ending: bool = False) -> None:
         """Say what has gone wrong, at once and once."""
         failure = self.timeline.recording_failure
         found = [failure if ending else f"{failure}; the run goes on, unrecorded"] if failure is not None else []
-        found += self._host.failures if self._host is not None else []
+        found += self._outside.failures if self._outside is not None else []
         for trouble in found:
             if not any(told.startswith(trouble) or trouble.startswith(told) for told in self._troubles):
                 self._troubles.append(trouble)
@@ -308,13 +310,13 @@ class Session:
 
     def _interrupted(self) -> bool:
         """Asked while the guest runs by itself."""
-        if self._attend() or (self.server is not None and self.server.knocking()):
+        if self._look_outside() or (self.server is not None and self.server.knocking()):
             return True
         return self._desk.waiting
 
     def _stop_wanted(self) -> bool:
         """Asked while GDB moves the guest."""
-        return self._attend() or self._desk.obey_while_gdb_moves()
+        return self._look_outside() or self._desk.obey_while_gdb_moves()
 
     def _leave(self) -> None:
         self._leaving = True
@@ -346,9 +348,9 @@ class Session:
         if self._pid_file is not None:
             self._pid_file.close()
             self._pid_file = None
-        if self._host is not None:
-            self._host.close()
-            self._host = None
+        if self._outside is not None:
+            self._outside.close()
+            self._outside = None
         if self.server is not None:
             self.server.close()
             self.server = None

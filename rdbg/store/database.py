@@ -143,7 +143,7 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
     return connection, writable
 
 
-def refuse_target(path: str) -> None:
+def refuse_store_target(path: str) -> None:
     """Check that a new store may take the place of what is there: a store, of any version. Its log is folded in, so
     that none is left beside the new one.
 

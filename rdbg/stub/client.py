@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rdbg import monitor
 from rdbg.errors import RdbgError
+from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.run_control import RunControl
 from rdbg.rsp import replies
-from rdbg.rsp.errors import EFAULT, PacketError
+from rdbg.rsp.packet_error import EFAULT, PacketError
+from rdbg.stub.client_writes import ClientWrites
 from rdbg.stub.connection import Connection
 from rdbg.stub.float_width import wide_floats
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.stub.passing import Passing
 from rdbg.stub.points import PointTable
-from rdbg.stub.registers import RegisterBytes
-from rdbg.stub.writes import Writes
+from rdbg.stub.register_bytes import RegisterBytes
 from rdbg.symbols.kaslr import kernel_offset, moves_itself
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
@@ -53,7 +53,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ClientContext:
     """What a client may use besides its connection.
 
     Args:
@@ -82,31 +82,31 @@ class Client:
 
     Args:
         connection: packets from and to it.
-        surroundings: what it may use.
+        context: what it may use.
         features: all packets that are understood.
     """
 
     def __init__(
         self,
         connection: Connection,
-        surroundings: Surroundings,
+        context: ClientContext,
         features: Sequence[Feature],
     ) -> None:
         self.connection = connection
-        self.surroundings = surroundings
-        self.timeline = surroundings.timeline
+        self.context = context
+        self.timeline = context.timeline
         self.features = features
         machine = self.timeline.machine
-        self.registers = RegisterBytes(machine, wide_floats(machine, surroundings.executable))
-        self.writes = Writes(self.timeline, self.registers)
+        self.registers = RegisterBytes(machine, wide_floats(machine, context.executable))
+        self.writes = ClientWrites(self.timeline, self.registers)
         self.points = PointTable()
         self.passing = Passing(self.timeline, self.points, self.say, self.interrupted)
-        self.session = monitor.Session(
+        self.monitor_context = MonitorContext(
             self.timeline,
             self.interrupted,
-            surroundings.leave,
-            SymbolTable(surroundings.executable, machine.read_memory),
-            surroundings.control,
+            context.leave,
+            SymbolTable(context.executable, machine.read_memory),
+            context.control,
             self.say,
         )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
@@ -138,7 +138,7 @@ class Client:
     def kernel_offset(self) -> int:
         """How far the guest's kernel has moved itself (KASLR), in bytes. In a recording: by its end, since GDB asks
         once."""
-        timeline, elf = self.timeline, self.surroundings.executable
+        timeline, elf = self.timeline, self.context.executable
         offset = kernel_offset(timeline.machine.read_memory, elf)
         if offset or timeline.live or not moves_itself(elf):
             return offset
@@ -167,7 +167,7 @@ class Client:
         self.connection.pump()
         if self.connection.overfull:  # what is not read may be its Ctrl-C, or its end
             self.connection.drop("it sends requests and does not wait for their answers")
-        return self.connection.closed or self.connection.take_interrupt() or self.surroundings.stop_wanted()
+        return self.connection.closed or self.connection.take_interrupt() or self.context.stop_wanted()
 
     def floats_changed(self) -> bool:
         """Whether the guest's floating-point registers have become wider than the client was told; True only once."""
@@ -182,7 +182,7 @@ class Client:
 
     def tell_troubles(self) -> None:
         """Say what has gone wrong, once and as soon as the client listens."""
-        troubles = self.surroundings.troubles
+        troubles = self.context.troubles
         while self.console_open and self._told_troubles < len(troubles):
             self.say(f"rdbg: {troubles[self._told_troubles]}\n")
             self._told_troubles += 1
@@ -195,7 +195,7 @@ class Client:
             reason = self._stop_reason(stop)
             if stop.reason is StopReason.INTERRUPTED:
                 signal = replies.SIGINT
-        return replies.stopped(signal, reason, {number: self.registers.read(number) for number in self._expedited})
+        return replies.stop_reply(signal, reason, {number: self.registers.read(number) for number in self._expedited})
 
     def _stop_reason(self, stop: Stop) -> str:
         end = _ENDS.get(stop.reason)
@@ -212,7 +212,7 @@ class Client:
         try:
             if name not in self._showing:
                 return handler(self, packet[len(name) :])
-            with self.surroundings.console.shown_by(self.connection):
+            with self.context.console.shown_by(self.connection):
                 return handler(self, packet[len(name) :])
         except PacketError as error:
             _log.info("%s: %s", self.connection.name, error)

@@ -6,9 +6,9 @@ GDB takes it for a new program and reads everything again, which after ``monitor
 
 from __future__ import annotations
 
-from rdbg.monitor.travel import travel
+from rdbg.monitor.travel_commands import travel
 from rdbg.rsp import fields, replies
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 
 
@@ -37,7 +37,7 @@ def _word(text: bytes) -> str:
 
 
 def _go(client: Client, place: str) -> None:
-    travel(client.session, place or "start")
+    travel(client.monitor_context, place or "start")
     client.writes.moved()
     client.interrupt_pending = False  # it was for what ran before
 

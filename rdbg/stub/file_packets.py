@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from rdbg.rsp import fields
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
 
@@ -35,7 +35,7 @@ def _read(client: Client, rest: bytes) -> bytes:
     descriptor, count, offset = map(fields.number, _split(rest, 3))
     if descriptor != _DESCRIPTOR:
         return b"F-1,%x" % _EBADF
-    data = client.surroundings.executable[offset : offset + min(count, PACKET_SIZE // 2)]
+    data = client.context.executable[offset : offset + min(count, PACKET_SIZE // 2)]
     return b"F%x;%b" % (len(data), data)
 
 
@@ -43,7 +43,7 @@ def _status(client: Client, rest: bytes) -> bytes:
     """``vFile:fstat:FD``: the protocol's ``struct stat``, big-endian."""
     if fields.number(rest) != _DESCRIPTOR:
         return b"F-1,%x" % _EBADF
-    size = len(client.surroundings.executable)
+    size = len(client.context.executable)
     status = struct.pack(">7I3Q3I", 0, 0, _REGULAR_FILE, 1, 0, 0, 0, size, 4096, (size + 511) // 512, 0, 0, 0)
     return b"F%x;%b" % (len(status), status)
 

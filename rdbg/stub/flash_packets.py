@@ -8,7 +8,7 @@ Source: GDB manual, "Packets" (vFlash).
 from __future__ import annotations
 
 from rdbg.rsp import fields, replies
-from rdbg.rsp.errors import EFAULT, PacketError
+from rdbg.rsp.packet_error import EFAULT, PacketError
 from rdbg.stub.client import Client, Feature
 
 _ERASED = b"\xff"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdbg.rsp import fields, replies
 from rdbg.rsp.address import sign_extended
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
 from rdbg.symbols.kaslr import segment_bases
@@ -78,7 +78,7 @@ def _offsets(client: Client, rest: bytes) -> bytes:
     offset = client.kernel_offset()
     if not offset:
         return b"Text=0;Data=0;Bss=0"
-    bases = [sign_extended(base) for base in segment_bases(client.surroundings.executable, offset)]
+    bases = [sign_extended(base) for base in segment_bases(client.context.executable, offset)]
     return b"TextSeg=%x" % bases[0] + (b";DataSeg=%x" % bases[1] if len(bases) > 1 else b"")
 
 

@@ -7,7 +7,7 @@ import zlib
 from rdbg.errors import RdbgError
 from rdbg.rsp import fields, replies
 from rdbg.rsp.address import sign_extended
-from rdbg.rsp.errors import EFAULT, PacketError
+from rdbg.rsp.packet_error import EFAULT, PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
 

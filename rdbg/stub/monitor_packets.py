@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdbg import monitor
+from rdbg.monitor import interpreter
 from rdbg.monitor.command import STALE
 from rdbg.rsp import fields, replies
 from rdbg.stub.client import Client, Feature
@@ -23,7 +23,7 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     client.console_open = True
     client.tell_troubles()
     text = client.writes.take_notices()
-    text += monitor.run(client.session, line)
+    text += interpreter.run(client.monitor_context, line)
     client.writes.moved()
     if client.has_script or client.is_lldb:
         text = text.replace(STALE, _STALE_LLDB if client.is_lldb else "")

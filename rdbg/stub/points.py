@@ -8,8 +8,8 @@ from rdbg.emu.agent_code import AgentError, decode
 from rdbg.emu.agent_printf import AgentPrintf, decode_printf
 from rdbg.emu.machine_api import Access, Conditions, MachineApi, Watch
 from rdbg.rsp import replies
-from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import PointSpec
+from rdbg.rsp.packet_error import PacketError
 from rdbg.timeline import Stop, StopConditions, StopReason
 
 SOFTWARE, HARDWARE, WRITE, READ, ACCESS = range(5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.rsp import fields, replies
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 
 _UNAVAILABLE = b"x" * 8

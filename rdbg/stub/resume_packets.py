@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from rdbg.errors import RdbgError
 from rdbg.rsp import fields, replies
-from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import ResumeAction
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.timeline import Stop, StopConditions, StopReason
 

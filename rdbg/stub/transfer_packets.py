@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.rsp import fields, replies, target_xml
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.file_packets import EXECUTABLE_NAME
 
@@ -14,7 +14,7 @@ def _features(client: Client, annex: str) -> str:
     if annex != "target.xml":
         raise PacketError(f"there is no target description {annex!r}", code=0)
     client.registers.described = True
-    machine, called = client.timeline.machine, client.surroundings.architecture
+    machine, called = client.timeline.machine, client.context.architecture
     return target_xml.target_description(client.registers.infos, machine.big_endian, called)
 
 

@@ -21,16 +21,16 @@ _LONGEST_NAME = 16 << 10
 
 
 @dataclass(frozen=True)
-class NamedPlace:
-    """What a symbol stands for.
+class AddressRange:
+    """What a name stands for.
 
     Args:
-        address: 32-bit virtual address.
-        size: bytes, 0 if the image does not say.
+        address: 32 bits, virtual.
+        size: bytes; 0: not known.
     """
 
     address: int
-    size: int
+    size: int = 0
 
 
 class SymbolTable:
@@ -45,7 +45,7 @@ class SymbolTable:
         self._elf = elf
         self._read_memory = read_memory
 
-    def find(self, name: str) -> NamedPlace | None:
+    def find(self, name: str) -> AddressRange | None:
         """What a name stands for now."""
         place = self._places.get(name)
         if place is None or self._read_memory is None:
@@ -58,8 +58,8 @@ class SymbolTable:
         return sorted(known for known in self._places if known.startswith(name))[:_SUGGESTIONS]
 
     @cached_property
-    def _places(self) -> dict[str, NamedPlace]:
-        places: dict[str, NamedPlace] = {}
+    def _places(self) -> dict[str, AddressRange]:
+        places: dict[str, AddressRange] = {}
         try:
             for name, place in _symbols(self._elf):
                 places.setdefault(name, place)
@@ -68,7 +68,7 @@ class SymbolTable:
         return places
 
 
-def _symbols(elf: bytes) -> Iterator[tuple[str, NamedPlace]]:
+def _symbols(elf: bytes) -> Iterator[tuple[str, AddressRange]]:
     if len(elf) < _HEADER_BYTES or elf[:4] != b"\x7fELF":
         return
     order = ">" if elf[5] == 2 else "<"
@@ -86,5 +86,5 @@ def _symbols(elf: bytes) -> Iterator[tuple[str, NamedPlace]]:
             if section != _UNDEFINED and info & 0xF in _PLACES:
                 end = elf.find(b"\0", names + name, names + name + _LONGEST_NAME)
                 if end > names + name:
-                    yield elf[names + name : end].decode("utf-8", "replace"), NamedPlace(address, size)
+                    yield elf[names + name : end].decode("utf-8", "replace"), AddressRange(address, size)
         return  # a file has at most one (System V ABI, "Sections")

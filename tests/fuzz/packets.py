@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from rdbg.monitor import COMMANDS
-from rdbg.monitor.info import INFO_TOPICS
+from rdbg.monitor.info_commands import INFO_TOPICS
+from rdbg.monitor.interpreter import COMMANDS
 from rdbg.rsp.framing import encode
 from rdbg.stub.features import FEATURES
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.net.address import LOOPBACK, Address
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import ImageFile, RunOptions
 from rdbg.session.session import Session, Surroundings
 from tests.gdb.driver import Gdb
@@ -114,7 +114,7 @@ def test_a_live_kernel_that_will_move_is_told_of(kernel: Path, capsys: pytest.Ca
             images=(ImageFile("kernel", str(kernel)),),
             serials=(SerialSpec(SerialKind.NULL),),
             append=append,
-            gdb=Address(LOOPBACK, 0),
+            gdb=TcpAddress(LOOPBACK, 0),
         )
         Session(options, around).close()
         assert ("the kernel moves itself when it boots (KASLR)" in capsys.readouterr().err) == told

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rdbg import monitor
 from rdbg.gdbstub import GdbServer
+from rdbg.monitor.command import MonitorContext
+from rdbg.monitor.interpreter import run
 from rdbg.monitor.progress import Progress
 from rdbg.rsp.framing import Packet, encode
 from rdbg.symbols.table import SymbolTable
@@ -22,8 +23,8 @@ def timeline() -> Timeline:
     return run_guest(20_000, finish=True)
 
 
-def session_of(timeline: Timeline, interrupted: Callable[[], bool]) -> monitor.Session:
-    return monitor.Session(timeline, interrupted, lambda: None, SymbolTable(ELF.read_bytes()))
+def session_of(timeline: Timeline, interrupted: Callable[[], bool]) -> MonitorContext:
+    return MonitorContext(timeline, interrupted, lambda: None, SymbolTable(ELF.read_bytes()))
 
 
 def test_a_line_every_two_seconds(timeline: Timeline) -> None:
@@ -36,16 +37,16 @@ def test_a_line_every_two_seconds(timeline: Timeline) -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_an_interrupted_command_claims_nothing(timeline: Timeline, line: str) -> None:
-    answer = monitor.run(session_of(timeline, lambda: True), line)
+    answer = run(session_of(timeline, lambda: True), line)
     assert answer.endswith("interrupted: what was before that was not looked at\n") and "no " not in answer
     assert timeline.position == timeline.end
 
 
 def test_what_was_found_before_is_told(timeline: Timeline) -> None:
     looks = iter(range(1_000_000))
-    answer = monitor.run(session_of(timeline, lambda: next(looks) > 100), "writes count 4 1000")
+    answer = run(session_of(timeline, lambda: next(looks) > 100), "writes count 4 1000")
     *found, last = answer.splitlines()
-    whole = monitor.run(session_of(timeline, lambda: False), "writes count 4 1000").splitlines()
+    whole = run(session_of(timeline, lambda: False), "writes count 4 1000").splitlines()
     assert last.startswith("interrupted") and len(found) < len(whole) and found == whole[: len(found)]
 
 

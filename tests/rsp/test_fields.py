@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdbg.rsp import fields
-from rdbg.rsp.errors import PacketError
 from rdbg.rsp.fields import PointSpec, Range, ResumeAction, TransferRequest
+from rdbg.rsp.packet_error import PacketError
 
 PARSERS = (
     fields.number,

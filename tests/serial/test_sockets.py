@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from rdbg.errors import RdbgError
-from rdbg.net.address import Address
+from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.tcp import TelnetSerial
 from rdbg.serial.unix import UnixSerial
 
-LOOPBACK = Address("127.0.0.1", 0)
+LOOPBACK = TcpAddress("127.0.0.1", 0)
 
 
 def _received(port: SerialBackend, wanted: int) -> bytes:

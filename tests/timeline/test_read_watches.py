@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.serial.spec import SerialKind, SerialSpec
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import ImageFile, RunOptions
 from rdbg.session.session import Session
 from rdbg.timeline import StopConditions, StopReason, Timeline

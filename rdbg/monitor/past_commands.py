@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
-from rdbg.monitor.address_expression import place
-from rdbg.monitor.command import Command, Session, one_argument, whole_number
+from rdbg.monitor.address_expression import evaluate
+from rdbg.monitor.command import MonitorCommand, MonitorContext, one_argument, whole_number
 from rdbg.timeline import QuestionInterrupted
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
@@ -17,24 +17,24 @@ _MOST_BYTES_SHOWN = 16
 _INTERRUPTED = "interrupted: what was before that was not looked at\n"
 
 
-def _last_write(session: Session, arguments: list[str]) -> str:
+def _last_write(context: MonitorContext, arguments: list[str]) -> str:
     if len(arguments) not in (1, 2):
         raise UsageError(f"usage: {_LASTWRITE_USAGE}")
-    address, length = _range(session, arguments)
-    timeline = session.timeline
+    address, length = _range(context, arguments)
+    timeline = context.timeline
     # Asked again at the same place, the question is about what was before the last answer.
     question = (address, length, timeline.position)
     last = timeline.places.answered.get(question)
     before = None if last is None else last.order
     try:
-        found = timeline.last_writes(address, length, before=before, interrupted=session.interrupted)
+        found = timeline.last_writes(address, length, before=before, interrupted=context.interrupted)
     except QuestionInterrupted:
         return _INTERRUPTED
     timeline.places.answered = {question: found[0]} if found else {}
     again = "" if last is None else f"(asked again here: what was before the one at icount {_place(last.write)})\n"
     if not found:
         until = "here" if last is None else f"icount {_place(last.write)}"
-        return f"{_none(session, address, length)} found between the start of the history and {until}\n{again}"
+        return f"{_none(context, address, length)} found between the start of the history and {until}\n{again}"
     write = found[0].write
     side = "after" if _is_at(write) else "before"
     return (
@@ -43,15 +43,15 @@ def _last_write(session: Session, arguments: list[str]) -> str:
     )
 
 
-def _writes(session: Session, arguments: list[str]) -> str:
+def _writes(context: MonitorContext, arguments: list[str]) -> str:
     if len(arguments) not in (1, 2, 3):
         raise UsageError(f"usage: {_WRITES_USAGE}")
-    address, length = _range(session, arguments)
+    address, length = _range(context, arguments)
     count = whole_number(arguments[2], "number of writes") if len(arguments) == 3 else _WRITES_SHOWN
     if not 0 < count <= _MOST_WRITES:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
     try:
-        found = session.timeline.last_writes(address, length, count, interrupted=session.interrupted)
+        found = context.timeline.last_writes(address, length, count, interrupted=context.interrupted)
     except QuestionInterrupted as some:
         return "".join(f"{_words(each.write)}\n" for each in some.found) + _INTERRUPTED
     lines = [_words(each.write) for each in found]
@@ -60,8 +60,8 @@ def _writes(session: Session, arguments: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _none(session: Session, address: int, length: int) -> str:
-    mapped = session.timeline.machine.translate(address) is not None
+def _none(context: MonitorContext, address: int, length: int) -> str:
+    mapped = context.timeline.machine.translate(address) is not None
     unmapped = "" if mapped else " (nothing is mapped there now: writes by just this address)"
     return f"no write to {address:#010x} (length {length}){unmapped}"
 
@@ -89,9 +89,9 @@ def _words(write: Write) -> str:
     return f"icount {_place(write)}{doer} {write.address:#010x}: {change}{through}"
 
 
-def _range(session: Session, arguments: list[str]) -> tuple[int, int]:
+def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
     """Address and length: unless given, that of the symbol, or 4."""
-    start = place(session, arguments[0])
+    start = evaluate(context, arguments[0])
     address = start.address
     length = whole_number(arguments[1], "length") if len(arguments) > 1 else start.size or _LENGTH
     if not 0 < length <= (1 << 32) - address:
@@ -99,10 +99,10 @@ def _range(session: Session, arguments: list[str]) -> tuple[int, int]:
     return address, length
 
 
-def _last_executed(session: Session, arguments: list[str]) -> str:
-    address = place(session, one_argument(arguments, "lastexec ADDRESS")).address
+def _last_executed(context: MonitorContext, arguments: list[str]) -> str:
+    address = evaluate(context, one_argument(arguments, "lastexec ADDRESS")).address
     try:
-        position = session.timeline.last_executed(address, session.interrupted)
+        position = context.timeline.last_executed(address, context.interrupted)
     except QuestionInterrupted:
         return _INTERRUPTED
     if position is None:
@@ -116,7 +116,9 @@ def _bytes(data: bytes) -> str:
 
 
 PAST_COMMANDS = (
-    Command("lastwrite", _LASTWRITE_USAGE, "which instruction wrote these bytes last, before here", _last_write),
-    Command("writes", _WRITES_USAGE, "the last writes to these bytes before here, latest first", _writes),
-    Command("lastexec", "lastexec ADDRESS", "when this instruction was executed last, before here", _last_executed),
+    MonitorCommand("lastwrite", _LASTWRITE_USAGE, "which instruction wrote these bytes last, before here", _last_write),
+    MonitorCommand("writes", _WRITES_USAGE, "the last writes to these bytes before here, latest first", _writes),
+    MonitorCommand(
+        "lastexec", "lastexec ADDRESS", "when this instruction was executed last, before here", _last_executed
+    ),
 )

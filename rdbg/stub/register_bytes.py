@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.emu.machine_api import MachineApi, RegisterInfo
-from rdbg.rsp.errors import PacketError
+from rdbg.rsp.packet_error import PacketError
 
 #: GDB's registers for a MIPS that nothing describes: general ones to $fir are what this machine calls so too, the rest
 #: belong to embedded processors of long ago (GDB's mips-tdep.h, enum mips_embed_regnum).

@@ -6,15 +6,15 @@ from bisect import bisect_right
 
 from rdbg.emu.machine_api import RegisterInfo
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, no_arguments, recording_state
-from rdbg.monitor.control import status
+from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, recording_state
+from rdbg.monitor.control_commands import status
 
 _COLUMNS = 4
 _NEAR = 10  #: checkpoints shown on either side
 
 
-def _info(session: Session, arguments: list[str]) -> str:
-    reports = session.timeline.machine.reports()
+def _info(context: MonitorContext, arguments: list[str]) -> str:
+    reports = context.timeline.machine.reports()
     topics = ", ".join([*INFO_TOPICS, *reports])
     if not arguments:
         raise UsageError(f"usage: info TOPIC; topics: {topics}")
@@ -24,11 +24,11 @@ def _info(session: Session, arguments: list[str]) -> str:
     topic = INFO_TOPICS.get(arguments[0])
     if topic is None:
         raise UsageError(f"unknown topic: 'info {arguments[0]}'; topics: {topics}")
-    return topic.function(session, arguments[1:])
+    return topic.function(context, arguments[1:])
 
 
-def _snapshots(session: Session, arguments: list[str]) -> str:
-    snapshots, elsewhere = session.timeline.snapshots(), session.timeline.snapshots_elsewhere()
+def _snapshots(context: MonitorContext, arguments: list[str]) -> str:
+    snapshots, elsewhere = context.timeline.snapshots(), context.timeline.snapshots_elsewhere()
     others = [
         f"'{snapshot.name}' of icount {snapshot.position} is on branch '{branch}': 'monitor switch {branch}' goes there"
         for branch, snapshot in elsewhere
@@ -44,19 +44,19 @@ def _snapshots(session: Session, arguments: list[str]) -> str:
     return "\n".join([*lines, *others]) + "\n"
 
 
-def _replay(session: Session, arguments: list[str]) -> str:
-    timeline = session.timeline
+def _replay(context: MonitorContext, arguments: list[str]) -> str:
+    timeline = context.timeline
     if timeline.live and timeline.at_live_end:
-        return f"Live execution: instruction count = {timeline.position}\n{recording_state(session)}"
+        return f"Live execution: instruction count = {timeline.position}\n{recording_state(context)}"
     doing = "Visiting the past of a live execution" if timeline.live else "Replaying execution"
     return (
         f"{doing}: instruction count = {timeline.position}, history from {timeline.start} to {timeline.end}\n"
-        f"{recording_state(session)}"
+        f"{recording_state(context)}"
     )
 
 
-def _registers(session: Session, arguments: list[str]) -> str:
-    machine = session.timeline.machine
+def _registers(context: MonitorContext, arguments: list[str]) -> str:
+    machine = context.timeline.machine
     groups: dict[str, list[RegisterInfo]] = {}
     for info in machine.registers(machine.wide_floats):
         groups.setdefault(info.group, []).append(info)
@@ -68,10 +68,10 @@ def _registers(session: Session, arguments: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _checkpoints(session: Session, arguments: list[str]) -> str:
-    summary = session.timeline.checkpoints()
+def _checkpoints(context: MonitorContext, arguments: list[str]) -> str:
+    summary = context.timeline.checkpoints()
     positions = summary.positions
-    here = bisect_right(positions, session.timeline.position)
+    here = bisect_right(positions, context.timeline.position)
     first, last = max(0, here - _NEAR), min(len(positions), here + _NEAR)
     lines = [
         f"{len(positions)} checkpoints in {_size(summary.memory)} of {_size(summary.limit)}; "
@@ -84,8 +84,8 @@ def _checkpoints(session: Session, arguments: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bookmarks(session: Session, arguments: list[str]) -> str:
-    bookmarks = sorted(session.timeline.bookmarks().items(), key=lambda item: (item[1], item[0]))
+def _bookmarks(context: MonitorContext, arguments: list[str]) -> str:
+    bookmarks = sorted(context.timeline.bookmarks().items(), key=lambda item: (item[1], item[0]))
     if not bookmarks:
         return "There is no bookmark; 'monitor bookmark NAME' sets one here.\n"
     return "".join(f"{position:>16}  {name}\n" for name, position in bookmarks)
@@ -107,16 +107,18 @@ def _clock(nanoseconds: int) -> str:
     return f"{seconds // 3600:04d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{milliseconds % 1000:03d}"
 
 
-INFO_TOPICS: dict[str, Command] = {
+INFO_TOPICS: dict[str, MonitorCommand] = {
     command.name: command
     for command in (
-        Command("snapshots", "info snapshots", "named snapshots", _snapshots),
-        Command("status", "info status", "whether the guest runs", status),
-        Command("replay", "info replay", "whether this is the past or the present, and the instruction count", _replay),
-        Command("registers", "info registers", "all registers, with CP0", _registers),
-        Command("bookmarks", "info bookmarks", "named positions", _bookmarks),
-        Command("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
+        MonitorCommand("snapshots", "info snapshots", "named snapshots", _snapshots),
+        MonitorCommand("status", "info status", "whether the guest runs", status),
+        MonitorCommand(
+            "replay", "info replay", "whether this is the past or the present, and the instruction count", _replay
+        ),
+        MonitorCommand("registers", "info registers", "all registers, with CP0", _registers),
+        MonitorCommand("bookmarks", "info bookmarks", "named positions", _bookmarks),
+        MonitorCommand("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
     )
 }
 
-INFO_COMMANDS = (Command("info", "info TOPIC", "show a topic", _info),)
+INFO_COMMANDS = (MonitorCommand("info", "info TOPIC", "show a topic", _info),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from rdbg.net.address import Address
+from rdbg.net.tcp_address import TcpAddress
 
 
 class SerialKind(Enum):
@@ -37,7 +37,7 @@ class SerialSpec:
     kind: SerialKind
     escape: bool = False
     path: str = ""
-    address: Address | None = None
+    address: TcpAddress | None = None
     server: bool = False
     wait: bool = False
     chardev: str = ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rdbg.stub.registers import RegisterBytes
+from rdbg.stub.register_bytes import RegisterBytes
 from rdbg.timeline import Moment, Timeline
 
 #: A debugger that calls a function puts arguments this far below the stack pointer, at most.
@@ -30,7 +30,7 @@ class _Start:
     moved: bool = False
 
 
-class Writes:
+class ClientWrites:
     """One client's writes.
 
     Args:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument
+from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument
 
 
-def _branch(session: Session, arguments: list[str]) -> str:
+def _branch(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "branch NAME")
     if not name.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"branch name '{name}': use letters, digits, - and _")
-    timeline = session.timeline
+    timeline = context.timeline
     timeline.branch(name)
     return (
         f"on branch '{name}' at icount {timeline.position}: it goes on from here live, in memory; "
@@ -18,23 +18,23 @@ def _branch(session: Session, arguments: list[str]) -> str:
     )
 
 
-def _branches(session: Session, arguments: list[str]) -> str:
+def _branches(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "branches")
     lines = [f"  {'NAME':<20}{'FROM':<20}{'AT ICOUNT':>16}{'END':>16}"]
-    for branch in session.timeline.branches():
+    for branch in context.timeline.branches():
         mark = "*" if branch.current else " "
         place = str(branch.fork) if branch.parent else ""
         lines.append(f"{mark} {branch.name:<20}{branch.parent:<20}{place:>16}{branch.end:>16}")
     return "\n".join(lines) + "\n"
 
 
-def _switch(session: Session, arguments: list[str]) -> str:
+def _switch(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "switch NAME")
-    return f"on branch '{name}', " + arrival(session.timeline.switch(name, session.interrupted))
+    return f"on branch '{name}', " + arrival(context.timeline.switch(name, context.interrupted))
 
 
 BRANCH_COMMANDS = (
-    Command("branch", "branch NAME", "go on live from here another way; the old future stays", _branch),
-    Command("branches", "branches", "all branches, * is the one at hand", _branches),
-    Command("switch", "switch NAME", "go to another branch; 'main' is the run itself", _switch),
+    MonitorCommand("branch", "branch NAME", "go on live from here another way; the old future stays", _branch),
+    MonitorCommand("branches", "branches", "all branches, * is the one at hand", _branches),
+    MonitorCommand("switch", "switch NAME", "go to another branch; 'main' is the run itself", _switch),
 )

@@ -5,16 +5,24 @@ from __future__ import annotations
 import re
 
 from rdbg.errors import UsageError
-from rdbg.monitor.command import Command, Session, arrival, no_arguments, one_argument, recording_state, whole_number
+from rdbg.monitor.command import (
+    MonitorCommand,
+    MonitorContext,
+    arrival,
+    no_arguments,
+    one_argument,
+    recording_state,
+    whole_number,
+)
 from rdbg.timeline import Stop, Timeline
 
 _GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
-def _when(session: Session, arguments: list[str]) -> str:
+def _when(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "when")
-    timeline = session.timeline
+    timeline = context.timeline
     length = timeline.end - timeline.start
     share = 100 * (timeline.position - timeline.start) / length if length else 100.0
     kind = "live" if timeline.live else "recorded"
@@ -22,25 +30,25 @@ def _when(session: Session, arguments: list[str]) -> str:
     return (
         f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
         f"virtual time {timeline.machine.virtual_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
-        f"{recording_state(session)}"
+        f"{recording_state(context)}"
     )
 
 
-def _goto(session: Session, arguments: list[str]) -> str:
-    return arrival(travel(session, one_argument(arguments, _GOTO_USAGE)))
+def _goto(context: MonitorContext, arguments: list[str]) -> str:
+    return arrival(travel(context, one_argument(arguments, _GOTO_USAGE)))
 
 
-def travel(session: Session, place: str) -> Stop:
+def travel(context: MonitorContext, place: str) -> Stop:
     """Go to a place as users name them: ``start``, ``end``, icount, ``+N``, ``-N``, ``N%``, snapshot or bookmark.
 
     Raises:
         RdbgError: there is no such place.
     """
-    timeline = session.timeline
+    timeline = context.timeline
     timeline.drop_scratch()
     position = _position(timeline, place)
     here = timeline.position
-    stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, session.interrupted)
+    stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, context.interrupted)
     if position is not None and stop.position != here:
         timeline.places.leave(here)
     return stop
@@ -71,41 +79,41 @@ def _position(timeline: Timeline, place: str) -> int | None:
     raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
 
 
-def _back(session: Session, arguments: list[str]) -> str:
+def _back(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "back")
-    session.timeline.drop_scratch()
-    place = session.timeline.places.back(session.timeline.position)
+    context.timeline.drop_scratch()
+    place = context.timeline.places.back(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go back to: no jump was made")
-    return arrival(session.timeline.goto(place, session.interrupted))
+    return arrival(context.timeline.goto(place, context.interrupted))
 
 
-def _forward(session: Session, arguments: list[str]) -> str:
+def _forward(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "forward")
-    session.timeline.drop_scratch()
-    place = session.timeline.places.forward(session.timeline.position)
+    context.timeline.drop_scratch()
+    place = context.timeline.places.forward(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go forward to: 'monitor back' was not used")
-    return arrival(session.timeline.goto(place, session.interrupted))
+    return arrival(context.timeline.goto(place, context.interrupted))
 
 
-def _bookmark(session: Session, arguments: list[str]) -> str:
+def _bookmark(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "bookmark NAME")
-    session.timeline.set_bookmark(name)
-    return f"bookmark '{name}' set at icount {session.timeline.position}\n{recording_state(session, naming=True)}"
+    context.timeline.set_bookmark(name)
+    return f"bookmark '{name}' set at icount {context.timeline.position}\n{recording_state(context, naming=True)}"
 
 
-def _delete_bookmark(session: Session, arguments: list[str]) -> str:
+def _delete_bookmark(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "delbookmark NAME")
-    session.timeline.delete_bookmark(name)
+    context.timeline.delete_bookmark(name)
     return f"bookmark '{name}' deleted\n"
 
 
 TRAVEL_COMMANDS = (
-    Command("when", "when", "show the position: instruction count, virtual time, pc", _when),
-    Command("goto", _GOTO_USAGE, "go to a moment of the run, or so many instructions on or back", _goto),
-    Command("back", "back", "go to where the last jump began", _back),
-    Command("forward", "forward", "undo 'back'", _forward),
-    Command("bookmark", "bookmark NAME", "name this position; 'goto NAME' comes back to it", _bookmark),
-    Command("delbookmark", "delbookmark NAME", "forget a named position", _delete_bookmark),
+    MonitorCommand("when", "when", "show the position: instruction count, virtual time, pc", _when),
+    MonitorCommand("goto", _GOTO_USAGE, "go to a moment of the run, or so many instructions on or back", _goto),
+    MonitorCommand("back", "back", "go to where the last jump began", _back),
+    MonitorCommand("forward", "forward", "undo 'back'", _forward),
+    MonitorCommand("bookmark", "bookmark NAME", "name this position; 'goto NAME' comes back to it", _bookmark),
+    MonitorCommand("delbookmark", "delbookmark NAME", "forget a named position", _delete_bookmark),
 )

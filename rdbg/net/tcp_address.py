@@ -8,7 +8,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Address:
+class TcpAddress:
     """A TCP address."""
 
     host: str

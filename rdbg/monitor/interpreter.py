@@ -1,0 +1,84 @@
+"""The ``monitor`` commands: a table of name, usage, help and function, and obeying a line. Knows a Timeline and no GDB.
+
+Where QEMU's monitor has a command, its name and wording are QEMU's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rdbg.errors import RdbgError, UsageError
+from rdbg.monitor.branch_commands import BRANCH_COMMANDS
+from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, one_argument, recording_state, words
+from rdbg.monitor.control_commands import CONTROL_COMMANDS
+from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
+from rdbg.monitor.past_commands import PAST_COMMANDS
+from rdbg.monitor.progress import Progress
+from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
+from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
+
+
+def run(context: MonitorContext, line: str) -> str:
+    """Obey one line and give the text for the user, ending in a newline (or empty)."""
+    try:
+        name, *arguments = words(line) or [""]
+        if not name:
+            return ""
+        command = COMMANDS.get(SHORT.get(name, name))
+        if command is None:
+            raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
+        progress = Progress(context.timeline, context.interrupted, context.say)
+        text = command.function(replace(context, interrupted=progress), arguments)
+    except UsageError as error:
+        return f"{error}\n"
+    except RdbgError as error:
+        return f"Error: {error}\n"
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+#: QEMU's one-letter names.
+SHORT = {"c": "cont", "s": "stop", "q": "quit", "?": "help"}
+
+
+def _meant(word: str) -> str:
+    near = [name for name in COMMANDS if name.startswith(word) or word.startswith(name)]
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _help(context: MonitorContext, arguments: list[str]) -> str:
+    if not arguments:
+        return _listing(COMMANDS) + "\n'monitor help info' lists what info can show.\n"
+    name = one_argument(arguments, "help [COMMAND]")
+    if name == "info":
+        reports = context.timeline.machine.reports()
+        return _listing(INFO_TOPICS) + "".join(f"info {name}\n" for name in reports)
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
+    return f"{command.usage} -- {command.help}\n"
+
+
+def _listing(commands: dict[str, MonitorCommand]) -> str:
+    width = max(len(command.usage) for command in commands.values())
+    return "".join(f"{command.usage:<{width}}  {command.help}\n" for command in commands.values())
+
+
+def _quit(context: MonitorContext, arguments: list[str]) -> str:
+    no_arguments(arguments, "quit")
+    context.leave()
+    return recording_state(context) or "rdbg ends; a recording is closed and can be replayed\n"
+
+
+COMMANDS: dict[str, MonitorCommand] = {
+    command.name: command
+    for command in (
+        MonitorCommand("help", "help [COMMAND]", "what there is, or one command's use", _help),
+        *TRAVEL_COMMANDS,
+        *CONTROL_COMMANDS,
+        *SNAPSHOT_COMMANDS,
+        *BRANCH_COMMANDS,
+        *PAST_COMMANDS,
+        *INFO_COMMANDS,
+        MonitorCommand("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),
+    )
+}
