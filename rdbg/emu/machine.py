@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgpack
-import numpy
 
 from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
@@ -46,6 +44,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
 from rdbg.emu.registers import WIDE_F0, has_wide_floats, register_table
 from rdbg.emu.spec import MachineSpec
+from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.system import MachineSystem
 from rdbg.emu.tlb_report import tlb_report
 from rdbg.errors import RdbgError
@@ -54,7 +53,6 @@ RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 # As in state.pxi.
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3, Access.CHANGE: 6}
 READS, WRITES = 1, 6
-DIGEST_BYTES = 16
 #: Address space that Unicorn takes for translated code and for itself.
 TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
@@ -113,8 +111,7 @@ class Machine:
         )
         self._system.powered = True
         self._registers = {register.info.number: register for register in register_table(self.core)}
-        self._page_digests = numpy.zeros((self.page_count, 2), dtype=numpy.uint64)
-        self._page_sum = numpy.zeros(2, dtype=numpy.uint64)
+        self._digest = StateDigest()
         self._loading = False
         self._reset_wanted = False
         self._resetting = False
@@ -668,23 +665,8 @@ class Machine:
     def digest(self) -> bytes:
         """16 bytes over all state. Only pages written since the last call are read again."""
         for page in self.core.take_stale():
-            data = self.read_page(int(page))
-            new = (
-                numpy.frombuffer(
-                    hashlib.blake2b(data, digest_size=DIGEST_BYTES, salt=int(page).to_bytes(8, "little")).digest(),
-                    dtype=numpy.uint64,
-                )
-                if data.strip(b"\0")
-                else numpy.zeros(2, dtype=numpy.uint64)
-            )
-            self._page_sum ^= self._page_digests[page] ^ new
-            self._page_digests[page] = new
-        state = self.save_state()
-        total = hashlib.blake2b(state.cpu, digest_size=DIGEST_BYTES)
-        total.update(state.icount.to_bytes(8, "little"))
-        total.update(state.devices)
-        total.update(self._page_sum.tobytes())
-        return total.digest()
+            self._digest.put(int(page), self.read_page(int(page)))
+        return self._digest.of(self.save_state())
 
     # --- debugger's view ------------------------------------------------------------------------
 

@@ -189,6 +189,7 @@ class Replayer:
                 checkpoint = self.stored.load(origin)
                 try:
                     self._put_back(checkpoint)
+                    origin.check(self.machine.digest())
                 except RdbgError:
                     self.keeper.store.release(checkpoint.table)
                     raise

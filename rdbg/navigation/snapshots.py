@@ -95,9 +95,14 @@ class Snapshots:
         )
 
     def list(self) -> list[Snapshot]:
-        """All, by position."""
+        """All, by position. What another session on the recording has deleted or replaced is forgotten here, too."""
+        infos = self.store.list() if self.store is not None else []
+        there = {info.id for info in infos}
+        for snapshot in [*self._in_memory.values()]:
+            if snapshot.stored is not None and snapshot.stored.id not in there:
+                self._forget(snapshot.name)
         found = dict(self._in_memory)
-        for info in self.store.list() if self.store is not None else ():
+        for info in infos:
             if info.name and info.name not in found:
                 found[info.name] = Snapshot(
                     info.name, info.icount, info.virtual_ns, info.entered, info.size, None, info
@@ -113,18 +118,13 @@ class Snapshots:
         if snapshot.state is None:
             assert snapshot.stored is not None
             snapshot = replace(snapshot, state=self._stored.load(snapshot.stored))
-            assert snapshot.state is not None
+            assert snapshot.state is not None and snapshot.stored is not None
             try:
                 replayer.restore(snapshot.state)
-                agrees = snapshot.stored is not None and snapshot.stored.digest == replayer.machine.digest()
+                snapshot.stored.check(replayer.machine.digest())
             except RdbgError:
                 self._keeper.store.release(snapshot.state.table)
                 raise
-            if not agrees:
-                self._keeper.store.release(snapshot.state.table)
-                raise RdbgError(
-                    f"snapshot '{snapshot.name}' is not the state that was saved: its digest differs; delete it"
-                )
             self._in_memory[snapshot.name] = snapshot
         elif snapshot.state is not None:
             replayer.restore(snapshot.state)
@@ -183,7 +183,6 @@ def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
             batch = numbers[at : at + _BATCH]
             machine.write_pages(batch, b"".join(content for _, content in loaded.pages(batch)))
         machine.load_state(loaded.state)
-        if loaded.info.digest != machine.digest():
-            raise RdbgError(f"snapshot '{name}' is not the state that was saved: its digest differs")
+        loaded.info.check(machine.digest())
     except RdbgError as error:
         raise RdbgError(f"Could not load snapshot for icount replay: {error}") from error

@@ -47,11 +47,13 @@ class StoredStates:
         return [info.position for info in self._infos]
 
     def update(self, infos: Iterable[SnapshotInfo]) -> None:
-        """Say what the store holds now. What a torn journal does not cover is left out."""
+        """Say what the store holds now. What a torn journal does not cover is left out, and what has no digest (older
+        recordings' own states)."""
         self._infos = []
         for info in infos:
             live_or_covered = self._history.live or info.position <= self._history.end
-            if info.position >= self._history.start and live_or_covered and info.id not in self._discarded:
+            usable = bool(info.digest) and info.id not in self._discarded
+            if info.position >= self._history.start and live_or_covered and usable:
                 insort(self._infos, info, key=_position)
 
     def know(self, info: SnapshotInfo, table: PageTable) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageStore, PageTable
+from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.store.index_codec import pack_index
 from rdbg.store.snapshot import SnapshotInfo
@@ -57,6 +58,8 @@ class BackgroundWriter:
         self._pages = pages
         self._base = base
         self._kept: Job | None = None  # its state is the base
+        self._digest = StateDigest()
+        self._digested = pages.zero_table()  # whose pages are in it: of the state saved last
         self._jobs: deque[Job | None] = deque()
         self._done: deque[Job] = deque()
         self._changed = threading.Condition()
@@ -168,5 +171,13 @@ class BackgroundWriter:
             virtual_ns=job.virtual_ns,
             entered=state.entered,
             output=state.output,
+            digest=self._digest_of(state),
             base=base,
         )
+
+    def _digest_of(self, state: Checkpoint) -> bytes:
+        """The machine's digest, when it is restored."""
+        for page, data in self._pages.contents(state.table, self._pages.changed(self._digested, state.table)):
+            self._digest.put(page, data)
+        self._digested = state.table
+        return self._digest.of(state.state)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.errors import UsageError
+from rdbg.errors import RdbgError, UsageError
 
 PAGE_DIGEST_SIZE = 16
 LONGEST_NAME = 255
@@ -34,8 +34,7 @@ class SnapshotInfo:
         icount: the moment.
         virtual_ns: virtual time of that moment.
         created: host time, seconds since 1970-01-01 UTC.
-        digest: the machine's digest; of a periodic one empty, since it would be felt while the guest runs. What has a
-            name is not restored without.
+        digest: the machine's digest; without it a state is not restored.
         size: bytes of state and page contents before compression and sharing.
         initial: the one that the recording starts from; it cannot be deleted.
         entered: how many of the inputs at ``icount`` are in it.
@@ -57,6 +56,17 @@ class SnapshotInfo:
     def position(self) -> int:
         """The moment, as a checkpoint says it."""
         return self.icount
+
+    def check(self, digest: bytes) -> None:
+        """Compare with the digest of a machine that this state was put into.
+
+        Raises:
+            RdbgError: it is not the state that was saved.
+        """
+        if digest != self.digest:
+            name = f"snapshot '{self.name}'" if self.name else f"the snapshot at icount {self.icount}"
+            cure = "take a good copy" if self.initial else "delete it" if self.name else "it is of no use"
+            raise RdbgError(f"{name} is not the state that was saved: its digest differs; {cure}")
 
     @property
     def periodic(self) -> bool:

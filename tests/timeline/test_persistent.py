@@ -18,6 +18,7 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
+from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
@@ -54,8 +55,8 @@ def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
     def enough() -> bool:
         if dice.random() < 0.05:
             queue.send(0, dice.randbytes(2))
-        if dice.random() < 0.3 and timeline._periodic is not None:
-            timeline._periodic.wait()  # the test is shorter than one snapshot takes
+        if timeline._periodic is not None:
+            timeline._periodic.wait()  # the run is shorter than one snapshot takes
         return timeline.position >= LENGTH
 
     timeline.run(StopConditions(), enough)
@@ -266,6 +267,49 @@ def test_states_that_no_machine_can_have_are_passed_over(tmp_path: Path) -> None
     assert found[0] == found[1] and found[0][1] is StopReason.WATCHPOINT
 
 
+def test_states_that_were_forged_are_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each can be one of the machine's, and has right sums: its digest alone tells."""
+    path = tmp_path / "rec"
+    record(path)
+    session = reopen(path)
+    session.timeline.goto(session.timeline.end)
+    digest = session.timeline.machine.digest()
+    session.close()
+
+    def change(store: sqlite3.Connection) -> None:
+        for number, cpu in store.execute("SELECT id, cpu FROM snapshots WHERE name IS NULL").fetchall():
+            forged = bytearray(unpacked(cpu))
+            forged[-4] ^= 1
+            store.execute("UPDATE snapshots SET cpu = ? WHERE id = ?", (packed(bytes(forged)), number))
+
+    change_store(Path(store_path(str(path))), change)
+    session = reopen(path)
+    session.timeline.goto(session.timeline.end)
+    assert session.timeline.machine.digest() == digest
+    assert "its digest differs" in caplog.text
+    session.close()
+
+
+def test_states_without_a_digest_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As older versions saved them: the run is replayed as if they were not there, and new ones come."""
+    path = tmp_path / "rec"
+    record(path)
+
+    def change(store: sqlite3.Connection) -> None:
+        store.execute("UPDATE snapshots SET digest = x'' WHERE name IS NULL")
+
+    change_store(Path(store_path(str(path))), change)
+    session = reopen(path, snapshot_budget=64 << 20)
+    timeline = session.timeline
+    timeline.goto(timeline.end)
+    assert timeline.machine.digest() == timeline.history.expected_digest(timeline.end)
+    session.close()
+    store = SnapshotStore.open(store_path(str(path)))
+    found = [info for info in store.list() if info.periodic and info.digest]
+    store.close()
+    assert found and found[-1].icount == timeline.end and not caplog.records
+
+
 def test_bookmarks_stay_with_the_recording(recorded: Path) -> None:
     session = reopen(recorded)
     place = session.timeline.goto(12_345).position  # or before it, if a delay slot is there
@@ -318,9 +362,13 @@ def test_two_sessions_on_one_recording(tmp_path: Path) -> None:
     first.timeline.goto(10_000)
     first.timeline.save_snapshot("a")
     second.timeline.delete_snapshot("a")
+    assert [each.name for each in first.timeline.snapshots()] == ["init"]
+    with pytest.raises(RdbgError, match="'a'"):
+        first.timeline.load_snapshot("a")
+    with pytest.raises(RdbgError, match="'a'"):
+        first.timeline.delete_snapshot("a")
     first.timeline.goto(20_000)
     first.timeline.save_snapshot("b")
-    first.timeline.delete_snapshot("a")
     second.timeline.load_snapshot("b")
     assert second.timeline.machine.digest() == first.timeline.machine.digest()
     for session in (first, second):

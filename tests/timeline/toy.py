@@ -6,9 +6,7 @@ notices watched accesses late, and blocks that it runs past and calls ambiguous.
 
 from __future__ import annotations
 
-import hashlib
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +37,7 @@ from rdbg.emu.machine_api import (
     Writer,
 )
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.state_digest import StateDigest
 
 PAGES = 150
 DATA = 0x40  # first virtual page of data: virtual page DATA + n is page n
@@ -85,7 +84,8 @@ class Toy:
         self.runs = 0
         self.instructions_run = 0
         self._sink: OutputSink | None = None
-        self._page_hashes: dict[int, int] = {}
+        self._digest = StateDigest()
+        self._stale = set(range(PAGES))
         self._clear_touched()
 
     @property
@@ -136,7 +136,7 @@ class Toy:
     def _changed(self, pages: set[int]) -> None:
         self._written |= pages
         for page in pages:
-            self._page_hashes.pop(page, None)
+            self._stale.add(page)
 
     def _out(self, data: bytes) -> None:
         if self._sink is not None:
@@ -340,7 +340,7 @@ class Toy:
     def write_pages(self, pages: Sequence[int], data: bytes) -> None:
         for at, page in enumerate(pages):
             self.memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]
-            self._page_hashes.pop(page, None)
+            self._stale.add(page)
 
     def copy_pages(self, pages: Numbers, out: PageRows, rows: Numbers) -> None:
         for page, row in zip(pages.tolist(), rows.tolist(), strict=True):
@@ -351,12 +351,10 @@ class Toy:
             self.write_pages([page], source[row].tobytes())
 
     def digest(self) -> bytes:
-        state = self.save_state()
-        for page in range(PAGES):
-            if page not in self._page_hashes:
-                self._page_hashes[page] = zlib.crc32(self.read_page(page))
-        pages = struct.pack(f"<{PAGES}I", *(self._page_hashes[page] for page in range(PAGES)))
-        return hashlib.blake2b(state.cpu + state.devices + pages, digest_size=16).digest()
+        for page in self._stale:
+            self._digest.put(page, self.read_page(page))
+        self._stale.clear()
+        return self._digest.of(self.save_state())
 
     # --- debugger's view ---------------------------------------------------------------------
     exception_return = None  # it has no exceptions
