@@ -269,7 +269,7 @@ def store(dice: random.Random, whole: Recording, path: Path) -> None:
         if dice.random() < 0.08:
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 _schema(dice, connection)
-    except (sqlite3.Error, OverflowError, ValueError, zstandard.ZstdError):
+    except (sqlite3.Error, OverflowError, TypeError, ValueError, zstandard.ZstdError):
         pass  # what SQLite itself does not take, or a part that was made to be none; the file is as far as it came
 
 
