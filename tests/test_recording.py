@@ -16,6 +16,7 @@ from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
+from rdbg.store import database
 from rdbg.store.snapshot_store import SnapshotStore
 
 SPEC = MachineSpec("malta", "24Kf", False, 1 << 28, 3, (Image("bios", "gone/u-boot.bin", b"boot" * 1000),))
@@ -201,9 +202,56 @@ def test_a_log_left_behind_harms_nothing_and_is_kept(
     assert not list(tmp_path.glob("j.snapshots-shm"))
 
 
+@pytest.mark.parametrize("log", ["-wal", "-journal"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_log_that_lies_where_a_recording_is_copied_to_harms_nothing_and_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, log: str, whole: bool
+) -> None:
+    """Whether it holds all of another store, or the pages of one change."""
+    (tmp_path / "elsewhere").mkdir()
+    if whole:
+        left = leftover_log(tmp_path / "elsewhere")
+    else:
+        record(tmp_path / "elsewhere" / "j", b"b")
+        left = log_of_one_change(tmp_path / "elsewhere" / "j.snapshots", monkeypatch)
+    record(tmp_path / "j", b"a")
+    (tmp_path / f"j.snapshots{log}").write_bytes(left)
+    check(tmp_path / "j", b"a")
+    assert (tmp_path / f"j.snapshots{log}.old1").read_bytes() == left
+    assert f"it is kept as {tmp_path}/j.snapshots{log}.old1" in caplog.text
+    assert sorted(path.name for path in tmp_path.glob("j*")) == ["j", "j.snapshots", f"j.snapshots{log}.old1"]
+
+
+def test_a_killed_recorders_own_log_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path / "j", b"a")
+    store = tmp_path / "j.snapshots"
+    before = store.read_bytes()
+    left = log_of_one_change(store, monkeypatch)
+    store.write_bytes(before)
+    (tmp_path / "j.snapshots-wal").write_bytes(left)
+    opened = OpenRecording(str(tmp_path / "j"))
+    assert opened.store is not None and opened.store.notes.bookmarks() == {"later": 1}
+    opened.close()
+    assert not caplog.records
+
+
+def log_of_one_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The write-ahead log of a store when somebody has been killed before it was folded into the file."""
+    store = SnapshotStore.open(str(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "fold_log", lambda connection: None)
+        store.notes.put_bookmark("later", 1)
+        log = path.with_name(f"{path.name}-wal").read_bytes()
+    store.close()
+    assert log
+    return log
+
+
 def leftover_log(folder: Path) -> bytes:
     """A write-ahead log full of another store's pages."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     store = SnapshotStore.create(str(folder / "s"), b"another recording")
     store._db.execute("BEGIN")
     for number in range(50):

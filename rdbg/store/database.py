@@ -66,12 +66,49 @@ def put_logs_aside(path: str) -> None:
     Raises:
         OSError: a file cannot be renamed.
     """
-    for log in (path + suffix for suffix in _LOGS):
-        if os.path.lexists(log) and os.path.getsize(log):
-            kept = next(name for number in range(1, 1 << 20) if not os.path.lexists(name := f"{log}.old{number}"))
-            os.rename(log, kept)
-            _log.warning("%s belongs to a recording that is not there any more; it is kept as %s", log, kept)
+    for log in _full_logs(path):
+        _keep_aside(log)
     remove(*(path + suffix for suffix in (*_LOGS, _LOG_INDEX)))
+
+
+def _full_logs(path: str) -> list[str]:
+    """The logs beside a store that have something in them."""
+    logs = [path + suffix for suffix in _LOGS]
+    return [log for log in logs if os.path.lexists(log) and os.path.getsize(log)]
+
+
+def _keep_aside(log: str) -> None:
+    kept = next(name for number in range(1, 1 << 20) if not os.path.lexists(name := f"{log}.old{number}"))
+    os.rename(log, kept)
+    _log.warning("%s belongs to a recording that is not there any more; it is kept as %s", log, kept)
+
+
+def _leave_strange_logs(path: str, recording_id: bytes) -> None:
+    """Put a log aside that belongs to another store, which was there before this one was copied to its name.
+
+    With its own log, the store is whole; with another's it is a mixture or that other one, and without it whole.
+
+    Raises:
+        RdbgError: the log cannot be renamed.
+    """
+    logs = _full_logs(path)
+    if logs and not _is_whole(path, "ro", recording_id) and _is_whole(path, "ro&immutable=1", recording_id):
+        try:
+            for log in logs:
+                _keep_aside(log)
+            remove(path + _LOG_INDEX)
+        except OSError as error:
+            raise RdbgError(f"{path}: cannot rename what another store has left beside it: {error.strerror}") from error
+
+
+def _is_whole(path: str, mode: str, recording_id: bytes) -> bool:
+    """Whether a store is of that recording, and no part of it is missing or of something else. Nothing is changed."""
+    try:
+        with contextlib.closing(_connect(path, mode)) as connection:
+            _check(path, connection, recording_id)
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except (RdbgError, sqlite3.Error, UnicodeDecodeError):
+        return False
 
 
 def remove(*names: str) -> None:
@@ -128,6 +165,8 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
     if not os.path.isfile(path):
         raise RdbgError(f"{path}: no snapshot store there; it belongs beside the journal, copy it along")
     writable = os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
+    if writable and recording_id is not None:
+        _leave_strange_logs(path, recording_id)
     with guard(path, "open the snapshot store"):
         # 'immutable' reads without the lock and log files that cannot be made there.
         connection = _connect(path, "rw" if writable else "ro&immutable=1")
@@ -257,6 +296,7 @@ class Transaction:
         if error is None:
             with guard(self._path, self._what):
                 try:
+                    self._sign()
                     self._db.execute("COMMIT")
                 except sqlite3.Error:
                     self._roll_back()
@@ -266,6 +306,14 @@ class Transaction:
         self._roll_back()
         if isinstance(error, sqlite3.Error | UnicodeDecodeError):
             raise explain(self._path, self._what, error) from error
+
+    def _sign(self) -> None:
+        """Let the write-ahead log have the recording's number in it, for whoever finds the log beside another store.
+        (A row that is set to what it is would not be written.)"""
+        row = self._db.execute("SELECT recording_id FROM meta").fetchone()
+        if row is not None:
+            self._db.execute("DELETE FROM meta")
+            self._db.execute("INSERT INTO meta VALUES (?)", row)
 
     def _tidy_up(self) -> None:
         """The change is made: give freed pages back to the file system, and leave nothing in the write-ahead log. So a
