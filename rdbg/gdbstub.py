@@ -26,6 +26,7 @@ import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
 from rdbg.net.listener import Listener, permitted_address
@@ -91,10 +92,12 @@ class GdbServer:
         self._control = options.control or RunControl()
         self._control.stopped = self._control.stopped or options.stopped
         executable = options.executable or bare_elf(machine.big_endian, machine.pc)
+        elf = read_elf(executable)
         self._context = ClientContext(
             timeline=timeline,
             executable=executable,
-            architecture=ANY if options.brings_program else architecture(executable),
+            elf=elf,
+            architecture=ANY if options.brings_program else architecture(elf),
             leave=self._leave,
             stop_wanted=self._stop_wanted,
             control=self._control,

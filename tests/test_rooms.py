@@ -19,6 +19,7 @@ ORDER = (
     "errors",
     "host",
     "net",
+    "elf",
     "emu",
     "rsp",
     "symbols",

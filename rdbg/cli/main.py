@@ -17,12 +17,13 @@ from typing import TextIO
 from rdbg import __version__
 from rdbg.cli.option_values import HelpWanted, hint
 from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
+from rdbg.elf.elf_file import is_elf
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.messages import LogOutlet, say
 from rdbg.host.outlet import Outlet
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import is_elf, read_image
+from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
 #: Name of the snapshot that `rdbg record` starts from.

@@ -7,9 +7,9 @@ from pathlib import Path
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.travel_commands import travel
-from rdbg.symbols.elf_file import elf_of_symbols
 from rdbg.symbols.exports import exported_symbols
 from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
+from rdbg.symbols.symbol_file import elf_of_symbols
 from rdbg.timeline import Timeline
 
 _KSEG0 = 0x8000_0000

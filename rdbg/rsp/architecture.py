@@ -5,7 +5,7 @@ Source: BFD's names of MIPS machines (GDB: ``set architecture``); MIPS ABI, ``e_
 
 from __future__ import annotations
 
-import struct
+from rdbg.elf.elf_file import ElfFile
 
 #: Any MIPS. GDB takes what its own file says then; without a file it knows the oldest instructions only.
 ANY = "mips"
@@ -13,17 +13,14 @@ ANY = "mips"
 EF_MIPS_ARCH_32R2 = 0x7000_0000
 _EF_MIPS_ARCH = 0xF000_0000
 _NAMES = {0: "mips:3000", 0x1000_0000: "mips:6000", 0x5000_0000: "mips:isa32", EF_MIPS_ARCH_32R2: "mips:isa32r2"}
-_EI_DATA, _BIG_ENDIAN = 5, 2
-_FLAGS_AT = 36
 
 
-def architecture(elf: bytes) -> str:
-    """The name for a 32-bit ELF file. Of one that says nothing, or what this CPU is not, it is ``ANY``.
+def architecture(elf: ElfFile | None) -> str:
+    """The name for an ELF file. Of one that says nothing, or what this CPU is not, it is ``ANY``.
 
     Args:
-        elf: the file, or at least its header.
+        elf: the file; None: it cannot be read.
     """
-    if len(elf) < _FLAGS_AT + 4:
+    if elf is None or elf.machine != "EM_MIPS":
         return ANY
-    (flags,) = struct.unpack_from(">I" if elf[_EI_DATA] == _BIG_ENDIAN else "<I", elf, _FLAGS_AT)
-    return _NAMES.get(flags & _EF_MIPS_ARCH, ANY)
+    return _NAMES.get(elf.flags & _EF_MIPS_ARCH, ANY)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
 from rdbg.emu.boards.bare_toml import parse_bare
+from rdbg.emu.loaders.elf import machine_name
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.host.regular_file import read_regular
 from rdbg.session.options import ImageFile, RunOptions
-
-_ELF_MAGIC = b"\x7fELF"
-_ELF_DATA = 5  # e_ident[EI_DATA]: 1 little, 2 big (System V ABI, ELF header)
-_ELF_MACHINE = 18
-_EM_MIPS = 8
 
 #: Roles in the order in which they say what byte order the machine has.
 _DECIDING_ROLES = ("kernel", "bios", "pflash")
@@ -43,25 +40,19 @@ def read_image(file: ImageFile) -> Image:
     return Image(file.role, file.path, data)
 
 
-def is_elf(data: bytes) -> bool:
-    """Whether these are the bytes of an ELF file."""
-    return data.startswith(_ELF_MAGIC)
-
-
 def elf_big_endian(image: Image) -> bool:
     """The byte order of an ELF file for MIPS.
 
     Raises:
         RdbgError: it is cut short, or for another machine.
     """
-    order = image.data[_ELF_DATA] if len(image.data) > _ELF_DATA else 0
-    if order not in (1, 2) or len(image.data) < _ELF_MACHINE + 2:
-        raise RdbgError(f"{image.path}: the ELF header is cut short or damaged; give a whole file")
-    big = order == 2
-    machine = int.from_bytes(image.data[_ELF_MACHINE : _ELF_MACHINE + 2], "big" if big else "little")
-    if machine != _EM_MIPS:
-        raise RdbgError(f"{image.path}: an ELF file for machine {machine}, not for MIPS; give a MIPS image")
-    return big
+    try:
+        elf = ElfFile(image.data)
+    except ElfError as error:
+        raise RdbgError(f"{image.path}: it {error}; give a whole file") from error
+    if elf.machine != "EM_MIPS":
+        raise RdbgError(f"{image.path}: an ELF file for {machine_name(elf.machine)}, not for MIPS; give a MIPS image")
+    return elf.big_endian
 
 
 def raw_big_endian(data: bytes) -> bool | None:

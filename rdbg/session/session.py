@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdbg.elf.elf_file import ElfFile, is_elf, read_elf
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
@@ -23,7 +24,7 @@ from rdbg.monitor.travel_commands import travel
 from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import is_elf, machine_spec, read_image
+from rdbg.session.images import machine_spec, read_image
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
@@ -233,7 +234,8 @@ class Session:
         )
         self.timeline.set_output(outside.send)
         elf = self._around.symbols or _executable(spec)
-        symbols = SymbolTable(elf or b"", machine.read_memory)
+        program = read_elf(elf) if elf is not None else None
+        symbols = SymbolTable(program, machine.read_memory)
         monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
         self._desk = MonitorDesk(outside.consoles, monitors)
         if options.gdb is not None:
@@ -253,7 +255,7 @@ class Session:
                 ),
             )
             self.server.listen()
-            self._tell_of_moving(elf)
+            self._tell_of_moving(program)
         if self._recording is not None:
             self._recording.publish()
             self.timeline.use_store(self._recording.store)
@@ -337,7 +339,7 @@ class Session:
         host, port = self.server.address
         say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
 
-    def _tell_of_moving(self, elf: bytes | None) -> None:
+    def _tell_of_moving(self, elf: ElfFile | None) -> None:
         if self.timeline.live and elf is not None and moves_itself(elf) and "nokaslr" not in self._spec.append.split():
             say(
                 "the kernel moves itself when it boots (KASLR): GDB has its addresses if it connects after that; "

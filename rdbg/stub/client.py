@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rdbg.elf.elf_file import ElfFile
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.run_control import RunControl
@@ -59,6 +60,7 @@ class ClientContext:
     Args:
         timeline: the run.
         executable: an ELF file that GDB may read if it was given none.
+        elf: the same, if it can be read here.
         architecture: what the CPU is called in its description.
         leave: ends the whole session (``monitor quit``).
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
@@ -69,6 +71,7 @@ class ClientContext:
 
     timeline: Timeline
     executable: bytes
+    elf: ElfFile | None
     architecture: str
     leave: Callable[[], None]
     stop_wanted: Callable[[], bool]
@@ -97,7 +100,7 @@ class Client:
         self.timeline = context.timeline
         self.features = features
         machine = self.timeline.machine
-        self.registers = RegisterBytes(machine, wide_floats(machine, context.executable))
+        self.registers = RegisterBytes(machine, wide_floats(machine, context.elf))
         self.writes = ClientWrites(self.timeline, self.registers)
         self.points = PointTable()
         self.passing = Passing(self.timeline, self.points, self.say, self.interrupted)
@@ -105,7 +108,7 @@ class Client:
             self.timeline,
             self.interrupted,
             context.leave,
-            SymbolTable(context.executable, machine.read_memory),
+            SymbolTable(context.elf, machine.read_memory),
             context.control,
             self.say,
         )
@@ -138,7 +141,9 @@ class Client:
     def kernel_offset(self) -> int:
         """How far the guest's kernel has moved itself (KASLR), in bytes. In a recording: by its end, since GDB asks
         once."""
-        timeline, elf = self.timeline, self.context.executable
+        timeline, elf = self.timeline, self.context.elf
+        if elf is None:
+            return 0
         offset = kernel_offset(timeline.machine.read_memory, elf)
         if offset or timeline.live or not moves_itself(elf):
             return offset

@@ -6,31 +6,24 @@ pairs of 32-bit registers, which GDB shows as singles and pairs, or 32 registers
 
 from __future__ import annotations
 
-import struct
-
+from rdbg.elf.elf_file import ElfFile
 from rdbg.emu.machine_api import MachineApi
 
-_SECTION_BYTES = 40
-_ABI_FLAGS = 0x7000_002A
 _FP_ABI_AT = 7
-_FP_64, _FP_64A = 6, 7
+_FP_64, _FP_64A = b"\6", b"\7"
 
 
-def wide_floats(machine: MachineApi, executable: bytes) -> bool:
-    """Whether to describe 64-bit registers: the guest has them now, or was compiled for them."""
-    return machine.wide_floats or _is_compiled_for_64_bits(executable)
+def wide_floats(machine: MachineApi, elf: ElfFile | None) -> bool:
+    """Whether to describe 64-bit registers: the guest has them now, or was compiled for them.
+
+    Args:
+        machine: the guest.
+        elf: what it was compiled to; None: not known.
+    """
+    return machine.wide_floats or (elf is not None and _is_compiled_for_64_bits(elf))
 
 
-def _is_compiled_for_64_bits(elf: bytes) -> bool:
+def _is_compiled_for_64_bits(elf: ElfFile) -> bool:
     """What the section ``.MIPS.abiflags`` says (``-mfp64``)."""
-    try:
-        order = ">" if elf[5] == 2 else "<"
-        (sections,) = struct.unpack_from(order + "I", elf, 32)
-        (count,) = struct.unpack_from(order + "H", elf, 48)
-        for index in range(count):
-            _, kind, _, _, start = struct.unpack_from(order + "5I", elf, sections + index * _SECTION_BYTES)
-            if kind == _ABI_FLAGS:
-                return elf[start + _FP_ABI_AT] in (_FP_64, _FP_64A)
-    except (struct.error, IndexError):
-        pass  # without readable sections it says nothing
-    return False
+    section = elf.section_of_kind("SHT_MIPS_ABIFLAGS")
+    return section is not None and elf.contents(section)[_FP_ABI_AT : _FP_ABI_AT + 1] in (_FP_64, _FP_64A)

@@ -75,10 +75,10 @@ def _kill_process(client: Client, rest: bytes) -> bytes | None:
 
 def _offsets(client: Client, rest: bytes) -> bytes:
     """``qOffsets``: where the segments of the guest's image have gone."""
-    offset = client.kernel_offset()
-    if not offset:
+    elf, offset = client.context.elf, client.kernel_offset()
+    if elf is None or not offset:
         return b"Text=0;Data=0;Bss=0"
-    bases = [sign_extended(base) for base in segment_bases(client.context.executable, offset)]
+    bases = [sign_extended(base) for base in segment_bases(elf, offset)]
     return b"TextSeg=%x" % bases[0] + (b";DataSeg=%x" % bases[1] if len(bases) > 1 else b"")
 
 

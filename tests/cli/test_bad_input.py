@@ -140,7 +140,7 @@ class TestFiles:
         data = bytearray(TANK.read_bytes())
         data[18:20] = (62).to_bytes(2, "little")  # EM_X86_64
         (tmp_path / "x86.elf").write_bytes(data)
-        assert_one_line(rdbg_here("run", "-kernel", tmp_path / "x86.elf"), 1, "x86.elf", "62", "MIPS")
+        assert_one_line(rdbg_here("run", "-kernel", tmp_path / "x86.elf"), 1, "x86.elf", "x86-64", "MIPS")
 
     @pytest.mark.parametrize("length", [5, 18, 40, 60, 1000])
     def test_elf_cut_short(self, tmp_path: Path, length: int) -> None:

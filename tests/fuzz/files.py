@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdbg.elf.elf_file import read_elf
 from rdbg.emu import machine as machines
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
@@ -217,10 +218,10 @@ class Kinds:
         role = "kernel" if board == "bare" else dice.choice(("kernel", "bios"))
         image = Image(role, "k.elf", data)
         images = (image, Image("board", "b.toml", crafted.BOARD)) if board == "bare" else (image,)
-        SymbolTable(data).near("m")
+        SymbolTable(read_elf(data)).near("m")
         guest_big_endian((image,))
         machine = Machine(MachineSpec(board, "24Kf", False, 16 << 20, 3, images))
-        wide_floats(machine, data)
+        wide_floats(machine, read_elf(data))
         use(machine, _LENGTH)
 
     def board(self, dice: random.Random) -> None:

@@ -14,9 +14,9 @@ from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.recording.recording import OpenRecording
-from rdbg.symbols.elf_file import elf_of_symbols
 from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.symbols.symbol import Symbol
+from rdbg.symbols.symbol_file import elf_of_symbols
 from rdbg.timeline import Timeline
 from tests.linux.conftest import LISTING, Recording
 from tests.linux.kallsyms_tables import Order, kallsyms

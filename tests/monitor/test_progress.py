@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from rdbg.elf.elf_file import read_elf
 from rdbg.gdbstub import GdbServer
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.interpreter import run
@@ -24,7 +25,7 @@ def timeline() -> Timeline:
 
 
 def session_of(timeline: Timeline, interrupted: Callable[[], bool]) -> MonitorContext:
-    return MonitorContext(timeline, interrupted, lambda: None, SymbolTable(ELF.read_bytes()))
+    return MonitorContext(timeline, interrupted, lambda: None, SymbolTable(read_elf(ELF.read_bytes())))
 
 
 def test_a_line_every_two_seconds(timeline: Timeline) -> None:
@@ -52,7 +53,7 @@ def test_what_was_found_before_is_told(timeline: Timeline) -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_raw_interrupt_ends_a_command(timeline: Timeline, line: str) -> None:
-    place = SymbolTable(ELF.read_bytes()).find("count")
+    place = SymbolTable(read_elf(ELF.read_bytes())).find("count")
     assert place is not None
     line = line.replace("count", hex(place.address))
     server: GdbServer = serve(timeline)

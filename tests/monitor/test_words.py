@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from rdbg.elf.elf_file import read_elf
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.interpreter import run
 from rdbg.symbols.table import SymbolTable
@@ -21,7 +22,7 @@ def timeline() -> Timeline:
 @pytest.fixture
 def session(timeline: Timeline) -> MonitorContext:
     timeline.goto(timeline.end)
-    return MonitorContext(timeline, lambda: False, lambda: None, SymbolTable(ELF.read_bytes()))
+    return MonitorContext(timeline, lambda: False, lambda: None, SymbolTable(read_elf(ELF.read_bytes())))
 
 
 def number(session: MonitorContext, name: str) -> int:
@@ -128,6 +129,6 @@ def test_a_near_name_is_offered(session: MonitorContext) -> None:
 
 def test_an_image_without_readable_symbols_has_none() -> None:
     data = ELF.read_bytes()
-    assert SymbolTable(data).find("work") is not None
+    assert SymbolTable(read_elf(data)).find("work") is not None
     for damaged in (b"", data[:40], data[:200], data[:-2000], b"\x7fELF" + b"\xff" * 300):
-        assert SymbolTable(damaged).find("no such name") is None
+        assert SymbolTable(read_elf(damaged)).find("no such name") is None

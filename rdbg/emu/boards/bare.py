@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rdbg.elf.elf_file import is_elf
 from rdbg.emu.board import Board, ResetState
 from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_size
 from rdbg.emu.device import Device, SerialDevice, State, System
@@ -17,7 +18,7 @@ from rdbg.emu.devices.exit_register import ExitRegister
 from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.uart16550 import Uart16550
-from rdbg.emu.loaders.elf import ElfImage, is_elf, parse_elf
+from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
 from rdbg.emu.spec import Image, MachineSpec

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rdbg.emu.loaders.elf import is_elf, parse_elf
+from rdbg.elf.elf_file import is_elf
+from rdbg.emu.loaders.elf import parse_elf
 from rdbg.emu.loaders.placement import Piece, place
 from rdbg.emu.loaders.raw import WordOrder, swap_words, word_order
 from rdbg.emu.memory_map import MemoryRegion
