@@ -51,7 +51,8 @@ class StepBack:
         start = self._traveller.history.start
         if self._traveller.position <= start:
             return End(StopReason.HISTORY_START)
-        retried: int | None = None  # address of an instruction that has faulted and ran again after the handler
+        origin_pc = self._machine.pc
+        retried: int | None = None  # address of an instruction that has faulted and, here, is to run again
         while True:
             here = self._traveller.position
             if here <= start:
@@ -76,7 +77,7 @@ class StepBack:
             if end is None or stood is not None and entry <= stood <= end_of_handler:
                 self._traveller.go(end_of_handler)
                 return End(StopReason.STEP)
-            retried = None if self._machine.by_interrupt else address
+            retried = address if address == origin_pc and not self._machine.by_interrupt else None
 
     def _before_handler(self, address: int, conditions: StopConditions, interrupted: Interrupted) -> End | None:
         """Go to the entry of the handler that returns to ``address`` now, or to a stop in it.

@@ -3,6 +3,9 @@
 Branches of every kind as the last words of a page, likely ones to their own fall-through, some that Unicorn folds; code
 that changes itself within a straight line, through every mapping; exceptions in slots and of branches; timer
 interrupts. Each guest runs for ever, through whatever it makes of itself.
+
+A guest that is often interrupted has a timer of 20 to 2,000 instructions, and opens and closes the door to interrupts,
+makes them by stores to devices and to Cause, and waits for them, all of it also in slots.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from tests.emu.guests import (
     CODE,
     ERET,
     NOP,
+    WAIT,
     addiu,
     i_type,
     lui,
@@ -33,7 +37,11 @@ DATA = 0x80200000
 #: Where the same code is mapped by the TLB: the refill handler maps all pages there to themselves.
 MAPPED = CODE & 0x1FFFFFFF
 UNCACHED = CODE | 0x20000000
+PORTS = 0xB000  #: upper half of the address of Malta's ISA ports, uncached, as they are at reset
 IE, CU1, IM7 = 1, 1 << 29, 1 << 15
+#: Software interrupts, that of the interrupt controller, and the timer's.
+ALL_INTERRUPTS = IM7 | 1 << 10 | 1 << 9 | 1 << 8
+EI, DI = 0x41606020, 0x41606000
 
 DATA_BASE, CODE_BASE, ALIAS_BASE, MAPPED_BASE = 16, 17, 18, 23  #: registers
 COUNTER, TURNS = 19, 20
@@ -48,15 +56,32 @@ STORES = {"sh": (0x29, 24, (0, 2)), "sb": (0x28, 24, (0, 3)), "swl": (0x2A, 24, 
 
 REFILL = [mfc0(26, 8), r_type(0x02, 0, 26, 26, 13), r_type(0x00, 0, 26, 26, 7), i_type(0x0D, 26, 26, 0x1F),
           mtc0(26, 2), i_type(0x0D, 26, 26, 0x5F), mtc0(26, 3), 0x42000006, ERET]  # fmt: skip
-#: Interrupts set the timer anew; of anything else the instruction is skipped, with its branch if it sits in a slot. Who
-#: has jumped elsewhere is sent to the start.
-GENERAL = [
-    mfc0(26, 13), i_type(0x0C, 26, 27, 0x7C), i_type(0x05, 27, 0, 6), mfc0(27, 9),
-    addiu(27, 27, TICKS), mtc0(27, 11), addiu(21, 21, 1), ERET, NOP,
+#: Of anything but interrupts the instruction is skipped, with its branch if it sits in a slot. Who has jumped elsewhere
+#: is sent to the start.
+SKIPPING = [
     mfc0(27, 14), i_type(0x01, 26, 0x01, 2), addiu(27, 27, 4), addiu(27, 27, 4),
     r_type(0x00, 0, 27, 26, 3), r_type(0x02, 0, 26, 26, 19), i_type(0x0E, 26, 26, 0x10), i_type(0x04, 26, 0, 2),
     r_type(0x02, 0, 27, 27, 2), lui(27, CODE >> 18), r_type(0x00, 0, 27, 27, 2), mtc0(27, 14), addiu(22, 22, 1), ERET,
 ]  # fmt: skip
+#: Takes what the devices and Cause want: their interrupts off, the controller's by a poll, its end.
+ACKNOWLEDGE = [
+    mtc0(0, 13), lui(27, PORTS), i_type(0x28, 27, 0, 0x3F9), i_type(0x24, 27, 26, 0x3FA), addiu(26, 0, 0x0C),
+    i_type(0x28, 27, 26, 0x20), i_type(0x24, 27, 26, 0x20), addiu(26, 0, 0x20), i_type(0x28, 27, 26, 0x20),
+]  # fmt: skip
+#: The interrupt controllers from the start: edges, two of them, all lines of the first open.
+CONTROLLERS = [
+    lui(24, PORTS),
+    *(word for port in (0x20, 0xA0)
+      for at, value in ((0, 0x11), (1, 0x20 + (port >> 4)), (1, 4 if port == 0x20 else 2), (1, 1), (1, 0))
+      for word in (addiu(25, 0, value), i_type(0x28, 24, 25, port + at))),
+]  # fmt: skip
+
+
+def general_handler(ticks: int, often: bool) -> list[int]:
+    """At the general vector: interrupts are taken, and the timer set anew to ``ticks`` from now."""
+    taken = [*(ACKNOWLEDGE if often else []), mfc0(27, 9), addiu(27, 27, ticks), mtc0(27, 11), addiu(21, 21, 1), ERET,
+             NOP]  # fmt: skip
+    return [mfc0(26, 13), i_type(0x0C, 26, 27, 0x7C), i_type(0x05, 27, 0, len(taken)), *taken, *SKIPPING]
 
 
 class Generator:
@@ -65,10 +90,12 @@ class Generator:
     Args:
         seed: the same seed gives the same guest.
         big_endian: byte order.
+        often: whether the guest is often interrupted.
     """
 
-    def __init__(self, seed: int, big_endian: bool) -> None:
+    def __init__(self, seed: int, big_endian: bool, often: bool = False) -> None:
         self.dice = random.Random(seed)
+        self.often = often
         self.big_endian = big_endian
         self.words: list[int] = []
 
@@ -248,6 +275,48 @@ class Generator:
     def timer(self) -> list[int]:
         return [mfc0(24, 9), addiu(24, 24, self.dice.randrange(20, 400)), mtc0(24, 11)]
 
+    # --- interrupts --------------------------------------------------------------------------
+    def device_store(self) -> list[int]:
+        """A store that raises an interrupt, lets one through, or holds it off."""
+        r = self.dice
+        port, value = r.choice(
+            [(0x3F9, 2), (0x3F9, 0), (0x3FC, 8), (0x3F8, 0x41), (0x21, 0xEF), (0x21, 0), (0x21, 0xFF)]
+        )
+        store = [i_type(0x28, 24, 25, port)]
+        if r.random() < 0.3:
+            store = [self.branch_word(1), *store]
+        return [lui(24, PORTS), addiu(25, 0, value), *store, self.plain(), self.plain()]
+
+    def interval_timer(self) -> list[int]:
+        """The PIT, from a few of its ticks on."""
+        r = self.dice
+        return [lui(24, PORTS), addiu(25, 0, r.choice([0x30, 0x34])), i_type(0x28, 24, 25, 0x43),
+                addiu(25, 0, r.randrange(2, 20)), i_type(0x28, 24, 25, 0x40), i_type(0x28, 24, 0, 0x40),
+                self.plain()]  # fmt: skip
+
+    def opening(self) -> list[int]:
+        """The door closes, something waits behind it, and it opens: in a line, or in a slot."""
+        r = self.dice
+        software = [addiu(24, 0, r.choice([0x100, 0x200, 0x300])), mtc0(24, 13)]
+        behind = r.choice([software, software, [self.alu() for _ in range(r.randrange(30))]])
+        by_status = [mfc0(24, 12), i_type(0x0D, 24, 24, 1), mtc0(24, 12)]
+        by_eret = [i_type(0x01, 0, 0x11, 1), NOP, mfc0(24, 12), i_type(0x0D, 24, 24, 3), addiu(25, 31, 24),
+                   mtc0(24, 12), mtc0(25, 14), ERET, NOP]  # fmt: skip
+        opens = r.choice([[EI], [EI], [self.branch_word(1), EI], by_status, by_eret])
+        return [DI, *behind, *opens, self.plain(), self.plain(), EI]
+
+    def software_interrupt(self) -> list[int]:
+        """At once, in straight-line code or from a slot."""
+        store = [mtc0(24, 13)]
+        if self.dice.random() < 0.3:
+            store = [self.branch_word(1), *store]
+        return [addiu(24, 0, self.dice.choice([0x100, 0x200])), *store, self.plain(), self.plain()]
+
+    def wait(self) -> list[int]:
+        """For the timer, which comes sooner or later, or has come."""
+        r = self.dice
+        return [EI, *self.timer(), *[self.alu() for _ in range(r.choice([0, 0, 5, 30]))], WAIT, self.plain()]
+
     # --- the whole ---------------------------------------------------------------------------
     def make(self) -> list[int]:
         r = self.dice
@@ -257,6 +326,9 @@ class Generator:
             (self.change_ahead, r.choice([0, 1, 3])), (self.beside_code, r.choice([0, 0, 0.5])), (self.timer, 0.3),
             (lambda: [self.ends_block()], 0.5), (self.other_space, 0.2),
         ]  # fmt: skip
+        if self.often:
+            pieces += [(self.device_store, 1), (self.interval_timer, 0.3), (self.opening, 2),
+                       (self.software_interrupt, 1), (self.wait, 1)]  # fmt: skip
         makers, weights = [piece[0] for piece in pieces], [piece[1] for piece in pieces]
         self.words = [i_type(0x04, 0, 0, 3), NOP, NOP, NOP, addiu(TURNS, TURNS, 1)]
         for page in range(PAGES):
@@ -289,20 +361,29 @@ class Generator:
             self.words += [i_type(0x04, 0, 0, to - here - 1), NOP, *[NOP] * (to - here - 2)]
 
 
-def generated_guest(seed: int, big_endian: bool) -> Machine:
-    """A machine at the start of the guest that ``seed`` stands for."""
+def generated_guest(seed: int, big_endian: bool, often: bool = False) -> Machine:
+    """A machine at the start of the guest that ``seed`` stands for.
+
+    Args:
+        seed: the same seed gives the same guest.
+        big_endian: byte order.
+        often: whether it is often interrupted.
+    """
     dice = random.Random(seed ^ 0x5EED)
-    generator = Generator(seed, big_endian)
+    generator = Generator(seed, big_endian, often)
     words = generator.make()
     prologue = [
+        *(CONTROLLERS if often else []),
         lui(DATA_BASE, DATA >> 16), lui(CODE_BASE, CODE >> 16), lui(ALIAS_BASE, UNCACHED >> 16),
         lui(MAPPED_BASE, MAPPED >> 16),
         addiu(8, 0, 1), addiu(9, 0, 1), addiu(10, 0, -1), lui(11, 0x7FFF),
-        *(generator.timer() if dice.random() < 0.7 else []),
+        *(generator.timer() if often or dice.random() < 0.7 else []),
         lui(25, CODE >> 16), r_type(8, 25, 0, 0), NOP,
     ]  # fmt: skip
-    status = dice.choice([0, CU1, CU1]) | (IE | IM7 if dice.random() < 0.7 else 0)
-    machine = machine_with(words, GENERAL, big_endian, CODE, 0)
+    ticks = dice.choice([dice.randrange(20, 200), dice.randrange(20, 2000)]) if often else TICKS
+    status = ALL_INTERRUPTS if often else IM7
+    status = dice.choice([0, CU1, CU1]) | (IE | status if often or dice.random() < 0.7 else 0)
+    machine = machine_with(words, general_handler(ticks, often), big_endian, CODE, 0)
     poke_words(machine, 0x80000000, REFILL)
     poke_words(machine, 0x80300000, prologue)
     machine.apply(InputEvent(0, InputKind.POKE_REGISTER, STATUS, status))

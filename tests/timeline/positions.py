@@ -64,14 +64,16 @@ class Trial:
     Args:
         seed: which guest, and what is done to it.
         length: instructions that it lives.
+        often: whether the guest is often interrupted.
     """
 
-    def __init__(self, seed: int, length: int) -> None:
+    def __init__(self, seed: int, length: int, often: bool = False) -> None:
         self.dice = d = random.Random(seed)
         self.checked = 0
         self._length = length
         self._big_endian = bool(seed & 1)
         self._guest = seed
+        self._often = often
         self._seen: list[Seen] = []
         self._pcs = [CODE]
         pace = Pace(
@@ -93,7 +95,7 @@ class Trial:
             self._compare(seen)
 
     def _timeline(self, history: History, **settings: object) -> Timeline:
-        machine = generated_guest(self._guest, self._big_endian)
+        machine = generated_guest(self._guest, self._big_endian, self._often)
         return Timeline(machine, history, sleep=False, **settings)  # type: ignore[arg-type]
 
     # --- the truth ---------------------------------------------------------------------------
@@ -224,7 +226,8 @@ class Trial:
     def _is_step(self, start: int, end: int) -> bool:
         """Whether a step forward, over handlers, leads from one position to the other.
 
-        There are handlers alone between, and ``end``'s instruction comes only where it makes an exception.
+        There are handlers alone between, and ``end``'s instruction comes only where it makes an exception. The start of
+        history may be in a handler.
         """
         path = [
             self._at[place]
@@ -234,6 +237,8 @@ class Trial:
         if not between:
             return len(path) == 2
         tried = [seen for seen in between if seen.pc == path[-1].pc not in VECTORS]  # else in the next handler already
+        if start == 0 and path[0].pc in VECTORS:
+            return between[-1].returns
         in_handlers = [following for seen, following in pairwise(path) if seen in tried]
         if between[0] not in tried:
             in_handlers.append(between[0])
@@ -279,7 +284,7 @@ def main() -> None:
     while time.monotonic() - began < options.minutes * 60:
         seed = options.first + guests
         try:
-            trial = Trial(seed, options.length)
+            trial = Trial(seed, options.length, often=bool(seed & 2))
             trial.visit(options.visits)
             checked += trial.checked
         except (Mismatch, RdbgError, AssertionError) as error:

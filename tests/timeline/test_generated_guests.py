@@ -12,3 +12,10 @@ def test_every_position_has_one_state(seed: int) -> None:
     trial = Trial(seed, length=1000)
     trial.visit(30)
     assert trial.checked > 50
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_position_of_a_guest_that_is_often_interrupted_has_one_state(seed: int) -> None:
+    trial = Trial(seed, length=1500, often=True)
+    trial.visit(30)
+    assert trial.checked > 50

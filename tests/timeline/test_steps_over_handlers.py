@@ -6,7 +6,24 @@ import pytest
 
 from rdbg.history.history import History
 from rdbg.timeline import StopConditions, StopReason, Timeline
-from tests.emu.guests import CODE, ERET, NOP, addiu, beq, i_type, machine_with, mfc0, mtc0, r_type
+from tests.emu.guests import (
+    CODE,
+    ERET,
+    NOP,
+    addiu,
+    beq,
+    i_type,
+    lw,
+    machine_with,
+    mfc0,
+    mtc0,
+    poke_words,
+    r_type,
+)
+from tests.emu.guests import (
+    HANDLER as VECTOR,
+)
+from tests.timeline.generated_guest import REFILL
 
 #: Interrupts are taken back; of anything else the branch is skipped whose slot it sits in.
 HANDLER = [
@@ -41,3 +58,16 @@ def test_an_older_handler_that_came_here_is_not_taken_for_the_latest(big_endian:
     stop = timeline.reverse_step()
     assert (stop.reason, stop.position) == (StopReason.STEP, here - 1)
     assert timeline.machine.read_memory(stop.pc, 4) == ERET.to_bytes(4, "big" if big_endian else "little")
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_an_interrupt_before_an_instruction_runs_again_leads_back_to_where_that_faulted(big_endian: bool) -> None:
+    guest = [addiu(8, 8, 1), lw(9, 0x1000, 0), addiu(9, 9, 1), beq(0, 0, -4), NOP]
+    machine = machine_with(guest, [mtc0(0, 13), ERET], big_endian, status=0x101)
+    refill = [*REFILL[:-1], addiu(26, 0, 0x100), mtc0(26, 13), ERET]  # maps the page, and raises a software interrupt
+    poke_words(machine, 0x80000000, refill)
+    timeline = Timeline(machine, History.live_run())
+    timeline.run(StopConditions(frozenset({VECTOR})), lambda: False)
+    assert timeline.position == 2 + len(refill)
+    stop = timeline.reverse_step()
+    assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, 1, CODE + 4)
