@@ -605,10 +605,16 @@ class Timeline:
             self.places.bookmarks[name] = self.position
 
     def _synced(self) -> bool:
-        """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain."""
+        """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain.
+
+        Raises:
+            RdbgError: the journal of a finished recording is not what it was.
+        """
         try:
             self.history.sync()
         except RdbgError:
+            if not self.live:
+                raise
             return False
         return self.recording_failure is None
 

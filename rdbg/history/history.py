@@ -315,13 +315,15 @@ class History:
             self._recorder.watch(*paths)
 
     def sync(self) -> None:
-        """Let the disk have the journal up to here, before something that refers to it is confirmed.
+        """Let the disk have the journal up to here, before something that refers to it is confirmed. A finished one
+        must be what it was.
 
         Raises:
-            RdbgError: the recording broke off.
+            RdbgError: the recording broke off, or another program has written to the finished journal.
         """
         if self._recorder is not None and self.live:
             self._recorder.sync(self._end)
+        self._log.check()
 
     def close(self, end: EndOfRun) -> None:
         """End a live run, and its journal with an end marker: ``failure`` says whether that could be written. A

@@ -25,6 +25,13 @@ class Log(Protocol):
     def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
         """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
 
+    def check(self) -> None:
+        """Look whether the records are what they were.
+
+        Raises:
+            RdbgError: another program has changed their file.
+        """
+
 
 class GrowingLog(Log, Protocol):
     """The records of a run that goes on."""
@@ -67,6 +74,9 @@ class MemoryLog:
             if at < len(ordinals) and (found is None or ordinals[at] < found):
                 found = ordinals[at]
         return found
+
+    def check(self) -> None:
+        """Nobody else can change them."""
 
     def append(self, record: Record) -> None:
         """Add a record, not before the latest one."""
@@ -119,6 +129,10 @@ class BranchLog:
                 return found
         found = self._own.next_of(max(0, ordinal - self._shared), kinds)
         return None if found is None else found + self._shared
+
+    def check(self) -> None:
+        """Look whether the shared ones are what they were."""
+        self._base.check()
 
     def append(self, record: Record) -> None:
         """Add a record, not before the latest one."""

@@ -98,6 +98,7 @@ class Recorder:
 
     def _look(self, writer: JournalWriter) -> None:
         self._check_files()
+        writer.check()
         writer.flush_if_old()
 
     def _check_files(self) -> None:

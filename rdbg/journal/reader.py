@@ -42,6 +42,7 @@ class JournalReader:
         except RdbgError as error:
             raise RdbgError(f"{error}; give the name of a recording") from error
         try:
+            self._changed_ns = os.fstat(self._fd).st_mtime_ns
             self.header, first_chunk = self._read_header()
             found = survey(self._fd, first_chunk, self.header.start)
         except OSError as error:
@@ -121,6 +122,28 @@ class JournalReader:
         """All records in order, a chunk in memory at a time."""
         for index in range(len(self._full)):
             yield from self._load(index)
+
+    def check(self) -> None:
+        """Look whether the file still is what it was when it was opened. (One that is being recorded may have grown.)
+
+        Raises:
+            RdbgError: it is not, or cannot be read.
+        """
+        try:
+            changed_ns = os.fstat(self._fd).st_mtime_ns
+            if changed_ns == self._changed_ns:
+                return
+            header, first_chunk = self._read_header()
+            found = survey(self._fd, first_chunk, header.start).chunks
+        except OSError as error:
+            raise RdbgError(f"{self.path}: cannot read the journal: {error.strerror}") from error
+        except RdbgError:
+            header, found = self.header, ()
+        if header != self.header or found[: len(self._chunks)] != self._chunks:
+            raise RdbgError(
+                f"{self.path}: another program has written to the journal while it was open; take a good copy"
+            )
+        self._changed_ns = changed_ns
 
     def lock(self) -> None:
         """Keep a new recording from taking this one's name while it is open."""

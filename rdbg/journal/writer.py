@@ -6,6 +6,7 @@ import fcntl
 import os
 import stat
 import time
+import zlib
 from collections.abc import Callable
 
 from rdbg.errors import RdbgError
@@ -22,6 +23,10 @@ CHUNK_SECONDS = 0.5
 #: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions:
 #: some tenths of a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
 COVER_INSTRUCTIONS = 1 << 24
+
+
+#: Bytes that are compared at a time.
+_BLOCK = 1 << 20
 
 
 class JournalWriter:
@@ -59,6 +64,8 @@ class JournalWriter:
         refuse_journal_target(path)
         self._fd = self._open_draft()
         self._offset = 0
+        self._sum = 0  # CRC-32 of all that was written
+        self._changed_ns = 0  # when the file changed last, as far as we know
         try:
             self._write(fmt.build_header(header))
             os.fsync(self._fd)
@@ -177,6 +184,7 @@ class JournalWriter:
         """
         self._covered = max(self._covered, position)
         self.flush()
+        self.check()
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -186,12 +194,40 @@ class JournalWriter:
         """Write the end marker and let the disk have it all.
 
         Raises:
-            RdbgError: the disk is full.
+            RdbgError: the disk is full, or the file is not what was written.
         """
         self.append(record_of_end(end))
         self.sync(end.icount)
+        self._compare()  # dates have grains, and can be set
         os.close(self._fd)
         self._fd = -1
+
+    def check(self) -> None:
+        """Look whether another program has written to the file; to be asked now and then.
+
+        Raises:
+            RdbgError: one has.
+        """
+        status = os.fstat(self._fd)
+        if status.st_size != self._offset:
+            raise self._spoilt(f"it has {status.st_size} bytes instead of {self._offset}")
+        if status.st_mtime_ns != self._changed_ns:
+            self._compare()
+            self._changed_ns = status.st_mtime_ns
+
+    def _compare(self) -> None:
+        """Whether the file is what was written."""
+        found, at = 0, 0
+        while data := os.pread(self._fd, _BLOCK, at):
+            found, at = zlib.crc32(data, found), at + len(data)
+        if (found, at) != (self._sum, self._offset):
+            raise self._spoilt("its bytes are not what rdbg wrote")
+
+    def _spoilt(self, how: str) -> RdbgError:
+        return RdbgError(
+            f"{self.path}: recording failed at icount {self._covered}: another program has written to the file "
+            f"({how}); keep others away from it, and record again"
+        )
 
     def _flush_chunk(self) -> None:
         first = self._first if self._pending else self._covered
@@ -210,12 +246,8 @@ class JournalWriter:
         kept = f"the recording is kept up to icount {self._covered_on_disk}"
         written = 0
         try:
-            size = os.fstat(self._fd).st_size
-            if size != self._offset:
-                raise RdbgError(
-                    f"{self.path}: {failed}: another program has written to the file (it has {size} bytes instead of "
-                    f"{self._offset}); keep others away from it, and record again"
-                )
+            if self._offset:
+                self.check()
             while written < len(data):
                 written += os.pwrite(self._fd, data[written:], self._offset + written)
         except OSError as error:
@@ -224,6 +256,8 @@ class JournalWriter:
                 raise _failure(self.path, "cannot begin to record", error, "free some space") from error
             raise _failure(self.path, failed, error, kept) from error
         self._offset += len(data)
+        self._sum = zlib.crc32(data, self._sum)
+        self._changed_ns = os.fstat(self._fd).st_mtime_ns
 
     def _open_draft(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -324,7 +324,12 @@ class Session:
         self._leaving = True
 
     def _tell_agreement(self, replayed: OpenRecording) -> None:
-        """What a replay was for: it is what was recorded."""
+        """What a replay was for: it is what was recorded.
+
+        Raises:
+            RdbgError: the journal is not any more.
+        """
+        self.timeline.history.sync()
         count = self.timeline.compared
         digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
         outcome = digests if count else "it has no state digest to compare with"

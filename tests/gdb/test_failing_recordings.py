@@ -126,16 +126,38 @@ def test_files_deleted_while_recording(gdb: Gdb, tmp_path: Path, gone: str) -> N
     assert_told(gdb, recorder, GONE, str(folder / name))
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 100_000])
-def test_a_journal_that_another_program_writes_to(gdb: Gdb, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("change", [lambda data: b"", lambda data: b"x" * 100_000, lambda data: bytes(len(data))])
+def test_a_journal_that_another_program_writes_to(gdb: Gdb, tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    """While the guest stands, too."""
     recorder = Recorder(tmp_path / "j")
     connect(gdb, recorder.port)
     gdb.run("stepi 10")
-    (tmp_path / "j").write_bytes(content)
-    gdb.run(f"set var *(int *) {SCRATCH:#x} = 77")
+    write_over(tmp_path / "j", change((tmp_path / "j").read_bytes()))
     word = "another program has written to the file"
     wait_until(lambda: word in gdb.run("monitor when"))
     assert_told(gdb, recorder, word, str(tmp_path / "j"))
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """In place, and never empty in between but when it shall be."""
+    with open(path, "r+b") as file:
+        file.write(data)
+        file.truncate()
+
+
+def test_a_finished_journal_that_another_program_writes_to(gdb: Gdb, tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "j")
+    connect(gdb, recorder.port)
+    gdb.run("stepi 1000")
+    assert recorder.end(gdb)[0] == 0
+    with served(["replay", str(tmp_path / "j"), "-S", "-serial", "null"]) as port:
+        connect(gdb, port)
+        assert "snapshot 'before' saved" in gdb.run("monitor savevm before")
+        write_over(tmp_path / "j", bytes((tmp_path / "j").stat().st_size))
+        for command in ("savevm after", "bookmark after"):
+            assert "another program has written to the journal" in gdb.run(f"monitor {command}")
+        assert "after" not in gdb.run("monitor info snapshots")
+        gdb.run("monitor quit")
 
 
 def test_a_recording_moved_away_keeps_what_it_has(gdb: Gdb, tmp_path: Path) -> None:

@@ -88,6 +88,65 @@ def test_old_chunks_are_flushed_by_time(tmp_path: Path) -> None:
     writer.discard()
 
 
+def flip_last_byte(path: Path) -> None:
+    """In place; the size stays."""
+    data = path.read_bytes()
+    with open(path, "r+b") as file:
+        file.seek(len(data) - 1)
+        file.write(bytes((data[-1] ^ 1,)))
+
+
+def test_another_program_writes_over_bytes_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    word = "recording failed at icount .*another program has written to the file .its bytes are not what rdbg wrote"
+    for old_date in (False, True):
+        writer = JournalWriter(str(path), header())
+        writer.publish()
+        writer.append(Record(5, 1, data=b"a"))
+        writer.sync(10)
+        before = os.stat(path)
+        flip_last_byte(path)
+        if not old_date:
+            with pytest.raises(RdbgError, match=word):
+                writer.check()
+            with pytest.raises(RdbgError, match=word):
+                writer.sync(20)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(RdbgError, match=word):
+            writer.close(EndOfRun(20, END.reason))
+        writer.discard()
+
+
+def test_a_new_date_alone_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    writer = JournalWriter(str(path), header())
+    writer.publish()
+    os.utime(path, ns=(1, 1))
+    writer.sync(10)
+    os.utime(path, ns=(2, 2))
+    writer.close(END)
+    reader = JournalReader(str(path))
+    os.utime(path, ns=(3, 3))
+    reader.check()
+    flip_last_byte(path)
+    with pytest.raises(RdbgError, match="j: another program has written to the journal while it was open"):
+        reader.check()
+    reader.close()
+
+
+def test_a_journal_that_grows_is_what_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    writer = JournalWriter(str(path), header())
+    writer.publish()
+    writer.sync(5)
+    reader = JournalReader(str(path))
+    writer.sync(10)
+    reader.check()
+    writer.close(END)
+    reader.check()
+    reader.close()
+
+
 def test_order_is_kept(tmp_path: Path) -> None:
     writer = JournalWriter(str(tmp_path / "j"), header())
     writer.append(Record(5, 1))
