@@ -252,12 +252,9 @@ class Replayer:
             stop = self._look_closely(replace(request, until=until), stop, hits)
         elif hits is not None:
             hits.note(self.machine, start, self.machine.icount)
-        if stop.kind is StopKind.LIMIT and until == self.history.next_poke() is not None and stop.position != until:
-            self.agreement.fail()
-            raise RdbgError(
-                f"the debugger's write at icount {until} is in a delay slot, where none can be made: the replay "
-                "diverged from the recording, or the journal was not written by rdbg"
-            )
+        poke = self.history.next_poke()
+        if stop.kind is StopKind.LIMIT and poke is not None and until == poke != stop.position:
+            raise self._write_in_slot(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.catch_up()
         # A slice may be over, or the guest power off, just where the digest stands.
@@ -301,15 +298,31 @@ class Replayer:
         return True
 
     def step(self) -> RunStop:
-        """Run one instruction, or a branch with its slot, or take one exception."""
+        """Run one instruction, or a branch with its slot, or take one exception.
+
+        Raises:
+            RdbgError: the replay has diverged from the recording; the machine stands where it stood.
+        """
         self.catch_up()
         start = self.machine.icount
         stop = self.machine.step()
         if stop.rerun_from is not None:
             stop = self._step_closely(start)
+        poke = self.history.next_poke()
+        if poke is not None and poke < self.machine.icount:
+            self.restore(self.latest(start))
+            self.run_to(start, never, rungs=False)
+            raise self._write_in_slot(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.catch_up()
         return stop
+
+    def _write_in_slot(self, position: int) -> RdbgError:
+        self.agreement.fail()
+        return RdbgError(
+            f"the debugger's write at icount {position} is in a delay slot, where none can be made: the replay "
+            "diverged from the recording, or the journal was not written by rdbg"
+        )
 
     def _step_closely(self, start: int) -> RunStop:
         """Step from ``start`` once more, after a step that ran past a fault whose place it could not tell."""
