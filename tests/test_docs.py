@@ -23,6 +23,28 @@ def test_every_test_that_the_documents_name_exists() -> None:
     assert missing == []
 
 
+def test_every_source_file_that_the_documents_name_exists() -> None:
+    here = [
+        str(path) for folder in ("rdbg", "tests", "examples", "benchmarks") for path in PROJECT.glob(f"{folder}/**/*.*")
+    ]
+    named = {
+        (document.name, match)
+        for document in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+        for match in re.findall(r"`([\w/.]+\.(?:pyx?|pxi))`", document.read_text())
+        if not {"NAME.py", "BOARD.py"} & set(match.split("/"))
+    }
+    assert len(named) > 80
+    assert [each for each in sorted(named) if not any(path.endswith(f"/{each[1]}") for path in here)] == []
+
+
+def test_the_document_lists_the_rooms_in_their_order() -> None:
+    from tests.test_rooms import ORDER
+
+    document = _document("architecture.md")
+    table = document[document.index("| room |") :].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(reversed(ORDER))
+
+
 def _document(name: str) -> str:
     return (PROJECT / "docs" / name).read_text()
 

@@ -161,3 +161,32 @@ def test_exceptions_are_of_imports_that_are_there() -> None:
 def test_what_runs_inside_gdb_imports_nothing_of_rdbg_and_is_imported_by_nothing() -> None:
     touching = [arrow for arrow in ARROWS if INSIDE_GDB in (_room(arrow.source), _room(arrow.target))]
     assert touching == []
+
+
+#: Names that stand for two things all the same.
+SHARED_NAMES = {
+    "fields.py": "of packets, and of a device's saved state: each is at home in its room",
+    "main": "where a program begins, here and in every other one",
+}
+
+
+def _owners(names: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = {}
+    for name, owner in names:
+        owners.setdefault(name, []).append(owner)
+    return {name: found for name, found in owners.items() if len(found) > 1 and name not in SHARED_NAMES}
+
+
+def test_no_two_modules_have_one_file_name() -> None:
+    assert _owners((path.name, module) for module, path in SOURCES.items() if path.name != "__init__.py") == {}
+
+
+def test_no_two_classes_or_functions_have_one_public_name() -> None:
+    defined = (
+        (node.name, module)
+        for module, path in SOURCES.items()
+        if path.suffix == ".py"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+    )
+    assert _owners(defined) == {}
