@@ -46,7 +46,6 @@ class ClientWrites:
         self._told_of_calls = False
         self._undone_at: int | None = None  # where the guest stands since a call was undone
         self._stack = registers.number_of("r29")
-        self._pc = registers.number_of("pc")
 
     def memory(self, address: int, data: bytes) -> None:
         """Write memory.

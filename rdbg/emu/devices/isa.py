@@ -6,8 +6,6 @@ from typing import Protocol
 
 from rdbg.emu.device import Bridge, Device, State
 
-PORT_COUNT = 0x10000
-
 
 class MovablePorts(Protocol):
     """Ports whose place the guest chooses in a configuration register."""
