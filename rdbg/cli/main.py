@@ -42,6 +42,8 @@ _REPLAY_OPTIONS = (
     "D",
     "chardev",
     "nodefaults",
+    "semihosting",
+    "semihosting-config",
     "no-shutdown",
     "action",
     "checkpoint-memory",

@@ -82,6 +82,15 @@ OPTIONS = (
     Option(("listen-any",), "", values.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
     Option(("S",), "", values.stopped, "wait for GDB before the first instruction"),
     Option(("no-reboot",), "", values.no_reboot, "let a reset by the guest end the run"),
+    Option(
+        ("semihosting",), "", values.semihosting, "sdbbp 1 calls the host (MIPS UHI): exit code, console, arguments"
+    ),
+    Option(
+        ("semihosting-config",),
+        "[enable=on|off][,target=native|auto] [,chardev=ID][,userspace=on|off] [,arg=WORD[,arg=...]]",
+        values.semihosting_config,
+        "the same; chardev: the console (without: standard error), userspace: also from user mode, arg: argv",
+    ),
     Option(("no-shutdown",), "", values.no_shutdown, "stay when the guest has powered off, until the user ends it"),
     Option(
         ("action",),
@@ -140,7 +149,6 @@ _REFUSED = {
     "singlestep": ("", "single steps are GDB's: stepi, reverse-stepi"),
     "enable-kvm": ("", "the CPU is emulated"),
     "daemonize": ("", "rdbg stays in the foreground; use your shell's &"),
-    "semihosting": ("", "semihosting is not there"),
     "incoming": ("X", "there is no migration"),
     "watchdog": ("X", "there is no watchdog device"),
 }

@@ -28,7 +28,15 @@ from rdbg.emu.cpu_model import CPU_MODELS, REFUSED_CPUS
 from rdbg.errors import UsageError
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
-from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, IcountOptions, ImageFile, RecordMode, RunOptions
+from rdbg.session.options import (
+    DEFAULT_GDB_PORT,
+    DEFAULT_SHIFT,
+    IcountOptions,
+    ImageFile,
+    RecordMode,
+    RunOptions,
+    SemihostingOptions,
+)
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
 TRACES = {
@@ -205,6 +213,17 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
             )
         return by_name.pop(spec.chardev)
 
+    console = options.semihosting.console
+    if console is not None and console.chardev:
+        shared = any(spec.chardev == console.chardev for spec in options.serials)
+        found = by_name.get(console.chardev)
+        if shared and found is not None and found.kind is not SerialKind.STDIO:
+            raise UsageError(
+                f"-semihosting-config chardev={console.chardev}: a serial port has it, and only a terminal (stdio) can "
+                "be shared; give one another back end"
+            )
+        console = found if shared else resolved(console, "-semihosting-config")
+        options = replace(options, semihosting=replace(options.semihosting, console=console))
     serials = tuple(resolved(spec, "-serial") for spec in options.serials)
     return replace(options, serials=serials, monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors))
 
@@ -239,6 +258,41 @@ def stopped(options: RunOptions, value: str) -> RunOptions:
 def no_reboot(options: RunOptions, value: str) -> RunOptions:
     """``-no-reboot``."""
     return replace(options, reboot=False)
+
+
+def semihosting(options: RunOptions, value: str) -> RunOptions:
+    """``-semihosting``."""
+    return replace(options, semihosting=replace(options.semihosting, enabled=True))
+
+
+def semihosting_config(options: RunOptions, value: str) -> RunOptions:
+    """``-semihosting-config``."""
+    option = "-semihosting-config"
+    if is_help(value):
+        raise HelpWanted("semihosting-config options:\narg\nchardev\nenable\ntarget\nuserspace\n")
+    parts = split_commas(value)
+    words = tuple(part.removeprefix("arg=") for part in parts if part.startswith("arg="))
+    rest = ",".join(part.replace(",", ",,") for part in parts if not part.startswith("arg="))
+    keys = ("enable", "target", "chardev", "userspace", "arg")
+    pairs = parse_pairs(rest, option, keys) if rest else {}
+    target = pairs.get("target", "auto")
+    if target == "gdb":
+        raise UsageError(
+            f"{option} target=gdb: what a GDB answers could not be replayed without it; write target=native, and GDB "
+            "shows the console"
+        )
+    if target not in ("native", "auto"):
+        raise UsageError(f"{option} target={target}: no such target; there are native and auto")
+    console = options.semihosting.console
+    if "chardev" in pairs:
+        console = SerialSpec(SerialKind.NULL, chardev=pairs["chardev"])
+    made = SemihostingOptions(
+        enabled=parse_switch(pairs.get("enable", "on"), f"{option} enable"),
+        arguments=options.semihosting.arguments + words,
+        in_user_mode=parse_switch(pairs.get("userspace", "off"), f"{option} userspace"),
+        console=console,
+    )
+    return replace(options, semihosting=made)
 
 
 def no_shutdown(options: RunOptions, value: str) -> RunOptions:

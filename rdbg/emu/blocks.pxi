@@ -113,11 +113,15 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     c.io_epoch += 1
     if not c.s.cp0.cause & CAUSE_DC:
         compare_ns = c.s.compare_tick * c.count_period_ns
+    if c.s.halted == HALTED_CALLING:             # what the answer changes is the call's doing
+        c.events_after = HitBlock(icount - 1, icount)
     try:
         return core.ask_idle(icount, compare_ns)
     except BaseException as error:
         core.keep_error(error)
         return False
+    finally:
+        c.events_after.end = 0
 
 
 cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
@@ -140,7 +144,7 @@ cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             plan_compare(c)
         if not c.s.halted:
             break
-        if interrupt_pending(c) and interrupts_enabled(c):
+        if c.s.halted == HALTED_WAITING and interrupt_pending(c) and interrupts_enabled(c):
             c.s.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
             break
         if c.why_soon:

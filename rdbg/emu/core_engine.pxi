@@ -11,7 +11,7 @@ cdef class Engine:
     cdef uint8_t *scratch
     cdef object scratch_buffer
     cdef uint8_t[::1] scratch_view
-    cdef bint by_hand                    # a load or store is being done by access_by_hand
+    cdef bint by_hand                    # the instruction at exc_pc is being done by hand
     cdef set code_hooks                  # addresses that have had a breakpoint with a condition
 
     def __cinit__(self):

@@ -25,6 +25,22 @@ cdef class HostAccess(StateAccess):
     cdef int ask_idle(self, uint64_t icount, uint64_t compare_ns) except -1:
         return self.host.idle(icount, compare_ns)
 
+    cdef int ask_semihosting(self) except -1:
+        self.by_hand = True
+        try:
+            self.host.semihosting()
+        finally:
+            self.by_hand = False
+        return 0
+
+    def allow_semihosting(self, bint in_user_mode):
+        """Let `sdbbp 1` call the host.
+
+        Args:
+            in_user_mode: in user mode too.
+        """
+        self.c.semihosting = SEMIHOSTING_ALL if in_user_mode else SEMIHOSTING_KERNEL
+
     cdef keep_error(self, error):
         """An exception in a callback ends the run at the next window; the first one counts."""
         if self.error is None:

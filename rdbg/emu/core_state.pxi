@@ -32,6 +32,20 @@ cdef class StateAccess(PageAccess):
         """Whether the CPU waits."""
         return bool(self.c.s.halted)
 
+    @property
+    def calling(self):
+        """Whether it waits for the answer to a call of the host."""
+        return self.c.s.halted == HALTED_CALLING
+
+    def wait_for_host(self):
+        """Run nothing after the call that is being made, until `answered`."""
+        self.c.s.halted = HALTED_CALLING
+
+    def answered(self):
+        """The call of the host has its answer: the CPU goes on."""
+        self.c.s.halted = 0
+        self.c.attention = 0
+
     def reset(self, uint32_t pc, uint32_t status):
         """Registers of reset; icount and virtual time go on. Callable from events().
 
@@ -173,7 +187,7 @@ cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const 
     for i in range((TLB_SLOTS - s.tlb_count) * sizeof(TlbEntry)):
         if free_slots[i]:
             return "unused part of the TLB"
-    if s.halted > 1 or s.hardware_lines >> 6 or s.unused:
+    if s.halted > HALTED_CALLING or s.hardware_lines >> 6 or s.unused:
         return "interrupt state"
     if h.gpr[0]:
         return "register 0"

@@ -10,11 +10,12 @@ import msgpack
 from rdbg.emu.device import FOREVER, State
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import MachineState
+from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import RdbgError
 
 #: What wakes the CPU at one moment; a slice of pasted input is some hundred bytes long.
 _MOST_WAKING = 1 << 16
-_MOST_PORT = 255
+_MOST_PORT = CONSOLE
 _LIMIT = 1 << 64
 
 

@@ -43,6 +43,8 @@ from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
 from rdbg.emu.registers import WIDE_F0, has_wide_floats, register_table
+from rdbg.emu.semihosting import HostCalls
+from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.system import MachineSystem
@@ -94,6 +96,10 @@ class Machine:
         self._output: OutputSink | None = None
         self._system = MachineSystem(self)
         self.board: Board = build_board(spec, self._system)
+        self._host_calls: HostCalls | None = None
+        if spec.semihosting is not None:
+            self._host_calls = HostCalls(SemihostingGuest(self, self._system), spec.semihosting)
+            self.board = with_host_calls(self.board, self._host_calls)
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
         self.page_count = self.bus.page_count
         if self.page_count * PAGE_SIZE > cpu.MEMORY_MAX:
@@ -109,6 +115,8 @@ class Machine:
         self.core = cpu.Core(
             self._memory, cpu_model(spec.cpu), spec.big_endian, spec.shift, period_ns, timer_line, self
         )
+        if spec.semihosting is not None:
+            self.core.allow_semihosting(spec.semihosting.in_user_mode)
         self._system.powered = True
         self._registers = {register.info.number: register for register in register_table(self.core)}
         self._digest = StateDigest()
@@ -388,6 +396,11 @@ class Machine:
             following = 0
         return following
 
+    def semihosting(self) -> None:
+        """The guest calls the host."""
+        assert self._host_calls is not None
+        self._host_calls.call()
+
     def _take_inputs(self, icount: int) -> None:
         while (known := self.inputs.next_icount()) is not None and known <= icount:
             taken = self.inputs.take(icount)
@@ -415,7 +428,7 @@ class Machine:
         if icount != self._idle_position:
             self._idle_position, self._idle_events = icount, 0
         status = self.core.read_cp0(12, 0)
-        wakes = status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
+        wakes = not self.core.calling and status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
         if self._idle_events >= _MOST_IDLE_EVENTS or not wakes:
             deadline = None
         now = self.now_ns
@@ -522,6 +535,24 @@ class Machine:
         for page in range(first // PAGE_SIZE, (first + len(data) - 1) // PAGE_SIZE + 1):
             self.core.mark_written(page)
         self._memory[first : first + len(data)] = data
+
+    def store_for_host(self, address: int, data: bytes) -> bool:
+        """Put the answer to a call of the host at a virtual address; False, and nothing is written: not all of it is
+        memory that can be written to."""
+        pieces: list[tuple[int, bytes]] = []
+        at = 0
+        while at < len(data):
+            here = (address + at) & 0xFFFFFFFF
+            size = min(len(data) - at, PAGE_SIZE - here % PAGE_SIZE)
+            physical = self.translate(here)
+            mapping = None if physical is None else self.bus.classify(physical)
+            if mapping is None or mapping.backing_page is None or not mapping.writable:
+                return False
+            pieces.append((mapping.backing_page * PAGE_SIZE + here % PAGE_SIZE, data[at : at + size]))
+            at += size
+        for first, piece in pieces:
+            self._write_bytes(first, piece, Writer.HOST)
+        return True
 
     def _load_backings(self) -> None:
         for backing in self.board.memory_map.backings:

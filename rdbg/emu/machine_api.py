@@ -82,6 +82,7 @@ class Writer(Enum):
     STORE = "store"  #: an instruction
     DEVICE = "device"  #: a device, as an instruction told it (a flash chip that erases)
     RESET = "reset"  #: a reset, which loads images again
+    HOST = "host"  #: the host, as the answer to a call (semihosting)
     DEBUGGER = "debugger"
 
 

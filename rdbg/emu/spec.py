@@ -21,6 +21,21 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Semihosting:
+    """What a guest may ask of the host with ``sdbbp 1``.
+
+    Args:
+        arguments: its argv.
+        in_user_mode: programs in user mode may ask too.
+        has_input: whether anything can be typed at its console; else that is at its end.
+    """
+
+    arguments: tuple[str, ...]
+    in_user_mode: bool = False
+    has_input: bool = False
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """Everything that determines the machine's run but its inputs.
 
@@ -35,6 +50,7 @@ class MachineSpec:
         rtc_base: seconds since 1970-01-01 UTC that the real-time clock shows at power-on.
         sleep: whether an idle CPU lets host time pass (``-icount sleep=on``).
         reboot: whether a reset by the guest starts it again; False: it ends the run (``-no-reboot``).
+        semihosting: what it may ask of the host; None: nothing, `sdbbp` is an instruction like others.
     """
 
     board: str
@@ -47,6 +63,7 @@ class MachineSpec:
     rtc_base: int = 0
     sleep: bool = True
     reboot: bool = True
+    semihosting: Semihosting | None = None
 
     def image(self, role: str) -> Image | None:
         """The image with that role, or None."""

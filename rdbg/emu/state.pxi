@@ -67,6 +67,7 @@ cdef enum:
     # Unicorn's exception numbers (qemu target/mips/cpu.h of Unicorn 2.1)
     UC_EXCP_ADEL = 12
     UC_EXCP_ADES = 13
+    UC_EXCP_DEBUG_BREAK = 16
     UC_EXCP_SYSCALL = 17
     UC_EXCP_BREAK = 18
     UC_EXCP_CPU = 19
@@ -79,6 +80,15 @@ cdef enum:
     STATUS_EXL = 2
     STATUS_ERL = 4
     STATUS_KSU = 0x18
+    STATUS_USER = 0x10           # of KSU
+
+    # Why no instruction runs
+    HALTED_WAITING = 1           # in wait, until an interrupt
+    HALTED_CALLING = 2           # in a call of the host, until that has its answer
+
+    SEMIHOSTING_KERNEL = 1       # user mode may not
+    SEMIHOSTING_ALL = 2
+    CALL_WORD = 0x7000007F       # sdbbp 1
     STATUS_BEV = 0x400000
     STATUS_CU0 = 0x10000000
     STATUS_CU1 = 0x20000000
@@ -179,7 +189,7 @@ cdef struct Owned:
     uint64_t compare_tick        # absolute Count tick of the next Compare match
     uint32_t count_base          # Count = count_base + ticks, or Count itself while Cause.DC stops it
     uint32_t random              # state of the generator behind Random and tlbwr
-    uint32_t halted              # in wait
+    uint32_t halted              # HALTED_*
     uint32_t hardware_lines      # levels of the six interrupt inputs, bits 0..5
     Cp0 cp0
     uint32_t tlb_count           # slots in use: the TLB's entries, and behind them what tlbwr has replaced
@@ -465,6 +475,7 @@ cdef struct Cpu:
     uint32_t shift
     uint32_t count_period_ns
     int timer_line
+    int semihosting              # SEMIHOSTING_*: whether `sdbbp 1` calls the host
 
     # calibrated offsets in a uc_context
     size_t at_hflags

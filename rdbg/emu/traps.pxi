@@ -51,6 +51,24 @@ cdef inline bint in_slot(Cpu *c, uint32_t pc) noexcept nogil:
     return slot_at(c, c.start, c.in_slot, pc)
 
 
+cdef inline bint calls_host(const Cpu *c, uint32_t w) noexcept nogil:
+    """Whether ``w``, a debug breakpoint, is a call of the host as MIPS' Unified Hosting Interface has it."""
+    if w != CALL_WORD or c.semihosting == 0:
+        return False
+    return c.semihosting == SEMIHOSTING_ALL or (c.s.cp0.status & (STATUS_KSU | STATUS_EXL | STATUS_ERL)) != STATUS_USER
+
+
+cdef void call_host(Cpu *c, uint32_t pc) noexcept with gil:
+    """Let the host do what the instruction at ``pc`` asks for; the answer may come later."""
+    cdef Core core = <Core>c.owner
+    c.io_epoch += 1
+    c.exc_pc = pc
+    try:
+        core.ask_semihosting()
+    except BaseException as error:
+        core.keep_error(error)
+
+
 cdef void take_trap(Cpu *c, int number) noexcept nogil:
     """An exception in the current block: emulate the instruction or enter the handler."""
     cdef uint32_t pc = c.start + c.size - 4
@@ -71,7 +89,8 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     if number == UC_EXCP_RI:
         if scan_for_trap(c, number, &target):
             pc = target
-    elif number != UC_EXCP_CPU and number != UC_EXCP_SYSCALL and number != UC_EXCP_BREAK:
+    elif number != UC_EXCP_CPU and number != UC_EXCP_SYSCALL and number != UC_EXCP_BREAK and (
+            number != UC_EXCP_DEBUG_BREAK):
         candidates = scan_for_trap(c, number, &pc)
     if candidates > 1:
         if c.seen_base != c.base or not is_hooked(c, c.start, c.start + c.size - 1):
@@ -83,6 +102,9 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     slot = in_slot(c, pc)
     w = code_word(c, pc)
     op = w >> 26
+    if number == UC_EXCP_DEBUG_BREAK and calls_host(c, w):
+        call_host(c, pc)
+        done = EMULATED_WAIT if c.s.halted else EMULATED
     c.base = before + 1
 
     if number == UC_EXCP_CPU:
@@ -124,8 +146,11 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     if slot:
         pending_branch(c, pc, &target)
     if done == EMULATED_WAIT:
-        c.s.halted = 1
+        if not c.s.halted:
+            c.s.halted = HALTED_WAITING
         c.attention = 0
+        go_to(c, target, True)
+    elif c.why_soon:                             # the call ended the run: nothing comes after it
         go_to(c, target, True)
     elif slot and target != pc + 4:
         go_to(c, target, True)

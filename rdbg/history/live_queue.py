@@ -48,6 +48,10 @@ class LiveQueue:
         """How many bytes wait for that port; a reader of a terminal stops reading when they are many."""
         return len(self._serial.get(port, b""))
 
+    def has_room(self, port: int) -> bool:
+        """Whether the guest takes bytes of that port now."""
+        return self._room(port) > 0
+
     def pending(self) -> bool:
         """Whether something can enter at the next window."""
         return bool(self._events) or any(data and self._room(port) > 0 for port, data in self._serial.items())

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import construct as c
 
 from rdbg.emu.inputs import InputKind
-from rdbg.emu.spec import Image, MachineSpec
+from rdbg.emu.spec import Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError
 from rdbg.journal.header import IMAGE_DIGEST_SIZE, ImageReference, JournalHeader
 from rdbg.journal.records import Record
@@ -90,6 +90,12 @@ _Image = c.Struct(
     "digest" / c.Bytes(IMAGE_DIGEST_SIZE),
 )
 
+_Semihosting = c.Struct(
+    "arguments" / c.PrefixedArray(_few(_MOST_WORDS), _Text),
+    "in_user_mode" / c.Flag,
+    "has_input" / c.Flag,
+)
+
 HeaderBody = c.Struct(
     "recording_id" / c.Bytes(16),
     "created" / c.Int64ul,
@@ -107,6 +113,7 @@ HeaderBody = c.Struct(
     "command_line" / c.PrefixedArray(_few(_MOST_WORDS), _Text),
     "initial_snapshot" / _Text,
     "start" / c.Int64ul,
+    "semihosting" / c.Optional(_Semihosting),  # absent: the machine has none
     c.Terminated,
 )
 
@@ -222,6 +229,7 @@ def build_header(header: JournalHeader) -> bytes:
                 "command_line": [_encode(word) for word in header.command_line],
                 "initial_snapshot": _encode(header.initial_snapshot),
                 "start": header.start,
+                "semihosting": None if machine.semihosting is None else _build_semihosting(machine.semihosting),
             }
         )
     )
@@ -229,6 +237,19 @@ def build_header(header: JournalHeader) -> bytes:
         raise RdbgError(f"command line and file names take {len(body)} bytes, and a recording keeps {MAX_HEADER_BODY}")
     fields = {"magic": MAGIC, "version": VERSION, "reserved": 0, "length": len(body), "crc": zlib.crc32(body)}
     return bytes(FileHeader.build(fields)) + body
+
+
+def _build_semihosting(semihosting: Semihosting) -> dict[str, object]:
+    return {
+        "arguments": [_encode(word) for word in semihosting.arguments],
+        "in_user_mode": semihosting.in_user_mode,
+        "has_input": semihosting.has_input,
+    }
+
+
+def _parse_semihosting(fields: c.Container) -> Semihosting:
+    arguments = tuple(_decode(word) for word in fields.arguments)
+    return Semihosting(arguments, fields.in_user_mode, fields.has_input)
 
 
 def parse_file_header(path: str, data: bytes) -> tuple[int, int]:
@@ -302,6 +323,7 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         rtc_base=fields.rtc_base,
         sleep=fields.sleep,
         reboot=fields.reboot,
+        semihosting=None if fields.semihosting is None else _parse_semihosting(fields.semihosting),
     )
     return JournalHeader(
         recording_id=fields.recording_id,

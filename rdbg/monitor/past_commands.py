@@ -80,6 +80,7 @@ def _words(write: Write) -> str:
     doer = {
         Writer.STORE: f", pc {write.pc:#010x} wrote",
         Writer.DEVICE: f", pc {write.pc:#010x} made a device write",
+        Writer.HOST: f", pc {write.pc:#010x} called the host, whose answer wrote",
         Writer.RESET: ": a reset loaded",
         Writer.DEBUGGER: ": the debugger wrote",
     }[write.writer]

@@ -13,7 +13,7 @@ from rdbg.navigation.replayer import LastHits, Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted
 
-_RANKS = {Writer.STORE: 0, Writer.DEVICE: 1, Writer.RESET: 2, Writer.DEBUGGER: 3}
+_RANKS = {Writer.STORE: 0, Writer.DEVICE: 1, Writer.HOST: 1, Writer.RESET: 2, Writer.DEBUGGER: 3}
 
 
 @dataclass(frozen=True, order=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rdbg.emu.inputs import InputKind
+from rdbg.emu.semihosting import CONSOLE
 from rdbg.emu.spec import MachineSpec
 from rdbg.journal.records import KIND_DIGEST, KIND_END, EndOfRun, EndReason, Record
 
@@ -34,7 +35,8 @@ def record_text(record: Record) -> str:
     """What a record says, but for its place and kind."""
     match record.kind:
         case InputKind.SERIAL:
-            return f"port {record.port}: {quoted(record.data)}"
+            port = "semihosting" if record.port == CONSOLE else f"port {record.port}"
+            return f"{port}: {quoted(record.data)}"
         case InputKind.SERIAL_BREAK:
             return f"port {record.port}"
         case InputKind.WAKE:

@@ -6,6 +6,7 @@ import os
 import select
 from collections.abc import Callable, Sequence
 
+from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import UsageError
 from rdbg.serial.backend import NullSerial, SerialBackend
 from rdbg.serial.file import FileSerial
@@ -13,6 +14,7 @@ from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.screen import Screen, ScreenSerial
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
+from rdbg.serial.stderr import StderrSerial
 from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial, TelnetSerial
 from rdbg.serial.unix import UnixSerial
@@ -35,6 +37,8 @@ def open_backend(
     option = f"-{label.rstrip('0123456789')} {spec.kind.value}"
     if spec.kind is SerialKind.STDIO:
         return StdioSerial(spec.escape) if screen is None else ScreenSerial(screen)
+    if spec.kind is SerialKind.STDERR:
+        return StderrSerial() if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.FILE:
         return FileSerial(spec.path)
     if spec.kind is SerialKind.TCP and spec.address is not None:
@@ -56,6 +60,9 @@ class SerialPorts:
         screen: shows what goes to standard output, if the terminal is somebody else's.
         listen_any: other hosts may connect to ports that are listened on.
         monitors: ends at which rdbg itself is typed to.
+        console: the end of the console that the guest has by calling the host, port number CONSOLE. It shares a
+            terminal with a serial port.
+        typed_first: at a shared terminal all is typed to the console; else what a call waits for.
 
     Raises:
         RdbgError: one cannot be opened (those before it are closed again), or two want the terminal.
@@ -67,6 +74,8 @@ class SerialPorts:
         screen: Screen | None = None,
         listen_any: bool = False,
         monitors: Sequence[SerialSpec] = (),
+        console: SerialSpec | None = None,
+        typed_first: bool = False,
     ) -> None:
         if sum(spec.kind is SerialKind.STDIO for spec in specs) > 1:
             raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
@@ -77,10 +86,17 @@ class SerialPorts:
             )
         self._backends: list[SerialBackend] = []
         self._consoles: dict[int, MonitorConsole] = {}  # of monitors, by the back end's number
-        self._serial_count = len(specs)
+        self._ports = list(range(len(specs)))  # port number of each back end that the guest has
+        self._shared: int | None = None
+        self._typed_first = typed_first
+        if console is not None and console.kind is SerialKind.STDIO:
+            self._shared = next((port for port, spec in enumerate(specs) if spec.kind is SerialKind.STDIO), None)
         try:
             for number, spec in enumerate(specs):
                 self._backends.append(open_backend(spec, screen, listen_any, f"serial{number}"))
+            if console is not None and self._shared is None:
+                self._backends.append(open_backend(console, screen, listen_any, "semihosting"))
+                self._ports.append(CONSOLE)
             for number, spec in enumerate(monitors):
                 self._open_monitor(open_backend(spec, screen, listen_any, f"monitor{number}"), spec.kind)
         except BaseException:
@@ -102,23 +118,30 @@ class SerialPorts:
 
     def send(self, port: int, data: bytes) -> None:
         """Pass on what the guest sent."""
-        if port < self._serial_count:
-            self._backends[port].send(data)
+        if port == CONSOLE and self._shared is not None:
+            port = self._shared
+        if port in self._ports:
+            self._backends[self._ports.index(port)].send(data)
 
     def poll(
-        self, receive: Callable[[int, bytes, int], None], wants: Callable[[int], bool], timeout: float = 0.0
+        self,
+        receive: Callable[[int, bytes, int], None],
+        wants: Callable[[int], bool],
+        asked: Callable[[], bool],
+        timeout: float = 0.0,
     ) -> None:
         """Move bytes in both directions.
 
         Args:
             receive: gets a port's number, the bytes that came for it, and how many breaks did.
-            wants: whether a port should be read now (its guest has room).
+            wants: whether what comes for a port should be read now (its guest has room).
+            asked: whether the guest waits for something typed at its console.
             timeout: how long to wait for something to happen, in seconds.
         """
         readers = {
-            handle: port
-            for port, backend in enumerate(self._backends)
-            if port in self._consoles or wants(port) or not backend.ready
+            handle: number
+            for number, backend in enumerate(self._backends)
+            if number in self._consoles or wants(self._typed_to(number, asked)) or not backend.ready
             for handle in backend.read_handles()
         }
         writers = [handle for backend in self._backends for handle in backend.write_handles()]
@@ -126,24 +149,32 @@ class SerialPorts:
             return
         readable, writable, _ = select.select(list(readers), writers, [], timeout)
         for handle in readable:
-            port = readers.get(handle)
-            if port is not None:
-                data, breaks = self._backends[port].receive(), self._backends[port].take_breaks()
-                arrived = self._backends[port].take_arrival()
-                if port in self._consoles:
+            number = readers.get(handle)
+            if number is not None:
+                data, breaks = self._backends[number].receive(), self._backends[number].take_breaks()
+                arrived = self._backends[number].take_arrival()
+                if number in self._consoles:
                     if arrived:
-                        self._consoles[port].greet()
-                    self._consoles[port].typed(data)
-                elif data or breaks:
-                    receive(port, data, breaks)
+                        self._consoles[number].greet()
+                    self._consoles[number].typed(data)
+                    continue
+                if breaks:
+                    receive(self._ports[number], b"", breaks)
+                if data:
+                    receive(self._typed_to(number, asked), data, 0)
         if writable:
             for backend in self._backends:
                 backend.flush()
 
+    def _typed_to(self, number: int, asked: Callable[[], bool]) -> int:
+        """Which port it is for what comes at a back end now."""
+        to_console = self._ports[number] == self._shared and (self._typed_first or asked())
+        return CONSOLE if to_console else self._ports[number]
+
     @property
     def congested(self) -> bool:
         """Whether the guest should wait for a slow reader."""
-        return any(backend.congested for backend in self._backends[: self._serial_count])
+        return any(backend.congested for backend in self._backends[: len(self._ports)])
 
     @property
     def failures(self) -> list[str]:

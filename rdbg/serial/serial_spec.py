@@ -18,6 +18,7 @@ class SerialKind(Enum):
     TELNET = "telnet"
     UNIX = "unix"
     PTY = "pty"
+    STDERR = "stderr"  #: of no option: where a semihosting console without a back end prints
 
 
 @dataclass(frozen=True)

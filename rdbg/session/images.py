@@ -7,10 +7,11 @@ import numpy as np
 from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.loaders.elf import machine_name
-from rdbg.emu.spec import Image, MachineSpec
+from rdbg.emu.spec import Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.host.regular_file import read_regular
+from rdbg.serial.serial_spec import SerialKind
 from rdbg.session.options import ImageFile, RunOptions
 
 #: Roles in the order in which they say what byte order the machine has.
@@ -133,4 +134,15 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         rtc_base=host_seconds() if options.rtc_base is None else options.rtc_base,
         sleep=options.icount.sleep,
         reboot=options.reboot,
+        semihosting=_semihosting(options),
     )
+
+
+def _semihosting(options: RunOptions) -> Semihosting | None:
+    chosen = options.semihosting
+    if not chosen.enabled:
+        return None
+    kernel = next((image.path for image in options.images if image.role == "kernel"), "")
+    words = chosen.arguments or (kernel, *filter(None, options.append.split(" ")))
+    silent = (SerialKind.NULL, SerialKind.FILE)
+    return Semihosting(words, chosen.in_user_mode, chosen.console is not None and chosen.console.kind not in silent)

@@ -47,6 +47,23 @@ class IcountOptions:
 
 
 @dataclass(frozen=True)
+class SemihostingOptions:
+    """``-semihosting`` and ``-semihosting-config``.
+
+    Args:
+        enabled: whether the guest may call the host.
+        arguments: its argv; empty: the kernel's name and what ``-append`` says.
+        in_user_mode: programs in user mode may call too.
+        console: where its console leads to; None: what is printed goes to standard error, and nothing can be typed.
+    """
+
+    enabled: bool = False
+    arguments: tuple[str, ...] = ()
+    in_user_mode: bool = False
+    console: SerialSpec | None = None
+
+
+@dataclass(frozen=True)
 class ImageFile:
     """A file that the machine starts from, as named on the command line.
 
@@ -81,6 +98,7 @@ class RunOptions:
         listen_any: GDB may come from other hosts.
         stopped: do not start the guest before GDB says so.
         reboot: whether a reset by the guest starts it again; False: it ends the run.
+        semihosting: what the guest may ask of the host.
         shutdown: whether rdbg ends with the guest; False: it stays there until the user ends it.
         traces: subjects to trace.
         trace_file: where to; None: standard error.
@@ -108,6 +126,7 @@ class RunOptions:
     listen_any: bool = False
     stopped: bool = False
     reboot: bool = True
+    semihosting: SemihostingOptions = field(default_factory=SemihostingOptions)
     shutdown: bool = True
     traces: tuple[str, ...] = ()
     trace_file: str | None = None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.semihosting import CONSOLE
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.outlet import Outlet
 from rdbg.serial.monitor_console import MonitorConsole
@@ -98,7 +99,7 @@ class OutsideWorld:
 
     def look(self) -> bool:
         """Look at the outside world without waiting; whether the run should end."""
-        self._ports.poll(self._receive, self._wants)
+        self._ports.poll(self._receive, self._wants, self._asked)
         if self._log is not None:
             self._log.flush()
         return self.quit_requested
@@ -115,7 +116,7 @@ class OutsideWorld:
 
     def wait(self, seconds: float) -> None:
         """Wait for something to happen outside."""
-        self._ports.poll(self._receive, self._wants, timeout=seconds)
+        self._ports.poll(self._receive, self._wants, self._asked, timeout=seconds)
 
     def send(self, icount: int, port: int, data: bytes) -> None:
         """What the guest sent: an OutputSink."""
@@ -128,6 +129,9 @@ class OutsideWorld:
 
     def _wants(self, port: int) -> bool:
         return not self._accepts() or self._queue.waiting(port) < _READ_AHEAD_BYTES
+
+    def _asked(self) -> bool:
+        return self._accepts() and self._queue.has_room(CONSOLE)
 
     def _receive(self, port: int, data: bytes, breaks: int) -> None:
         if not self._accepts():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rdbg.emu.spec import MachineSpec
+from rdbg.emu.spec import MachineSpec, Semihosting
 from rdbg.errors import RdbgError
-from rdbg.session.options import RunOptions
+from rdbg.session.options import RunOptions, SemihostingOptions
 
 _ORDERS = {False: "-EL", True: "-EB"}
 
@@ -33,8 +33,18 @@ def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
     for name, (form, wanted, recorded) in pairs.items():
         if name in options.said and wanted != recorded:
             raise _contradiction(form.format(wanted), path, form.format(recorded))
+    _check_semihosting(options.semihosting, machine.semihosting, path)
     if options.big_endian is not None and options.big_endian != machine.big_endian:
         raise _contradiction(_ORDERS[options.big_endian], path, _ORDERS[machine.big_endian])
+
+
+def _check_semihosting(wanted: SemihostingOptions, recorded: Semihosting | None, path: str) -> None:
+    if recorded is None:
+        if wanted.enabled:
+            raise _contradiction("-semihosting", path, "none")
+    elif wanted.arguments and wanted.arguments != recorded.arguments:
+        said, known = (f"arg={',arg='.join(words)}" for words in (wanted.arguments, recorded.arguments))
+        raise _contradiction(f"-semihosting-config {said}", path, known)
 
 
 def _contradiction(said: str, path: str, recorded: str) -> RdbgError:

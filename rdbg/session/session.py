@@ -212,7 +212,10 @@ class Session:
         queue = LiveQueue(machine.serial_room)
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
-        ports = SerialPorts(serials, console, options.listen_any, options.monitors)
+        calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None
+        # Nobody has asked for a serial port at the terminal: what is typed is for the console that was asked for.
+        typed_first = not options.serials
+        ports = SerialPorts(serials, console, options.listen_any, options.monitors, calls, typed_first)
         outside = self._outside = OutsideWorld(
             ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
-from rdbg.emu.spec import Image, MachineSpec
+from rdbg.emu.spec import Image, MachineSpec, Semihosting
 
 CODE = 0x80100000
 HANDLER = 0x80000180
@@ -76,6 +77,7 @@ def machine_with(
     at: int = CODE,
     status: int = 0,
     ram_bytes: int = 16 << 20,
+    semihosting: Semihosting | None = None,
 ) -> Machine:
     """A Malta in kernel mode at the first of ``code``'s words, in RAM at ``at``.
 
@@ -86,11 +88,12 @@ def machine_with(
         at: virtual address in kseg0 or kseg1.
         status: CP0 Status to start with.
         ram_bytes: size of RAM.
+        semihosting: what it may ask of the host.
     """
     order = ">" if big_endian else "<"
     firmware = struct.pack(f"{order}64I", 0x3C080000, *[0x25080001] * 61, 0x1000FFFF, 0)
     spec = MachineSpec("malta", "24Kf", big_endian, ram_bytes, 3, (Image("bios", "loop.bin", firmware),))
-    machine = Machine(spec)
+    machine = Machine(replace(spec, semihosting=semihosting))
     poke_words(machine, at, code)
     poke_words(machine, HANDLER, handler or [LOOP, NOP])
     machine.apply(InputEvent(0, InputKind.POKE_REGISTER, STATUS, status))

@@ -23,6 +23,7 @@ from rdbg.emu.loaders.elf import KSEG0, KSEG2, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.loaders.yamon import ARGUMENTS_PADDR, arguments_block, boot_rom
 from rdbg.emu.memory_map import PAGE_SIZE, Backing, IoRegion, MemoryMap, MemoryRegion
+from rdbg.emu.semihosting import CALLS_INSTEAD_OF_ARGUMENTS
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 
@@ -158,7 +159,9 @@ def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, t
     if elf.lowest < ARGUMENTS_PADDR + len(block) and elf.highest > ARGUMENTS_PADDR:
         raise RdbgError(f"{what} overlaps the boot arguments at physical {ARGUMENTS_PADDR:#x}: link it higher")
     pieces += (place(memory, ARGUMENTS_PADDR, block, "the boot arguments"),)
-    contents = boot_rom(elf.entry, low_ram, spec.big_endian)
+    # A guest that can ask the host for its arguments is told so, as by QEMU: a0 stays what it was at reset.
+    count = 2 if spec.semihosting is None else CALLS_INSTEAD_OF_ARGUMENTS
+    contents = boot_rom(elf.entry, low_ram, spec.big_endian, count)
     if pflash is not None:
         filled, _, _ = firmware_contents(pflash, spec.big_endian, memory, FLASH_SIZE, FLASH_BASE, ROM_BASE)
         contents += filled[len(contents) :]

@@ -69,7 +69,7 @@ def _load_constant(register: int, value: int) -> list[int]:
     return [_lui(register, value >> 16), _ori(register, register, value)]
 
 
-def _start(entry: int, low_ram_bytes: int, big_endian: bool) -> list[int]:
+def _start(entry: int, low_ram_bytes: int, big_endian: bool, count: int) -> list[int]:
     """Set up the north bridge's windows, then the kernel's arguments, then go. The kernel finds in all registers what
     QEMU's boot code leaves there."""
     order = "big" if big_endian else "little"
@@ -82,7 +82,7 @@ def _start(entry: int, low_ram_bytes: int, big_endian: bool) -> list[int]:
             code += [*_load_constant(_K0, word), *_load_constant(_K1, address), _memory(_SW, _K0, _K1, 0)]
     arguments = KSEG0 | ARGUMENTS_PADDR
     code += _load_constant(_SP, arguments - 64)
-    code += _load_constant(_A0, 2)
+    code += _load_constant(_A0, count)
     code += _load_constant(_A1, arguments)
     code += _load_constant(_A2, arguments + 8)
     code += _load_constant(_A3, low_ram_bytes)
@@ -113,13 +113,14 @@ def _print(counted: bool, at: int) -> list[int]:
     return [*head, *send, *step]
 
 
-def boot_rom(entry: int, low_ram_bytes: int, big_endian: bool) -> bytes:
+def boot_rom(entry: int, low_ram_bytes: int, big_endian: bool, arguments: int = 2) -> bytes:
     """The ROM contents from the reset vector on.
 
     Args:
         entry: virtual address of the kernel's first instruction.
         low_ram_bytes: RAM below the I/O hole, passed in a3.
         big_endian: byte order of the machine.
+        arguments: how many, passed in a0.
     """
     rom = bytearray(ROM_SIZE)
 
@@ -133,7 +134,7 @@ def boot_rom(entry: int, low_ram_bytes: int, big_endian: bool) -> bytes:
     vectors = dict.fromkeys(_STUB_VECTORS, STUB) | _VECTORS
     for offset, target in vectors.items():
         put(VECTORS + offset, [KSEG0 | ROM_PADDR | target])
-    put(START, _start(entry, low_ram_bytes, big_endian))
+    put(START, _start(entry, low_ram_bytes, big_endian, arguments))
     put(STUB, [_jr(_RA), _addiu(_V0, _ZERO, 0)])
     put(PRINT, _print(counted=False, at=PRINT))
     put(PRINT_COUNT, _print(counted=True, at=PRINT_COUNT))

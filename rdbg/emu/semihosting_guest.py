@@ -1,0 +1,93 @@
+"""The machine as semihosting sees it, and a board that has semihosting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from rdbg.emu.board import Board
+from rdbg.emu.core import Core
+from rdbg.emu.device import System
+from rdbg.emu.semihosting import CALLS_INSTEAD_OF_ARGUMENTS, CONSOLE, HostCalls
+
+_A0 = 4
+
+
+class Caller(Protocol):
+    """What is used of a machine."""
+
+    big_endian: bool
+    core: Core
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Bytes at a virtual address, as many as are mapped."""
+
+    def store_for_host(self, address: int, data: bytes) -> bool:
+        """Put the answer to a call at a virtual address."""
+
+
+class SemihostingGuest:
+    """A machine that calls the host.
+
+    Args:
+        machine: it.
+        system: what its devices see of it.
+    """
+
+    def __init__(self, machine: Caller, system: System) -> None:
+        self._machine = machine
+        self._system = system
+        self.big_endian = machine.big_endian
+
+    def read_gpr(self, number: int) -> int:
+        """A general register."""
+        return self._machine.core.read_gpr(number)
+
+    def write_gpr(self, number: int, value: int) -> None:
+        """Set a general register."""
+        self._machine.core.write_gpr(number, value)
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        """Bytes at a virtual address, as many as are mapped."""
+        return self._machine.read_memory(address, length)
+
+    def store(self, address: int, data: bytes) -> bool:
+        """Put bytes at a virtual address; False, and nothing is written: not all of it is memory."""
+        return self._machine.store_for_host(address, data)
+
+    def output(self, port: int, data: bytes) -> None:
+        """Send bytes out of a serial port."""
+        self._system.output(port, data)
+
+    def request_shutdown(self, exit_code: int) -> None:
+        """End the run."""
+        self._system.request_shutdown(exit_code)
+
+    def log(self, message: str) -> None:
+        """A line about something that the guest did."""
+        self._system.log(message)
+
+    @property
+    def calling(self) -> bool:
+        """Whether the CPU waits for the answer to a call."""
+        return self._machine.core.calling
+
+    def wait_for_host(self) -> None:
+        """Let the CPU wait until `answered`."""
+        self._machine.core.wait_for_host()
+
+    def answered(self) -> None:
+        """Let the CPU go on."""
+        self._machine.core.answered()
+
+
+def with_host_calls(board: Board, calls: HostCalls) -> Board:
+    """The same board with semihosting: its console is a serial port, and after a reset a0 says that there are arguments
+    to be asked for."""
+    reset = replace(board.reset_state, registers={**board.reset_state.registers, _A0: CALLS_INSTEAD_OF_ARGUMENTS})
+    return replace(
+        board,
+        devices=(*board.devices, calls),
+        serial_ports={**board.serial_ports, CONSOLE: calls},
+        reset_state=reset,
+    )
