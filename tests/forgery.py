@@ -11,7 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from rdbg.journal.format import CHUNK_HEADER_SIZE, CHUNK_MAGIC, FILE_HEADER_SIZE
+from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC
+from rdbg.journal.file_header import FILE_HEADER_SIZE
 from rdbg.store.snapshot_store import _check_sum
 
 #: Where the number of TLB entries stands in a saved CPU state: behind window, bias, compare, four words and CP0's 48.

@@ -61,11 +61,11 @@ def test_the_document_names_every_kind_of_record() -> None:
 
 
 def test_the_document_tells_the_versions_of_the_files() -> None:
-    from rdbg.journal import format
+    from rdbg.journal import file_header
     from rdbg.store import database
 
     document = _document("recording.md")
-    assert f"| version, {format.VERSION} |" in document
+    assert f"| version, {file_header.VERSION} |" in document
     assert f"`user_version` {database.VERSION}." in document
 
 

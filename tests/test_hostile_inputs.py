@@ -19,7 +19,7 @@ from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
-from rdbg.journal import format as journal
+from rdbg.journal import chunks, file_header
 from rdbg.journal.reader import JournalReader
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
@@ -155,8 +155,8 @@ def test_board_files(text: bytes, said: str) -> None:
 
 # --- journals ---------------------------------------------------------------------------------
 def _journal(path: Path, body: bytes, chunks: bytes = b"") -> str:
-    head = struct.pack("<HHII", journal.VERSION, 0, len(body), zlib.crc32(body))
-    path.write_bytes(journal.MAGIC + head + body + chunks)
+    head = struct.pack("<HHII", file_header.VERSION, 0, len(body), zlib.crc32(body))
+    path.write_bytes(file_header.MAGIC + head + body + chunks)
     return str(path)
 
 
@@ -184,7 +184,7 @@ def test_a_header_of_15_megabytes(tmp_path: Path) -> None:
 
 
 def _chunk(count: int, payload: bytes, last: int = 1 << 30) -> bytes:
-    head = journal.CHUNK_MAGIC + struct.pack("<QQQIIII", 0, 0, last, count, len(payload), 2, zlib.crc32(payload))
+    head = chunks.CHUNK_MAGIC + struct.pack("<QQQIIII", 0, 0, last, count, len(payload), 2, zlib.crc32(payload))
     return head + zlib.crc32(head).to_bytes(4, "little") + payload
 
 

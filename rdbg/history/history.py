@@ -8,6 +8,7 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import BranchLog, GrowingLog, Log, MemoryLog
+from rdbg.history.log_queries import digest_at, inputs_at, next_digest, writing_inputs
 from rdbg.history.recorder import Recorder
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import (
@@ -23,7 +24,6 @@ from rdbg.journal.records import (
 )
 from rdbg.journal.writer import JournalWriter
 
-_WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 _KNOWN_KINDS = INPUT_KINDS | DIGEST_KINDS | {KIND_END}
 
 
@@ -214,12 +214,7 @@ class History:
 
     def entered(self, icount: int) -> int:
         """How many of the inputs that stand at ``icount`` are behind the cursor."""
-        count = 0
-        ordinal = self._log.next_of(self._log.find(icount - 1), INPUT_KINDS)
-        while ordinal is not None and ordinal < self._cursor and self._log.record(ordinal).icount == icount:
-            count += 1
-            ordinal = self._log.next_of(ordinal + 1, INPUT_KINDS)
-        return count
+        return sum(ordinal < self._cursor for ordinal in inputs_at(self._log, icount))
 
     @property
     def ahead(self) -> bool:
@@ -250,12 +245,7 @@ class History:
 
     def outside_writes(self) -> list[InputEvent]:
         """What has entered from outside, up to here, and may have written memory: the debugger's writes, and resets."""
-        found: list[InputEvent] = []
-        ordinal = self._log.next_of(0, _WRITING_KINDS)
-        while ordinal is not None and ordinal < self._cursor:
-            found.append(event_of(self._log.record(ordinal)))
-            ordinal = self._log.next_of(ordinal + 1, _WRITING_KINDS)
-        return found
+        return [event_of(record) for record in writing_inputs(self._log, self._cursor)]
 
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.
@@ -302,12 +292,7 @@ class History:
 
     def entered_at(self, icount: int) -> int:
         """How many inputs stand at ``icount``: when it grows, a state taken there is out of date."""
-        count = 0
-        ordinal = self._log.next_of(self._log.find(icount - 1), INPUT_KINDS)
-        while ordinal is not None and self._log.record(ordinal).icount == icount:
-            count += 1
-            ordinal = self._log.next_of(ordinal + 1, INPUT_KINDS)
-        return count
+        return sum(1 for _ in inputs_at(self._log, icount))
 
     def watch(self, *paths: str) -> None:
         """Let the journal be flushed by time, and notice when a file of the recording goes; see `Recorder.watch`."""
@@ -377,7 +362,7 @@ class History:
             icount: where the machine stands, all inputs there entered.
             digest: 16 bytes.
         """
-        if not self.live or icount < self._end or self._digest_record(icount) is not None:
+        if not self.live or icount < self._end or digest_at(self._log, icount) is not None:
             return
         at_end = self._cursor == self._log.count
         self._append(Record(icount, KIND_DIGEST, 0, 0, digest))
@@ -387,28 +372,11 @@ class History:
 
     def expected_digest(self, icount: int) -> bytes | None:
         """The digest that the state at ``icount`` had when it was first passed, or None if none was taken."""
-        record = self._digest_record(icount)
-        return None if record is None else record.data
+        return digest_at(self._log, icount)
 
     def next_digest(self, icount: int) -> int | None:
         """Position of the first digest after ``icount`` that can be compared, or None."""
-        ordinal = self._log.next_of(self._log.find(icount), DIGEST_KINDS)
-        while ordinal is not None:
-            position = self._log.record(ordinal).icount
-            if self._digest_record(position) is not None:
-                return position
-            ordinal = self._log.next_of(self._log.find(position), DIGEST_KINDS)
-        return None
-
-    def _digest_record(self, icount: int) -> Record | None:
-        """The digest at ``icount`` unless an input at the same place came after it."""
-        for ordinal in range(self._log.find(icount) - 1, -1, -1):
-            record = self._log.record(ordinal)
-            if record.icount != icount or record.kind in INPUT_KINDS:
-                return None
-            if record.kind == KIND_DIGEST:
-                return record
-        return None
+        return next_digest(self._log, icount)
 
     # --- writing -----------------------------------------------------------------------------
     def _append(self, record: Record) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 
 from rdbg.errors import RdbgError
 from rdbg.host.regular_file import open_regular
-from rdbg.journal import format as fmt
-from rdbg.journal.format import Chunk
+from rdbg.journal import chunks, file_header
+from rdbg.journal.chunks import Chunk
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import KIND_END, EndOfRun, Record, end_of
 from rdbg.journal.recovery import Damage, survey
@@ -159,9 +159,9 @@ class JournalReader:
             self._fd = -1
 
     def _read_header(self) -> tuple[JournalHeader, int]:
-        length, crc = fmt.parse_file_header(self.path, os.pread(self._fd, fmt.FILE_HEADER_SIZE, 0))
-        body = os.pread(self._fd, length, fmt.FILE_HEADER_SIZE)
-        return fmt.parse_header_body(self.path, body, length, crc), fmt.FILE_HEADER_SIZE + length
+        length, crc = file_header.parse_file_header(self.path, os.pread(self._fd, file_header.FILE_HEADER_SIZE, 0))
+        body = os.pread(self._fd, length, file_header.FILE_HEADER_SIZE)
+        return file_header.parse_header_body(self.path, body, length, crc), file_header.FILE_HEADER_SIZE + length
 
     def _load(self, index: int) -> list[Record]:
         records = self._parsed.get(index)
@@ -170,10 +170,10 @@ class JournalReader:
             return records
         chunk = self._full[index]
         try:
-            payload = os.pread(self._fd, chunk.length, chunk.offset + fmt.CHUNK_HEADER_SIZE)
+            payload = os.pread(self._fd, chunk.length, chunk.offset + chunks.CHUNK_HEADER_SIZE)
         except OSError as error:
             raise RdbgError(f"{self.path}: cannot read the journal: {error.strerror}") from error
-        records = fmt.parse_payload(chunk, payload)
+        records = chunks.parse_payload(chunk, payload)
         if records is None:
             raise RdbgError(
                 f"{self.path}: malformed chunk at offset {chunk.offset}, record {chunk.ordinal}, icount {chunk.first}; "

@@ -6,8 +6,7 @@ import os
 import zlib
 from dataclasses import dataclass
 
-from rdbg.journal import format as fmt
-from rdbg.journal.format import Chunk
+from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC, Chunk, parse_chunk_header
 
 #: How much of a file is searched or checksummed at a time.
 _BLOCK = 1 << 20
@@ -80,8 +79,8 @@ def survey(descriptor: int, start_offset: int, start_icount: int) -> Survey:
         return Survey(tuple(chunks), Damage(offset, record, icount, size - offset, reason, torn), size)
 
     while offset < size:
-        head = os.pread(descriptor, fmt.CHUNK_HEADER_SIZE, offset)
-        chunk = fmt.parse_chunk_header(offset, head)
+        head = os.pread(descriptor, CHUNK_HEADER_SIZE, offset)
+        chunk = parse_chunk_header(offset, head)
         if chunk is None:
             later = _find_chunk(descriptor, offset + 1, size)
             if later is not None:
@@ -93,7 +92,7 @@ def survey(descriptor: int, start_offset: int, start_icount: int) -> Survey:
             return stop(f"a chunk that does not continue the one before it (record {chunk.ordinal})", False)
         if chunk.end_offset > size:
             return stop("a chunk is incomplete", True)
-        if _crc(descriptor, offset + fmt.CHUNK_HEADER_SIZE, chunk.length) != chunk.payload_crc:
+        if _crc(descriptor, offset + CHUNK_HEADER_SIZE, chunk.length) != chunk.payload_crc:
             # A power cut leaves the last chunk with its length but not its bytes.
             return stop(f"CRC mismatch in a chunk of {chunk.count} records", chunk.end_offset == size)
         chunks.append(chunk)
@@ -104,13 +103,13 @@ def survey(descriptor: int, start_offset: int, start_icount: int) -> Survey:
 def _find_chunk(descriptor: int, offset: int, size: int) -> Chunk | None:
     """The next valid chunk header at or after ``offset``."""
     while offset < size:
-        block = os.pread(descriptor, _BLOCK + fmt.CHUNK_HEADER_SIZE, offset)
-        at = block.find(fmt.CHUNK_MAGIC)
+        block = os.pread(descriptor, _BLOCK + CHUNK_HEADER_SIZE, offset)
+        at = block.find(CHUNK_MAGIC)
         while 0 <= at < _BLOCK:
-            chunk = fmt.parse_chunk_header(offset + at, block[at : at + fmt.CHUNK_HEADER_SIZE])
+            chunk = parse_chunk_header(offset + at, block[at : at + CHUNK_HEADER_SIZE])
             if chunk is not None:
                 return chunk
-            at = block.find(fmt.CHUNK_MAGIC, at + 1)
+            at = block.find(CHUNK_MAGIC, at + 1)
         offset += _BLOCK
     return None
 

@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable
 
 from rdbg.errors import RdbgError
-from rdbg.journal import format as fmt
+from rdbg.journal.chunks import build_chunk, build_record
+from rdbg.journal.file_header import MAGIC, build_header
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import EndOfRun, Record, record_of_end
 
@@ -67,7 +68,7 @@ class JournalWriter:
         self._sum = 0  # CRC-32 of all that was written
         self._changed_ns = 0  # when the file changed last, as far as we know
         try:
-            self._write(fmt.build_header(header))
+            self._write(build_header(header))
             os.fsync(self._fd)
         except (RdbgError, OSError) as error:
             self.discard()
@@ -132,7 +133,7 @@ class JournalWriter:
         if not self._pending:
             self._first = self._last = record.icount
             self._since = self._clock()
-        built = fmt.build_record(record, self._last)
+        built = build_record(record, self._last)
         self._pending.append(built)
         self._pending_bytes += len(built)
         self._kinds |= 1 << record.kind
@@ -231,7 +232,7 @@ class JournalWriter:
 
     def _flush_chunk(self) -> None:
         first = self._first if self._pending else self._covered
-        chunk = fmt.build_chunk(self._ordinal, first, self._covered, self._kinds, self._pending)
+        chunk = build_chunk(self._ordinal, first, self._covered, self._kinds, self._pending)
         self._write(chunk)
         self._ordinal += len(self._pending)
         self._covered_on_disk = self._covered
@@ -271,7 +272,10 @@ class JournalWriter:
             os.close(descriptor)
             raise RdbgError(f"{self.path}: another rdbg is starting to record under this name; choose another name")
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or os.pread(descriptor, len(fmt.MAGIC), 0) not in (b"", fmt.MAGIC):
+        if not stat.S_ISREG(status.st_mode) or os.pread(descriptor, len(MAGIC), 0) not in (
+            b"",
+            MAGIC,
+        ):
             os.close(descriptor)
             raise RdbgError(
                 f"{self._draft}: a recording begins under this name, and the file is no rdbg journal; move it away, "
@@ -302,7 +306,7 @@ def refuse_journal_target(path: str) -> None:
     except OSError as error:
         raise _failure(path, "cannot record there", error) from error
     try:
-        if os.pread(descriptor, len(fmt.MAGIC), 0) != fmt.MAGIC:
+        if os.pread(descriptor, len(MAGIC), 0) != MAGIC:
             raise RdbgError(f"{path}: will not overwrite a file that is not an rdbg journal; choose another name")
         if not lock(descriptor):
             raise RdbgError(f"{path}: another rdbg is using this recording; end it or choose another name")

@@ -28,7 +28,7 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
-from rdbg.journal import format as fmt
+from rdbg.journal import chunks, file_header
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import KIND_DIGEST, KIND_END, Record
@@ -135,9 +135,9 @@ def record(folder: Path) -> Recording:
     change_store(store, _without_origin)
     reader = JournalReader(str(path))
     header, records = replace(reader.header, created=0, recording_id=bytes(16)), tuple(reader.records())
-    chunks = path.read_bytes()[len(fmt.build_header(reader.header)) :]
+    chunks = path.read_bytes()[len(file_header.build_header(reader.header)) :]
     reader.close()
-    return Recording(fmt.build_header(header) + chunks, store.read_bytes(), header, records)
+    return Recording(file_header.build_header(header) + chunks, store.read_bytes(), header, records)
 
 
 def _save_periodic(machine: Machine, store: SnapshotStore) -> None:
@@ -181,7 +181,7 @@ def journal(dice: random.Random, whole: Recording) -> bytes:
         header = _header(dice, header)
     for _ in range(dice.randrange(4)):
         _change_records(dice, records)
-    data = fmt.build_header(header)
+    data = file_header.build_header(header)
     ordinal, first = 0, header.start
     while records:
         batch, records = records[: dice.choice((1, 5, 512))], records[dice.choice((1, 5, 512)) :]
@@ -241,7 +241,7 @@ def _change_records(dice: random.Random, records: list[Record]) -> None:
 def _chunk(dice: random.Random, ordinal: int, first: int, batch: list[Record]) -> bytes:
     built, previous, kinds = [], first, 0
     for each in batch:
-        built.append(fmt.build_record(each, min(previous, each.icount)))
+        built.append(chunks.build_record(each, min(previous, each.icount)))
         previous, kinds = max(previous, each.icount), kinds | 1 << each.kind
     last = batch[-1].icount
     if dice.random() < 0.05:
@@ -249,7 +249,7 @@ def _chunk(dice: random.Random, ordinal: int, first: int, batch: list[Record]) -
             value if dice.random() < 0.7 else dice.choice(NUMBERS) & ((1 << bits) - 1)
             for value, bits in ((ordinal, 64), (first, 64), (last, 64), (kinds, 32))
         )
-    return fmt.build_chunk(ordinal, first, max(first, last) if dice.random() < 0.95 else last, kinds, built)
+    return chunks.build_chunk(ordinal, first, max(first, last) if dice.random() < 0.95 else last, kinds, built)
 
 
 # --- stores -----------------------------------------------------------------------------------

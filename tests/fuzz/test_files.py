@@ -14,7 +14,7 @@ from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
-from rdbg.journal import format as fmt
+from rdbg.journal import chunks, file_header
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import Record
 from rdbg.navigation.stops import StopConditions
@@ -144,11 +144,13 @@ def test_writes_where_none_can_be_made(
     for icount in range(3001, 3006):
         made = sorted([Record(icount, int(kind), port, value, b"x"), *records], key=lambda record: record.icount)
         built = [
-            fmt.build_record(record, before)
+            chunks.build_record(record, before)
             for record, before in zip(made, [header.start, *(each.icount for each in made)], strict=False)
         ]
         kinds = sum(1 << each for each in {record.kind for record in made})
-        path.write_bytes(fmt.build_header(header) + fmt.build_chunk(0, header.start, made[-1].icount, kinds, built))
+        path.write_bytes(
+            file_header.build_header(header) + chunks.build_chunk(0, header.start, made[-1].icount, kinds, built)
+        )
         history = History.replay(JournalReader(str(path)))
         timeline = Timeline(Machine(small_spec(), history), history)
         try:

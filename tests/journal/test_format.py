@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rdbg.emu.inputs import InputKind
 from rdbg.errors import RdbgError
-from rdbg.journal import format as fmt
+from rdbg.journal import chunks, file_header
 from rdbg.journal.header import ImageReference
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST, POKE_KINDS, EndOfRun, EndReason, Record
@@ -25,11 +25,11 @@ from .samples import END, SPEC, header, records, u64, write
 
 @given(u64, st.integers(0, 31), st.integers(0, 2**32), u64, st.binary(max_size=300))
 def test_a_record_is_read_back(delta: int, kind: int, port: int, value: int, data: bytes) -> None:
-    built = fmt.build_record(Record(delta, kind, port, value, data), 0)
-    parsed = fmt.RecordFormat.parse(built)
+    built = chunks.build_record(Record(delta, kind, port, value, data), 0)
+    parsed = chunks.RecordFormat.parse(built)
     assert (parsed.delta, parsed.tag & 31) == (delta, kind)
     assert (parsed.port or 0, parsed.value or 0, parsed.data or b"") == (port, value, data)
-    assert fmt.RecordFormat.compile().parse(built) == parsed
+    assert chunks.RecordFormat.compile().parse(built) == parsed
 
 
 @given(records(), st.integers(0, 5), st.booleans())
@@ -83,19 +83,19 @@ def test_an_idle_run_is_small(tmp_path: Path) -> None:
 
 def test_a_million_events_open_without_parsing_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chunk = [Record(1000 * n, int(InputKind.SERIAL), data=b"x") for n in range(500)]
-    payload = [fmt.build_record(r, 1000 * max(n - 1, 0)) for n, r in enumerate(chunk)]
+    payload = [chunks.build_record(r, 1000 * max(n - 1, 0)) for n, r in enumerate(chunk)]
     with open(tmp_path / "j", "wb") as file:
-        file.write(fmt.build_header(header()))
+        file.write(file_header.build_header(header()))
         for n in range(2000):
-            file.write(fmt.build_chunk(500 * n, 500_000 * n, 500_000 * n + 499_000, 1 << InputKind.SERIAL, payload))
+            file.write(chunks.build_chunk(500 * n, 500_000 * n, 500_000 * n + 499_000, 1 << InputKind.SERIAL, payload))
     parsed: list[int] = []
-    original = fmt.parse_payload
+    original = chunks.parse_payload
 
-    def counting(chunk: fmt.Chunk, data: bytes) -> list[Record] | None:
+    def counting(chunk: chunks.Chunk, data: bytes) -> list[Record] | None:
         parsed.append(chunk.ordinal)
         return original(chunk, data)
 
-    monkeypatch.setattr(fmt, "parse_payload", counting)
+    monkeypatch.setattr(chunks, "parse_payload", counting)
     before = time.process_time()
     reader = JournalReader(str(tmp_path / "j"))
     assert time.process_time() - before < 2
@@ -112,10 +112,13 @@ def test_a_million_events_open_without_parsing_them(tmp_path: Path, monkeypatch:
         (b"", "this file is empty, not an rdbg journal"),
         (b"\x7fELF" + bytes(100), "not an rdbg journal .* give a file that rdbg recorded"),
         (b"\x89rdbgJ\n", "text-mode copy"),
-        (fmt.MAGIC, "cut off at offset 8, inside its header"),
-        (fmt.build_header(header())[:60], "cut off at offset 60, inside its header"),
-        (fmt.MAGIC + b"\x63" + fmt.build_header(header())[9:], "format version 99, and this rdbg reads version 3"),
-        (fmt.build_header(header())[:-1] + b"\xff", "header is damaged"),
+        (file_header.MAGIC, "cut off at offset 8, inside its header"),
+        (file_header.build_header(header())[:60], "cut off at offset 60, inside its header"),
+        (
+            file_header.MAGIC + b"\x63" + file_header.build_header(header())[9:],
+            "format version 99, and this rdbg reads version 3",
+        ),
+        (file_header.build_header(header())[:-1] + b"\xff", "header is damaged"),
     ],
 )
 def test_what_is_no_journal(tmp_path: Path, data: bytes, words: str) -> None:
@@ -131,7 +134,7 @@ def test_a_header_that_no_recorder_writes(tmp_path: Path, change: dict[str, int]
     """With these a replay would count alarms for ever."""
     made = header()
     machine = dataclasses.replace(made.machine, **change)
-    (tmp_path / "j").write_bytes(fmt.build_header(dataclasses.replace(made, machine=machine)))
+    (tmp_path / "j").write_bytes(file_header.build_header(dataclasses.replace(made, machine=machine)))
     with pytest.raises(RdbgError, match="malformed"):
         JournalReader(str(tmp_path / "j"))
 
@@ -149,10 +152,10 @@ def test_a_forged_chunk_is_refused(payload: bytes, count: int, first: int, last:
     """Checksums that fit do not make sense of a payload that has none: its records, or one line."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "j")
-        chunk = bytearray(fmt.build_chunk(0, first, last, 2, [payload]))
+        chunk = bytearray(chunks.build_chunk(0, first, last, 2, [payload]))
         chunk[28:32] = count.to_bytes(4, "little")
         chunk[44:48] = zlib.crc32(chunk[:44]).to_bytes(4, "little")
-        path.write_bytes(fmt.build_header(header()) + chunk)
+        path.write_bytes(file_header.build_header(header()) + chunk)
         reader = JournalReader(str(path))
         try:
             assert len(list(reader.records())) == reader.count

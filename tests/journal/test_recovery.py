@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdbg.history.history import History
-from rdbg.journal import format as fmt
+from rdbg.journal import file_header
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason, Record
 
 from .samples import header, records, write
 
-HEADER_SIZE = len(fmt.build_header(header()))
+HEADER_SIZE = len(file_header.build_header(header()))
 
 
 @settings(max_examples=6, deadline=None)
@@ -73,7 +73,7 @@ def test_any_byte_changed(made: list[Record], flush_every: int, data: st.DataObj
 def test_garbage_after_the_header(garbage: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "j")
-        path.write_bytes(fmt.build_header(header()) + garbage)
+        path.write_bytes(file_header.build_header(header()) + garbage)
         reader = JournalReader(str(path))
         assert reader.count == 0 and (reader.damage is None) == (not garbage)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdbg.errors import RdbgError
-from rdbg.journal.format import MAGIC
+from rdbg.journal.file_header import MAGIC
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import EndOfRun, EndReason, Record
 from rdbg.journal.writer import JournalWriter

@@ -1,0 +1,99 @@
+"""``rdbg debug``: GDB on a recording, or on an image that starts now."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rdbg.cli.qemu_options import parse_line
+from rdbg.cli.running import one_file, prepare, replaying
+from rdbg.elf.elf_file import is_elf
+from rdbg.host.messages import say
+from rdbg.net.tcp_address import LOOPBACK, TcpAddress
+from rdbg.session.images import read_image
+from rdbg.session.options import ImageFile
+
+_DEBUG_OWN = {
+    "gdb-program": "PROGRAM",
+    "symbols": "FILE",
+    "at": "PLACE",
+    "ex": "COMMAND",
+    "script": "FILE",
+    "batch": "",
+}
+#: GDB has the terminal.
+_HOW_TO_TYPE = (
+    "GDB shows what the guest prints; to type to it, add -serial tcp:127.0.0.1:4444,server,nowait "
+    "and say 'nc 127.0.0.1 4444' in another terminal"
+)
+
+
+def debug(words: Sequence[str]) -> int:
+    """Run the words after ``rdbg debug``; gives GDB's exit code, or 1 if something of the session failed."""
+    from rdbg.cli.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
+    from rdbg.session.session import Session, Surroundings
+
+    line = parse_line(words, own=_DEBUG_OWN, operands=True)
+    options = line.options
+    recording = None
+    if line.operands or not options.images:
+        path = one_file("debug", line.operands)
+        head = _head_of(path)
+        if is_elf(head):
+            options = replace(options, images=(*options.images, ImageFile("kernel", path)))
+        elif _is_recording(head):
+            recording = path
+            options = replaying(options, path)
+        else:
+            options = replace(options, images=(*options.images, ImageFile("bios", path)))
+    program = find_gdb(line.last("gdb-program"))
+    log = prepare(options)
+    gdb: subprocess.Popen[bytes] | None = None
+    options = replace(options, gdb=options.gdb or TcpAddress(LOOPBACK, 0), stopped=True)
+    commands = line.own.get("ex", []) + [f"source {script}" for script in line.own.get("script", [])]
+    batch = "batch" in line.own
+    symbols = line.last("symbols")
+    around = Surroundings(
+        command_line=("rdbg", "debug", *words),
+        terminal=False,
+        log=log,
+        ended=lambda: gdb is not None and gdb.poll() is not None,
+        symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
+    )
+    with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
+        session = Session(options, around)
+        try:
+            for place in line.own.get("at", []):
+                session.goto(place)
+            assert session.server is not None
+            symbols = symbols or session.write_symbols(Path(folder))
+            start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)
+            arguments = gdb_arguments(start, Path(folder))
+            if recording is None and not batch and session.console_is_shown:
+                say(_HOW_TO_TYPE)
+            gdb = start_gdb(program, arguments)
+            session.run()
+            code = exit_code(program, gdb.wait()) if recording is None or gdb.poll() is not None else 0
+        finally:
+            if gdb is not None and gdb.poll() is None:
+                gdb.terminate()
+                gdb.wait()
+            session.close()
+    return code or int(session.failed)
+
+
+def _head_of(path: str) -> bytes:
+    from rdbg.host.regular_file import open_regular
+
+    with open(open_regular(path, "it"), "rb") as file:
+        return file.read(16)
+
+
+def _is_recording(head: bytes) -> bool:
+    """Whether a file that begins so is a journal, or a packed recording, which is refused with what to do."""
+    from rdbg.journal.file_header import MAGIC, PACK_MAGIC
+
+    return head.startswith((MAGIC, PACK_MAGIC))

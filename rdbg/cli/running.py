@@ -1,0 +1,74 @@
+"""What the commands that run a machine have in common."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rdbg.errors import RdbgError, UsageError
+from rdbg.host.messages import LogOutlet, say
+from rdbg.host.outlet import Outlet
+from rdbg.session.options import RecordMode, RunOptions
+
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
+
+def run_session(options: RunOptions, command_line: tuple[str, ...]) -> int:
+    """Run what is asked for to its end, and give the exit code.
+
+    Args:
+        options: what to run.
+        command_line: the words typed, for the journal.
+
+    Raises:
+        RdbgError: it cannot be run, or a replay diverged.
+    """
+    from rdbg.session.session import Session, Surroundings  # the emulator loads only when something is to run
+
+    log = prepare(options)
+    session = Session(options, Surroundings(command_line=command_line, log=log))
+    try:
+        session.run()
+    finally:
+        session.close()
+    return session.exit_code
+
+
+def replaying(options: RunOptions, path: str) -> RunOptions:
+    """The same, of a replay of the recording at ``path``."""
+    return replace(options, icount=replace(options.icount, mode=RecordMode.REPLAY, journal=Path(path)))
+
+
+def one_file(command: str, operands: Sequence[str]) -> str:
+    """The only operand of a command.
+
+    Raises:
+        UsageError: there are more, or none, or it looks like an option.
+    """
+    if len(operands) != 1 or operands[0].startswith("-"):
+        raise UsageError(f"{command}: give one file; see rdbg {command} --help")
+    return operands[0]
+
+
+def prepare(options: RunOptions) -> Outlet | None:
+    """Say what was asked for in vain, and let loggers speak: warnings always, the subjects of -d in full. Gives the way
+    of the log, if it has one of its own."""
+    for notice in options.notices:
+        say(notice)
+    try:
+        path = options.trace_file
+        outlet: Outlet | None = Outlet(sys.stderr.fileno() if path is None else os.open(path, _LOG_FLAGS, 0o666))
+    except io.UnsupportedOperation:
+        outlet = None  # standard error is a test's, in memory
+    except OSError as error:
+        raise RdbgError(f"-D {options.trace_file}: cannot write it: {error.strerror}") from error
+    handlers = [logging.StreamHandler() if outlet is None else LogOutlet(outlet)]
+    logging.basicConfig(handlers=handlers, level=logging.WARNING)
+    for subject in options.traces:
+        logging.getLogger(f"rdbg.{subject}").setLevel(logging.DEBUG)
+    return outlet

@@ -1,0 +1,49 @@
+"""What can be asked of the records of a run, whoever has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdbg.emu.inputs import InputKind
+from rdbg.history.log import Log
+from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, Record
+
+_WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
+
+
+def inputs_at(log: Log, icount: int) -> Iterator[int]:
+    """Numbers of the inputs that stand at ``icount``, in order."""
+    ordinal = log.next_of(log.find(icount - 1), INPUT_KINDS)
+    while ordinal is not None and log.record(ordinal).icount == icount:
+        yield ordinal
+        ordinal = log.next_of(ordinal + 1, INPUT_KINDS)
+
+
+def writing_inputs(log: Log, count: int) -> Iterator[Record]:
+    """Those of the first ``count`` records that may have written memory: the debugger's writes, and resets."""
+    ordinal = log.next_of(0, _WRITING_KINDS)
+    while ordinal is not None and ordinal < count:
+        yield log.record(ordinal)
+        ordinal = log.next_of(ordinal + 1, _WRITING_KINDS)
+
+
+def digest_at(log: Log, icount: int) -> bytes | None:
+    """The digest at ``icount``, unless an input at the same place came after it."""
+    for ordinal in range(log.find(icount) - 1, -1, -1):
+        record = log.record(ordinal)
+        if record.icount != icount or record.kind in INPUT_KINDS:
+            return None
+        if record.kind == KIND_DIGEST:
+            return record.data
+    return None
+
+
+def next_digest(log: Log, icount: int) -> int | None:
+    """Position of the first digest after ``icount`` that `digest_at` gives, or None."""
+    ordinal = log.next_of(log.find(icount), DIGEST_KINDS)
+    while ordinal is not None:
+        position = log.record(ordinal).icount
+        if digest_at(log, position) is not None:
+            return position
+        ordinal = log.next_of(log.find(position), DIGEST_KINDS)
+    return None
