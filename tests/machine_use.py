@@ -20,7 +20,7 @@ def use(machine: Machine, instructions: int) -> None:
     machine.step()
     for register in machine.registers():
         machine.read_register(register.number)
-    machine.reports()["tlb"]()
+    machine.reports()["tlb"].make()
     machine.digest()
     for address in range(0, 1 << 32, 1 << 28):
         machine.read_memory(address, 8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgpack
@@ -27,6 +27,7 @@ from rdbg.emu.machine_api import (
     OutputSink,
     PageRows,
     RegisterInfo,
+    Report,
     RunRequest,
     RunStop,
     ScanHit,
@@ -823,9 +824,12 @@ class Machine:
         """RAM, ROM and flash as kernel-mode code sees them."""
         return memory_areas(self.board.memory_map)
 
-    def reports(self) -> Mapping[str, Callable[[], str]]:
+    def reports(self) -> Mapping[str, Report]:
         """The TLB in words."""
-        return {"tlb": lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)}
+        entries = Report(
+            "what the TLB translates now", lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)
+        )
+        return {"tlb": entries}
 
 
 def _last(address: int, length: int) -> int:

@@ -307,6 +307,19 @@ class MemoryArea:
     block_size: int = 0
 
 
+@dataclass(frozen=True)
+class Report:
+    """A table of the architecture that a user may want to read.
+
+    Args:
+        help: what it shows, in a phrase.
+        make: gives it in words.
+    """
+
+    help: str
+    make: Callable[[], str]
+
+
 class MachineApi(Protocol):
     """A whole computer at one position."""
 
@@ -452,8 +465,8 @@ class MachineApi(Protocol):
 
     def memory_areas(self) -> Sequence[MemoryArea]: ...
 
-    def reports(self) -> Mapping[str, Callable[[], str]]:
-        """Tables of this architecture that a user may want to read, in words: name (``tlb``) -> maker."""
+    def reports(self) -> Mapping[str, Report]:
+        """Tables of this architecture that a user may want to read, by name (``tlb``)."""
 
 
 class OutputSink(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rdbg.monitor import interpreter
 from rdbg.monitor.command import STALE, MonitorContext
@@ -18,11 +18,15 @@ class MonitorDesk:
     Args:
         consoles: where lines come from, and answers go to.
         context: what commands work on.
+        leaving: whether a command has ended the run.
     """
 
-    def __init__(self, consoles: Sequence[MonitorConsole], context: MonitorContext) -> None:
+    def __init__(
+        self, consoles: Sequence[MonitorConsole], context: MonitorContext, leaving: Callable[[], bool]
+    ) -> None:
         self._consoles = consoles
         self._context = context
+        self._leaving = leaving
 
     @property
     def waiting(self) -> bool:
@@ -32,25 +36,28 @@ class MonitorDesk:
     def obey(self) -> None:
         """Obey all lines; to be called while the guest stands."""
         for console in self._consoles:
-            while (line := console.next_line()) is not None:
+            while not self._leaving() and (line := console.next_line()) is not None:
                 if self._context.control.attached and _name(line) in _MOVING:
                     console.answer("GDB is connected: use its monitor command, so that it looks again\n")
                 else:
-                    console.answer(interpreter.run(self._context, line).replace(STALE, ""))
+                    self._answer(console, interpreter.run(self._context, line).replace(STALE, ""))
 
     def obey_while_gdb_moves(self) -> bool:
         """Answer all lines while a GDB has let the guest go; whether one of them wants it to stand."""
         stop = False
         for console in self._consoles:
-            while (line := console.next_line()) is not None:
+            while not self._leaving() and (line := console.next_line()) is not None:
                 if _name(line) in ("stop", "quit"):
                     stop = True
-                    console.answer(interpreter.run(self._context, line))
+                    self._answer(console, interpreter.run(self._context, line))
                 elif line.split() == ["info", "status"]:
                     console.answer("VM status: running\n")
                 else:
                     console.answer("GDB has let the guest run: 'stop' interrupts it\n" if line.strip() else "")
         return stop
+
+    def _answer(self, console: MonitorConsole, text: str) -> None:
+        console.answer(text, last=self._leaving())
 
 
 def _name(line: str) -> str:

@@ -20,7 +20,7 @@ def _info(context: MonitorContext, arguments: list[str]) -> str:
         raise UsageError(f"usage: info TOPIC; topics: {topics}")
     no_arguments(arguments[1:], f"info {arguments[0]}")
     if arguments[0] in reports:
-        return reports[arguments[0]]()
+        return reports[arguments[0]].make()
     topic = INFO_TOPICS.get(arguments[0])
     if topic is None:
         raise UsageError(f"unknown topic: 'info {arguments[0]}'; topics: {topics}")

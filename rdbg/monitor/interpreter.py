@@ -47,20 +47,24 @@ def _meant(word: str) -> str:
 
 def _help(context: MonitorContext, arguments: list[str]) -> str:
     if not arguments:
-        return _listing(COMMANDS) + "\n'monitor help info' lists what info can show.\n"
+        return _listing(_usages(COMMANDS)) + "\n'monitor help info' lists what info can show.\n"
     name = one_argument(arguments, "help [COMMAND]")
     if name == "info":
         reports = context.timeline.machine.reports()
-        return _listing(INFO_TOPICS) + "".join(f"info {name}\n" for name in reports)
+        return _listing(_usages(INFO_TOPICS) | {f"info {topic}": report.help for topic, report in reports.items()})
     command = COMMANDS.get(name)
     if command is None:
         raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
     return f"{command.usage} -- {command.help}\n"
 
 
-def _listing(commands: dict[str, MonitorCommand]) -> str:
-    width = max(len(command.usage) for command in commands.values())
-    return "".join(f"{command.usage:<{width}}  {command.help}\n" for command in commands.values())
+def _usages(commands: dict[str, MonitorCommand]) -> dict[str, str]:
+    return {command.usage: command.help for command in commands.values()}
+
+
+def _listing(usages: dict[str, str]) -> str:
+    width = max(map(len, usages))
+    return "".join(f"{usage:<{width}}  {phrase}\n" for usage, phrase in usages.items())
 
 
 def _quit(context: MonitorContext, arguments: list[str]) -> str:

@@ -19,6 +19,9 @@ _HTTP_REQUEST = re.compile(rb"[!-~]+ [!-~]+ HTTP/[0-9]")
 _HTTP_METHODS = frozenset(b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH".split())
 #: RFC 8489 section 5; over TCP a length of two bytes may stand before the request (RFC 4571).
 _STUN_COOKIE = b"\x21\x12\xa4\x42"
+_STUN_DECIDED = 10
+#: A handshake record of TLS (RFC 8446 section 5.1).
+_TLS = b"\x16\x03"
 
 _log = logging.getLogger("rdbg.listener")
 
@@ -59,11 +62,19 @@ def foreign(first: bytes) -> str | None:
     method, _, target = first.partition(b" ")
     if (method in _HTTP_METHODS and target[:1] in (b"/", b"*")) or _HTTP_REQUEST.match(first):
         return "an HTTP request"
-    if first.startswith(b"\x16\x03"):
+    if first.startswith(_TLS):
         return "a TLS handshake"
     if first[4:8] == _STUN_COOKIE or first[6:10] == _STUN_COOKIE:
         return "a STUN request"
     return None
+
+
+def may_become_foreign(first: bytes) -> bool:
+    """Whether so few bytes have come that more of them may make a web page's request of it: some bytes decide, and they
+    come at once. What `foreign` names already is none."""
+    if first[:1] == b"\0":
+        return len(first) < _STUN_DECIDED
+    return bool(first) and (first == _TLS[:1] or any((method + b" ").startswith(first) for method in _HTTP_METHODS))
 
 
 class Listener:

@@ -23,6 +23,10 @@ class SerialBackend(ABC):
         """What has come for the guest; called when a read handle announced something."""
         return b""
 
+    def overdue(self) -> bytes:
+        """What has come for the guest and was held back, and need not be any longer; asked often."""
+        return b""
+
     def take_arrival(self) -> bool:
         """Whether somebody has come to this end since the last call."""
         return False

@@ -60,9 +60,9 @@ class MonitorConsole:
         """Whether there is one."""
         return bool(self._lines)
 
-    def answer(self, text: str) -> None:
-        """Show what a line led to, and ask for the next."""
-        self._show(text + PROMPT)
+    def answer(self, text: str, last: bool = False) -> None:
+        """Show what a line led to, and ask for the next, unless it was the ``last``."""
+        self._show(text if last else text + PROMPT)
 
     def _end_line(self) -> None:
         self._echoed(b"\r\n")

@@ -138,6 +138,9 @@ class SerialPorts:
             asked: whether the guest waits for something typed at its console.
             timeout: how long to wait for something to happen, in seconds.
         """
+        for at, backend in enumerate(self._backends):
+            if held := backend.overdue():
+                self._pass_on(at, held, receive, asked)
         readers = {
             handle: number
             for number, backend in enumerate(self._backends)
@@ -153,18 +156,24 @@ class SerialPorts:
             if number is not None:
                 data, breaks = self._backends[number].receive(), self._backends[number].take_breaks()
                 arrived = self._backends[number].take_arrival()
-                if number in self._consoles:
-                    if arrived:
-                        self._consoles[number].greet()
-                    self._consoles[number].typed(data)
-                    continue
-                if breaks:
+                if arrived and number in self._consoles:
+                    self._consoles[number].greet()
+                if breaks and number not in self._consoles:
                     receive(self._ports[number], b"", breaks)
                 if data:
-                    receive(self._typed_to(number, asked), data, 0)
+                    self._pass_on(number, data, receive, asked)
         if writable:
             for backend in self._backends:
                 backend.flush()
+
+    def _pass_on(
+        self, number: int, data: bytes, receive: Callable[[int, bytes, int], None], asked: Callable[[], bool]
+    ) -> None:
+        """Give what came at a back end to whom it is for."""
+        if number in self._consoles:
+            self._consoles[number].typed(data)
+        else:
+            receive(self._typed_to(number, asked), data, 0)
 
     def _typed_to(self, number: int, asked: Callable[[], bool]) -> int:
         """Which port it is for what comes at a back end now."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from typing import Protocol
 
-from rdbg.net.listener import foreign
+from rdbg.net.listener import foreign, may_become_foreign
 from rdbg.serial.backend import CONGESTION_BYTES, SerialBackend
 
 _log = logging.getLogger("rdbg.serial")
+
+#: A client's first bytes wait so long, in seconds, for those that tell what it is; what a browser sends comes at once,
+#: and a person hardly notices.
+_PATIENCE = 0.2
 
 
 class Door(Protocol):
@@ -37,7 +42,9 @@ class SocketSerial(SerialBackend):
         self._pending = bytearray()
         self._waiting = wait
         self._was_waited_for = False  # the guest may not start without this client
-        self._fresh = False  # a client of the listening socket has said nothing yet
+        self._fresh = False  # it is not yet clear what a client of the listening socket is
+        self._held = b""  # what it has said meanwhile
+        self._held_since = 0.0
         self._arrived = False
         if peer is not None:
             self._welcome(peer)
@@ -63,14 +70,31 @@ class SocketSerial(SerialBackend):
             return b""
         except OSError:
             data = b""
-        if self._fresh and (stranger := foreign(data)) is not None:
+        if not self._fresh:
+            if not data:
+                self._hang_up()
+            return data
+        first = self._held + data
+        if (stranger := foreign(first)) is not None:
             _log.warning("serial port: dropped a client that sent %s, as a web page can", stranger)
-            data = b""
             self._waiting = self._was_waited_for  # it was not the one
-        self._fresh = False
+            self._hang_up()
+            return b""
+        if data and may_become_foreign(first):
+            self._held_since = self._held_since if self._held else time.monotonic()
+            self._held = first
+            return b""
+        self._fresh, self._held = False, b""
         if not data:
             self._hang_up()
-        return data
+        return first
+
+    def overdue(self) -> bytes:
+        """The first bytes of a client that has not sent what would make it a stranger."""
+        if not self._held or time.monotonic() - self._held_since < _PATIENCE:
+            return b""
+        held, self._held, self._fresh = self._held, b"", False
+        return held
 
     def take_arrival(self) -> bool:
         """Whether somebody has connected since the last call."""
@@ -131,4 +155,5 @@ class SocketSerial(SerialBackend):
         if self._peer is not None:
             self._peer.close()
             self._peer = None
+        self._held = b""
         self._pending.clear()

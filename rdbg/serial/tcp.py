@@ -76,6 +76,10 @@ class TelnetSerial(TcpSerial):
         """Accept a client, or take what it sent, without its negotiation."""
         return bytes(byte for byte in super().receive() if self._is_data(byte))
 
+    def overdue(self) -> bytes:
+        """What was held back, without the client's negotiation."""
+        return bytes(byte for byte in super().overdue() if self._is_data(byte))
+
     def take_breaks(self) -> int:
         """How often the client sent a break."""
         breaks, self._breaks = self._breaks, 0

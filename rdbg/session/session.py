@@ -81,6 +81,8 @@ class Session:
         self._pid_file: PidFile | None = None
         self._leaving = False
         self._guest_exit: int | None = None
+        self._unfinished = False  # this is a replay that is there to be run to its end, and is not there
+        self._signal: int | None = None  # that ended it before
         self.server: GdbServer | None = None
         try:
             self._set_up()
@@ -95,9 +97,14 @@ class Session:
 
     @property
     def exit_code(self) -> int:
-        """For the shell, after `close`: 1 if anything went wrong, else what the guest gave if the run has ended where
-        the guest ended it, of which a process can give the lowest 8 bits; else 0."""
-        return 1 if self.failed else (self._guest_exit or 0) & 0xFF
+        """For the shell, after `close`: 1 if anything went wrong; 128 and the signal's number if that ended a replay
+        before its end; what the guest gave if the run has ended where the guest ended it, of which a process can give
+        the lowest 8 bits; else 0."""
+        if self.failed:
+            return 1
+        if self._signal is not None:
+            return 128 + self._signal
+        return (self._guest_exit or 0) & 0xFF
 
     def run(self) -> None:
         """Drive the run to its end. What goes wrong beside it (the disk is full, so that a recording breaks off) lets
@@ -109,6 +116,7 @@ class Session:
         outside, server, timeline = self._outside, self.server, self.timeline
         assert outside is not None
         told = False
+        self._unfinished = self._replayed is not None and server is None
         while not self._look_outside() and not (server is not None and server.quit_wanted):
             self._desk.obey()
             if self._leaving:
@@ -123,6 +131,7 @@ class Session:
                 if standing and not stays:
                     while outside.congested and not self._look_outside():
                         outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
+                    self._unfinished = False
                     if self._replayed is not None:
                         self._tell_agreement(self._replayed)
                     break
@@ -161,6 +170,8 @@ class Session:
         self._note_troubles()
         if self._outside is not None:
             self._guest_exit = self.timeline.exit_code
+        shortfall = self._shortfall()
+        self._unfinished = False
         try:
             if self._recording is not None or self._replayed is not None:
                 self.timeline.close()
@@ -169,6 +180,9 @@ class Session:
             self._release()
         if signal is not None:
             say(f"terminating on signal {signal}")
+        if shortfall is not None:
+            self._signal = signal
+            say(shortfall)
         if recording is not None:
             recording.store.close()
             self._note_troubles(ending=True)
@@ -240,7 +254,7 @@ class Session:
         program = read_elf(elf) if elf is not None else None
         symbols = SymbolTable(program, machine.read_memory)
         monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
-        self._desk = MonitorDesk(outside.consoles, monitors)
+        self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
         if options.gdb is not None:
             self.server = GdbServer(
                 self.timeline,
@@ -337,6 +351,16 @@ class Session:
         digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
         outcome = digests if count else "it has no state digest to compare with"
         say(f"replayed {self.timeline.end - self.timeline.start} instructions of {replayed.path}: {outcome}")
+
+    def _shortfall(self) -> str | None:
+        """How far a replay has come that was to be run to its end; None: it is there, or this is none."""
+        if self._replayed is None or not self._unfinished or self.timeline.diverged:
+            return None
+        timeline = self.timeline
+        count = timeline.compared
+        digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
+        done, length = timeline.position - timeline.start, timeline.end - timeline.start
+        return f"replayed {done} of the {length} instructions of {self._replayed.path}, not to its end: {digests}"
 
     def _tell_end(self) -> None:
         code = self.timeline.exit_code

@@ -120,6 +120,7 @@ def test_on_the_terminal() -> None:
     )
     assert done.returncode == 0 and b"VM status: paused (prelaunch)" in done.stdout
     assert b"at icount 0" in done.stdout and done.stdout.startswith(b"rdbg ")
+    assert done.stdout.endswith(b"can be replayed\r\n"), "a prompt after the end"
 
 
 def test_one_terminal_is_not_for_two() -> None:

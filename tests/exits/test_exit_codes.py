@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import rdbg, rdbg_here, start
+from tests.cli.command import TANK, rdbg, rdbg_here, start
 from tests.gdb.driver import Gdb
 from tests.processes import free_port, served
 
@@ -114,6 +116,24 @@ def test_no_shutdown_stays_until_the_user_ends_it(machine: list[str], words: lis
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == SUM
     process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_a_signal_ends_says_how_far_it_came(number: int, tmp_path: Path) -> None:
+    made, fifo = tmp_path / "rec", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    rdbg("record", "-o", made, "--", "-kernel", TANK, "-serial", "null")
+    process = start("replay", made, "-serial", f"file:{fifo}", "-monitor", "stdio")  # waits for a reader of the FIFO
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(b"info status\n")
+    process.stdin.flush()
+    while b"VM status" not in process.stdout.readline():
+        pass
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 128 + number, said
+    told = rf"replayed 0 of the \d+ instructions of {made}, not to its end: no state digest was compared"
+    assert re.search(told, said), said
 
 
 def test_an_unknown_action_is_named() -> None:

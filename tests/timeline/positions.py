@@ -55,7 +55,7 @@ def look(machine: Machine) -> None:
         machine.read_memory(address, 64)
     machine.translate(0x00101000)
     for report in machine.reports().values():
-        report()
+        report.make()
 
 
 class Trial:
