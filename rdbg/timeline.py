@@ -13,22 +13,24 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.navigation.branches import SCRATCH, Branches, BranchSnapshot
+from rdbg.navigation.bookmarks import Bookmarks
+from rdbg.navigation.branches import Branches
 from rdbg.navigation.forward import Forward
+from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
 from rdbg.navigation.questions import QuestionInterrupted, last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.scratch import Moment, Scratch
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
 from rdbg.navigation.step_back import StepBack
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
-from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, Moment
+from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, branch_summaries, checkpoint_summary
 from rdbg.navigation.traveller import Traveller
 from rdbg.navigation.writes import LastWrite, Order
-from rdbg.store.snapshot import check_name
 from rdbg.store.snapshot_store import SnapshotStore
 
 __all__ = [
@@ -99,6 +101,9 @@ class Timeline:
         self._traveller = Traveller(self._replayer)
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
+        self._scratch = Scratch(self._branches, self._traveller, self._replayer)
+        self._named = NamedSnapshots(self._branches)
+        self._bookmarks = Bookmarks(self.places, self._stored)
         self._initial = initial_snapshot
         self._budget = snapshot_budget
         self._periodic: PeriodicSnapshots | None = None
@@ -195,16 +200,7 @@ class Timeline:
 
     def checkpoints(self) -> CheckpointSummary:
         """What there is to go back by."""
-        keeper = self._keeper
-        return CheckpointSummary(
-            tuple(checkpoint.position for checkpoint in keeper.checkpoints),
-            tuple(keeper.costs()),
-            tuple(self._stored.positions),
-            keeper.bytes_used,
-            keeper.memory_limit,
-            len(keeper.index),
-            keeper.index.nbytes,
-        )
+        return checkpoint_summary(self._keeper, self._stored)
 
     # --- forward ---------------------------------------------------------------------------
     def step(self, conditions: StopConditions = _NOTHING, passes: bool = False) -> Stop:
@@ -290,7 +286,7 @@ class Timeline:
             BREAKPOINT in a handler; HISTORY_START if there is nothing before; INTERRUPTED.
         """
         end = StepBack(self._traveller, self._replayer).run(self._resolved(conditions), interrupted, stood)
-        self._leave_scratch_behind()
+        self._scratch.leave_behind()
         return self._stop(end.reason, end.watch)
 
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
@@ -306,10 +302,10 @@ class Timeline:
             return self._stop(StopReason.INTERRUPTED)
         if found is None:
             self._traveller.go(self.start)
-            self._leave_scratch_behind()
+            self._scratch.leave_behind()
             return self._stop(StopReason.HISTORY_START)
         self._traveller.go(found.position)
-        self._leave_scratch_behind()
+        self._scratch.leave_behind()
         if found.watch is None:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
@@ -361,20 +357,11 @@ class Timeline:
     @property
     def on_scratch(self) -> bool:
         """Whether the machine is on the branch that a write in the past has made."""
-        return self._branches.current.name == SCRATCH
+        return self._scratch.active
 
     def branches(self) -> list[BranchSummary]:
         """All branches."""
-        return [
-            BranchSummary(
-                branch.name,
-                branch.parent.name if branch.parent is not None else "",
-                branch.fork,
-                self.end if branch is self._branches.current else branch.history.end,
-                branch is self._branches.current,
-            )
-            for branch in self._branches.list()
-        ]
+        return branch_summaries(self._branches, self.end)
 
     def branch(self, name: str) -> None:
         """Let the run go on from here another way, under a name: live, in memory. The old future stays reachable.
@@ -391,7 +378,7 @@ class Timeline:
 
     def scratch(self) -> None:
         """Make a branch here for writes that are not meant to last: it is dropped when the user moves away from it."""
-        self._branches.fork(SCRATCH)
+        self._scratch.begin()
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
         """Go to another branch, to where one stood there last.
@@ -408,42 +395,15 @@ class Timeline:
 
     def drop_scratch(self) -> bool:
         """Go back from a scratch branch to the moment where it began, and forget it. False: the machine is on none."""
-        scratch = self._branches.current
-        if not self.on_scratch or scratch.parent is None:
-            return False
-        self._branches.switch(scratch.parent)
-        self._branches.drop(scratch)
-        self._traveller.go(scratch.fork)
-        return True
-
-    def _leave_scratch_behind(self) -> None:
-        """Going back to before a scratch branch's first moment leaves it."""
-        scratch, here = self._branches.current, self.position
-        if self.on_scratch and scratch.parent is not None and here < scratch.fork:
-            self._branches.switch(scratch.parent)
-            self._branches.drop(scratch)
-            self._traveller.go(here)
+        return self._scratch.drop()
 
     def moment(self) -> Moment | None:
         """This moment of a scratch branch, for `come_back`; None: the machine is on none."""
-        if not self.on_scratch:
-            return None
-        entered = self.history.entered(self.position)
-        return Moment(self._branches.current, self.position, self.history.entered_records, entered)
+        return self._scratch.moment()
 
     def come_back(self, moment: Moment) -> bool:
         """Undo all that happened on the scratch branch since a moment of it. False: it is gone."""
-        scratch = self._branches.current
-        if scratch is not moment.branch:
-            return False
-        if (moment.position, moment.entered) == (scratch.fork, scratch.entered):
-            return self.drop_scratch()
-        self._keeper.sync()
-        self._keeper.release(self._keeper.detach(moment.position, moment.entered))
-        scratch.history.rewind(moment.position, moment.records)
-        self._replayer.restore(self._replayer.latest(moment.position))
-        self._traveller.go(moment.position)
-        return True
+        return self._scratch.come_back(moment)
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
@@ -529,22 +489,11 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name, its moment is not in this run, or it is damaged.
         """
-        found = self._find_snapshot(name)
-        snapshot = found.snapshot
-        if not found.here:
-            raise RdbgError(
-                f"snapshot '{name}' is of icount {snapshot.position} on branch '{found.branch.name}', which is not in "
-                f"the past of this one; 'monitor switch {found.branch.name}' goes there"
-            )
-        if not self.start <= snapshot.position <= self.end:
-            raise RdbgError(
-                f"snapshot '{name}' is of icount {snapshot.position}, which is not in this run "
-                f"({self.start} to {self.end})"
-            )
+        found = self._named.restorable(name, self.start, self.end)
         here = self.position
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
         try:
-            found.branch.snapshots.restore(snapshot, self._replayer)
+            found.branch.snapshots.restore(found.snapshot, self._replayer)
         except RdbgError:
             self._traveller.go(here)
             raise
@@ -557,34 +506,22 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name.
         """
-        found = self._find_snapshot(name)
+        found = self._named.find(name)
         found.branch.snapshots.delete(found.snapshot)
 
     def snapshots(self) -> list[Snapshot]:
         """The named snapshots whose moment is in this run, by position: those made on this branch, and others' in the
         past that it shares with them. Of two of one name its own counts."""
-        found: dict[str, Snapshot] = {}
-        for each in self._branches.snapshots():
-            if each.here:
-                found.setdefault(each.snapshot.name, each.snapshot)
-        return sorted(found.values(), key=lambda snapshot: (snapshot.position, snapshot.name))
+        return self._named.here()
 
     def snapshots_elsewhere(self) -> list[tuple[str, Snapshot]]:
         """The named snapshots whose moment is on other branches alone, with the branch's name."""
-        return [(each.branch.name, each.snapshot) for each in self._branches.snapshots() if not each.here]
-
-    def _find_snapshot(self, name: str) -> BranchSnapshot:
-        named = [each for each in self._branches.snapshots() if each.snapshot.name == name]
-        if not named:
-            known = ", ".join(sorted({each.snapshot.name for each in self._branches.snapshots()})) or "none"
-            raise RdbgError(f"there is no snapshot '{name}'; there are: {known}")
-        return next((each for each in named if each.here), named[0])
+        return self._named.elsewhere()
 
     # --- bookmarks ---------------------------------------------------------------------------
     def bookmarks(self) -> dict[str, int]:
         """Named positions: name -> icount. Those of a recording are kept with it."""
-        store = self._stored.store
-        return {**self.places.bookmarks, **(store.notes.bookmarks() if store is not None else {})}
+        return self._bookmarks.all()
 
     def set_bookmark(self, name: str) -> None:
         """Give this position a name, in place of an older one of that name.
@@ -596,13 +533,8 @@ class Timeline:
             UsageError: the name cannot be one.
             RdbgError: the store cannot be written.
         """
-        check_name(name)
-        store = self._stored.store
         on_main = self._branches.current is self._branches.main
-        if store is not None and store.writable and on_main and self._synced():
-            store.notes.put_bookmark(name, self.position)
-        else:
-            self.places.bookmarks[name] = self.position
+        self._bookmarks.put(name, self.position, lambda: on_main and self._synced())
 
     def _synced(self) -> bool:
         """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain.
@@ -624,12 +556,7 @@ class Timeline:
         Raises:
             RdbgError: there is none of that name, or the store cannot be written.
         """
-        store = self._stored.store
-        if name not in self.bookmarks():
-            known = ", ".join(sorted(self.bookmarks())) or "none"
-            raise RdbgError(f"there is no bookmark '{name}'; there are: {known}")
-        if self.places.bookmarks.pop(name, None) is None and store is not None:
-            store.notes.delete_bookmark(name)
+        self._bookmarks.delete(name)
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.navigation.branches import Branch
+from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.navigation.branches import Branches
+from rdbg.navigation.stored import StoredStates
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,33 @@ class BranchSummary:
     current: bool
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A moment of a scratch branch, to come back to; see `Timeline.moment`."""
+def checkpoint_summary(keeper: CheckpointKeeper, stored: StoredStates) -> CheckpointSummary:
+    """What there is to go back by."""
+    return CheckpointSummary(
+        tuple(checkpoint.position for checkpoint in keeper.checkpoints),
+        tuple(keeper.costs()),
+        tuple(stored.positions),
+        keeper.bytes_used,
+        keeper.memory_limit,
+        len(keeper.index),
+        keeper.index.nbytes,
+    )
 
-    branch: Branch
-    position: int
-    records: int
-    entered: int
+
+def branch_summaries(branches: Branches, end: int) -> list[BranchSummary]:
+    """All branches.
+
+    Args:
+        branches: of the run.
+        end: last position of the one at hand.
+    """
+    return [
+        BranchSummary(
+            branch.name,
+            branch.parent.name if branch.parent is not None else "",
+            branch.fork,
+            end if branch is branches.current else branch.history.end,
+            branch is branches.current,
+        )
+        for branch in branches.list()
+    ]
