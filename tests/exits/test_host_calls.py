@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.inputs import InputEvent, InputKind, NoInputs
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.emu.semihosting import CONSOLE
@@ -22,7 +22,7 @@ OPEN, READ, WRITE, UNLINK, STATUS, ARGUMENT, LOG, ASSERT, LINK = 2, 4, 5, 7, 8, 
 CALLS_GUEST = Path(__file__).parent / "guest" / "calls-el.elf"
 
 
-class Typing:
+class Typing(NoInputs):
     """Types a text whenever the guest waits for it, and remembers where it went in."""
 
     def __init__(self, text: bytes, recorded: list[InputEvent] | None = None) -> None:
