@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.recorder import Somebody, echo_guest, examine, live
+from tests.emu.guests import serial_reader
+from tests.soak.recorder import Somebody, examine, live
 
 KILLS = 13  #: of each sort
 MOST_LIFE = 1.2  #: seconds
@@ -17,7 +18,7 @@ MOST_LOST = 3.0
 
 @pytest.mark.parametrize("who", [Somebody.TYPIST, Somebody.DEBUGGER])
 def test_nothing_confirmed_is_lost(tmp_path: Path, who: Somebody) -> None:
-    (tmp_path / "echo.elf").write_bytes(echo_guest())
+    (tmp_path / "echo.elf").write_bytes(serial_reader(echo=True))
     machine = ["-m", "16", "-kernel", str(tmp_path / "echo.elf")]
     for number in range(KILLS):
         dice = random.Random(1000 + number)

@@ -9,6 +9,7 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
 from rdbg.emu.spec import Image, MachineSpec, Semihosting
+from tests.emu.images import elf
 
 CODE = 0x80100000
 HANDLER = 0x80000180
@@ -99,6 +100,37 @@ def machine_with(
     machine.apply(InputEvent(0, InputKind.POKE_REGISTER, STATUS, status))
     machine.apply(InputEvent(0, InputKind.POKE_REGISTER, PC, at))
     return machine
+
+
+#: Where `serial_reader` keeps what it reads.
+KEPT = 0x80200000
+
+
+def serial_reader(echo: bool = False, fifo: bool = False) -> bytes:
+    """An executable for Malta that keeps all that its serial port gives it, one byte after another from KEPT on. Four
+    words in, the port is ready.
+
+    Args:
+        echo: sends each byte back.
+        fifo: the port's FIFOs are on.
+    """
+    send = [i_type(0x28, 9, 8, 0x3F8)] if echo else []
+    code = [
+        lui(9, 0xB800),
+        addiu(8, 0, int(fifo)),
+        i_type(0x28, 9, 8, 0x3FA),  # sb: FIFO control
+        lui(10, KEPT >> 16),
+        i_type(0x24, 9, 8, 0x3FD),  # lbu: line status
+        0x31080001,  # andi $8, $8, 1
+        beq(8, 0, -3),
+        NOP,
+        i_type(0x24, 9, 8, 0x3F8),  # lbu: the byte
+        *send,
+        i_type(0x28, 10, 8, 0),
+        beq(0, 0, -7 - len(send)),
+        addiu(10, 10, 1),
+    ]
+    return elf(data=struct.pack(f"<{len(code)}I", *code))
 
 
 def poke_words(machine: Machine, address: int, words: list[int]) -> None:

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from pygdbmi.gdbcontroller import GdbController
 from tests.processes import spawn
 
 SERVE = Path(__file__).with_name("serve_guest.py")
+GUESTS = Path(__file__).with_name("guest")
 _STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next|finish|until|run|starti)\b")
 
 
@@ -134,3 +136,21 @@ class Gdb:
     def forget(self) -> None:
         """Make GDB read registers and memory again."""
         self.run("maintenance flush register-cache")
+
+
+@contextmanager
+def debugged(program: str, name: str, order: str, run: int, *options: str) -> Iterator[Gdb]:
+    """GDB, connected to a guest of `GUESTS` that has run.
+
+    Args:
+        program: which GDB.
+        name: the guest's.
+        order: its byte order, el or eb.
+        run: instructions that it has run.
+        options: of serve_guest.py.
+    """
+    elf = GUESTS / f"{name}-{order}.elf"
+    endian = ["--big-endian"] if order == "eb" else []
+    with Guest("kernel", str(elf), "--run", str(run), *options, *endian) as guest, Gdb(program, elf) as gdb:
+        gdb.connect(guest.port)
+        yield gdb

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_stops import HERE, order
-
-__all__ = ["order"]
+from tests.gdb.driver import Gdb, debugged
 
 RUN = 6000
 
@@ -18,10 +14,7 @@ RUN = 6000
 @pytest.fixture
 def gdb(gdb_program: str, order: str) -> Iterator[Gdb]:
     """At the live end of a loop of three lines that a timer interrupts every 150 instructions."""
-    elf: Path = HERE / f"ticks-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", str(RUN), *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "ticks", order, RUN) as gdb:
         gdb.run("tbreak ticks.c:26")  # not in the handler
         gdb.run("continue")
         yield gdb

@@ -22,11 +22,6 @@ def says(answer: object, words: tuple[str, ...]) -> bool:
     return any(word in answer for word in words)  # type: ignore[operator]
 
 
-@pytest.fixture(params=["el", "eb"])
-def order(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def elf(order: str) -> Path:
     return HERE / f"counter-{order}.elf"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.gdb.driver import Gdb, Guest
+from tests.gdb.driver import Gdb, debugged
 
-HERE = Path(__file__).parent / "guest"
 ROUNDS = 20
 SCRATCH = "*(unsigned char *) 0xb80003ff"  # of the serial port
 WATCH_REASONS = {
@@ -19,17 +17,9 @@ WATCH_REASONS = {
 }
 
 
-@pytest.fixture(params=["el", "eb"])
-def order(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def gdb(gdb_program: str, order: str) -> Iterator[Gdb]:
-    elf = HERE / f"stops-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", "2000", "--finish", *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "stops", order, 2000, "--finish") as gdb:
         yield gdb
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_stops import HERE, WATCH_REASONS, WATCHED, at, order, stops
-
-__all__ = ["order"]
+from tests.gdb.driver import Gdb, debugged
+from tests.gdb.test_stops import WATCH_REASONS, WATCHED, at, stops
 
 HIT = "breakpoint-hit"
 WATCH, READ = WATCH_REASONS["watch"], WATCH_REASONS["rwatch"]
@@ -21,10 +18,7 @@ NEVER = "if $s2 == 123456789"
 @pytest.fixture
 def gdb(gdb_program: str, order: str) -> Iterator[Gdb]:
     """Standing at the start of the third round; the guest has run all of them."""
-    elf: Path = HERE / f"stops-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", "2000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "stops", order, 2000) as gdb:
         gdb.run("monitor goto start")
         gdb.forget()
         gdb.run("break *&round if $s2 == 2")
@@ -47,10 +41,7 @@ def test_steps_over_three_watched_stores_show_each(gdb: Gdb, command: str) -> No
 @pytest.mark.parametrize("command", ["next", "step"])
 def test_lines_that_write_what_is_watched(gdb_program: str, order: str, command: str) -> None:
     """Steps from line to line, into the function that writes or over its call."""
-    elf: Path = HERE / f"counter-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", "2000", "--finish", *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "counter", order, 2000, "--finish") as gdb:
         gdb.run("monitor goto start")
         gdb.forget()
         gdb.run("tbreak work")
@@ -138,10 +129,7 @@ def test_jump_to_a_breakpoint_stops_there(gdb: Gdb) -> None:
 @pytest.mark.parametrize("command", ["reverse-continue", "continue"])
 def test_one_ctrl_c_ends_a_search_whose_condition_gdb_evaluates(gdb_program: str, order: str, command: str) -> None:
     """It mostly comes while the guest stands, for GDB to look at another hit."""
-    elf: Path = HERE / f"counter-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", "1000000", *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "counter", order, 1_000_000) as gdb:
         gdb.run("watch count if count == 7")
         for pause in (0.11, 0.2, 0.33, 0.07, 0.15):
             gdb.send(command)

@@ -8,25 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.gdb.driver import Gdb, Guest
+from tests.gdb.driver import Gdb, debugged
 from tests.gdb.test_guest import START_WORDS, says
 
-HERE = Path(__file__).parent / "guest"
 WORD, FLASH, UART = 0x80200040, 0xBE080000, 0xB80003F8
 RUN = 2000
 
 
-@pytest.fixture(params=["el", "eb"])
-def order(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def gdb(gdb_program: str, order: str) -> Iterator[Gdb]:
-    elf = HERE / f"aliases-{order}.elf"
-    endian = ["--big-endian"] if order == "eb" else []
-    with Guest("kernel", str(elf), "--run", str(RUN), *endian) as guest, Gdb(gdb_program, elf) as gdb:
-        gdb.connect(guest.port)
+    with debugged(gdb_program, "aliases", order, RUN) as gdb:
         yield gdb
 
 

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import LINUX
+from tests.emu.guests import serial_reader
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import initramfs
-from tests.soak.recorder import Somebody, echo_guest, examine, live
+from tests.soak.recorder import Somebody, examine, live
 
 #: Seconds of what was taken that a kill may cost.
 MOST_LOST = 1.0
@@ -28,7 +29,7 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "echo.elf").write_bytes(echo_guest())
+        (folder / "echo.elf").write_bytes(serial_reader(echo=True))
         small = ["-m", "16", "-kernel", str(folder / "echo.elf")]
         half = options.kills // 2
         failed += soak(Somebody.TYPIST, folder, small, half, options.seed, SMALL_LIFE)

@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
@@ -24,30 +23,10 @@ from rdbg.history.history import History
 from rdbg.recording.recording import OpenRecording
 from rdbg.rsp.framing import Decoder, Packet, encode
 from rdbg.timeline import StopConditions, StopReason, Timeline
-from tests.emu.guests import NOP, addiu, beq, i_type, lui
-from tests.emu.images import elf
 from tests.processes import free_port, listens
 
 PATIENCE = 120.0
 POKED = 0x80700000
-
-
-def echo_guest() -> bytes:
-    """Sends back what it is sent, and keeps it."""
-    code = [
-        lui(9, 0xB800),
-        lui(10, 0x8020),
-        i_type(0x24, 9, 8, 0x3FD),  # lbu: line status
-        0x31080001,  # andi $8, $8, 1
-        beq(8, 0, -3),
-        NOP,
-        i_type(0x24, 9, 8, 0x3F8),  # lbu: the byte
-        i_type(0x28, 9, 8, 0x3F8),
-        i_type(0x28, 10, 8, 0),
-        beq(0, 0, -8),
-        addiu(10, 10, 1),
-    ]
-    return elf(data=struct.pack(f"<{len(code)}I", *code))
 
 
 @dataclass
