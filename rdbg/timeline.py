@@ -69,6 +69,7 @@ class Timeline:
         sleep: whether an idle live CPU waits for its timers in host time; False: idle time is skipped.
         wait: called with seconds when the live machine is idle; returns early when there is input.
         congested: whether a guest that runs should wait, since who reads its output is slow.
+        clock: host seconds.
 
     Raises:
         RdbgError: the initial snapshot cannot be made or loaded.
@@ -88,6 +89,7 @@ class Timeline:
         sleep: bool = True,
         wait: Callable[[float], object] = time.sleep,
         congested: Callable[[], bool] = never,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.machine = machine
         self.places = Places()
@@ -96,10 +98,11 @@ class Timeline:
             load_initial(machine, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._stored = StoredStates(self._keeper, history, store)
-        self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace())
+        self._clock = clock
+        self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace(), clock)
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
-        self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested)
+        self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
         self._scratch = Scratch(self._branches, self._traveller, self._replayer)
         self._named = NamedSnapshots(self._branches)
@@ -127,7 +130,7 @@ class Timeline:
             self._stored.know(*base)
         self._stored.update(store.list())
         if self._budget and store.writable:
-            self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base)
+            self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base, self._clock)
             self._replayer.saver = self._periodic
 
     def _save_initial(self, name: str) -> None:

@@ -40,6 +40,7 @@ class Forward:
         sleep: whether an idle live CPU waits for its timers in host time.
         wait: called with seconds when the live machine is idle; returns early when there is input.
         congested: whether the guest should wait, since who reads its output is slow.
+        clock: host seconds.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Forward:
         sleep: bool,
         wait: Callable[[float], object],
         congested: Callable[[], bool] = never,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._traveller = traveller
         self._replayer = replayer
@@ -56,6 +58,7 @@ class Forward:
         self._sleep = sleep
         self._wait = wait
         self._congested = congested
+        self._clock = clock
 
     @property
     def at_finished_end(self) -> bool:
@@ -157,9 +160,9 @@ class Forward:
     def _wait_outside(self, idle_ns: int | None, waited: float) -> float:
         """The live CPU is idle: wait for input or its timer; gives the seconds that passed."""
         left = _IDLE_WAIT if idle_ns is None else max(0.0, min(_IDLE_WAIT, idle_ns / 1e9 - waited))
-        began = time.monotonic()
+        began = self._clock()
         self._wait(left)
-        return time.monotonic() - began
+        return self._clock() - began
 
     def _skip_ahead(self, conditions: StopConditions) -> None:
         """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""

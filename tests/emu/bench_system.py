@@ -77,6 +77,10 @@ class BenchSystem:
     def log(self, message: str) -> None:
         self.lines.append(message)
 
+    def is_due(self, moment: int) -> bool:
+        """Whether a timer has its deadline at a moment, or before it."""
+        return any(timer.deadline is not None and timer.deadline <= moment for timer in self.timers.values())
+
     def advance(self, nanoseconds: int) -> None:
         """Let time pass, timers firing in order at their deadlines."""
         end = self.now + nanoseconds
