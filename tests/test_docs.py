@@ -90,7 +90,7 @@ def test_the_document_tells_where_the_windows_are() -> None:
 
 
 def test_every_trace_has_something_to_say() -> None:
-    from rdbg.cli.qemu_values import TRACES
+    from rdbg.cli.qemu_surroundings import TRACES
 
     named = re.findall(r"^\* `-d` traces (.*) \(also .*\) and `(\w+)`;", _document("machine.md"), re.MULTILINE)
     assert {name for part in named[0] for name in re.findall(r"\w+", part)} == set(TRACES)

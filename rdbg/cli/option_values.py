@@ -110,3 +110,9 @@ def parse_address(text: str, option: str) -> TcpAddress:
     if not colon:
         raise UsageError(f"{option}: {text!r} names no port; write HOST:PORT, for example {LOOPBACK}:1234")
     return TcpAddress(host.strip("[]") or LOOPBACK, parse_number(port, f"{option}, port", 0, 65535))
+
+
+def listing(entries: dict[str, str]) -> str:
+    """What ``help`` as a value prints: a line for each value and what it is."""
+    width = max(map(len, entries)) + 2
+    return "".join(f"{name:<{width}}{words}\n" for name, words in entries.items())

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
 from rdbg.cli.option_values import hint
 from rdbg.emu.cpu_model import CPU_MODELS
@@ -61,26 +62,26 @@ OPTIONS = (
     Option(
         ("serial",),
         "stdio|mon:stdio|null|file:F|pty|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait]",
-        values.serial,
+        around.serial,
         "where the next serial port leads to (the first: mon:stdio)",
     ),
     Option(
         ("chardev",),
         "stdio|null|file|pty|socket,id=ID[,...]",
-        values.chardev,
+        around.chardev,
         "a back end with a name; mux=on is mon:, path=F a file's; a socket has host=H,port=P or path=F [,server=on]",
     ),
     Option(
         ("monitor",),
         "stdio|pty|unix:F|tcp:HOST:PORT|telnet:HOST:PORT[,...]|none",
-        values.monitor,
+        around.monitor,
         "where the monitor can be typed at without GDB (also: Ctrl-A c under -serial mon:stdio)",
     ),
-    Option(("pidfile",), "FILE", values.pid_file, "write the process number there; it goes when the run ends"),
-    Option(("gdb",), "tcp:HOST:PORT", values.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),
-    Option(("s",), "", values.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
-    Option(("listen-any",), "", values.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
-    Option(("S",), "", values.stopped, "wait for GDB before the first instruction"),
+    Option(("pidfile",), "FILE", around.pid_file, "write the process number there; it goes when the run ends"),
+    Option(("gdb",), "tcp:HOST:PORT", around.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),
+    Option(("s",), "", around.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
+    Option(("listen-any",), "", around.listen_any, "listen on every address, not loopback alone: -gdb and -serial"),
+    Option(("S",), "", around.stopped, "wait for GDB before the first instruction"),
     Option(("no-reboot",), "", values.no_reboot, "let a reset by the guest end the run"),
     Option(
         ("semihosting",), "", values.semihosting, "sdbbp 1 calls the host (MIPS UHI): exit code, console, arguments"
@@ -98,9 +99,9 @@ OPTIONS = (
         values.action,
         "the same in QEMU's long form: reboot=shutdown is -no-reboot, shutdown=pause is -no-shutdown",
     ),
-    Option(("nodefaults",), "", values.no_defaults, "no serial port leads anywhere without -serial"),
-    Option(("d",), "SUBJECT,...", values.traces, f"trace to standard error: {', '.join(values.TRACES)}"),
-    Option(("D",), "FILE", values.trace_file, "trace to this file instead"),
+    Option(("nodefaults",), "", around.no_defaults, "no serial port leads anywhere without -serial"),
+    Option(("d",), "SUBJECT,...", around.traces, f"trace to standard error: {', '.join(around.TRACES)}"),
+    Option(("D",), "FILE", around.trace_file, "trace to this file instead"),
     Option(("checkpoint-memory",), "SIZE", values.checkpoint_memory, "memory for going back quickly (default 224M)"),
     Option(
         ("snapshot-budget",),
@@ -227,7 +228,7 @@ def parse_line(
         elif option is not None:
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
-    return ParsedLine(values.resolve_chardevs(options), found_own, tuple(found_operands))
+    return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 
 def help_text(allowed: Collection[str] | None = None) -> str:

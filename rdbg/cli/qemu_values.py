@@ -16,20 +16,17 @@ from rdbg.cli.option_values import (
     HelpWanted,
     hint,
     is_help,
-    parse_address,
+    listing,
     parse_number,
     parse_pairs,
     parse_size,
     parse_switch,
     split_commas,
 )
-from rdbg.cli.serial_options import parse_chardev, parse_serial
 from rdbg.emu.cpu_model import CPU_MODELS, REFUSED_CPUS
 from rdbg.errors import UsageError
-from rdbg.net.tcp_address import LOOPBACK, TcpAddress
-from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import (
-    DEFAULT_GDB_PORT,
     DEFAULT_SHIFT,
     IcountOptions,
     ImageFile,
@@ -39,21 +36,13 @@ from rdbg.session.options import (
 )
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
-TRACES = {
-    "rsp": "packets from and to GDB",
-    "guest": "what the guest does that no device answers",
-    "timeline": "jumps, checkpoints and searches",
-}
-#: QEMU's names for what is a trace here too.
-_TRACE_NAMES = {"guest_errors": "guest", "unimp": "guest"}
-_SERIAL_PORTS = 3
 _MAX_SHIFT = 10  # as in QEMU
 
 
 def machine(options: RunOptions, value: str) -> RunOptions:
     """``-M``."""
     if is_help(value):
-        raise HelpWanted("Supported machines are:\n" + _listing(BOARDS))
+        raise HelpWanted("Supported machines are:\n" + listing(BOARDS))
     pairs = parse_pairs(value, "-M", ("type", "file", "accel", "usb", "graphics", "mem-merge"), first="type")
     board = pairs.get("type", "malta")
     if board not in BOARDS:
@@ -156,105 +145,6 @@ def icount(options: RunOptions, value: str) -> RunOptions:
     return replace(options, said=said, icount=IcountOptions(number, sleep, mode, journal, pairs.get("rrsnapshot")))
 
 
-def serial(options: RunOptions, value: str) -> RunOptions:
-    """``-serial``."""
-    if len(options.serials) == _SERIAL_PORTS:
-        raise UsageError(f"-serial {value}: the machine has {_SERIAL_PORTS} serial ports; drop one")
-    return replace(options, serials=(*options.serials, parse_serial(value)))
-
-
-def monitor(options: RunOptions, value: str) -> RunOptions:
-    """``-monitor``: the monitor's commands without GDB."""
-    if is_help(value):
-        raise HelpWanted("-monitor takes none, and what -serial takes but file: and mon:\n")
-    if value == "vc":
-        return replace(
-            options, notices=(*options.notices, "-monitor vc: there are no windows; the run goes on without")
-        )
-    spec = parse_serial(value, "-monitor")
-    if spec.kind is SerialKind.NULL and not spec.chardev:
-        return options
-    if spec.kind is SerialKind.FILE or spec.escape:
-        raise UsageError(
-            f"-monitor {value}: nobody can type there; write -monitor stdio, unix:F,server or tcp::PORT,server"
-        )
-    return replace(options, monitors=(*options.monitors, spec))
-
-
-def pid_file(options: RunOptions, value: str) -> RunOptions:
-    """``-pidfile``."""
-    return replace(options, pid_file=value)
-
-
-def chardev(options: RunOptions, value: str) -> RunOptions:
-    """``-chardev``: a back end with a name, for ``-serial chardev:ID``."""
-    if is_help(value):
-        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\npty\nsocket\n")
-    made: Chardev = parse_chardev(value)
-    if any(other.name == made.name for other in options.chardevs):
-        raise UsageError(f"-chardev {value}: a second one with id={made.name}; choose another id")
-    return replace(options, chardevs=(*options.chardevs, made))
-
-
-def resolve_chardevs(options: RunOptions) -> RunOptions:
-    """Put the back ends in place of their names; -chardev may come after -serial.
-
-    Raises:
-        UsageError: there is none of a name, or it is named twice.
-    """
-    by_name = {made.name: made.spec for made in options.chardevs}
-
-    def resolved(spec: SerialSpec, option: str) -> SerialSpec:
-        if not spec.chardev:
-            return spec
-        if spec.chardev not in by_name:
-            raise UsageError(
-                f"{option} chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
-            )
-        return by_name.pop(spec.chardev)
-
-    console = options.semihosting.console
-    if console is not None and console.chardev:
-        shared = any(spec.chardev == console.chardev for spec in options.serials)
-        found = by_name.get(console.chardev)
-        if shared and found is not None and found.kind is not SerialKind.STDIO:
-            raise UsageError(
-                f"-semihosting-config chardev={console.chardev}: a serial port has it, and only a terminal (stdio) can "
-                "be shared; give one another back end"
-            )
-        console = found if shared else resolved(console, "-semihosting-config")
-        options = replace(options, semihosting=replace(options.semihosting, console=console))
-    serials = tuple(resolved(spec, "-serial") for spec in options.serials)
-    return replace(options, serials=serials, monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors))
-
-
-def gdb(options: RunOptions, value: str) -> RunOptions:
-    """``-gdb``."""
-    if value == "none":
-        return replace(options, gdb=None)
-    place = split_commas(value)[0]
-    if place.startswith("tcp:"):
-        place = place.removeprefix("tcp:")
-    elif not place.startswith(":"):
-        raise UsageError(f"-gdb {value}: only TCP is there; write -gdb tcp:{LOOPBACK}:{DEFAULT_GDB_PORT}")
-    return replace(options, gdb=parse_address(place, f"-gdb {value}"))
-
-
-def short_gdb(options: RunOptions, value: str) -> RunOptions:
-    """``-s``."""
-    return replace(options, gdb=TcpAddress(LOOPBACK, DEFAULT_GDB_PORT))
-
-
-def listen_any(options: RunOptions, value: str) -> RunOptions:
-    """``--listen-any``."""
-    return replace(options, listen_any=True)
-
-
-def stopped(options: RunOptions, value: str) -> RunOptions:
-    """``-S``."""
-    return replace(options, stopped=True)
-
-
 def no_reboot(options: RunOptions, value: str) -> RunOptions:
     """``-no-reboot``."""
     return replace(options, reboot=False)
@@ -320,27 +210,6 @@ def action(options: RunOptions, value: str) -> RunOptions:
     if "shutdown" in pairs:
         options = replace(options, shutdown=pairs["shutdown"] == "poweroff")
     return options
-
-
-def no_defaults(options: RunOptions, value: str) -> RunOptions:
-    """``-nodefaults``: no serial port leads anywhere that is not told to."""
-    return replace(options, default_serial=False)
-
-
-def traces(options: RunOptions, value: str) -> RunOptions:
-    """``-d``."""
-    if is_help(value):
-        raise HelpWanted("Subjects (comma separated):\n" + _listing(TRACES))
-    subjects = [_TRACE_NAMES.get(word, word) for word in split_commas(value)]
-    for word in subjects:
-        if word not in TRACES:
-            raise UsageError(f"-d {word}: no such trace{hint(word, TRACES)}; there are {', '.join(TRACES)}")
-    return replace(options, traces=(*options.traces, *subjects))
-
-
-def trace_file(options: RunOptions, value: str) -> RunOptions:
-    """``-D``."""
-    return replace(options, trace_file=value)
 
 
 def rtc(options: RunOptions, value: str) -> RunOptions:
@@ -422,8 +291,3 @@ def refused(option: str, missing: str) -> Callable[[RunOptions, str], RunOptions
         raise UsageError(f"{option} {value}: {missing}; drop it".replace(" :", ":"))
 
     return apply
-
-
-def _listing(entries: dict[str, str]) -> str:
-    width = max(map(len, entries)) + 2
-    return "".join(f"{name:<{width}}{words}\n" for name, words in entries.items())
