@@ -168,6 +168,7 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         # GDB steps by a breakpoint of its own behind the instruction: that run is not to end the program.
         own = {stop.pc, stop.pc + 4, stop.pc + 8}
         client.told_end = (client.told_end or frozenset()) | client.points.breakpoints - own
+        client.context.console.flush()  # what the guest has printed comes before its end
         # Not a W packet yet: GDB would end the session, and what led here could not be looked at.
         client.say(
             f"rdbg: the guest powered off at icount {stop.position} (exit code {code}); its past can still be "

@@ -26,6 +26,12 @@ def gdb(request: pytest.FixtureRequest, gdb_program: str, tmp_path: Path) -> Ite
         yield gdb
 
 
+def test_what_the_guest_printed_is_shown_before_its_end(gdb_program: str) -> None:
+    line = [GUEST / "calls-el.elf", "-semihosting", "-serial", "null", "--batch", "--ex", "continue"]
+    shown = rdbg("debug", *line, "--gdb-program", gdb_program).stderr
+    assert 0 < shown.find(b"a line of a log") < shown.find(b"closed: ffffffff") < shown.find(b"(exit code 40)"), shown
+
+
 def test_what_was_typed_is_found_backward_from_the_exit(gdb: Gdb) -> None:
     assert f"exit code {CODE}" in gdb.run("continue")
     end = gdb.run("monitor when").text.split(",")[0]
