@@ -1,4 +1,4 @@
-# The block hook: it counts instructions, finds interrupt windows, and stops where it was asked to.
+# The block hook: it counts instructions, lets what is due happen, and stops where it was asked to.
 # Called once a block, about a hundred million times a second: everything rare is in functions of its own.
 
 cdef enum:
@@ -6,7 +6,7 @@ cdef enum:
 
 
 cdef inline void no_block(Cpu *c, uint32_t start) noexcept nogil:
-    """Nothing of a block at ``start`` has run; NO_BLOCK: what follows is a window."""
+    """Nothing of a block at ``start`` has run."""
     c.start = start
     c.size = 0
     c.in_slot = False
@@ -17,8 +17,15 @@ cdef inline void no_block(Cpu *c, uint32_t start) noexcept nogil:
 cdef inline void stand_at(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """All before ``pc`` is counted; what is due at this position is done."""
     c.base = icount
+    c.came_from = icount
     no_block(c, pc)
     c.next_pc = pc
+
+
+cdef inline uint64_t block_start(const Cpu *c) noexcept nogil:
+    """The position at which the current block began, or what led to where the CPU stands; with the branch before, if that
+    was in a slot."""
+    return c.came_from if c.size == 0 else c.base - 1 if c.in_slot else c.base
 
 
 cdef void stop_before(Cpu *c, uint32_t pc, uint64_t icount, int why) noexcept nogil:
@@ -33,15 +40,22 @@ cdef inline uint64_t position(Cpu *c) noexcept nogil:
 
 
 cdef inline void plan_closer(Cpu *c) noexcept nogil:
-    """Blocks that end at this icount or later are looked at before they run."""
-    c.closer = 0 if c.probe or c.kicked or c.splits or c.in_slot or c.copied else c.limit
+    """Blocks that end at this icount or later are looked at before they run: at ``limit``, or behind what is due."""
+    c.closer = c.limit if c.limit <= c.attention else c.attention + 1
+    if c.probe or c.splits or c.in_slot or c.copied:
+        c.closer = 0
+
+
+cdef inline void look_soon(Cpu *c) noexcept nogil:
+    """Something may have to be done before the next instruction that a block begins with."""
+    c.attention = 0
+    c.closer = 0
 
 
 cdef inline void pause_soon(Cpu *c) noexcept nogil:
     """Let the run pause at the next block that it enters."""
     c.kicked = 1
-    c.attention = 0
-    c.closer = 0
+    look_soon(c)
 
 
 cdef inline uint64_t host_time_ns() noexcept nogil:
@@ -80,24 +94,33 @@ cdef inline bint is_one_step(Cpu *c) noexcept nogil:
 
 
 cdef void plan_attention(Cpu *c) noexcept nogil:
-    """The first icount at which a window has something to do."""
-    c.attention = c.compare_event
-    if c.python_event < c.attention:
-        c.attention = c.python_event
+    """The first icount at which something may have to be done."""
+    c.attention = next_event(c)
+    if c.look_at < c.attention:
+        c.attention = c.look_at
     if c.pause_at < c.attention:
         c.attention = c.pause_at
     if c.kicked or c.s.halted or c.why_soon:
         c.attention = 0
 
 
+cdef inline uint64_t next_event(const Cpu *c) noexcept nogil:
+    """The icount of what is known to happen next: no instruction at or behind it runs before that."""
+    cdef uint64_t first = c.compare_event
+    if c.python_event < first:
+        first = c.python_event
+    if c.hold_event < first:
+        first = c.hold_event
+    return first
+
+
 cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
-    """Let timers and inputs that are due at this window happen."""
+    """Let timers and inputs that are due at this position happen."""
     cdef Core core = <Core>c.owner
-    cdef int back = 1 if c.in_slot else 0
     c.io_epoch += 1
-    c.events_after = HitBlock(c.base - back, icount)
+    c.events_after = HitBlock(block_start(c), icount)
     try:
-        c.python_event = core.ask_events(icount)
+        c.python_event, c.look_at = core.host.events(icount)
     except BaseException as error:
         core.keep_error(error)
         return False
@@ -109,14 +132,16 @@ cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
 cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     """The CPU waits: let time pass up to the next event. False: nothing to wait for."""
     cdef Core core = <Core>c.owner
-    cdef uint64_t compare_ns = FOREVER
+    cdef uint64_t cpu_ns = FOREVER
     c.io_epoch += 1
     if not c.s.cp0.cause & CAUSE_DC:
-        compare_ns = c.s.compare_tick * c.count_period_ns
+        cpu_ns = c.s.compare_tick * c.count_period_ns
+    if c.hold_event != FOREVER and c.s.hold_ns < cpu_ns:
+        cpu_ns = c.s.hold_ns
     if c.s.halted == HALTED_CALLING:             # what the answer changes is the call's doing
         c.events_after = HitBlock(icount - 1, icount)
     try:
-        return core.ask_idle(icount, compare_ns)
+        return core.ask_idle(icount, cpu_ns)
     except BaseException as error:
         core.keep_error(error)
         return False
@@ -124,12 +149,33 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
         c.events_after.end = 0
 
 
-cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
-    """Something is due at this window. True: do not run the block at ``pc``."""
+cdef bint asks_to_hold(Cpu *c, uint64_t icount) noexcept nogil:
+    """Whether an interrupt that could be taken now is held back. Only a live run is asked, and once for each."""
+    if not c.asks_to_hold or c.s.hold_ns:
+        return False
+    return python_hold(c, icount)
+
+
+cdef bint python_hold(Cpu *c, uint64_t icount) noexcept with gil:
+    cdef Core core = <Core>c.owner
+    try:
+        core.host.hold(icount)
+    except BaseException as error:
+        core.keep_error(error)
+    return c.hold_event != FOREVER
+
+
+cdef void end_hold(Cpu *c, uint64_t icount) noexcept nogil:
+    """Interrupts that were held back may be taken."""
+    if icount >= c.hold_event:
+        c.hold_event = FOREVER
+
+
+cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """Before the instruction at ``pc``, which is in no delay slot, something may be due. True: do not run it now."""
     cdef uint32_t vector
     while True:
-        c.s.window = icount
-        if icount >= c.python_event and not python_events(c, icount):
+        if (icount >= c.python_event or icount >= c.look_at) and not python_events(c, icount):
             stop_before(c, pc, icount, WHY_ERROR)
             return True
         if c.was_reset:
@@ -142,38 +188,41 @@ cdef bint at_window(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             update_lines(c)
             c.s.compare_tick += <uint64_t>1 << 32
             plan_compare(c)
+        end_hold(c, icount)
         if not c.s.halted:
             break
-        if c.s.halted == HALTED_WAITING and interrupt_pending(c) and interrupts_enabled(c):
+        if c.s.halted == HALTED_WAITING and takes_interrupt(c) and not asks_to_hold(c, icount):
             c.s.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
             break
         if c.why_soon:
             break
         if c.kicked or not python_idle(c, icount):
-            c.attention = 0
+            look_soon(c)
             stand_at(c, pc, icount)
-            c.start = NO_BLOCK                   # still to be left: the wait has not ended
             c.why = WHY_ERROR if c.why == WHY_ERROR else WHY_PAUSE if c.kicked else WHY_IDLE
             c.kicked = 0
             uc_emu_stop(c.uc)
             return True
         plan_compare(c)
+        plan_hold(c)
     if c.why_soon:
         c.why = c.why_soon
         c.why_soon = WHY_NONE
         stop_before(c, pc, icount, c.why)
         return True
-    if interrupt_pending(c) and interrupts_enabled(c):
+    if takes_interrupt(c) and not asks_to_hold(c, icount):
+        c.s.hold_ns = 0
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
         c.base = icount
+        c.came_from = icount
         forget_branch_and_link(c)
+        no_block(c, vector)
         c.next_pc = vector
-        no_block(c, NO_BLOCK)
         uc_reg_write(c.uc, UC_MIPS_REG_PC, &vector)
         return True
-    if icount >= c.pause_at or c.kicked:
+    if icount >= c.pause_at or c.kicked and icount != c.start_icount:
         c.kicked = 0
-        c.attention = 0
+        look_soon(c)
         stop_before(c, pc, icount, WHY_PAUSE)
         return True
     plan_attention(c)
@@ -277,13 +326,33 @@ cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
             return
 
 
-cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
-    """The limit is near or breakpoints are armed. True: do not run this block as it is."""
-    cdef uint64_t left
+cdef uint32_t run_before_limit(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slot) noexcept nogil:
+    """How many instructions of a block run before the limit, which is never between a branch and its slot."""
     cdef uint32_t i
-    cdef bint slot = slot_block(c, pc)
-    cdef uint32_t stop = n                       # run that many instructions of the block
-    cdef bint truncate = False
+    if c.limit - icount > n:
+        return n
+    i = <uint32_t>(c.limit - icount)
+    if is_branch(c, code_word(c, pc + 4 * (i - 1))) and not slot_at(c, pc, slot, pc + 4 * (i - 1)):
+        i -= 1
+    return i
+
+
+cdef uint32_t run_before_event(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slot) noexcept nogil:
+    """How many instructions of a block run before what is due next: not between a branch and its slot, but behind it."""
+    cdef uint64_t due = next_event(c)
+    cdef uint32_t i = 1                          # what is overdue could not happen in a slot
+    if due >= icount + n:
+        return n
+    if due > icount:
+        i = <uint32_t>(due - icount)
+    return i + 1 if slot_at(c, pc, slot, pc + 4 * i) else i
+
+
+cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slot) noexcept nogil:
+    """The limit or an event is near, or breakpoints are armed. True: do not run this block as it is."""
+    cdef uint32_t i = 0
+    cdef uint32_t stop                           # run that many instructions of the block
+    cdef bint truncate
     if c.stop_soon:
         c.stop_soon = False
         stop_before(c, pc, icount, WHY_WATCH)
@@ -291,16 +360,14 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept
     if icount >= c.limit:
         stop_before(c, pc, icount, WHY_LIMIT)
         return True
-    left = c.limit - icount
-    if left <= n:
-        i = <uint32_t>left
-        if is_branch(c, code_word(c, pc + 4 * (i - 1))) and not slot_at(c, pc, slot, pc + 4 * (i - 1)):
-            i -= 1                               # the limit lies between a branch and its slot
-        truncate = i < n
-        if truncate:
-            stop = i
+    i = run_before_limit(c, pc, n, icount, slot)
+    stop = run_before_event(c, pc, n, icount, slot)
+    if stop < i and not slot and may_run_straight(c, pc, stop) and run_straight(c, pc, stop, icount):
+        return True
+    stop = min(i, stop)
+    i = 0
+    truncate = stop < n
     if c.bp_count and filter_has_any(c, pc, n + 1):
-        i = 0
         while i < n and (i < stop or not truncate):
             if not passes(c, pc + 4 * i, icount + i) and breakpoint_at(c, pc, i) and not (i == 0 and slot):
                 if c.last_hit:
@@ -380,14 +447,31 @@ cdef bint was_changed(Cpu *c, uint32_t pc) noexcept nogil:
     return memcmp(c.code + at, fetch_host(c, pc), size) != 0
 
 
+cdef bint must_end_before(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """Whether the current block cannot go on with its instruction at ``pc``: that has changed, or something is due."""
+    if in_slot(c, pc):
+        return False
+    return pc - c.start < c.copied and was_changed(c, pc) or c.base == c.cut_base and icount >= c.cut_from
+
+
 cdef void on_instruction(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
     """Called before each instruction of ranges where that is needed: where PC would be lost, or code changes itself."""
     cdef Cpu *c = <Cpu*>user
     cdef uint32_t pc = <uint32_t>address
+    cdef uint64_t icount = c.base + ((pc - c.start) >> 2)
+    cdef uint64_t came_from
     c.seen_pc = pc
     c.seen_base = c.base
-    if pc - c.start < c.copied and c.why == WHY_NONE and not in_slot(c, pc) and was_changed(c, pc):
-        stop_before(c, pc, c.base + ((pc - c.start) >> 2), WHY_RESTART)
+    if c.why == WHY_RESTART:
+        come_again(c)                            # the block should have ended before this instruction
+    elif c.why == WHY_NONE and (c.copied or c.base == c.cut_base) and must_end_before(c, pc, icount):
+        came_from = c.base
+        if icount > c.base:
+            came_from = icount - 1
+            drop_hits_after(c, came_from)
+        c.cut_base = NOWHERE
+        stop_before(c, pc, icount, WHY_RESTART)
+        c.came_from = came_from
 
 
 cdef void remember_block(BlockSet *blocks, uint64_t block) noexcept nogil:
@@ -428,17 +512,10 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if c.why:
         stop_before(c, pc, icount, c.why)
         return
-    if pc == c.start + c.size:
-        if c.kicked and icount != c.start_icount and not slot:
-            c.kicked = 0
-            stop_before(c, pc, icount, WHY_PAUSE)
-            return
-    else:
-        c.s.window = icount
-        if icount >= c.attention and at_window(c, pc, icount):
-            return
-    if icount + (size >> 2) >= c.limit or c.probe:
-        if look_closer(c, pc, size >> 2, icount):
+    if icount >= c.attention and not slot and at_boundary(c, pc, icount):
+        return
+    if icount + (size >> 2) >= c.limit or icount + (size >> 2) > c.attention or c.probe:
+        if look_closer(c, pc, size >> 2, icount, slot):
             return
     note_block(c, pc, size)
     enter_block(c, pc, size, icount)
@@ -456,11 +533,9 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     """Unicorn enters a block of ``size`` bytes: the common case, a block that was seen lately."""
     cdef Cpu *c = <Cpu*>user
     cdef uint32_t pc = <uint32_t>address
-    cdef uint64_t fell_through = pc == c.start + c.size
     cdef uint64_t icount = c.base + (c.size >> 2)
     cdef uint32_t known = c.recent[recent_slot(pc)] ^ recent_key(pc, size)
-    if known or icount + (size >> 2) >= c.closer or icount >= c.attention:
+    if known or icount + (size >> 2) >= c.closer:
         enter_rarely(c, pc, size)
         return
-    c.s.window = icount ^ ((c.s.window ^ icount) & (0 - fell_through))
     enter_block(c, pc, size, icount)

@@ -3,8 +3,8 @@
 """The CPU: Unicorn running the guest deprivileged, with everything privileged done here.
 
 One class, `Core`, in layers (core_*.pxi) over functions that know no Python (the other .pxi files: unicorn, state, decode,
-mmu, exceptions, cp0, traps, agent, blocks, mmio,
-watch_blocks, run, calibrate). docs/cpu.md explains the design.
+mmu, exceptions, cp0, traps, agent, blocks, device_place, mmio,
+watch_blocks, straight_line, run, calibrate). docs/cpu.md explains the design.
 """
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -27,8 +27,10 @@ include "cp0.pxi"
 include "traps.pxi"
 include "blocks.pxi"
 include "agent.pxi"
+include "device_place.pxi"
 include "mmio.pxi"
 include "watch_blocks.pxi"
+include "straight_line.pxi"
 include "run.pxi"
 include "calibrate.pxi"
 include "core_engine.pxi"

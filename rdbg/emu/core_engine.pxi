@@ -11,7 +11,6 @@ cdef class Engine:
     cdef uint8_t *scratch
     cdef object scratch_buffer
     cdef uint8_t[::1] scratch_view
-    cdef bint by_hand                    # the instruction at exc_pc is being done by hand
     cdef set code_hooks                  # addresses that have had a breakpoint with a condition
 
     def __cinit__(self):
@@ -40,7 +39,13 @@ cdef class Engine:
         self.open_engine()
         c.limit = FOREVER
         c.pause_at = FOREVER
-        c.attention = 0
+        look_soon(c)
+        c.look_at = FOREVER
+        c.hold_event = FOREVER
+        c.access_icount = NOWHERE
+        c.access_base = NOWHERE
+        c.cut_base = NOWHERE
+        c.seen_base = NOWHERE
 
     cdef describe(self, model):
         cdef Model *m = &self.c.model
@@ -85,7 +90,7 @@ cdef class Engine:
 
     cdef allocate(self):
         cdef Cpu *c = self.c
-        c.page_state = <uint8_t*>calloc(c.page_count, 1)
+        c.page_state = <uint16_t*>calloc(c.page_count, sizeof(uint16_t))
         c.alternated = <Alternations*>calloc(c.page_count, sizeof(Alternations))
         c.code_words = <uint64_t*>calloc(c.page_count, 8 * CODE_BITS)
         c.phys_map = <uint32_t*>calloc(1 << 20, 4)

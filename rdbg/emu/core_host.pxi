@@ -19,18 +19,11 @@ cdef class HostAccess(StateAccess):
         self.host.io_write(pa, size, value)
         return 0
 
-    cdef uint64_t ask_events(self, uint64_t icount) except? 0xFFFFFFFFU:
-        return self.host.events(icount)
-
     cdef int ask_idle(self, uint64_t icount, uint64_t compare_ns) except -1:
         return self.host.idle(icount, compare_ns)
 
     cdef int ask_semihosting(self) except -1:
-        self.by_hand = True
-        try:
-            self.host.semihosting()
-        finally:
-            self.by_hand = False
+        self.host.semihosting()
         return 0
 
     def allow_semihosting(self, bint in_user_mode):
@@ -42,11 +35,11 @@ cdef class HostAccess(StateAccess):
         self.c.semihosting = SEMIHOSTING_ALL if in_user_mode else SEMIHOSTING_KERNEL
 
     cdef keep_error(self, error):
-        """An exception in a callback ends the run at the next window; the first one counts."""
+        """An exception in a callback ends the run before the next block; the first one counts."""
         if self.error is None:
             self.error = error
         self.c.why_soon = WHY_ERROR
-        self.c.attention = 0
+        look_soon(self.c)
 
     cdef access_by_hand(self):
         cdef Cpu *c = self.c
@@ -67,7 +60,7 @@ cdef class HostAccess(StateAccess):
         if form == 2:
             rt = ((w >> 11) & 31) if store else ((w >> 6) & 31)
         translate(c, va, STORE if store else LOAD, kernel_mode(c), &pa)
-        self.by_hand = True
+        c.access_icount = before
         try:
             if form in (3, 4):
                 self.partial_word(w, va, pa, rt, form == 3, store)
@@ -101,12 +94,13 @@ cdef class HostAccess(StateAccess):
             handle_fault(c)
             return
         finally:
-            self.by_hand = False
+            c.access_icount = NOWHERE
         drop_hits_after(c, before)
         c.base = before + 1
         c.why = WHY_NONE
         target = pc + 4
         slot = pending_branch(c, pc, &target)
+        c.came_from = before - 1 if slot else before
         go_to(c, target, slot and target != pc + 4)
 
     cdef partial_word(self, uint32_t w, uint32_t va, uint32_t pa, uint32_t rt, bint left, bint store):

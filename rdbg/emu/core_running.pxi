@@ -21,6 +21,7 @@ cdef class Running(HostAccess):
         self.open_engine()
         memset(c.hooked_pages, 0, (1 << 20) // 8)
         c.hooked.count = 0
+        c.seen_base = NOWHERE
         for i in range(c.page_count):
             c.page_state[i] &= PAGE_DIRTY | PAGE_STALE | PAGE_USED
         self.give(&h)
@@ -145,6 +146,7 @@ cdef class Running(HostAccess):
         c.limit = FOREVER if until is None else until
         c.pause_at = FOREVER if pause_at is None else pause_at
         c.start_icount = position(c)
+        c.came_from = c.start_icount
         c.start_pc = c.next_pc
         c.look_at_ns = FOREVER if pause_at is None else host_time_ns() + LONGEST_SLICE_NS
         c.last_hit = last_hit
@@ -160,7 +162,7 @@ cdef class Running(HostAccess):
         c.direct_epoch += 1                      # memory may have been written behind our back
         plan_closer(c)
         c.python_event = 0                       # inputs may have come, or the history been wound
-        c.attention = 0
+        look_soon(c)
         c.io_epoch += 1                          # whoever called may have changed a device
 
     cdef uc_err go(self) except *:
@@ -195,8 +197,8 @@ cdef class Running(HostAccess):
 
         Args:
             until: position not to run past, or None.
-            pause_at: position from which a window ends the run; when that takes long, another place does. None: nothing
-                does.
+            pause_at: position from which the run ends before a block; when that takes long, it ends sooner. None: it does
+                not.
             last_hit: note hits, do not stop at them.
             passes: a breakpoint here does not count.
 
@@ -350,14 +352,31 @@ cdef class Running(HostAccess):
         pause_soon(self.c)
 
     def attend(self):
-        """Have the next window ask for events again."""
+        """Ask for events again before the next instruction."""
         self.c.python_event = 0
-        self.c.attention = 0
+        look_soon(self.c)
+
+    def hold_interrupts(self, uint64_t instructions):
+        """Take no interrupt until so many instructions have run, or the time that they take has passed in a wait.
+
+        Raises:
+            RdbgError: they are more than anybody waits for.
+        """
+        cdef Cpu *c = self.c
+        if instructions > MOST_HELD:
+            raise RdbgError(f"the run holds interrupts back for {instructions} instructions at icount {position(c)}; at "
+                            f"most {MOST_HELD} can be: its recording is damaged")
+        c.s.hold_ns = now_ns(c, position(c)) + (instructions << c.shift)
+        plan_hold(c)
+
+    def ask_to_hold(self, bint wanted):
+        """Whether the host is asked, before an interrupt is taken, if it shall be held back."""
+        self.c.asks_to_hold = wanted
 
     def request_stop(self):
-        """Have the next window end the run as a shutdown."""
+        """End the run as a shutdown before the next instruction."""
         self.c.why_soon = WHY_SHUTDOWN
-        self.c.attention = 0
+        look_soon(self.c)
 
     @property
     def breakpoint_hit(self):
@@ -394,8 +413,8 @@ cdef class Running(HostAccess):
         else of the current block."""
         cdef Cpu *c = self.c
         cdef int back
-        if self.by_hand:
-            return (c.base + ((c.exc_pc - c.start) >> 2), c.exc_pc, True)
+        if c.access_icount != NOWHERE:
+            return (c.access_icount, c.start + 4 * <uint32_t>(c.access_icount - c.base), True)
         if not c.runs:
             return (position(c), c.next_pc, True)
         back = 1 if c.in_slot else 0

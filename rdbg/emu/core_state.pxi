@@ -14,9 +14,9 @@ cdef class StateAccess(PageAccess):
         return self.c.next_pc
 
     @property
-    def window(self):
-        """icount of the last interrupt window."""
-        return self.c.s.window
+    def device_icount(self):
+        """The position of the access that a device is asked for; else the position."""
+        return position(self.c) if self.c.access_icount == NOWHERE else self.c.access_icount
 
     @property
     def bias_ns(self):
@@ -44,7 +44,7 @@ cdef class StateAccess(PageAccess):
     def answered(self):
         """The call of the host has its answer: the CPU goes on."""
         self.c.s.halted = 0
-        self.c.attention = 0
+        look_soon(self.c)
 
     def reset(self, uint32_t pc, uint32_t status):
         """Registers of reset; icount and virtual time go on. Callable from events().
@@ -54,13 +54,11 @@ cdef class StateAccess(PageAccess):
             status: CP0 Status.
         """
         cdef Cpu *c = self.c
-        cdef uint64_t window = c.s.window
         cdef uint64_t bias = c.s.bias_ns
         cdef uint64_t icount = position(c)
         cdef uint32_t i
         cdef uint64_t zero = 0
         memset(&c.s, 0, sizeof(Owned))
-        c.s.window = window
         c.s.bias_ns = bias
         c.s.random = 1
         c.s.cp0.status = status
@@ -87,6 +85,7 @@ cdef class StateAccess(PageAccess):
         restart_compare(c, icount)
         c.base = icount
         go_to(c, pc, True)
+        plan_hold(c)
         c.was_reset = True
 
     def settle(self):
@@ -162,9 +161,8 @@ cdef class StateAccess(PageAccess):
         c.why_soon = WHY_NONE
         c.was_reset = False
         stand_at(c, held.pc, icount)
-        if c.s.halted:
-            c.start = NO_BLOCK                   # the wait has still to be left
         plan_compare(c)
+        plan_hold(c)
         c.python_event = 0
         flush_tlb(c)
 
@@ -177,10 +175,8 @@ cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const 
     cdef const uint8_t *free_slots
     cdef size_t i
     # Virtual time stays below 2^62 ns, so that no sum of two times overflows.
-    if icount >> (62 - c.shift) or s.bias_ns >> 62:
+    if icount >> (62 - c.shift) or s.bias_ns >> 62 or s.hold_ns >> 62:
         return "time"
-    if s.window > icount:
-        return "last interrupt window"
     if s.tlb_count < c.model.tlb_entries or s.tlb_count > TLB_SLOTS:
         return "number of TLB entries"
     free_slots = <const uint8_t*>&s.tlb[s.tlb_count]

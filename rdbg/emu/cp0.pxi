@@ -194,7 +194,7 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             r.cause = (old & ~c.model.cause_writable) | (value & c.model.cause_writable)
             if (old ^ value) & CAUSE_DC:
                 restart_compare(c, icount)
-            c.attention = 0
+            look_soon(c)
         elif reg == 14:
             r.epc = value
         elif reg == 16:

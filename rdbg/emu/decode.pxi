@@ -134,6 +134,19 @@ cdef int memory_access(uint32_t w, int *size, bint *store) noexcept nogil:
     return 0
 
 
+cdef inline bint memory_access_is_indexed(uint32_t w) noexcept nogil:
+    """Whether the load or store ``w`` adds two registers."""
+    return w >> 26 == 0x13
+
+
+cdef inline uint32_t bases_of(uint32_t w) noexcept nogil:
+    """The registers, as bits, that make the address of the load or store ``w``; register 0 is none."""
+    cdef uint32_t bases = <uint32_t>1 << ((w >> 21) & 31)
+    if memory_access_is_indexed(w):
+        bases |= <uint32_t>1 << ((w >> 16) & 31)
+    return bases & ~<uint32_t>1
+
+
 cdef bint may_overflow(uint32_t w, uint32_t rs, uint32_t rt) noexcept nogil:
     """Whether ``w`` overflows with these operands (add, addi, sub)."""
     cdef uint32_t op = w >> 26

@@ -21,7 +21,7 @@ class Timer(Protocol):
         """Virtual time of the next expiry in nanoseconds; None while disarmed."""
 
     def arm(self, deadline_ns: int) -> None:
-        """Call the timer's function at the first interrupt window at or after ``deadline_ns``."""
+        """Call the timer's function before the first instruction at or after ``deadline_ns``."""
 
     def disarm(self) -> None:
         """Forget the deadline."""
@@ -32,7 +32,7 @@ class System(Protocol):
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in nanoseconds at the last interrupt window."""
+        """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
 
     def timer(self, name: str, function: Callable[[], None]) -> Timer:
         """Make a virtual timer (at construction time only; ``name`` is unique in the machine)."""
@@ -44,13 +44,13 @@ class System(Protocol):
         """Send bytes out of serial port ``port``."""
 
     def room_grown(self) -> None:
-        """Say that a serial port can take more input now: what waits for it comes at the next interrupt window."""
+        """Say that a serial port can take more input now: what waits for it comes soon."""
 
     def request_reset(self) -> None:
-        """Reset the whole machine at the next interrupt window."""
+        """Reset the whole machine before the next instruction."""
 
     def request_shutdown(self, exit_code: int) -> None:
-        """Power the machine off at the next interrupt window."""
+        """Power the machine off before the next instruction."""
 
     def mapping_changed(self) -> None:
         """Say that ``direct_reads`` of a device changed, or that an address window moved."""
@@ -126,11 +126,11 @@ class SerialDevice(Device):
 
     @abstractmethod
     def receive(self, data: bytes) -> None:
-        """Bytes arrive from outside (at an interrupt window)."""
+        """Bytes arrive from outside (between two instructions)."""
 
     @abstractmethod
     def receive_break(self) -> None:
-        """A break condition arrives from outside (at an interrupt window)."""
+        """A break condition arrives from outside (between two instructions)."""
 
     @abstractmethod
     def receive_room(self) -> int:

@@ -26,8 +26,8 @@ class DeviceParts:
     Args:
         devices: the state of each, in the board's order.
         deadlines_ns: of each timer, in the order in which they were made; None: disarmed.
-        reset_wanted: the machine is to be reset at the next interrupt window.
-        shutdown_code: exit code of a power-off at the next interrupt window, or None.
+        reset_wanted: the machine is to be reset before the next instruction.
+        shutdown_code: exit code of a power-off before the next instruction, or None.
         waking: the inputs that ended the CPU's wait and have not entered yet.
         idle_events: how many events have come since the CPU began to wait, and have not woken it.
     """

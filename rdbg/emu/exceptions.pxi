@@ -33,7 +33,7 @@ cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
         flush_tlb(c)             # kuseg changes its meaning, or supervisor mode shares user mode's soft TLB
     if changed & (STATUS_CU1 | STATUS_FR | STATUS_KSU | STATUS_EXL | STATUS_ERL):
         sync_status(c)
-    c.attention = 0
+    look_soon(c)
 
 
 cdef inline uint64_t now_ns(const Cpu *c, uint64_t icount) noexcept nogil:
@@ -46,18 +46,28 @@ cdef uint32_t read_count(const Cpu *c, uint64_t icount) noexcept nogil:
     return c.s.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
 
 
+cdef inline uint64_t icount_of(const Cpu *c, uint64_t ns) noexcept nogil:
+    """The first icount whose virtual time is ``ns`` or later."""
+    if ns <= c.s.bias_ns:
+        return 0
+    return (ns - c.s.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
+
+
 cdef void plan_compare(Cpu *c) noexcept nogil:
     """Find the icount at which Count reaches compare_tick."""
-    cdef uint64_t ns
     if c.s.cp0.cause & CAUSE_DC:
         c.compare_event = FOREVER
         return
-    ns = c.s.compare_tick * c.count_period_ns
-    if ns <= c.s.bias_ns:
-        c.compare_event = 0
-    else:
-        c.compare_event = (ns - c.s.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
-    c.attention = 0
+    c.compare_event = icount_of(c, c.s.compare_tick * c.count_period_ns)
+    look_soon(c)
+
+
+cdef void plan_hold(Cpu *c) noexcept nogil:
+    """Find the icount at which interrupts are no longer held back."""
+    c.hold_event = FOREVER
+    if c.s.hold_ns > now_ns(c, position(c)):
+        c.hold_event = icount_of(c, c.s.hold_ns)
+    look_soon(c)
 
 
 cdef void restart_compare(Cpu *c, uint64_t icount) noexcept nogil:
@@ -73,7 +83,7 @@ cdef void update_lines(Cpu *c) noexcept nogil:
     if c.s.cp0.cause & CAUSE_TI:
         lines |= (<uint32_t>1) << c.timer_line
     c.s.cp0.cause = (c.s.cp0.cause & ~<uint32_t>0xFC00) | ((lines & 0x3F) << 10)
-    c.attention = 0
+    look_soon(c)
 
 
 cdef inline bint interrupt_pending(Cpu *c) noexcept nogil:
@@ -82,6 +92,11 @@ cdef inline bint interrupt_pending(Cpu *c) noexcept nogil:
 
 cdef inline bint interrupts_enabled(Cpu *c) noexcept nogil:
     return (c.s.cp0.status & (STATUS_IE | STATUS_EXL | STATUS_ERL)) == STATUS_IE
+
+
+cdef inline bint takes_interrupt(Cpu *c) noexcept nogil:
+    """Whether an interrupt is taken before the next instruction, if that is in no delay slot."""
+    return interrupt_pending(c) and interrupts_enabled(c) and c.hold_event == FOREVER
 
 
 cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
@@ -146,11 +161,11 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
     go_to(c, vector, True)
 
 
-cdef inline void go_to(Cpu *c, uint32_t pc, bint window) noexcept nogil:
-    """Go on at ``pc``; ``window``: it is a control transfer whatever stands before."""
+cdef inline void go_to(Cpu *c, uint32_t pc, bint transfer) noexcept nogil:
+    """Go on at ``pc``; ``transfer``: that is not simply the next instruction, so it ends a step."""
     c.next_pc = pc
-    no_block(c, NO_BLOCK if window else pc)
-    if c.stepping and window:
+    no_block(c, pc)
+    if c.stepping and transfer:
         c.limit = c.base
         plan_closer(c)
     if pc & 3:                                   # an exception of its own, at the next position

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -17,6 +18,7 @@ class InputKind(IntEnum):
     POKE_MEMORY = 5  #: the debugger writes ``data`` at guest-physical address ``value``
     POKE_REGISTER = 6  #: the debugger writes register ``port`` (GDB's number) = ``value``
     SERIAL_BREAK = 7  #: a break condition on the line of serial port ``port``
+    HOLD = 8  #: no interrupt is taken before the guest's time has gone on by ``value`` instructions
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,7 @@ class InputEvent:
     """One nondeterministic input at its place in the run.
 
     Args:
-        icount: the position at which it enters: an interrupt window, or, for the debugger's
-            writes, any position.
+        icount: the position at which it enters.
         kind: what it is.
         port: serial port or register number.
         value: see the kind.
@@ -45,26 +46,45 @@ class InputSource(Protocol):
     The debugger's writes (POKE_*) are not asked for here: they are applied by whoever navigates.
     """
 
-    def next_icount(self) -> int | None:
-        """Position of the next input that is known to enter, or None.
+    @property
+    def asks_interrupts(self) -> bool:
+        """Whether `hold_interrupt` is to be called."""
 
-        A live source with something waiting answers 0: it enters at the next window.
-        """
+    def next_icount(self) -> int | None:
+        """Position of the next input that is known to enter, right there; or None."""
+
+    def waiting_from(self) -> int | None:
+        """With something waiting outside: the first position at which it may enter. It enters there or at a later one,
+        as the host has it. None: nothing waits."""
 
     def take(self, icount: int) -> list[InputEvent]:
-        """Inputs that enter at the window ``icount``, in order; called when next_icount() <= icount.
+        """Inputs that enter at ``icount``, in order; called when one of the two above is not beyond it.
 
         A live source stamps them with ``icount`` here, and a recording one writes them down.
         """
+
+    def hold_interrupt(self, icount: int) -> Sequence[InputEvent]:
+        """Before the CPU takes an interrupt at ``icount``, in a run that goes on: inputs that enter there first, such
+        as a HOLD. It is asked once for each interrupt: one that was held back is taken when that is over."""
 
 
 class NoInputs:
     """An input source that nothing ever comes from."""
 
+    asks_interrupts = False
+
     def next_icount(self) -> int | None:
         """Nothing is known to come."""
+        return None
+
+    def waiting_from(self) -> int | None:
+        """Nothing waits."""
         return None
 
     def take(self, icount: int) -> list[InputEvent]:
         """Nothing."""
         return []
+
+    def hold_interrupt(self, icount: int) -> Sequence[InputEvent]:
+        """Nothing."""
+        return ()

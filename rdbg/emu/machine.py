@@ -65,7 +65,7 @@ _FILLED_AT_ONCE = 1 << 20
 _MOST_IDLE_EVENTS = 1 << 15
 #: Status: an interrupt ends a wait only if it would be taken: unmasked, with IE set and neither EXL nor ERL.
 _STATUS_IM, _STATUS_IE, _STATUS_HELD_OFF = 0xFF00, 0x1, 0x7
-#: More than any timer expires between two interrupt windows.
+#: More than any timer expires at one position.
 MOST_EXPIRIES = 1_000_000
 KSEG01 = 2  # the upper two bits of an address that no TLB translates (MIPS32 PRA vol. III, section 4.3)
 
@@ -154,8 +154,8 @@ class Machine:
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in nanoseconds at the last interrupt window: the devices' time."""
-        return (self.core.window << self.spec.shift) + self.core.bias_ns
+        """The devices' virtual time in nanoseconds: of the instruction that accesses one; else of the position."""
+        return (self.core.device_icount << self.spec.shift) + self.core.bias_ns
 
     @property
     def virtual_ns(self) -> int:
@@ -181,6 +181,7 @@ class Machine:
         self._wait_idle = request.wait_idle
         self._skip_ns = request.skip_ns
         self._exact_hits = None
+        self.core.ask_to_hold(self.inputs.asks_interrupts)
         if request.exact:
             return self._run_exact(request)
         pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
@@ -360,8 +361,8 @@ class Machine:
         return self.bus.read(address, size)
 
     def io_stable(self, address: int, size: int) -> int:
-        """The icount of the first window at which a guest load from a device, made now, may not be repeated without
-        asking; 0: none may."""
+        """The icount from which a guest load from a device, made now, may not be repeated without asking; 0: it may not
+        at all."""
         until_ns = self.bus.stable_until(address, size)
         return self._icount_of(until_ns) if until_ns else 0
 
@@ -373,10 +374,15 @@ class Machine:
         """A guest store to a device."""
         self.bus.write(address, size, value)
 
-    def events(self, icount: int) -> int:
-        """Everything due at this interrupt window; returns the icount of the next thing that is known to come."""
-        if self._reset_wanted:
+    def events(self, icount: int) -> tuple[int, int]:
+        """Everything due at this position; returns what `plan` does."""
+        self._happen(icount)
+        while self._reset_wanted:
             self._reset()
+            self._happen(icount)
+        return self.plan(icount + 1)
+
+    def _happen(self, icount: int) -> None:
         if not self.core.halted:
             self._take_inputs(icount)
         expired = 0
@@ -389,13 +395,22 @@ class Machine:
                     f"timer {timer.name!r} expires again and again at icount {icount} and never catches up with the "
                     "virtual time: the snapshot that the run began from is damaged"
                 )
-        following = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
+
+    def plan(self, icount: int) -> tuple[int, int]:
+        """What is known to come: the icount of the next event, which happens right there; and an icount, at least
+        ``icount``, from which something that waits outside may enter anywhere."""
+        timer = self._system.earliest()
+        event = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
         known = self.inputs.next_icount()
         if known is not None:
-            following = min(following, max(known, icount + 1))
-        if self._reset_wanted:
-            following = 0
-        return following
+            event = min(event, max(known, icount))
+        waiting = self.inputs.waiting_from()
+        return (0 if self._reset_wanted else event), (cpu.NEVER if waiting is None else max(waiting, icount))
+
+    def hold(self, icount: int) -> None:
+        """An interrupt is about to be taken: let whoever is asked hold it back."""
+        for event in self.inputs.hold_interrupt(icount):
+            self._enter(event)
 
     def semihosting(self) -> None:
         """The guest calls the host."""
@@ -403,12 +418,16 @@ class Machine:
         self._host_calls.call()
 
     def _take_inputs(self, icount: int) -> None:
-        while (known := self.inputs.next_icount()) is not None and known <= icount:
+        while self._enters_by(icount):
             taken = self.inputs.take(icount)
             if not taken:
                 return
             for event in taken:
                 self._enter(event)
+
+    def _enters_by(self, icount: int) -> bool:
+        """Whether an input enters at ``icount``."""
+        return any(at is not None and at <= icount for at in (self.inputs.next_icount(), self.inputs.waiting_from()))
 
     def _icount_of(self, deadline_ns: int | None) -> int:
         """The first icount whose time is at or after ``deadline_ns``."""
@@ -417,14 +436,13 @@ class Machine:
         shift = self.spec.shift
         return max(0, deadline_ns - self.core.bias_ns + (1 << shift) - 1) >> shift
 
-    def idle(self, icount: int, compare_ns: int) -> bool:
-        """The CPU waits. Let virtual time pass up to the next event; False: come back to the caller of run()."""
-        if not self._woken_by:
-            known = self.inputs.next_icount()
-            if known is not None and known <= icount:
-                self._woken_by = list(self.inputs.take(icount))
+    def idle(self, icount: int, cpu_ns: int) -> bool:
+        """The CPU waits. Let virtual time pass up to the next event, of the CPU itself at ``cpu_ns``; False: come back
+        to the caller of run()."""
+        if not self._woken_by and self._enters_by(icount):
+            self._woken_by = list(self.inputs.take(icount))
         timer = self._system.earliest()
-        deadlines = [d for d in (timer.deadline_ns if timer else None, compare_ns) if d is not None]
+        deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
         if icount != self._idle_position:
             self._idle_position, self._idle_events = icount, 0
@@ -470,11 +488,13 @@ class Machine:
             self.core.attend()
         elif event.kind is InputKind.SHUTDOWN:
             self.request_shutdown(event.value)
+        elif event.kind is InputKind.HOLD:
+            self.core.hold_interrupts(event.value)
 
     # --- what devices ask (through MachineSystem) -----------------------------------------------
 
     def attend(self) -> None:
-        """A timer changed: look again at the next window."""
+        """A timer changed: look again before the next instruction."""
         self.core.attend()
 
     def set_cpu_irq(self, line: int, level: bool) -> None:
@@ -487,8 +507,7 @@ class Machine:
     def output(self, port: int, data: bytes) -> None:
         """Bytes leave by a serial port."""
         if self._output is not None:
-            # The last window's icount: that of the access itself depends on how blocks were cut.
-            self._output(self.core.window, port, data)
+            self._output(self.core.device_icount, port, data)
 
     def place(self) -> str:
         """Where the guest is, in words: at an instruction, or, while it runs, in a block of them."""
@@ -496,7 +515,7 @@ class Machine:
         return f"icount {icount}, pc {pc:#010x}" if exact else f"in the block at icount {icount}, pc {pc:#010x}"
 
     def request_reset(self) -> None:
-        """Reset at the next window, or end the run there."""
+        """Reset before the next instruction, or end the run there."""
         if not self.spec.reboot:
             self.request_shutdown(0)
             return
@@ -504,7 +523,7 @@ class Machine:
         self.core.attend()
 
     def request_shutdown(self, exit_code: int) -> None:
-        """Power off at the next window. Of several codes the first counts."""
+        """Power off before the next instruction. Of several codes the first counts."""
         if self._shutdown_code is None:
             self._shutdown_code = exit_code
         self.core.request_stop()

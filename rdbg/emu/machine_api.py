@@ -337,7 +337,7 @@ class MachineApi(Protocol):
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in nanoseconds at the last interrupt window: the devices' time."""
+        """Virtual time in nanoseconds as the devices see it: of the access that one answers; else of the position."""
 
     @property
     def virtual_ns(self) -> int:
@@ -470,6 +470,6 @@ class MachineApi(Protocol):
 
 
 class OutputSink(Protocol):
-    """Takes what the guest sends; ``icount`` is that of the last interrupt window."""
+    """Takes what the guest sends; ``icount`` is that of the instruction that sends it."""
 
     def __call__(self, icount: int, port: int, data: bytes) -> None: ...

@@ -1,15 +1,54 @@
 # Loads and stores that reach devices, and those that reach watched pages.
 
+cdef bint begin_access(Cpu *c, uint32_t pa, unsigned size, bint store) noexcept nogil:
+    """A device is about to be asked: find out when. False: the run comes here again, in single steps."""
+    cdef int i = place_access(c, pa, size, store)
+    if i < 0:
+        ambiguous(c)
+        return False
+    c.access_base = c.base
+    c.access_index = <uint32_t>i
+    c.access_unplaced = False
+    c.access_icount = c.base + <uint32_t>i
+    return True
+
+
+cdef void end_access(Cpu *c, Core core) noexcept with gil:
+    """A device has been asked, and may want something before the next instruction: end the block there."""
+    cdef uint64_t after = c.access_icount + 1
+    cdef uint64_t end = position(c)
+    cdef uint64_t due
+    c.access_icount = NOWHERE
+    if after >= end or in_slot(c, c.start + 4 * c.access_index):
+        return                                   # nothing of the block comes behind it
+    if c.python_event == 0:
+        try:
+            c.python_event, c.look_at = core.host.plan(end)
+        except BaseException as error:
+            core.keep_error(error)
+    due = next_event(c)
+    if c.why_soon or takes_interrupt(c):
+        due = after
+    if due >= end:
+        return
+    if cuts_here(c):
+        c.cut_base = c.base
+        c.cut_from = due
+
+
 cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
     cdef uint64_t value
     cdef uint64_t until
     look_at_clock(c)
+    if not begin_access(c, pa, size, False):
+        return 0
     try:
         until = core.host.io_stable(pa, size)
         value = core.ask_read(pa, size)
     except BaseException as error:
         core.keep_error(error)
+        c.access_icount = NOWHERE
         return 0
     if until:
         slot.address = pa
@@ -17,15 +56,23 @@ cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) n
         slot.value = value
         slot.until = until
         slot.epoch = c.io_epoch
+        c.access_icount = NOWHERE
     else:
         c.io_epoch += 1
+        end_access(c, core)
     return value
 
 
 cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept nogil:
     """A load from a device. One that has no side effect is not asked again before something can have changed."""
     cdef StableLoad *slot = &c.loads[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
-    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and c.s.window < slot.until:
+    if c.why:
+        return 0                                 # what runs now does not count
+    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and position(c) <= slot.until:
+        if c.access_base != c.base:
+            c.access_index = 0
+        c.access_base = c.base
+        c.access_unplaced = True
         return slot.value
     return ask_device(c, pa, size, slot)
 
@@ -35,26 +82,39 @@ cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleSt
     cdef uint8_t *code = fetch_host(c, c.start)
     cdef uint32_t epoch = c.direct_epoch
     look_at_clock(c)
+    if not begin_access(c, pa, size, True):
+        return
     try:
         if core.host.io_idle_store(pa, size, value):
             slot.address = pa
             slot.size = size
             slot.value = value
             slot.epoch = c.io_epoch
+            c.access_icount = NOWHERE
             return
         c.io_epoch += 1
         core.ask_write(pa, size, value)
     except BaseException as error:
         core.keep_error(error)
     if (fetch_host(c, c.start) != code or c.direct_epoch != epoch) and not is_one_step(c):
+        c.access_icount = NOWHERE
         come_again(c)                            # other code stands here now, perhaps: that holds for the next instruction
+        return
+    end_access(c, core)
 
 
 cdef inline void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value) noexcept nogil:
     """A store to a device; one that is known to change nothing does not reach it."""
     cdef IdleStore *slot = &c.stores[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
+    if c.why:
+        return
     if slot.epoch != c.io_epoch or slot.address != pa or slot.size != size or slot.value != value:
         tell_device(c, pa, size, value, slot)
+        return
+    if c.access_base != c.base:
+        c.access_index = 0
+    c.access_base = c.base
+    c.access_unplaced = True
 
 
 cdef uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:

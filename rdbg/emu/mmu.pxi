@@ -198,7 +198,7 @@ cdef uint8_t hook_long_runs(Cpu *c, uint32_t page, uint32_t vpage) noexcept nogi
     return found
 
 
-cdef uint8_t becomes_code(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
+cdef uint16_t becomes_code(Cpu *c, uint32_t page, uint32_t vpage, uint16_t state) noexcept nogil:
     """A page that is not code is fetched from; returns its new state."""
     cdef uint8_t found = hook_long_runs(c, page, vpage)
     state = (state & ~(LONG_RUN | LONG_NOPS)) | found | PAGE_CODE
@@ -209,7 +209,7 @@ cdef uint8_t becomes_code(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) 
     return state
 
 
-cdef void hook_elsewhere(Cpu *c, uint32_t page, uint32_t vpage, uint8_t state) noexcept nogil:
+cdef void hook_elsewhere(Cpu *c, uint32_t page, uint32_t vpage, uint16_t state) noexcept nogil:
     """A page that needs the hook is fetched from at another virtual address, or has become mixed."""
     if state & PAGE_MIXED:
         hook_range(c, vpage << PAGE_BITS, (vpage << PAGE_BITS) + PAGE_BYTES - 1)
@@ -309,7 +309,7 @@ cdef bint alternates_fast(Cpu *c, uint32_t page) noexcept nogil:
 cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_entry *entry) noexcept nogil:
     """Grant an access to a backing page. WRITE and EXEC are never granted together, but to mixed pages:
     stores stay inline, and translated code never goes stale."""
-    cdef uint8_t state = c.page_state[page]
+    cdef uint16_t state = c.page_state[page]
     cdef FetchEntry *f
     entry.paddr = <uint64_t>page << PAGE_BITS
     if access == LOAD:
@@ -324,7 +324,7 @@ cdef bint fill_memory(Cpu *c, uint32_t vpage, uint32_t page, int access, uc_tlb_
         elif state & PAGE_MIXED or state & LONG_RUN and not bit_test(c.hooked_pages, vpage):
             hook_elsewhere(c, page, vpage, state)
         c.page_state[page] = state
-        if state & (PAGE_MIXED | LONG_NOPS):
+        if state & (PAGE_MIXED | LONG_NOPS | PAGE_EXIT_CHECKS):
             set_exit_checks(c, True)             # nothing is translated from a page that was not asked for here
         entry.perms = UC_PROT_READ | UC_PROT_EXEC
         f = &c.fetch[vpage & (FETCH_CACHE - 1)]

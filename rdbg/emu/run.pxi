@@ -37,6 +37,7 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
     if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
         set_gpr(c, 31, pc + 8)
     stand_at(c, pc + 8, icount + 2)
+    c.came_from = icount
     c.why = WHY_NONE
 
 
@@ -54,6 +55,11 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
     if c.exc_access == FETCH:
         icount = position(c)
         slot = slot_block(c, pc)
+        if not slot and icount >= c.attention:   # what is due comes first
+            c.why = WHY_NONE
+            if at_boundary(c, pc, icount):
+                return
+            c.why = WHY_EXCEPTION
         if not slot:
             remember_block(&c.blocks, <uint64_t>pc << 32 | 4)  # a breakpoint here counts, though nothing is executed yet
             if icount >= c.limit:
@@ -79,6 +85,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
         if va >> PAGE_BITS != c.exc_address >> PAGE_BITS:
             va = c.exc_address
     c.base = icount + 1
+    c.came_from = icount - 1 if slot else icount
     c.why = WHY_NONE
     if c.exc_has_address:
         note_bad_address(c, code, va)
@@ -111,6 +118,7 @@ cdef void arm(Cpu *c) noexcept nogil:
 
 cdef void after_exit(Cpu *c) noexcept nogil:
     """emu_start ended at arm_at."""
+    cdef uint64_t began
     cdef uint32_t pc = 0
     uc_reg_read(c.uc, UC_MIPS_REG_PC, &pc)
     if pc == c.arm_at:
@@ -118,11 +126,9 @@ cdef void after_exit(Cpu *c) noexcept nogil:
         c.next_pc = pc
         c.dirty_exit = True
         return
+    began = block_start(c)
     stand_at(c, c.start + c.size, position(c))
-    if c.base >= c.limit:
-        c.why = WHY_LIMIT
-    elif c.probe and not c.last_hit and breakpoint_at(c, c.next_pc, 0):
-        c.why = WHY_BREAKPOINT
+    c.came_from = began
 
 
 cdef uc_err execute(Cpu *c) noexcept nogil:

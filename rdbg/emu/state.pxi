@@ -46,6 +46,7 @@ cdef enum:
     PAGE_DIRTY = 8               # written since take_touched
     PAGE_STALE = 16              # written since the last digest
     PAGE_USED = 64               # written ever; all others are zeros
+    PAGE_EXIT_CHECKS = 256       # a hook may end a block in its middle
 
     # Cause.ExcCode (MIPS32 PRA vol. III, table 9.28)
     EXC_INT = 0
@@ -120,7 +121,8 @@ cdef enum:
     WHY_CUT = 14                 # a store may change the code behind it in its block
 
 cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
-cdef uint32_t NO_BLOCK = 1       # no block starts at an odd address: what follows is a window
+cdef uint64_t MOST_HELD = 1 << 40
+cdef uint64_t NOWHERE = 0xFFFFFFFFFFFFFFFF   # no position
 
 
 cdef struct TlbEntry:
@@ -184,9 +186,9 @@ cdef struct Model:
 # All that the future depends on and Unicorn does not hold. Saved, compared and hashed as bytes: no padding,
 # no host addresses.
 cdef struct Owned:
-    uint64_t window              # icount of the last interrupt window: the devices' time
     uint64_t bias_ns             # idle time skipped so far
     uint64_t compare_tick        # absolute Count tick of the next Compare match
+    uint64_t hold_ns             # no interrupt is taken before this virtual time; 0: none is held back
     uint32_t count_base          # Count = count_base + ticks, or Count itself while Cause.DC stops it
     uint32_t random              # state of the generator behind Random and tlbwr
     uint32_t halted              # HALTED_*
@@ -230,7 +232,7 @@ cdef struct StableLoad:
     uint32_t size
     uint64_t epoch
     uint64_t value
-    uint64_t until               # icount of the first window at which it may differ
+    uint64_t until               # first icount at which it may differ
 
 
 cdef struct IdleStore:
@@ -345,9 +347,10 @@ cdef struct Cpu:
     uint64_t base                # icount at its start
     uint32_t start
     uint32_t size                # bytes; 0: nothing of it has been counted yet
+    uint64_t came_from           # while size is 0: where the step or block began that led to base
     # when the block hook has to look closer
-    uint64_t closer              # first icount before which no block may end without a look: limit, or 0
-    uint64_t attention           # first icount at which a window has something to do
+    uint64_t closer              # no block may end at this icount or later without a look
+    uint64_t attention           # first icount at which something may have to be done before an instruction
     # what block it is, where that is rare
     bint in_slot                 # it begins in the delay slot of the block before, where the translator has split the two
     bint splits                  # it ends with a branch, whose slot follows in a block of its own
@@ -357,12 +360,15 @@ cdef struct Cpu:
     uint32_t next_pc             # where to go on after emu_start returned
     uint64_t limit               # hard limit, a position
     uint64_t python_event        # first icount at which Python has something to do
+    uint64_t look_at             # icount from which something may enter from outside, anywhere
     uint64_t compare_event       # icount of the Compare match
-    uint64_t pause_at            # first icount at which a window ends the slice
+    uint64_t hold_event          # icount at which interrupts are no longer held back
+    uint64_t pause_at            # first icount at which the slice ends
     uint64_t start_icount        # where this run started
     uint32_t start_pc            # an interrupt that ends a wait leads elsewhere at the same icount
     bint passes_start            # a breakpoint there was dealt with and does not count
     uint64_t look_at_ns          # host time from which whoever called shall be let look at the outside world
+    bint asks_to_hold            # before an interrupt is taken, ask whether it shall be held back
     bint probe                   # breakpoints armed
     bint last_hit
     bint stepping                # one instruction: an exception ends it
@@ -412,7 +418,7 @@ cdef struct Cpu:
     uint32_t noted_count
     HitBlock hits[MOST_HITS]     # a ring
     uint64_t hit_count
-    HitBlock events_after        # while the events of a window happen: the block that led there. end is 0 otherwise
+    HitBlock events_after        # while events happen: the block that led there. end is 0 otherwise
     bint have_watch_hit
     uint64_t watch_hit_icount
     uint32_t watch_hit_pc
@@ -433,7 +439,7 @@ cdef struct Cpu:
     # memory
     uint8_t *memory
     uint32_t page_count
-    uint8_t *page_state
+    uint16_t *page_state
     Alternations *alternated
     uint64_t *code_words         # of each backing page, a bit for each word that translated code may stand for
     uint32_t *phys_map           # one word for each guest-physical page
@@ -445,6 +451,12 @@ cdef struct Cpu:
     StableLoad loads[STABLE_LOADS]   # what polled device registers hold
     IdleStore stores[STABLE_LOADS]   # stores that would change nothing
     uint64_t io_epoch            # advanced whenever a device's state may have changed
+    uint64_t access_icount       # of the instruction whose access a device answers; NOWHERE: none does
+    uint64_t access_base         # the block, by its start, for which the next two hold
+    uint32_t access_index        # which of its instructions made the latest access to a device
+    bint access_unplaced         # others were made, and it is not known by which
+    uint64_t cut_base            # the block, by its start, that must end at cut_from
+    uint64_t cut_from
     PageList dirty
     PageList stale
     PageList written_virtual

@@ -24,7 +24,7 @@ class VirtualTimer:
         self.deadline_ns: int | None = None  #: virtual time of the next expiry in nanoseconds; None while disarmed
 
     def arm(self, deadline_ns: int) -> None:
-        """Expire at the first interrupt window at or after ``deadline_ns``."""
+        """Expire before the first instruction at or after ``deadline_ns``."""
         self.deadline_ns = deadline_ns
         self._changed()
 
@@ -47,7 +47,7 @@ class MachineSystem:
 
     @property
     def now_ns(self) -> int:
-        """Virtual time in nanoseconds at the last interrupt window."""
+        """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
         return self._machine.now_ns if self.powered else 0
 
     def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
@@ -81,15 +81,15 @@ class MachineSystem:
         self._machine.output(port, data)
 
     def room_grown(self) -> None:
-        """A serial port can take more input: ask for it at the next interrupt window."""
+        """A serial port can take more input: ask for it soon."""
         self._attend()
 
     def request_reset(self) -> None:
-        """Reset the whole machine at the next interrupt window."""
+        """Reset the whole machine before the next instruction."""
         self._machine.request_reset()
 
     def request_shutdown(self, exit_code: int) -> None:
-        """Power the machine off at the next interrupt window."""
+        """Power the machine off before the next instruction."""
         self._machine.request_shutdown(exit_code)
 
     def mapping_changed(self) -> None:

@@ -62,11 +62,12 @@ cdef void call_host(Cpu *c, uint32_t pc) noexcept with gil:
     """Let the host do what the instruction at ``pc`` asks for; the answer may come later."""
     cdef Core core = <Core>c.owner
     c.io_epoch += 1
-    c.exc_pc = pc
+    c.access_icount = c.base + ((pc - c.start) >> 2)
     try:
         core.ask_semihosting()
     except BaseException as error:
         core.keep_error(error)
+    c.access_icount = NOWHERE
 
 
 cdef void take_trap(Cpu *c, int number) noexcept nogil:
@@ -106,6 +107,7 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         call_host(c, pc)
         done = EMULATED_WAIT if c.s.halted else EMULATED
     c.base = before + 1
+    c.came_from = before - 1 if slot else before
 
     if number == UC_EXCP_CPU:
         if op == 0x10 or op == 0x2F:
@@ -148,7 +150,7 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     if done == EMULATED_WAIT:
         if not c.s.halted:
             c.s.halted = HALTED_WAITING
-        c.attention = 0
+        look_soon(c)
         go_to(c, target, True)
     elif c.why_soon:                             # the call ended the run: nothing comes after it
         go_to(c, target, True)

@@ -33,12 +33,12 @@ class History:
     There is one total order of inputs, also among those at one icount. The cursor stands before the next one that will
     enter. The canonical state at position P includes every input at P.
 
-    For the machine, an InputSource: `next_icount` and `take` give the inputs of windows. For the timeline: after
+    For the machine, an InputSource. For the timeline: after
     restoring a state, `seek` to its position; never run past `next_poke`, stop there and apply `take_pokes`; after
-    every run, `advance` to where the machine stands. In a live run whatever waits outside enters at the first window
-    after ``end``, so a state seen at ``end`` (by a checkpoint, by the user) stays what it was. One exception: an idle
-    CPU has no later window. `advance(position, idle=True)` lets inputs enter at ``position`` itself; `entered_at` tells
-    whether a state taken there before is out of date.
+    every run, `advance` to where the machine stands. In a live run whatever waits outside enters after ``end``, so a
+    state seen at ``end`` (by a checkpoint, by the user) stays what it was. One exception: an idle CPU has no later
+    position. `advance(position, idle=True)` lets inputs enter at ``position`` itself; `entered_at` tells whether a
+    state taken there before is out of date.
 
     Make one with `live_run`, `recording` or `replay`.
 
@@ -143,24 +143,34 @@ class History:
 
     # --- for the machine ---------------------------------------------------------------------
     def next_icount(self) -> int | None:
-        """Position of the next input that is known to enter at a window, or None.
-
-        With something waiting outside: the first icount where it may enter. None also when a debugger's write comes
-        first: the timeline applies that one.
-        """
+        """Position of the next input of the history, or None. None also when a debugger's write comes first: the
+        timeline applies that one."""
         ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
-        if ordinal is not None:
-            record = self._log.record(ordinal)
-            return None if record.kind in POKE_KINDS else record.icount
-        if self._accepts():
-            return self._open_from
-        return None
+        if ordinal is None:
+            return None
+        record = self._log.record(ordinal)
+        return None if record.kind in POKE_KINDS else record.icount
+
+    def waiting_from(self) -> int | None:
+        """With something waiting outside of a live run: the first position at which it may enter."""
+        return self._open_from if self._accepts() and not self.ahead else None
+
+    @property
+    def asks_interrupts(self) -> bool:
+        """Whether what waits outside of a live run may hold interrupts back."""
+        return self.live and self._outside is not None and self._outside.holds_interrupts
+
+    def hold_interrupt(self, icount: int) -> list[InputEvent]:
+        """Inputs that come before an interrupt that a live run is about to take."""
+        if self._outside is None or icount < self._open_from or self.ahead:
+            return []
+        return self._entered(self._outside.hold_interrupt(icount), icount)
 
     def take(self, icount: int) -> list[InputEvent]:
-        """Inputs that enter at the window ``icount``, in order; the cursor moves past them.
+        """Inputs that enter at ``icount``, in order; the cursor moves past them.
 
         Raises:
-            RdbgError: a recorded input's window was not met: the replay has diverged.
+            RdbgError: a recorded input's position was not met: the replay has diverged.
         """
         taken: list[InputEvent] = []
         while True:
@@ -172,8 +182,8 @@ class History:
                 return taken
             if record.icount < icount:
                 raise RdbgError(
-                    f"the replay diverged: the input recorded at icount {record.icount} did not meet its "
-                    f"interrupt window, the next one is at icount {icount}; the fault lies before that"
+                    f"the replay diverged: the input recorded at icount {record.icount} cannot enter there, but at "
+                    f"icount {icount}; the fault lies before that"
                 )
             taken.append(event_of(record))
             self._cursor = ordinal + 1
@@ -182,14 +192,18 @@ class History:
             if events and self._idled_until is not None:
                 events.insert(0, InputEvent(icount, InputKind.WAKE, value=self._idled_until))
             self._idled_until = None
-            for event in events:
-                stamped = replace(event, icount=icount)
-                self._append(record_of(stamped))
-                taken.append(stamped)
-            self._cursor = self._log.count
-            self._end = max(self._end, icount)
-            self._open_from = self._end + 1
+            taken += self._entered(events, icount)
         return taken
+
+    def _entered(self, events: list[InputEvent], icount: int) -> list[InputEvent]:
+        """Write down what enters a live run, stamped with its position."""
+        stamped = [replace(event, icount=icount) for event in events]
+        for event in stamped:
+            self._append(record_of(event))
+        self._cursor = self._log.count
+        self._end = max(self._end, icount)
+        self._open_from = self._end + 1
+        return stamped
 
     def _accepts(self) -> bool:
         return self.live and self._outside is not None and self._outside.pending()
@@ -229,7 +243,7 @@ class History:
     def take_pokes(self, icount: int) -> list[InputEvent]:
         """The debugger's writes that are next in order and stand at ``icount``; the cursor moves past them.
 
-        Ask when the machine stands at ``icount`` and has taken that window's inputs. If `next_icount` then answers
+        Ask when the machine stands at ``icount`` and has taken the inputs there. If `next_icount` then answers
         ``icount`` (an input came to the idle CPU after the write), run again to ``icount`` and ask again.
         """
         taken: list[InputEvent] = []

@@ -12,11 +12,18 @@ from rdbg.emu.inputs import InputEvent, InputKind
 class LiveInputs(Protocol):
     """The outside world, as a live `History` asks it. Must not block."""
 
+    @property
+    def holds_interrupts(self) -> bool:
+        """Whether `hold_interrupt` is to be called."""
+
     def pending(self) -> bool:
-        """Whether something can enter at the next window. Asked often: cheap, no system call."""
+        """Whether something can enter soon. Asked often: cheap, no system call."""
 
     def take(self) -> list[InputEvent]:
         """What enters now, in order; it waits no longer. The events' icount is not looked at."""
+
+    def hold_interrupt(self, icount: int) -> list[InputEvent]:
+        """What enters before the CPU takes an interrupt at ``icount``, such as a HOLD; asked once for each."""
 
 
 class LiveQueue:
@@ -25,6 +32,8 @@ class LiveQueue:
     Args:
         room: how many bytes the serial port of that number can take now without loss; what is more waits here.
     """
+
+    holds_interrupts = False
 
     def __init__(self, room: Callable[[int], int]) -> None:
         self._room = room
@@ -41,7 +50,7 @@ class LiveQueue:
         self._events.clear()
 
     def put(self, event: InputEvent) -> None:
-        """Any other input (RESET, SHUTDOWN, WAKE, SERIAL_BREAK): it enters at the next window, before waiting bytes."""
+        """Any other input (RESET, SHUTDOWN, WAKE, SERIAL_BREAK): it enters before waiting bytes."""
         self._events.append(event)
 
     def waiting(self, port: int) -> int:
@@ -53,7 +62,7 @@ class LiveQueue:
         return self._room(port) > 0
 
     def pending(self) -> bool:
-        """Whether something can enter at the next window."""
+        """Whether something can enter."""
         return bool(self._events) or any(data and self._room(port) > 0 for port, data in self._serial.items())
 
     def take(self) -> list[InputEvent]:
@@ -67,3 +76,7 @@ class LiveQueue:
                 taken.append(InputEvent(0, InputKind.SERIAL, port=port, data=bytes(data[:size])))
                 del data[:size]
         return taken
+
+    def hold_interrupt(self, icount: int) -> list[InputEvent]:
+        """Nothing: interrupts come when they are due."""
+        return []

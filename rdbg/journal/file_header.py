@@ -13,7 +13,7 @@ from rdbg.journal.numbers import LAST_POSITION, VAR_INT
 
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
-VERSION = 3
+VERSION = 4
 #: Of a zip archive, which `rdbg pack` makes.
 PACK_MAGIC = b"PK\x03\x04"
 

@@ -13,8 +13,7 @@ KIND_DIGEST = 30
 KIND_END = 31
 
 POKE_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.POKE_REGISTER)})
-WINDOW_KINDS = frozenset(int(kind) for kind in InputKind) - POKE_KINDS
-INPUT_KINDS = WINDOW_KINDS | POKE_KINDS
+INPUT_KINDS = frozenset(int(kind) for kind in InputKind)
 DIGEST_KINDS = frozenset({KIND_DIGEST})
 
 

@@ -15,7 +15,7 @@ class RunControl:
     Args:
         stopped: the guest stands until somebody lets it go on (``-S``, ``stop``, a GDB that broke off).
         attached: a GDB is connected, and the guest moves when that says so.
-        request: puts an input where the live run takes it at its next window; None: it takes none.
+        request: puts an input where the live run takes it soon; None: it takes none.
     """
 
     stopped: bool = False

@@ -42,7 +42,7 @@ class Agreement:
         self.diverged = self._recorded
 
     def note(self) -> None:
-        """At the end of a live run, at an interrupt window: write a digest down if one is due."""
+        """At the end of a live run: write a digest down if one is due."""
         position = self._machine.icount
         due = position - self._up_to >= self._spacing
         if due and self._clock() - self._digest_time > 50 * self._digest_cost:

@@ -16,10 +16,10 @@ _Place = tuple[int, int]
 class OutputGate:
     """An OutputSink that lets bytes through the first time only, and only while it is open.
 
-    Bytes are stamped with the icount of the last interrupt window, which depends on the guest alone. So the bytes sent
-    with one stamp are the same at every passage, and counting them tells which are new. ``mark`` says how far the
-    machine has come; set it when a state is restored. A jump forward leaves a gap: what lies in it is new when the
-    user runs through it later. Replays that serve a jump or a search, with the gate closed, show nothing: what the
+    Bytes are stamped with the icount of the instruction that sends them, which depends on the guest alone. So the
+    bytes sent with one stamp are the same at every passage, and counting them tells which are new. ``mark`` says how
+    far the machine has come; set it when a state is restored. A jump forward leaves a gap: what lies in it is new when
+    the user runs through it later. Replays that serve a jump or a search, with the gate closed, show nothing: what the
     user sees must not depend on which states there were to start from.
     """
 

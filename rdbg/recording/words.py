@@ -20,6 +20,7 @@ _KIND_NAMES = {
     int(InputKind.SHUTDOWN): "shutdown",
     int(InputKind.POKE_MEMORY): "write-memory",
     int(InputKind.POKE_REGISTER): "write-register",
+    int(InputKind.HOLD): "hold",
     KIND_DIGEST: "digest",
     KIND_END: "end",
 }
@@ -41,6 +42,8 @@ def record_text(record: Record) -> str:
             return f"port {record.port}"
         case InputKind.WAKE:
             return f"the CPU idled until {seconds_text(record.value)} of virtual time"
+        case InputKind.HOLD:
+            return f"no interrupt before {record.value} instructions from here, or their time in a wait"
         case InputKind.RESET | InputKind.SHUTDOWN:
             return "by the user"
         case InputKind.POKE_MEMORY:

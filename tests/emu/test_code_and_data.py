@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.inputs import InputEvent, InputKind, NoInputs
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch
 from rdbg.emu.registers import PC
 from tests.emu.guests import CODE, LOOP, NOP, addiu, beq, i_type, lui, lw, machine_with, poke_words, sw
@@ -165,7 +165,7 @@ def resident_megabytes() -> int:
     return pages * mmap.PAGESIZE >> 20
 
 
-class OneInput:
+class OneInput(NoInputs):
     """A single byte that arrives at a given position."""
 
     def __init__(self, event: InputEvent) -> None:

@@ -114,7 +114,7 @@ def test_more_tlb_entries_than_there_are() -> None:
 def test_time_that_is_no_time() -> None:
     machine = Machine(busy_spec())
     good = _after(machine, 1_000)
-    for icount in (500, 1 << 58, 1 << 63, (1 << 64) - 1):
+    for icount in (1 << 58, 1 << 63, (1 << 64) - 1):
         with pytest.raises(RdbgError, match=f"icount {icount} is damaged"):
             machine.load_state(MachineState(icount, good.cpu, good.devices))
 

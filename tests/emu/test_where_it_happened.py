@@ -34,7 +34,7 @@ def test_a_bus_error_names_its_instruction(caplog: pytest.LogCaptureFixture, slo
     assert line == f"icount {at}, pc {CODE + 4 * at:#010x}: bus error: {kind} of 4 bytes at physical 0x40000040"
 
 
-def test_what_a_device_does_not_know_names_the_block(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_device_does_not_know_names_the_instruction(caplog: pytest.LogCaptureFixture) -> None:
     code = [beq(0, 0, 1), NOP, lui(8, 0xBE00), addiu(9, 0, 0x33), NOP, sw(9, 0, 8), LOOP, NOP]
     (line,) = said(caplog, machine_with(code), 7)
-    assert line.startswith(f"in the block at icount 2, pc {CODE + 8:#010x}: flash: unknown command 0x33")
+    assert line.startswith(f"icount 5, pc {CODE + 20:#010x}: flash: unknown command 0x33")

@@ -34,6 +34,11 @@ class Typing(NoInputs):
     def next_icount(self) -> int | None:
         if self._recorded is not None:
             return self._recorded[0].icount if self._recorded else None
+        return None
+
+    def waiting_from(self) -> int | None:
+        if self._recorded is not None:
+            return None
         assert self.machine is not None
         return 0 if self._text and self.machine.serial_room(CONSOLE) else None
 

@@ -17,6 +17,7 @@ from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline
+from tests.emu.plain_run import run_plainly
 from tests.timeline.positions import look
 
 GUEST = Path(__file__).parent / "guest" / "busy.elf"
@@ -81,7 +82,7 @@ def forward(spec: MachineSpec, history: History, wanted: list[int]) -> Truth:
     machine.set_output(lambda icount, port, data: output.extend(data))
     seen = {}
     for position in wanted:
-        machine.run(RunRequest(until=position))
+        run_plainly(machine, RunRequest(until=position), history, output)
         seen[machine.icount] = machine.digest(), machine.pc
     return Truth(seen, bytes(output))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdbg.emu.inputs import InputEvent, InputKind, InputSource
+from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
     Block,
@@ -69,7 +69,7 @@ class Toy:
     def __init__(self, program: Sequence[Op], ambiguous: int = 0, seed: int = 0) -> None:
         self.program = list(program)
         self.ambiguous = ambiguous
-        self.inputs: InputSource = _NoInputs()
+        self.inputs: InputSource = NoInputs()
         self.memory = bytearray(PAGES * PAGE_SIZE)
         self.memory[5 * PAGE_SIZE] = seed & 0xFF
         self.icount = 0
@@ -181,8 +181,8 @@ class Toy:
         return window
 
     def _take_inputs(self) -> None:
-        due = self.inputs.next_icount()
-        if due is not None and due <= self.icount:
+        due = (self.inputs.next_icount(), self.inputs.waiting_from())
+        if any(at is not None and at <= self.icount for at in due):
             for event in self.inputs.take(self.icount):
                 if event.kind is InputKind.WAKE:
                     continue  # says what time it is on the host; this machine's clock is its icount
@@ -420,12 +420,4 @@ class Toy:
         return [Extent(Space.MEMORY, offset, length, address)] if offset >= 0 and length > 0 else []
 
     def memory_areas(self) -> Sequence[MemoryArea]:
-        return []
-
-
-class _NoInputs:
-    def next_icount(self) -> int | None:
-        return None
-
-    def take(self, icount: int) -> list[InputEvent]:
         return []
