@@ -427,7 +427,7 @@ def elf(dice: random.Random, good: bytes) -> bytes:
         value = dice.choice(NUMBERS) & ((1 << 8 * size) - 1)
         data[at : at + size] = value.to_bytes(size, "little")
     if dice.random() < 0.05:
-        count = dice.choice((*[100] * 6, 60_000))
+        count = 60_000 if dice.random() < 0.02 else 100
         struct.pack_into("<H", data, 44, count)
         struct.pack_into("<I", data, 28, len(data))
         data += bytes(data[52:84]) * count

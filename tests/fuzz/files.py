@@ -51,6 +51,8 @@ from tests.machine_use import use
 PATIENCE = 10
 #: Files that a worker is given.
 _BATCH = 500
+#: Files after which it is told how far it has come.
+_TOLD = 10_000
 #: Looks at the outside world after which a replay is interrupted: a journal may say that its run is endless.
 _LOOKS = 40
 _LENGTH = 2_000
@@ -335,16 +337,19 @@ def main() -> None:
     harm = 0
     for kind in options.kinds or ("journals", "stores", "packs", "executables", "boards"):
         began = time.monotonic()
-        outcome, wrong = run(kind, options.first, options.files, whole)
-        harm += len(wrong)
-        print(
-            f"{options.files} {kind} from {options.first}: {outcome.refused} refused, {len(wrong)} did harm; the "
-            f"longest took {outcome.longest:.1f} s (number {outcome.slowest}), the most memory was "
-            f"{outcome.most >> 20} MiB (number {outcome.largest}); {time.monotonic() - began:.0f} s in all",
-            flush=True,
-        )
-        for each in wrong:
-            print(each, flush=True)
+        outcome, harmful, end = Outcome(), 0, options.first + options.files
+        for first in range(options.first, end, _TOLD):
+            more, wrong = run(kind, first, min(_TOLD, end - first), whole)
+            outcome, harmful = outcome.joined(more), harmful + len(wrong)
+            for each in wrong:
+                print(each, flush=True)
+            print(
+                f"{kind} {options.first} to {min(first + _TOLD, end) - 1}: {outcome.refused} refused, {harmful} did "
+                f"harm; the longest took {outcome.longest:.1f} s (number {outcome.slowest}), the most memory was "
+                f"{outcome.most >> 20} MiB (number {outcome.largest}); {time.monotonic() - began:.0f} s in all",
+                flush=True,
+            )
+        harm += harmful
     sys.exit(1 if harm else 0)
 
 
