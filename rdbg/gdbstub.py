@@ -31,13 +31,14 @@ from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
 from rdbg.net.listener import Listener, permitted_address
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.rsp.architecture import ANY, architecture
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, ClientContext
 from rdbg.stub.connection import Connection
 from rdbg.stub.features import FEATURES
 from rdbg.stub.guest_console import GuestConsole
+from rdbg.targets.known import target_of
+from rdbg.targets.target import Target
 from rdbg.timeline import Timeline
 
 _log = logging.getLogger("rdbg.gdbstub")
@@ -57,7 +58,8 @@ class GdbOptions:
         port: TCP port; 0 takes a free one, see ``GdbServer.address``.
         stopped: the guest stands until a client lets it go (``-S``).
         executable: the guest's ELF image, which GDB reads if it was given no file; None: only the byte order is told.
-        brings_program: GDB has the program, since the guest has no image; it may be for any MIPS.
+        target: what GDB is told of the architecture; None: what is known of it.
+        brings_program: GDB has the program, since the guest has no image; it may be for any core.
         control: whether the guest runs by itself, shared with monitors; None: nobody else has a say.
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
@@ -69,6 +71,7 @@ class GdbOptions:
     listen_any: bool = False
     stopped: bool = False
     executable: bytes | None = None
+    target: Target | None = None
     brings_program: bool = False
     control: RunControl | None = None
     stop_wanted: Callable[[], bool] = field(default=_never)
@@ -91,13 +94,15 @@ class GdbServer:
         machine = timeline.machine
         self._control = options.control or RunControl()
         self._control.stopped = self._control.stopped or options.stopped
-        executable = options.executable or bare_elf(machine.big_endian, machine.pc)
+        target = options.target or target_of(machine.architecture)
+        executable = options.executable or bare_elf(machine.architecture, machine.big_endian, machine.pc)
         elf = read_elf(executable)
         self._context = ClientContext(
             timeline=timeline,
             executable=executable,
             elf=elf,
-            architecture=ANY if options.brings_program else architecture(elf),
+            target=target,
+            cpu_name=target.called(elf, options.brings_program),
             leave=self._leave,
             stop_wanted=self._stop_wanted,
             control=self._control,

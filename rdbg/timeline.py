@@ -207,7 +207,7 @@ class Timeline:
 
     # --- forward ---------------------------------------------------------------------------
     def step(self, conditions: StopConditions = _NOTHING, passes: bool = False) -> Stop:
-        """One instruction forward (a branch with its slot is one).
+        """One step forward: an instruction, with those that run as one with it.
 
         Args:
             conditions: what stops it before that.
@@ -420,7 +420,7 @@ class Timeline:
         pieces: list[tuple[int, bytes]] = []
         at = 0
         while at < len(data):
-            virtual = (address + at) & 0xFFFFFFFF
+            virtual = self.machine.architecture.wrapped(address + at)
             size = min(len(data) - at, PAGE_SIZE - virtual % PAGE_SIZE)
             physical = self.machine.translate(virtual)
             assert physical is not None
@@ -431,24 +431,29 @@ class Timeline:
 
     def _require_memory(self, address: int, length: int) -> None:
         reached = 0
+        architecture = self.machine.architecture
         for extent in self.machine.storage(address, length):
             if extent.space is not Space.MEMORY:
                 raise RdbgError(
-                    f"cannot write at address {extent.virtual:#010x}: no memory is there, and to anything else only "
-                    "the guest can write"
+                    f"cannot write at address {architecture.shown(extent.virtual)}: no memory is there, and to "
+                    "anything else only the guest can write"
                 )
             reached += extent.length
         if reached < length:
-            raise RdbgError(f"cannot write at address {(address + reached) & 0xFFFFFFFF:#010x}: it is not mapped")
+            at = architecture.shown(architecture.wrapped(address + reached))
+            raise RdbgError(f"cannot write at address {at}: it is not mapped")
 
     def write_register(self, number: int, value: int) -> None:
-        """Write a register (GDB's number) at the live end, as an input of the run.
+        """Write a register (the debugger's number) at the live end, as an input of the run.
 
         Raises:
             RdbgError: in the past, or there is no such register.
         """
         self.require_live_end("registers")
-        self._enter(InputEvent(self.position, InputKind.POKE_REGISTER, port=number, value=value))
+        info = self.machine.architecture.register(number)
+        if info is None:
+            raise RdbgError(f"there is no register {number}")
+        self._enter(InputEvent(self.position, InputKind.POKE_REGISTER, port=info.journal_id, value=value))
 
     def _enter(self, event: InputEvent) -> None:
         self.machine.apply(event)

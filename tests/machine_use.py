@@ -18,7 +18,7 @@ def use(machine: Machine, instructions: int) -> None:
     """
     machine.run(RunRequest(until=machine.icount + instructions))
     machine.step()
-    for register in machine.registers():
+    for register in machine.architecture.registers:
         machine.read_register(register.number)
     machine.reports()["tlb"].make()
     machine.digest()

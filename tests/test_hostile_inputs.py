@@ -220,7 +220,9 @@ def test_an_index_that_is_a_bomb() -> None:
     few = [head + b"\xdd\x0f\xff\xff\xff" + b"\xc0" * 0x0FFFFFF, head + b"\x91" + b"\x91" * 60_000_000]
     few.append(msgpack.packb([_VERSION, [[0, 5, b"\0", b"", b"", b""]]]))
     few.append(msgpack.packb([_VERSION, [[5, 0, b"", b"", b"", b""]]]))
-    few.append(msgpack.packb([_VERSION, [[0, 5, b"\1\0\0\0\1\0\0\0", b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4\1\0\0\0\1\0\0\0", b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\x08" + bytes(12), b"", b"", b""]]]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4", b"", b"", b""]]]))
     few.append(msgpack.packb([_VERSION, [[0, 5, [], {}, "x", 1]]]))
     for content in few:
         data = compress(content)

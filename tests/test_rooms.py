@@ -21,6 +21,7 @@ ORDER = (
     "net",
     "elf",
     "emu",
+    "targets",
     "rsp",
     "symbols",
     "journal",

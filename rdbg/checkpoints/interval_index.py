@@ -7,19 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rdbg.checkpoints.accesses import Accesses
 from rdbg.checkpoints.cleared import Cleared
-from rdbg.checkpoints.page_set import PageSet
+from rdbg.checkpoints.page_set import Numbers, PageSet
 from rdbg.emu.machine_api import Access, Space, Touched, Watch
 
 _PAGE_BITS = 12
-_PAGE_WORDS = 1024
-#: Runs of code that an interval may have, 8 bytes each. Beyond, the narrowest gaps between them are filled.
+_PAGE_BYTES = 1 << _PAGE_BITS
+#: Runs of code that an interval may have, 8 or 16 bytes each. Beyond, the narrowest gaps between them are filled.
 _MOST_RUNS = 512
-_LAST_ADDRESS = 0xFFFFFFFF
-#: What is added to the number of a device's guest-physical page: there are no more pages of memory.
-DEVICE_PAGES = 1 << 20
+_LAST_ADDRESS = (1 << 64) - 1
+#: What is added to the number of a device's guest-physical page: there are no more pages of memory, and the sums of
+#: 32-bit machines fit in 32 bits.
+DEVICE_PAGES = 1 << 31
 #: Intervals that an index has, and bytes that it takes, before neighbours are joined.
 _MOST_INTERVALS = 4096
 _MOST_BYTES = 16 << 20
@@ -33,7 +35,7 @@ class TouchedPages:
         written, read: virtual page numbers.
         changed: what was written, by whatever address: numbers of the machine's pages, and behind them (DEVICE_PAGES)
             guest-physical ones of devices.
-        executed: instructions, as virtual address >> 2: a hot loop must not stand for all of its page.
+        executed: bytes of instructions, by virtual address: a hot loop must not stand for all of its page.
     """
 
     written: PageSet
@@ -45,18 +47,15 @@ class TouchedPages:
     def of(cls, touched: Touched) -> TouchedPages:
         """From what the machine reports."""
         if touched.executed_blocks is None:
-            first = np.asarray(touched.executed_virtual, np.int64) * _PAGE_WORDS
-            executed = PageSet.of_runs(first, first + _PAGE_WORDS)
+            executed = _bytes(np.asarray(touched.executed_virtual, np.uint64) * np.uint64(_PAGE_BYTES), _PAGE_BYTES)
         else:
-            # A block may end in the middle of a word only by a jump to a misaligned address, which executes nothing.
-            first = touched.executed_blocks[:, 0].astype(np.int64)
-            executed = PageSet.of_runs(first >> 2, (first + touched.executed_blocks[:, 1] + 3) >> 2)
-        devices = np.asarray(touched.written_devices, np.int64) + DEVICE_PAGES
+            executed = _bytes(touched.executed_blocks[:, 0].astype(np.uint64), touched.executed_blocks[:, 1])
+        devices = np.asarray(touched.written_devices, np.uint64) + np.uint64(DEVICE_PAGES)
         return cls(
             PageSet.of(touched.written_virtual),
             PageSet.of(touched.read_virtual),
             executed.coarsened(_MOST_RUNS),
-            PageSet.of(np.concatenate([np.asarray(touched.written, np.int64), devices])),
+            PageSet.of(np.concatenate([np.asarray(touched.written, np.uint64), devices])),
         )
 
     def union(self, other: TouchedPages) -> TouchedPages:
@@ -73,23 +72,32 @@ class TouchedPages:
         return self.written.nbytes + self.read.nbytes + self.executed.nbytes + self.changed.nbytes
 
 
+def _bytes(first: NDArray[np.uint64], length: Numbers | int) -> PageSet:
+    """The addresses of pieces of code, which may reach to the end of a 64-bit address space."""
+    end = first + np.asarray(length, np.uint64)
+    return PageSet.of_runs(first, np.where(end < first, np.uint64(_LAST_ADDRESS), end))
+
+
 class Wanted:
     """What a search is about, in the index's terms.
 
     Args:
         breakpoints: virtual addresses whose execution matters.
         watches: watched ranges.
+        reach: how far behind a step's first instruction the last one can begin, in bytes.
     """
 
-    def __init__(self, breakpoints: frozenset[int] = frozenset(), watches: tuple[Watch, ...] = ()) -> None:
-        # At the start of a page the breakpoint may sit on a delay slot whose branch, where it stops, ends the page
-        # before, perhaps in the interval before.
+    def __init__(
+        self, breakpoints: frozenset[int] = frozenset(), watches: tuple[Watch, ...] = (), reach: int = 0
+    ) -> None:
+        # Near the start of a page the breakpoint may sit inside a step that begins, and where it stops, at the end of
+        # the page before, perhaps in the interval before.
         self._executed = sorted(
-            (max((address >> 2) - (address % (1 << _PAGE_BITS) == 0), 0), address >> 2) for address in breakpoints
+            (max(address - reach, 0) if address % _PAGE_BYTES < reach else address, address) for address in breakpoints
         )
         self._watches = []
         for watch in watches:
-            last = min(watch.address + watch.length - 1, _LAST_ADDRESS)
+            last = watch.address + watch.length - 1
             self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS, _storage_pages(watch)))
 
     def __bool__(self) -> bool:

@@ -1,18 +1,24 @@
-"""A compact set of numbers, of pages or of instructions: sorted runs."""
+"""A compact set of numbers, of pages or of addresses: sorted runs."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NARROW = 0xFFFF_FFFF
+#: Numbers below 2^64.
+Numbers = NDArray[np.unsignedinteger[Any]]
 
 
 class PageSet:
     """An immutable set of numbers, kept as run boundaries: start, end, start, end, ... (ends exclusive).
 
-    A walk over 8,000 pages is 16 bytes, 200 scattered pages are 1.6 KB.
+    A walk over 8,000 pages is 8 bytes, 200 scattered pages are 1.6 KB; twice that where a number does not fit in 32
+    bits.
 
     Args:
         bounds: strictly increasing boundaries, an even number of them.
@@ -20,25 +26,26 @@ class PageSet:
 
     __slots__ = ("_looked_up", "bounds")
 
-    def __init__(self, bounds: NDArray[np.int64]) -> None:
-        self.bounds = bounds.astype(np.uint32) if bounds.dtype != np.uint32 else bounds
+    def __init__(self, bounds: Numbers) -> None:
+        narrow = len(bounds) == 0 or bounds[-1] <= _NARROW
+        self.bounds: Numbers = bounds.astype(np.uint32 if narrow else np.uint64, copy=False)
         # A search asks thousands of sets: bisecting a memoryview takes a tenth of what a call of numpy does.
         self._looked_up = self.bounds.data
 
     @classmethod
-    def of(cls, pages: Sequence[int] | NDArray[np.uint32]) -> PageSet:
-        """The set of ``pages``: sorted, each once."""
-        numbers = np.asarray(pages, np.int64)
+    def of(cls, pages: Sequence[int] | Numbers) -> PageSet:
+        """The set of ``pages``: sorted, each once, below 2^64 - 1."""
+        numbers = np.asarray(pages, np.uint64)
         if len(numbers) == 0:
             return EMPTY
         breaks = np.flatnonzero(np.diff(numbers) != 1)
-        bounds = np.empty(2 * len(breaks) + 2, np.int64)
-        bounds[0], bounds[-1] = numbers[0], numbers[-1] + 1
-        bounds[1:-1:2], bounds[2:-1:2] = numbers[breaks] + 1, numbers[breaks + 1]
+        bounds = np.empty(2 * len(breaks) + 2, np.uint64)
+        bounds[::2] = numbers[np.concatenate([[0], breaks + 1])]
+        bounds[1::2] = numbers[np.concatenate([breaks, [len(numbers) - 1]])] + np.uint64(1)
         return cls(bounds)
 
     @classmethod
-    def of_runs(cls, first: NDArray[np.int64], end: NDArray[np.int64]) -> PageSet:
+    def of_runs(cls, first: Numbers, end: Numbers) -> PageSet:
         """The set of all numbers from each ``first`` up to its ``end`` (exclusive); they may overlap."""
         if len(first) == 0:
             return EMPTY
@@ -79,7 +86,7 @@ class PageSet:
         if len(other.bounds) == 0:
             return self
         mine, theirs = self.bounds.reshape(-1, 2), other.bounds.reshape(-1, 2)
-        runs = np.concatenate([mine, theirs]).astype(np.int64)
+        runs = np.concatenate([mine, theirs])
         return PageSet.of_runs(runs[:, 0], runs[:, 1])
 
 

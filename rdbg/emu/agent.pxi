@@ -1,5 +1,5 @@
-# Conditions of breakpoints: agent expressions evaluated where the CPU stands, without leaving it.
-# agent_code.py decodes and checks them; the meaning of each operation is that of the GDB manual's appendix
+# Conditions of breakpoints: expressions evaluated where the CPU stands, without leaving it.
+# expression.py checks them; the meaning of each operation is that of the GDB manual's appendix
 # "The GDB Agent Expression Mechanism".
 
 cdef enum:

@@ -14,7 +14,6 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 import numpy
 
-from rdbg.emu.agent_code import decode
 from rdbg.emu.bus import BusError
 from rdbg.errors import RdbgError
 

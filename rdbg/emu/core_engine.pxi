@@ -56,7 +56,7 @@ cdef class Engine:
         m.status_writable = model.status_writable
         m.cause_writable = CAUSE_WRITABLE_R1 if m.release == 1 else CAUSE_WRITABLE_R1 | CAUSE_DC
         m.lladdr_shift = model.lladdr_shift
-        for i in range(4):
+        for i in range(8):
             m.configs[i] = model.configs[i]
 
     cdef open_engine(self):

@@ -37,7 +37,7 @@ cdef class Running(HostAccess):
 
         Args:
             breakpoints: virtual addresses.
-            conditions: address -> agent expressions, for those that stop only if one of them is not zero.
+            conditions: address -> expressions, for those that stop only if one of them is not zero.
             watches: (first, last, kinds, space), with kinds and spaces as in state.pxi.
         """
         cdef Cpu *c = self.c
@@ -93,7 +93,7 @@ cdef class Running(HostAccess):
         cdef size_t i = 0
         cdef size_t at = 0
         cdef size_t expression = 0
-        decoded = [[decode(code) for code in each] for each in conditions]
+        decoded = list(conditions)
         lengths = [len(code) for each in decoded for code in each]
         free(c.conditions)
         free(c.agent_code)
@@ -109,7 +109,7 @@ cdef class Running(HostAccess):
                 c.expressions[expression] = <uint32_t>at
                 expression += 1
                 for step in code:
-                    c.agent_code[at] = AgentStep(step.op, step.operand)
+                    c.agent_code[at] = AgentStep(step.operation, step.operand)
                     at += 1
         c.expressions[expression] = <uint32_t>at
 
@@ -276,23 +276,22 @@ cdef class Running(HostAccess):
         return bool(stops_here(self.c, self.c.next_pc, position(self.c)))
 
     def value_of(self, code):
-        """The value of an agent expression here, unsigned 64 bits; None: it cannot be evaluated."""
+        """The value of an expression here, unsigned 64 bits; None: it cannot be evaluated."""
         cdef Cpu *c = self.c
         cdef uint64_t value = 0
         cdef uint32_t i
         cdef AgentStep *steps
-        decoded = decode(code)
-        steps = <AgentStep*>calloc(len(decoded) + 1, sizeof(AgentStep))
+        steps = <AgentStep*>calloc(len(code) + 1, sizeof(AgentStep))
         if steps == NULL:
             raise MemoryError
-        for i in range(<uint32_t>len(decoded)):
-            steps[i] = AgentStep(decoded[i].op, decoded[i].operand)
-        known = agent_value(c, steps, <uint32_t>len(decoded), c.next_pc, position(c), &value)
+        for i in range(<uint32_t>len(code)):
+            steps[i] = AgentStep(code[i].operation, code[i].operand)
+        known = agent_value(c, steps, <uint32_t>len(code), c.next_pc, position(c), &value)
         free(steps)
         return value if known else None
 
     def name_cp0(self, uint32_t number, uint32_t register, uint32_t select):
-        """Give a CP0 register its number in agent expressions."""
+        """Give a CP0 register its number in expressions."""
         self.c.cp0_of[number] = <uint16_t>((register << 3 | select) + 1)
 
     def next_length(self):

@@ -105,7 +105,7 @@ cdef uint32_t read_cp0(const Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount
     if reg == 15 and sel == 1:
         return r.ebase
     if reg == 16:
-        return c.model.configs[sel] if sel < 4 else 0
+        return c.model.configs[sel & 7]
     if reg == 18:
         return r.watchlo[sel]
     if reg == 19:

@@ -7,7 +7,10 @@ extension, or several register sets, its Config registers and Status say here th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
+from rdbg.emu.architecture import Architecture
+from rdbg.emu.mips32 import MIPS32
 from rdbg.errors import RdbgError
 
 _NEXT = 1 << 31  #: Config.M: another Config register follows
@@ -22,6 +25,19 @@ _STATUS_FPU = 0x2400_0000  #: CU1, FR
 _FIR = 0x0073_0000  #: 64-bit registers; long, word, double and single formats
 
 
+class Extension(Enum):
+    """An extension of the instruction set: the Config register that tells of it, and the bits there."""
+
+    MIPS16 = (1, 1 << 2)
+    MT = (3, 1 << 2)
+    DSP = (3, 1 << 10)
+    MICROMIPS = (3, 1 << 14)
+
+
+#: Those whose instructions the core runs.
+EXTENSIONS: frozenset[Extension] = frozenset()
+
+
 @dataclass(frozen=True)
 class CpuModel:
     """A CPU.
@@ -33,7 +49,10 @@ class CpuModel:
         tlb_entries: a power of two.
         fir: floating-point implementation register; 0: there is no FPU.
         supervisor: whether it has supervisor mode.
-        config3: Config3.
+        extensions: of the instruction set.
+        config3: Config3, without what the extensions set.
+        config4_to_7: the Config registers behind it; Config3 and those say which there are.
+        architecture: what those above the machine know of it.
         lladdr_shift: LLAddr shows the physical address shifted right by this.
     """
 
@@ -43,15 +62,26 @@ class CpuModel:
     tlb_entries: int = 16
     fir: int = 0
     supervisor: bool = True
+    extensions: frozenset[Extension] = frozenset()
     config3: int = 0
+    config4_to_7: tuple[int, int, int, int] = (0, 0, 0, 0)
+    architecture: Architecture = MIPS32
     lladdr_shift: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.extensions <= EXTENSIONS:
+            raise ValueError(f"the core runs no instructions of {self.extensions - EXTENSIONS}")
 
     @property
     def configs(self) -> tuple[int, ...]:
-        """Config, Config1, Config2 and Config3 after reset; Config of a little-endian CPU. There are no others."""
+        """Config to Config7 after reset; Config of a little-endian CPU."""
         config0 = _CONFIG0 | (_CONFIG0_RELEASE_2 if self.release == 2 else 0)
         config1 = _CONFIG1 | (self.tlb_entries - 1) << 25 | (_CONFIG1_FPU if self.fir else 0)
-        return (config0, config1, _NEXT, self.config3)
+        values = [config0, config1, _NEXT, self.config3, *self.config4_to_7]
+        for extension in self.extensions:
+            register, bits = extension.value
+            values[register] |= bits
+        return tuple(values)
 
     @property
     def status_writable(self) -> int:
@@ -91,6 +121,7 @@ def cpu_model(name: str) -> CpuModel:
     Raises:
         RdbgError: there is none.
     """
-    if name not in CPU_MODELS:
+    model = CPU_MODELS.get(name)
+    if model is None:
         raise RdbgError(f"there is no CPU {name!r} in this version of rdbg; there are {', '.join(CPU_MODELS)}")
-    return CPU_MODELS[name]
+    return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine_api import Conditions
 
 ERET = 0x42000018
@@ -40,7 +41,7 @@ def entries(address: int, stack: int, epc: int, cp0: ReadCp0) -> Conditions:
     Args:
         address: where it returns to.
         stack: the stack pointer there; it tells the entry from those of other threads in the same code.
-        epc: the debugger's number of register EPC.
+        epc: number of register EPC.
         cp0: of the CPU at the return.
 
     Returns:
@@ -50,11 +51,12 @@ def entries(address: int, stack: int, epc: int, cp0: ReadCp0) -> Conditions:
     spacing = cp0(*_INTCTL) & 0x3E0 if cp0(*_CAUSE) & _IV else 0
     offsets = {0, 0x180, *(0x200 + spacing * number for number in range(8 if spacing else 1))}
 
-    def equals(register: int, value: int) -> bytes:
-        return b"\x26" + register.to_bytes(2, "big") + b"\x24" + value.to_bytes(4, "big") + b"\x13"
+    def equals(register: int, value: int) -> tuple[Step, ...]:
+        return Step(Operation.REGISTER, register), Step(Operation.CONSTANT, value), Step(Operation.EQUAL)
 
     same_stack = equals(_SP, stack)
     codes = tuple(
-        equals(epc, at & 0xFFFF_FFFF) + same_stack + b"\x0f\x27" for at in (address, address - 4)
-    )  # bit_and, end
+        (*equals(epc, at & 0xFFFF_FFFF), *same_stack, Step(Operation.AND), Step(Operation.END))
+        for at in (address, address - 4)
+    )
     return {base + offset: codes for offset in offsets}

@@ -16,7 +16,7 @@ class InputKind(IntEnum):
     RESET = 3  #: the user resets the machine
     SHUTDOWN = 4  #: the user powers the machine off
     POKE_MEMORY = 5  #: the debugger writes ``data`` at guest-physical address ``value``
-    POKE_REGISTER = 6  #: the debugger writes register ``port`` (GDB's number) = ``value``
+    POKE_REGISTER = 6  #: the debugger writes the register of journal id ``port`` = ``value``
     SERIAL_BREAK = 7  #: a break condition on the line of serial port ``port``
     HOLD = 8  #: no interrupt is taken before the guest's time has gone on by ``value`` instructions
 
@@ -28,7 +28,7 @@ class InputEvent:
     Args:
         icount: the position at which it enters.
         kind: what it is.
-        port: serial port or register number.
+        port: serial port, or journal id of a register.
         value: see the kind.
         data: see the kind.
     """

@@ -14,6 +14,7 @@ from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
+from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
@@ -26,7 +27,6 @@ from rdbg.emu.machine_api import (
     Numbers,
     OutputSink,
     PageRows,
-    RegisterInfo,
     Report,
     RunRequest,
     RunStop,
@@ -43,7 +43,7 @@ from rdbg.emu.machine_api import (
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
-from rdbg.emu.registers import WIDE_F0, has_wide_floats, register_table
+from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
 from rdbg.emu.spec import MachineSpec
@@ -92,6 +92,8 @@ class Machine:
 
     def __init__(self, spec: MachineSpec, inputs: InputSource | None = None) -> None:
         self.spec = spec
+        self._model = cpu_model(spec.cpu)
+        self.architecture = self._model.architecture
         self.big_endian = spec.big_endian
         self.inputs: InputSource = inputs or NoInputs()
         self._output: OutputSink | None = None
@@ -113,9 +115,7 @@ class Machine:
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         timer_line = self.board.cpu_irq_timer
         require_address_space(TRANSLATED_CODE, "translated code")
-        self.core = cpu.Core(
-            self._memory, cpu_model(spec.cpu), spec.big_endian, spec.shift, period_ns, timer_line, self
-        )
+        self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self)
         if spec.semihosting is not None:
             self.core.allow_semihosting(spec.semihosting.in_user_mode)
         self._system.powered = True
@@ -220,12 +220,11 @@ class Machine:
 
     def exception_entries(self, address: int) -> Conditions:
         """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
-        epc = next(number for number, register in self._registers.items() if register.info.name == "epc")
-        return entries(address, self.read_register(29), epc, self.core.read_cp0)
+        return entries(address, self.read_register(29), self.architecture.number_of("epc"), self.core.read_cp0)
 
-    def evaluate(self, code: bytes) -> int | None:
-        """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
-        value: int | None = self.core.value_of(code)
+    def evaluate(self, expression: Expression) -> int | None:
+        """The value of an expression here, 64 bits; None: it cannot be evaluated."""
+        value: int | None = self.core.value_of(expression)
         return value
 
     def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
@@ -670,7 +669,10 @@ class Machine:
             RdbgError: there is nothing to write to at that address.
         """
         if event.kind is InputKind.POKE_REGISTER:
-            self.write_register(event.port, event.value)
+            info = self.architecture.register_of_journal(event.port)
+            if info is None:
+                raise RdbgError(f"journal id {event.port} is of no register of this machine")
+            self.write_register(info.number, event.value)
         elif event.kind is InputKind.POKE_MEMORY:
             self._poke(event.value, event.data)
         else:
@@ -721,25 +723,17 @@ class Machine:
 
     # --- debugger's view ------------------------------------------------------------------------
 
-    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
-        """The register table, in the order of GDB's numbers."""
-        infos = [register.info for register in self._registers.values()]
-        wide = {info.name for info in infos if info.number >= WIDE_F0}
-        if wide_floats:
-            return tuple(info for info in infos if info.number >= WIDE_F0 or info.name not in wide)
-        return tuple(info for info in infos if info.number < WIDE_F0)
-
     @property
-    def wide_floats(self) -> bool:
-        """Whether the floating-point registers are 32 of 64 bits now (Status.FR)."""
-        return has_wide_floats(self.core)
+    def layout(self) -> str:
+        """The layout of the floating-point registers now (Status.FR)."""
+        return layout(self.core)
 
     def read_register(self, number: int) -> int:
-        """A register by GDB's number."""
+        """A register by the debugger's number."""
         return self._registers[number].read()
 
     def write_register(self, number: int, value: int) -> None:
-        """Set a register by GDB's number.
+        """Set a register by the debugger's number.
 
         Raises:
             RdbgError: it is read-only, there is none of that number, or the value is too large for it.
@@ -841,7 +835,7 @@ class Machine:
 
     def memory_areas(self) -> Sequence[MemoryArea]:
         """RAM, ROM and flash as kernel-mode code sees them."""
-        return memory_areas(self.board.memory_map)
+        return memory_areas(self.board.memory_map, self.architecture.segments)
 
     def reports(self) -> Mapping[str, Report]:
         """The TLB in words."""

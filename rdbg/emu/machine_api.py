@@ -1,7 +1,9 @@
 """The small interface through which upper rooms see a machine.
 
-`timeline`, `checkpoints` and `gdbstub` are written against this file alone, so that another CPU
+`timeline`, `checkpoints` and `gdbstub` are written against this file and `rdbg.emu.architecture` alone, so that another
 architecture needs no change there. `rdbg.emu.machine.Machine` implements it for MIPS.
+
+Virtual addresses are numbers of up to 64 bits, as `rdbg.emu.architecture` has them; whatever the machine is inside.
 """
 
 from __future__ import annotations
@@ -9,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.emu.architecture import Architecture
+from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 
-#: Conditions of breakpoints: address -> agent expressions (the bytecode of `rdbg.emu.agent_code`). The breakpoint stops
-#: only if one of them is not zero, or cannot be evaluated.
-Conditions = Mapping[int, tuple[bytes, ...]]
+#: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
+#: evaluated.
+Conditions = Mapping[int, tuple[Expression, ...]]
 #: Page numbers, or numbers of rows.
 Numbers = NDArray[np.uint32]
 #: Contents of pages, one in each row of 4096 bytes.
@@ -63,7 +67,7 @@ class Watch:
     """A watched range.
 
     Args:
-        address: first byte, a 32-bit virtual address.
+        address: first byte, virtual.
         length: bytes, at least 1.
         access: which accesses count.
         storage: what stands behind it, if writes count by whatever address they are made. Empty: only accesses by these
@@ -94,7 +98,7 @@ class Write:
         writer: who made it.
         before: icount before the instruction that made it, or led to it; for the debugger that of the write itself.
         after: icount after it.
-        pc: address of the instruction (of the branch, if it sits in a delay slot).
+        pc: address of the instruction (of the first of its step).
         address: first byte written that was asked for, as the virtual address that was asked for.
         through: virtual address by which an instruction wrote it; None: no instruction did.
         old: the bytes before, of those that were asked for and written; empty for device registers.
@@ -144,8 +148,8 @@ class RunStop:
 
     Args:
         kind: the reason.
-        position: icount now. For WATCHPOINT: the position before the accessing instruction (before
-            its branch, if it sits in a delay slot); the machine is there, the access not yet made.
+        position: icount now. For WATCHPOINT: the position before the step with the accessing instruction; the machine
+            is there, the access not yet made.
             For AMBIGUOUS: position of the start of the block to single-step.
         pc: virtual address of the next instruction; for AMBIGUOUS: address of that block.
         watch: the hit, for WATCHPOINT.
@@ -173,8 +177,8 @@ class RunRequest:
     """What to run to.
 
     Args:
-        until: never execute past this position: stop at the last position <= until (never between a
-            branch and its delay slot). None: no limit.
+        until: never execute past this position: stop at the last position <= until (never inside a step). None: no
+            limit.
         slice: pause at the first window after about this many instructions, or when these take long, so that the
             caller may look at the outside world. None: do not pause.
         breakpoints: virtual addresses to stop before, also at the start position, unless it ``passes`` that one.
@@ -236,7 +240,7 @@ class MachineState:
 
     Args:
         icount: the position.
-        cpu: registers, CP0, TLB, and everything else of the core.
+        cpu: registers, translation tables, and everything else of the core.
         devices: devices, timers, interrupt lines: canonical encoding.
     """
 
@@ -255,39 +259,16 @@ class Touched:
         written_devices: guest-physical page numbers of device registers that may have been stored to.
         executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
             (virtual address, bytes), in no order; None: no more is known than their pages.
+
+    Arrays may have any unsigned type that holds their numbers.
     """
 
     written: Sequence[int]
     written_virtual: Sequence[int]
     read_virtual: Sequence[int]
     executed_virtual: Sequence[int]
-    executed_blocks: NDArray[np.uint32] | None = None
+    executed_blocks: NDArray[np.unsignedinteger[Any]] | None = None
     written_devices: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
-class RegisterInfo:
-    """One register as GDB knows it.
-
-    Args:
-        number: GDB's register number.
-        name: GDB's name (``r0``, ``pc``, ``status``, ``f0``, ...).
-        bits: width.
-        feature: target-description feature, e.g. ``org.gnu.gdb.mips.cpu``.
-        type: GDB's type name, or None for an integer of that width.
-        group: ``general``, ``float``, ``system``.
-        saved: whether a debugger that calls a function should put it back; not what the hardware moves or fixes.
-        aliases: other names that users know it by (``sp``, ``a0``).
-    """
-
-    number: int
-    name: str
-    bits: int
-    feature: str
-    type: str | None = None
-    group: str = "general"
-    saved: bool = True
-    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -321,8 +302,12 @@ class Report:
 
 
 class MachineApi(Protocol):
-    """A whole computer at one position."""
+    """A whole computer at one position.
 
+    It runs in steps: of one instruction, or of several that run as one (a branch and its slot).
+    """
+
+    architecture: Architecture
     big_endian: bool
     page_count: int  #: pages of 4096 bytes in all backings, numbered from 0
     inputs: InputSource
@@ -353,13 +338,13 @@ class MachineApi(Protocol):
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
 
     def step(self) -> RunStop:
-        """Retire one instruction (a branch with its slot), or take one exception.
+        """Run one step, or take one exception.
 
         Stops with LIMIT, or with IDLE, SHUTDOWN or AMBIGUOUS.
         """
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
-        """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
+        """Whether one of these breakpoints stops before the next step (or is inside it)."""
 
     def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
@@ -377,8 +362,8 @@ class MachineApi(Protocol):
         """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
         ...
 
-    def evaluate(self, code: bytes) -> int | None:
-        """The value of an agent expression here, 64 bits; None: it cannot be evaluated."""
+    def evaluate(self, expression: Expression) -> int | None:
+        """The value of an expression here, 64 bits; None: it cannot be evaluated."""
 
     def serial_room(self, port: int) -> int:
         """Bytes that serial port ``port`` can take now without loss."""
@@ -420,19 +405,17 @@ class MachineApi(Protocol):
         """Like ``write_pages``, with each page's bytes in a row of ``source``."""
 
     def digest(self) -> bytes:
-        """16 bytes over registers, CP0, TLB, RAM, flash and devices; equal iff the state is equal."""
+        """16 bytes over registers, translation tables, memory and devices; equal iff the state is equal."""
 
     # --- debugger's view ---------------------------------------------------------------------
-    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
-        """All registers by number; floating-point registers that have two widths with the wide one, or the narrow."""
-        ...
-
     @property
-    def wide_floats(self) -> bool:
-        """Whether the guest uses the wide floating-point registers now."""
+    def layout(self) -> str:
+        """Name of the layout that the registers have now; empty: there is but one."""
         ...
 
-    def read_register(self, number: int) -> int: ...
+    def read_register(self, number: int) -> int:
+        """The value of a register of the architecture, by the debugger's number."""
+        ...
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, through the guest's MMU as it stands, as many as are mapped.

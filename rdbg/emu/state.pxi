@@ -180,7 +180,7 @@ cdef struct Model:
     uint32_t status_writable
     uint32_t cause_writable
     uint32_t lladdr_shift
-    uint32_t configs[4]         # Config to Config3; there are no others
+    uint32_t configs[8]         # Config to Config7
 
 
 # All that the future depends on and Unicorn does not hold. Saved, compared and hashed as bytes: no padding,

@@ -122,7 +122,7 @@ class _LastWrite(gdb.Command):  # type: ignore[misc]
             raise gdb.GdbError(str(error)) from None
         if value.address is None:
             raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor lastwrite ADDRESS LENGTH")
-        address = int(value.address) & 0xFFFFFFFF
+        address = int(value.address)
         said = _monitor(f"lastwrite {address:#x} {value.type.sizeof}")
         gdb.write(said)
         found = re.search(r"pc (0x[0-9a-f]+)", said)

@@ -6,7 +6,6 @@ import re
 
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorContext
-from rdbg.rsp.address import short
 from rdbg.symbols.table import AddressRange
 
 #: How usages and messages call one.
@@ -34,9 +33,10 @@ def evaluate(context: MonitorContext, text: str) -> AddressRange:
         found = _term(context, word, text, first=index == 0 and not sign, name=bool(ampersand))
         total += -found.address if sign == "-" else found.address
         size = found.size if len(terms) == 1 else 0
-    value = short(total)
-    if not 0 <= value < 1 << 32:
-        raise UsageError(f"address '{text[:_SHOWN]}' does not fit in 32 bits")
+    architecture = context.timeline.machine.architecture
+    value = architecture.address(total)
+    if value is None:
+        raise UsageError(f"address '{text[:_SHOWN]}' does not fit in {architecture.address_bits} bits")
     return AddressRange(value, size)
 
 
@@ -50,8 +50,10 @@ def _term(context: MonitorContext, word: str, text: str, *, first: bool, name: b
         if word[:2].lower() == "0x" and _HEX.fullmatch(word[2:]):
             return AddressRange(int(word, 16))
         if first and _HEX.fullmatch(word):
-            value = short(int(word, 16))
-            return AddressRange(int(word) if value >> 32 and word.isdecimal() else value)
+            value = context.timeline.machine.architecture.address(int(word, 16))
+            if value is None:
+                value = int(word) if word.isdecimal() else int(word, 16)
+            return AddressRange(value)
         if not first and word.isascii() and word.isdecimal() and len(word) <= 20:
             return AddressRange(int(word))
     raise _unknown(text, word, context.symbols.near(word))
@@ -59,7 +61,7 @@ def _term(context: MonitorContext, word: str, text: str, *, first: bool, name: b
 
 def _register(context: MonitorContext, word: str) -> int:
     machine = context.timeline.machine
-    for info in machine.registers():
+    for info in machine.architecture.registers_of(machine.layout):
         if word[1:] in (info.name, *info.aliases):
             return machine.read_register(info.number)
     raise UsageError(f"there is no register '{word[:_SHOWN]}'; 'monitor info registers' lists them")

@@ -30,7 +30,7 @@ def _branches(context: MonitorContext, arguments: list[str]) -> str:
 
 def _switch(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "switch NAME")
-    return f"on branch '{name}', " + arrival(context.timeline.switch(name, context.interrupted))
+    return f"on branch '{name}', " + arrival(context, context.timeline.switch(name, context.interrupted))
 
 
 BRANCH_COMMANDS = (

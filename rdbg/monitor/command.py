@@ -117,14 +117,15 @@ def whole_number(text: str, what: str) -> int:
     return value
 
 
-def arrival(stop: Stop) -> str:
+def arrival(context: MonitorContext, stop: Stop) -> str:
     """Where a jump has led."""
     note = {
         StopReason.HISTORY_START: " (the start of the history)",
         StopReason.HISTORY_END: " (the end of the history)",
         StopReason.INTERRUPTED: " (interrupted on the way)",
     }.get(stop.reason, "")
-    return f"at icount {stop.position}, pc {stop.pc:#010x}{note}\n{STALE}"
+    pc = context.timeline.machine.architecture.shown(stop.pc)
+    return f"at icount {stop.position}, pc {pc}{note}\n{STALE}"
 
 
 def recording_state(context: MonitorContext, naming: bool = False) -> str:

@@ -38,7 +38,7 @@ def _seek(context: MonitorContext, arguments: list[str]) -> str:
             f"cannot seek to the specified instruction count: the history goes from {timeline.start} to {timeline.end}"
         )
     timeline.drop_scratch()
-    return arrival(timeline.goto(position, context.interrupted))
+    return arrival(context, timeline.goto(position, context.interrupted))
 
 
 def _break(context: MonitorContext, arguments: list[str]) -> str:

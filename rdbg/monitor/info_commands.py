@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from rdbg.emu.machine_api import RegisterInfo
+from rdbg.emu.architecture import RegisterInfo
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, recording_state
 from rdbg.monitor.control_commands import status
@@ -58,7 +58,7 @@ def _replay(context: MonitorContext, arguments: list[str]) -> str:
 def _registers(context: MonitorContext, arguments: list[str]) -> str:
     machine = context.timeline.machine
     groups: dict[str, list[RegisterInfo]] = {}
-    for info in machine.registers(machine.wide_floats):
+    for info in machine.architecture.registers_of(machine.layout):
         groups.setdefault(info.group, []).append(info)
     lines = []
     for group, infos in groups.items():

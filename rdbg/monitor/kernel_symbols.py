@@ -12,8 +12,6 @@ from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.symbols.symbol_file import elf_of_symbols
 from rdbg.timeline import Timeline
 
-_KSEG0 = 0x8000_0000
-
 
 def kernel_symbols(timeline: Timeline) -> KernelTable:
     """What the guest's kernel knows of its own names, at the present position.
@@ -23,8 +21,9 @@ def kernel_symbols(timeline: Timeline) -> KernelTable:
     """
     machine = timeline.machine
     # RAM alone: what devices show there is no kernel's, and reading it takes minutes.
-    length = next((area.length for area in machine.memory_areas() if area.start == _KSEG0 and area.kind == "ram"), 0)
-    memory = machine.read_memory(_KSEG0, length)
+    start = next(segment.start for segment in machine.architecture.segments if segment.physical == 0)
+    length = next((area.length for area in machine.memory_areas() if area.start == start and area.kind == "ram"), 0)
+    memory = machine.read_memory(start, length)
     table = KallsymsReader(memory, machine.big_endian).read()
     code = {symbol.name: symbol.address for symbol in table.symbols}
     exported = exported_symbols(memory, machine.big_endian, code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
 from rdbg.monitor.address_expression import evaluate
@@ -35,10 +37,10 @@ def _last_write(context: MonitorContext, arguments: list[str]) -> str:
     if not found:
         until = "here" if last is None else f"icount {_place(last.write)}"
         return f"{_none(context, address, length)} found between the start of the history and {until}\n{again}"
-    write = found[0].write
+    write, shown = found[0].write, timeline.machine.architecture.shown
     side = "after" if _is_at(write) else "before"
     return (
-        f"{_words(write)}\n{again}"
+        f"{_words(write, shown)}\n{again}"
         f"'monitor goto {_place(write)}' goes to just {side} it; asked again, lastwrite goes further back\n"
     )
 
@@ -50,11 +52,12 @@ def _writes(context: MonitorContext, arguments: list[str]) -> str:
     count = whole_number(arguments[2], "number of writes") if len(arguments) == 3 else _WRITES_SHOWN
     if not 0 < count <= _MOST_WRITES:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
+    shown = context.timeline.machine.architecture.shown
     try:
         found = context.timeline.last_writes(address, length, count, interrupted=context.interrupted)
     except QuestionInterrupted as some:
-        return "".join(f"{_words(each.write)}\n" for each in some.found) + _INTERRUPTED
-    lines = [_words(each.write) for each in found]
+        return "".join(f"{_words(each.write, shown)}\n" for each in some.found) + _INTERRUPTED
+    lines = [_words(each.write, shown) for each in found]
     if len(found) < count:
         lines.append("no more between the start of the history and there" if found else "no write before here")
     return "\n".join(lines) + "\n"
@@ -63,7 +66,8 @@ def _writes(context: MonitorContext, arguments: list[str]) -> str:
 def _none(context: MonitorContext, address: int, length: int) -> str:
     mapped = context.timeline.machine.translate(address) is not None
     unmapped = "" if mapped else " (nothing is mapped there now: writes by just this address)"
-    return f"no write to {address:#010x} (length {length}){unmapped}"
+    shown = context.timeline.machine.architecture.shown(address)
+    return f"no write to {shown} (length {length}){unmapped}"
 
 
 def _is_at(write: Write) -> bool:
@@ -76,18 +80,19 @@ def _place(write: Write) -> int:
     return write.after if _is_at(write) else write.before
 
 
-def _words(write: Write) -> str:
+def _words(write: Write, shown: Callable[[int], str]) -> str:
     doer = {
-        Writer.STORE: f", pc {write.pc:#010x} wrote",
-        Writer.DEVICE: f", pc {write.pc:#010x} made a device write",
-        Writer.HOST: f", pc {write.pc:#010x} called the host, whose answer wrote",
+        Writer.STORE: f", pc {shown(write.pc)} wrote",
+        Writer.DEVICE: f", pc {shown(write.pc)} made a device write",
+        Writer.HOST: f", pc {shown(write.pc)} called the host, whose answer wrote",
         Writer.RESET: ": a reset loaded",
         Writer.DEBUGGER: ": the debugger wrote",
     }[write.writer]
     change = f"{_bytes(write.old)} -> {_bytes(write.new)}" if write.old else f"{_bytes(write.new)} (a device register)"
-    other = write.through is not None and write.through != write.address
-    through = f" (through {write.through:#010x})" if other else ""
-    return f"icount {_place(write)}{doer} {write.address:#010x}: {change}{through}"
+    through = ""
+    if write.through is not None and write.through != write.address:
+        through = f" (through {shown(write.through)})"
+    return f"icount {_place(write)}{doer} {shown(write.address)}: {change}{through}"
 
 
 def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
@@ -95,7 +100,7 @@ def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
     start = evaluate(context, arguments[0])
     address = start.address
     length = whole_number(arguments[1], "length") if len(arguments) > 1 else start.size or _LENGTH
-    if not 0 < length <= (1 << 32) - address:
+    if not 0 < length <= context.timeline.machine.architecture.room(address):
         raise UsageError(f"length {length} at {address:#x} is empty or runs out of the address space")
     return address, length
 
@@ -107,7 +112,8 @@ def _last_executed(context: MonitorContext, arguments: list[str]) -> str:
     except QuestionInterrupted:
         return _INTERRUPTED
     if position is None:
-        return f"{address:#010x} was not executed between the start of the history and here\n"
+        shown = context.timeline.machine.architecture.shown(address)
+        return f"{shown} was not executed between the start of the history and here\n"
     return f"icount {position}\n'monitor goto {position}' goes to just before it\n"
 
 

@@ -17,7 +17,7 @@ def _save(context: MonitorContext, arguments: list[str]) -> str:
 def _load(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "loadvm NAME")
     context.timeline.drop_scratch()
-    return f"snapshot '{name}' loaded, " + arrival(context.timeline.load_snapshot(name))
+    return f"snapshot '{name}' loaded, " + arrival(context, context.timeline.load_snapshot(name))
 
 
 def _delete(context: MonitorContext, arguments: list[str]) -> str:

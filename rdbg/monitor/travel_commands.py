@@ -27,15 +27,16 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
     share = 100 * (timeline.position - timeline.start) / length if length else 100.0
     kind = "live" if timeline.live else "recorded"
     branch = "" if timeline.branch_name == "main" else f", on branch '{timeline.branch_name}'"
+    pc = timeline.machine.architecture.shown(timeline.machine.pc)
     return (
         f"icount {timeline.position}, {share:.2f}% of the {kind} history {timeline.start}..{timeline.end}, "
-        f"virtual time {timeline.machine.virtual_ns / 1e9:.9f} s, pc {timeline.machine.pc:#010x}{branch}\n"
+        f"virtual time {timeline.machine.virtual_ns / 1e9:.9f} s, pc {pc}{branch}\n"
         f"{recording_state(context)}"
     )
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
-    return arrival(travel(context, one_argument(arguments, _GOTO_USAGE)))
+    return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
 
 
 def travel(context: MonitorContext, place: str) -> Stop:
@@ -85,7 +86,7 @@ def _back(context: MonitorContext, arguments: list[str]) -> str:
     place = context.timeline.places.back(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go back to: no jump was made")
-    return arrival(context.timeline.goto(place, context.interrupted))
+    return arrival(context, context.timeline.goto(place, context.interrupted))
 
 
 def _forward(context: MonitorContext, arguments: list[str]) -> str:
@@ -94,7 +95,7 @@ def _forward(context: MonitorContext, arguments: list[str]) -> str:
     place = context.timeline.places.forward(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go forward to: 'monitor back' was not used")
-    return arrival(context.timeline.goto(place, context.interrupted))
+    return arrival(context, context.timeline.goto(place, context.interrupted))
 
 
 def _bookmark(context: MonitorContext, arguments: list[str]) -> str:

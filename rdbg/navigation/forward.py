@@ -168,7 +168,9 @@ class Forward:
         """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""
         here = self._machine.icount
         index = self._replayer.keeper.index
-        possible = index.earliest_possible(here, self._replayer.history.end, Search.wanted(conditions))
+        possible = index.earliest_possible(
+            here, self._replayer.history.end, Search.wanted(conditions, self._machine.architecture)
+        )
         checkpoint = self._replayer.latest(possible)
         while checkpoint.position > here + self._replayer.slice:
             if not self._replayer.output.new_before(checkpoint.output):

@@ -29,10 +29,6 @@ _trace = logging.getLogger("rdbg.timeline")
 #: Where a replay can begin.
 Origin = Checkpoint | SnapshotInfo
 
-#: Instructions run in single steps past the start of a block that must be looked at closely. Blocks are shorter: the
-#: translator ends them below 376 instructions.
-EXACT_SPAN = 512
-
 #: Blocks with watched accesses that a scan keeps.
 _MOST_BLOCKS = 1024
 
@@ -254,7 +250,7 @@ class Replayer:
             hits.note(self.machine, start, self.machine.icount)
         poke = self.history.next_poke()
         if stop.kind is StopKind.LIMIT and poke is not None and until == poke != stop.position:
-            raise self._write_in_slot(poke)
+            raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.catch_up()
         # A slice may be over, or the guest power off, just where the digest stands.
@@ -288,7 +284,7 @@ class Replayer:
                 if rung == target:
                     return True
                 self.checkpoint_if_far(self.pace.rung)
-                rungs = here > position  # or else a slot is in the way
+                rungs = here > position  # or else a step of several instructions is in the way
             elif stop.kind is StopKind.PAUSED:
                 self.checkpoint_regularly()
             else:  # idle or powered off: nothing comes after
@@ -298,7 +294,7 @@ class Replayer:
         return True
 
     def step(self) -> RunStop:
-        """Run one instruction, or a branch with its slot, or take one exception.
+        """Run one step, or take one exception.
 
         Raises:
             RdbgError: the replay has diverged from the recording; the machine stands where it stood.
@@ -312,16 +308,16 @@ class Replayer:
         if poke is not None and poke < self.machine.icount:
             self.restore(self.latest(start))
             self.run_to(start, never, rungs=False)
-            raise self._write_in_slot(poke)
+            raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         self.catch_up()
         return stop
 
-    def _write_in_slot(self, position: int) -> RdbgError:
+    def _write_inside_a_step(self, position: int) -> RdbgError:
         self.agreement.fail()
         return RdbgError(
-            f"the debugger's write at icount {position} is in a delay slot, where none can be made: the replay "
-            "diverged from the recording, or the journal was not written by rdbg"
+            f"the debugger's write at icount {position} is in {self.machine.architecture.inside_step}, where none can "
+            "be made: the replay diverged from the recording, or the journal was not written by rdbg"
         )
 
     def _step_closely(self, start: int) -> RunStop:
@@ -329,11 +325,14 @@ class Replayer:
         self.restore(self.latest(start))
         self.run_to(start, never, rungs=False)
         self.catch_up()
-        stop = self.machine.run(RunRequest(until=start + 1, exact=True))
-        if stop.kind is StopKind.LIMIT and self.machine.icount == start:  # a branch with its slot
-            stop = self.machine.run(RunRequest(until=start + 2, exact=True))
+        architecture = self.machine.architecture
+        for instructions in range(1, architecture.longest_step + 1):
+            stop = self.machine.run(RunRequest(until=start + instructions, exact=True))
+            if stop.kind is not StopKind.LIMIT or self.machine.icount > start:
+                break
         if stop.rerun_from is not None:
-            raise RdbgError(f"the instruction at {stop.pc:#010x}, icount {start}, raises a fault that has no one place")
+            at = architecture.shown(stop.pc)
+            raise RdbgError(f"the instruction at {at}, icount {start}, raises a fault that has no one place")
         return stop
 
     def catch_up(self) -> None:
@@ -392,7 +391,7 @@ class Replayer:
         # over all before it.
         self._pin(self.capture())
         start = self.machine.icount
-        end = start + EXACT_SPAN
+        end = start + self.machine.architecture.longest_block
         if request.until is not None:
             end = min(end, request.until)
         found = self.machine.run(replace(request, until=end, slice=None, exact=True))

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from rdbg.checkpoints.accesses import Stretch, WatchedAccess
 from rdbg.checkpoints.interval_index import Wanted
+from rdbg.emu.architecture import Architecture
 from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
 from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import LastHits, Origin, Replayer
@@ -51,13 +52,14 @@ class Search:
         self._breakpoints = conditions.breakpoints
         self._watches = conditions.watches
         self._conditions = conditions.conditions
-        self._wanted = self.wanted(conditions)
+        self._architecture = replayer.machine.architecture
+        self._wanted = self.wanted(conditions, self._architecture)
         self._interrupted = interrupted
 
     @staticmethod
-    def wanted(conditions: StopConditions) -> Wanted:
+    def wanted(conditions: StopConditions, architecture: Architecture) -> Wanted:
         """The pages that conditions are about, for the index."""
-        return Wanted(conditions.breakpoints, conditions.watches)
+        return Wanted(conditions.breakpoints, conditions.watches, architecture.step_reach)
 
     def latest_before(self, origin: int, start: int) -> Found | None:
         """The latest hit of [start, origin), or None.
@@ -96,7 +98,12 @@ class Search:
         index = self._replayer.keeper.index
         stretch = index.accesses.around(self._watches, high) if self._watches else None
         if stretch is not None and self._breakpoints:
-            if index.latest_possible(stretch.start, high, Wanted(self._breakpoints)) is not None:
+            if (
+                index.latest_possible(
+                    stretch.start, high, Wanted(self._breakpoints, reach=self._architecture.step_reach)
+                )
+                is not None
+            ):
                 return None
         return stretch
 

@@ -77,6 +77,11 @@ def may_become_foreign(first: bytes) -> bool:
     return bool(first) and (first == _TLS[:1] or any((method + b" ").startswith(first) for method in _HTTP_METHODS))
 
 
+def send_at_once(connection: socket.socket) -> None:
+    """Let small messages leave a TCP connection as they are written, instead of waiting for more."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Listener:
     """An open port. Never blocks.
 

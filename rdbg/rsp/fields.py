@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rdbg.rsp.address import short
-from rdbg.rsp.packet_error import PacketError
+from rdbg.emu.architecture import Architecture
+from rdbg.rsp.packet_error import EFAULT, PacketError
 
 _HEX_NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
 @dataclass(frozen=True)
 class Range:
-    """``ADDR,LENGTH``: an address (32 bits) and a number of bytes."""
+    """``ADDR,LENGTH``: an address and a number of bytes."""
 
     address: int
     length: int
@@ -58,12 +58,13 @@ def number(text: bytes) -> int:
     return int(text, 16)
 
 
-def address(text: bytes) -> int:
-    """A 32-bit address, which GDB for MIPS may write sign-extended to 64 bits."""
-    value = short(number(text))
-    if value >> 32:
-        raise PacketError(f"address {value:#x} does not fit in 32 bits", code=0x0E)
-    return value
+def address(text: bytes, architecture: Architecture) -> int:
+    """An address of the machine's, which GDB may write sign-extended to 64 bits."""
+    value = number(text)
+    found = architecture.address(value)
+    if found is None:
+        raise PacketError(f"address {value:#x} does not fit in {architecture.address_bits} bits", code=EFAULT)
+    return found
 
 
 def hex_bytes(text: bytes) -> bytes:
@@ -73,20 +74,20 @@ def hex_bytes(text: bytes) -> bytes:
     return bytes.fromhex(text.decode("ascii"))
 
 
-def memory_range(text: bytes) -> Range:
+def memory_range(text: bytes, architecture: Architecture) -> Range:
     """``ADDR,LENGTH``."""
     first, comma, second = text.partition(b",")
     if not comma:
         raise PacketError(f"{_shown(text)} is not ADDRESS,LENGTH")
-    return Range(address(first), number(second))
+    return Range(address(first, architecture), number(second))
 
 
-def memory_write(text: bytes) -> tuple[Range, bytes]:
+def memory_write(text: bytes, architecture: Architecture) -> tuple[Range, bytes]:
     """``ADDR,LENGTH:DATA``, the data as it stands."""
     head, colon, data = text.partition(b":")
     if not colon:
         raise PacketError("memory write without data")
-    return memory_range(head), data
+    return memory_range(head, architecture), data
 
 
 def register_assignment(text: bytes) -> tuple[int, bytes]:
@@ -97,7 +98,7 @@ def register_assignment(text: bytes) -> tuple[int, bytes]:
     return number(first), hex_bytes(second)
 
 
-def point(text: bytes) -> PointSpec:
+def point(text: bytes, architecture: Architecture) -> PointSpec:
     """``TYPE,ADDR,KIND[;X LEN,EXPR...][;cmds:...]`` after the ``Z`` or ``z``."""
     head, *options = text.split(b";")
     parts = head.split(b",")
@@ -112,7 +113,8 @@ def point(text: bytes) -> PointSpec:
             # Commands that are to outlive the connection do not: nobody would read what they print.
             _, _, expressions = option.partition(b",")
             commands += agent_expressions(expressions)
-    return PointSpec(number(parts[0]), address(parts[1]), number(parts[2]), tuple(conditions), tuple(commands))
+    where = address(parts[1], architecture)
+    return PointSpec(number(parts[0]), where, number(parts[2]), tuple(conditions), tuple(commands))
 
 
 def agent_expressions(text: bytes) -> list[bytes]:
@@ -152,14 +154,14 @@ def thread(text: bytes) -> int:
     return -1 if text == b"-1" else number(text)
 
 
-def resume_actions(text: bytes) -> list[ResumeAction]:
+def resume_actions(text: bytes, architecture: Architecture) -> list[ResumeAction]:
     """``;ACTION[:THREAD]...`` after ``vCont``."""
     if not text.startswith(b";"):
         raise PacketError(f"vCont{_shown(text)} names no action")
-    return [_resume_action(part) for part in text[1:].split(b";")]
+    return [_resume_action(part, architecture) for part in text[1:].split(b";")]
 
 
-def _resume_action(text: bytes) -> ResumeAction:
+def _resume_action(text: bytes, architecture: Architecture) -> ResumeAction:
     what, colon, who = text.partition(b":")
     tid = thread(who) if colon else None
     letter, rest = what[:1], what[1:]
@@ -171,7 +173,7 @@ def _resume_action(text: bytes) -> ResumeAction:
     if letter == b"r":
         start, comma, end = rest.partition(b",")
         if comma:
-            return ResumeAction("r", tid, address(start), address(end))
+            return ResumeAction("r", tid, address(start, architecture), address(end, architecture))
     raise PacketError(f"vCont action {_shown(what)} is not known")
 
 

@@ -9,18 +9,23 @@ from collections.abc import Callable, Sequence
 MOST_CHARACTERS = 4096
 _DIRECTIVE = re.compile(rb"%([-+ #0]*)(\d*)(?:\.(\d*))?(hh|ll|[hljztL])?([diouxXcspaAeEfFgG%])")
 _BITS = {b"hh": 8, b"h": 16, b"ll": 64, b"j": 64}
-_WORD = 32
+_INT = 32
+_POINTERS = (b"l", b"z", b"t")
 
 
-def formatted(template: bytes, values: Sequence[int], read_string: Callable[[int], bytes | None]) -> str:
+def formatted(
+    template: bytes, values: Sequence[int], read_string: Callable[[int], bytes | None], pointer_bits: int
+) -> str:
     """The text that a template and its values make.
 
     Args:
         template: C's format, escapes already resolved.
         values: one for each directive, as 64 unsigned bits; one too few reads as 0.
         read_string: the bytes at an address up to a zero, or None: it cannot be read.
+        pointer_bits: width of the guest's addresses, and of C's ``long``.
     """
     left = iter(values)
+    pointers = (1 << pointer_bits) - 1
 
     def one(match: re.Match[bytes]) -> bytes:
         flags, width, precision, length, kind = match.groups()
@@ -30,12 +35,12 @@ def formatted(template: bytes, values: Sequence[int], read_string: Callable[[int
         if kind in b"aAeEfFgG":
             return b"<no floating point here>"
         if kind == b"s":
-            return _padded(_string(value, precision, read_string), flags, width)
+            return _padded(_string(value & pointers, precision, read_string), flags, width)
         if kind == b"c":
             return _padded(bytes((value & 0xFF,)), flags, width)
         if kind == b"p":
-            return _padded(b"0x%x" % (value & 0xFFFF_FFFF), flags, width)
-        bits = _BITS.get(length or b"", _WORD)
+            return _padded(b"0x%x" % (value & pointers), flags, width)
+        bits = pointer_bits if length in _POINTERS else _BITS.get(length or b"", _INT)
         return _padded(_number(value, bits, flags, precision, kind), flags, width, precision is None)
 
     return _DIRECTIVE.sub(one, template).decode("utf-8", "replace")
@@ -60,9 +65,9 @@ def _number(value: int, bits: int, flags: bytes, precision: bytes | None, kind: 
 
 
 def _string(address: int, precision: bytes | None, read_string: Callable[[int], bytes | None]) -> bytes:
-    text = read_string(address & 0xFFFF_FFFF)
+    text = read_string(address)
     if text is None:
-        return b"<cannot read 0x%x>" % (address & 0xFFFF_FFFF)
+        return b"<cannot read 0x%x>" % address
     return text if precision is None else text[: int(precision or 0)]
 
 

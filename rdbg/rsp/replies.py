@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rdbg.rsp.address import sign_extended
-
 THREAD = "01"
 
 SIGINT = 2
@@ -20,7 +18,7 @@ def stop_reply(signal: int, reason: str = "", registers: Mapping[int, bytes] | N
 
     Args:
         signal: GDB's signal number.
-        reason: ``NAME:VALUE`` of the stop reason, e.g. ``swbreak:`` or ``watch:80001000``; empty for none.
+        reason: ``NAME:VALUE`` of the stop reason, e.g. ``swbreak:`` or ``watch:1000``; empty for none.
         registers: values, as bytes in target order, that save GDB from asking: number -> bytes.
     """
     fields = [reason] if reason else []
@@ -34,12 +32,14 @@ def exited(code: int) -> bytes:
     return b"W%02x" % (code & 0xFF)
 
 
-def watch_reason(name: str, address: int) -> str:
-    """The reason of a watchpoint stop: ``watch``, ``rwatch`` or ``awatch`` and the address accessed.
+def watch_reason(name: str, extended: int) -> str:
+    """The reason of a watchpoint stop.
 
-    GDB holds MIPS addresses sign-extended to 64 bits, and compares this one with its own as it stands.
+    Args:
+        name: ``watch``, ``rwatch`` or ``awatch``.
+        extended: the address accessed as GDB holds it, which compares it with its own as it stands.
     """
-    return f"{name}:{sign_extended(address):x}"
+    return f"{name}:{extended:x}"
 
 
 def history_end(which: str, description: str) -> str:

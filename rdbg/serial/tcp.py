@@ -6,7 +6,7 @@ import logging
 import socket
 
 from rdbg.errors import RdbgError
-from rdbg.net.listener import Listener, permitted_address
+from rdbg.net.listener import Listener, permitted_address, send_at_once
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.sockets import SocketSerial
 
@@ -60,7 +60,7 @@ class TcpSerial(SocketSerial):
 
     def _welcome(self, peer: socket.socket) -> None:
         super()._welcome(peer)
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        send_at_once(peer)
 
 
 class TelnetSerial(TcpSerial):

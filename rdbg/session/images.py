@@ -17,6 +17,7 @@ from rdbg.session.options import ImageFile, RunOptions
 #: Roles in the order in which they say what byte order the machine has.
 _DECIDING_ROLES = ("kernel", "bios", "pflash")
 
+_WORD = 4
 #: How much of a raw image is looked at.
 _SAMPLE_BYTES = 256 << 10
 #: How much of it is searched for text.
@@ -62,8 +63,8 @@ def raw_big_endian(data: bytes) -> bool | None:
     The image's 32-bit words may stand reversed, as QEMU wants little-endian firmware. Text tells (it is then unreadable
     as it stands); opcodes then tell the byte order.
     """
-    sample = data[: min(len(data), _SAMPLE_BYTES) & ~3]
-    whole = data[: min(len(data), _TEXT_BYTES) & ~3]
+    sample = data[: min(len(data), _SAMPLE_BYTES) // _WORD * _WORD]
+    whole = data[: min(len(data), _TEXT_BYTES) // _WORD * _WORD]
     swapped = _letters(_reversed_words(whole)) > _letters(whole)
     natural = _reversed_words(sample) if swapped else sample
     little, big = (_plausible(np.frombuffer(natural, dtype=order)) for order in ("<u4", ">u4"))

@@ -10,13 +10,15 @@ import numpy as np
 import zstandard
 
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
-from rdbg.checkpoints.page_set import PageSet
+from rdbg.checkpoints.page_set import EMPTY, PageSet
 
 #: Changes when the bytes, or what an interval's sets mean, change: an index of another version is made anew.
-_VERSION = 2
+_VERSION = 3
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
+#: Bytes of a boundary.
+_WIDTHS = (4, 8)
 #: How msgpack begins numbers that are not negative, and byte strings.
 _NUMBERS = frozenset((*range(0x80), 0xCC, 0xCD, 0xCE, 0xCF))
 _BYTES = frozenset((0xC4, 0xC5, 0xC6))
@@ -28,7 +30,7 @@ def pack_index(intervals: Iterable[Interval]) -> bytes:
         (
             interval.start,
             interval.end,
-            *(part.bounds.astype("<u4").tobytes() for part in _parts(interval.pages)),
+            *(_bounds(part) for part in _parts(interval.pages)),
         )
         for interval in intervals
     ]
@@ -92,8 +94,18 @@ def _parts(pages: TouchedPages) -> tuple[PageSet, ...]:
     return pages.written, pages.read, pages.executed, pages.changed
 
 
-def _set(bounds: bytes) -> PageSet:
-    numbers = np.frombuffer(bounds, "<u4")
-    if len(numbers) % 2 or (numbers[1:] <= numbers[:-1]).any():
+def _bounds(pages: PageSet) -> bytes:
+    """A byte that says how wide the boundaries are, and these; nothing if there are none."""
+    width = pages.bounds.itemsize
+    return b"" if len(pages.bounds) == 0 else bytes((width,)) + pages.bounds.astype(f"<u{width}", copy=False).tobytes()
+
+
+def _set(data: bytes) -> PageSet:
+    if not data:
+        return EMPTY
+    if data[0] not in _WIDTHS or len(data) == 1 or (len(data) - 1) % (2 * data[0]):
+        raise ValueError("bounds of no known width")
+    numbers = np.frombuffer(data, f"<u{data[0]}", offset=1)
+    if (numbers[1:] <= numbers[:-1]).any():
         raise ValueError("bounds that do not ascend")
-    return PageSet(numbers.astype(np.uint32))
+    return PageSet(numbers.astype(np.uint64))

@@ -15,13 +15,13 @@ from rdbg.rsp import replies
 from rdbg.rsp.packet_error import EFAULT, PacketError
 from rdbg.stub.client_writes import ClientWrites
 from rdbg.stub.connection import Connection
-from rdbg.stub.float_width import wide_floats
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.stub.passing import Passing
 from rdbg.stub.points import PointTable
 from rdbg.stub.register_bytes import RegisterBytes
 from rdbg.symbols.kaslr import kernel_offset, moves_itself
 from rdbg.symbols.table import SymbolTable
+from rdbg.targets.target import Target
 from rdbg.timeline import Stop, StopReason, Timeline
 
 _log = logging.getLogger("rdbg.rsp")
@@ -61,7 +61,8 @@ class ClientContext:
         timeline: the run.
         executable: an ELF file that GDB may read if it was given none.
         elf: the same, if it can be read here.
-        architecture: what the CPU is called in its description.
+        target: what GDB is told of the architecture.
+        cpu_name: what the CPU is called in its description.
         leave: ends the whole session (``monitor quit``).
         stop_wanted: asked during movements: whether something outside GDB wants them to end.
         troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
@@ -72,7 +73,8 @@ class ClientContext:
     timeline: Timeline
     executable: bytes
     elf: ElfFile | None
-    architecture: str
+    target: Target
+    cpu_name: str
     leave: Callable[[], None]
     stop_wanted: Callable[[], bool]
     console: GuestConsole
@@ -100,9 +102,15 @@ class Client:
         self.timeline = context.timeline
         self.features = features
         machine = self.timeline.machine
-        self.registers = RegisterBytes(machine, wide_floats(machine, context.elf))
+        self.architecture = machine.architecture
+        # GDB reads the description of the registers once, while the guest can change their layout at any time. One that
+        # is not that of a reset was chosen.
+        resting = machine.architecture.layouts[0].name if machine.architecture.layouts else ""
+        compiled = context.target.layout_of(context.elf) if context.elf is not None else None
+        layout = compiled if compiled and machine.layout == resting else machine.layout
+        self.registers = RegisterBytes(machine, context.target, layout)
         self.writes = ClientWrites(self.timeline, self.registers)
-        self.points = PointTable()
+        self.points = PointTable(self.architecture)
         self.passing = Passing(self.timeline, self.points, self.say, self.interrupted)
         self.monitor_context = MonitorContext(
             self.timeline,
@@ -115,7 +123,7 @@ class Client:
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()
         self._waiting_since: float | None = None  # a request is being answered, and the client's patience is short
-        self._told_of_floats = False
+        self._told_of_layout = False
         self._told_troubles = 0
         self.console_open = False  #: the client shows what is said: it waits for a stop, or for a monitor command
         #: A Ctrl-C that has crossed a stop reply. GDB sends one only while it takes the guest to run: whoever looks at
@@ -134,9 +142,7 @@ class Client:
         self._showing = {
             name for feature in features if feature.shows_text for name in (*feature.packets, *feature.words)
         }
-        self._expedited = tuple(
-            number for number in map(self.registers.number_of, ("r29", "r30", "r31", "pc")) if number is not None
-        )
+        self._expedited = tuple(map(self.architecture.number_of, self.architecture.expedited))
 
     def kernel_offset(self) -> int:
         """How far the guest's kernel has moved itself (KASLR), in bytes. In a recording: by its end, since GDB asks
@@ -174,12 +180,14 @@ class Client:
             self.connection.drop("it sends requests and does not wait for their answers")
         return self.connection.closed or self.connection.take_interrupt() or self.context.stop_wanted()
 
-    def floats_changed(self) -> bool:
-        """Whether the guest's floating-point registers have become wider than the client was told; True only once."""
-        told_narrow = self.registers.described and not self.registers.wide_floats
-        changed = not self._told_of_floats and told_narrow and self.timeline.machine.wide_floats
-        self._told_of_floats = self._told_of_floats or changed
-        return changed
+    def layout_notice(self) -> str:
+        """What to tell a client once the registers have another layout than it was told of; empty: nothing new."""
+        now = self.timeline.machine.layout
+        if self._told_of_layout or not self.registers.described or now == self.registers.layout:
+            return ""
+        notice = next((layout.notice for layout in self.architecture.layouts if layout.name == now), "")
+        self._told_of_layout = bool(notice)
+        return notice
 
     def say(self, text: str) -> None:
         """Print text on the user's GDB console (while the guest is running, or in a monitor command)."""

@@ -45,7 +45,8 @@ class ClientWrites:
         self._notices: list[str] = []
         self._told_of_calls = False
         self._undone_at: int | None = None  # where the guest stands since a call was undone
-        self._stack = registers.number_of("r29")
+        architecture = timeline.machine.architecture
+        self._stack = architecture.number_of(architecture.stack_pointer)
 
     def memory(self, address: int, data: bytes) -> None:
         """Write memory.
@@ -159,7 +160,5 @@ class ClientWrites:
         }
 
     def _is_argument(self, address: int) -> bool:
-        if self._stack is None:
-            return False
         distance = self._timeline.machine.read_register(self._stack) - address
         return 0 < distance <= _ARGUMENTS

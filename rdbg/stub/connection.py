@@ -6,6 +6,7 @@ import logging
 import socket
 from collections import deque
 
+from rdbg.net.listener import send_at_once
 from rdbg.rsp import framing
 from rdbg.rsp.framing import Acknowledge, Damaged, Decoder, Interrupt, Noise, Packet
 
@@ -39,7 +40,7 @@ class Connection:
     def __init__(self, client: socket.socket, name: str) -> None:
         client.setblocking(False)
         if client.family in (socket.AF_INET, socket.AF_INET6):
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            send_at_once(client)
             _notice_silence(client)
         self.name = name
         self.closed = False

@@ -18,7 +18,7 @@ _MOST_BYTES = 256 << 20
 
 def _erase(client: Client, rest: bytes) -> bytes:
     """``vFlashErase:ADDR,LENGTH``."""
-    wanted = fields.memory_range(rest)
+    wanted = fields.memory_range(rest, client.architecture)
     for area in client.timeline.machine.memory_areas():
         if area.kind == "flash" and area.start <= wanted.address < area.start + area.length:
             first = wanted.address - (wanted.address - area.start) % area.block_size
@@ -36,7 +36,7 @@ def _write(client: Client, rest: bytes) -> bytes:
     where, colon, data = rest.partition(b":")
     if not colon:
         raise PacketError("flash write without data")
-    address = fields.address(where)
+    address = fields.address(where, client.architecture)
     if not any(first <= address and address + len(data) <= first + len(old) for first, old in client.flash):
         raise PacketError(f"{len(data):#x} bytes at {address:#x} were not erased", code=EFAULT)
     _keep(client, address, data)

@@ -11,7 +11,7 @@ from rdbg.stub.connection import Connection
 
 #: Characters per ``O`` packet, and seconds that they are gathered for it: a guest prints them one by one.
 _PIECE = 1000
-_DELAY = 0.05
+_LONGEST_HELD = 0.05
 #: What is kept while GDB shows nothing, in characters. The end of it counts.
 _MOST_HELD = 64 << 10
 
@@ -46,7 +46,7 @@ class GuestConsole:
 
     def look(self) -> None:
         """To be called often: passes on what has waited long enough for more to come."""
-        if self._held and time.monotonic() - self._since > _DELAY:
+        if self._held and time.monotonic() - self._since > _LONGEST_HELD:
             self.flush()
 
     def flush(self) -> None:

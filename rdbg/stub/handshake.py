@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rdbg.rsp import fields, replies
-from rdbg.rsp.address import sign_extended
 from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
@@ -78,7 +77,7 @@ def _offsets(client: Client, rest: bytes) -> bytes:
     elf, offset = client.context.elf, client.kernel_offset()
     if elf is None or not offset:
         return b"Text=0;Data=0;Bss=0"
-    bases = [sign_extended(base) for base in segment_bases(elf, offset)]
+    bases = [client.architecture.extended(base) for base in segment_bases(elf, offset)]
     return b"TextSeg=%x" % bases[0] + (b";DataSeg=%x" % bases[1] if len(bases) > 1 else b"")
 
 

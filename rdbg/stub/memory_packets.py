@@ -6,7 +6,6 @@ import zlib
 
 from rdbg.errors import RdbgError
 from rdbg.rsp import fields, replies
-from rdbg.rsp.address import sign_extended
 from rdbg.rsp.packet_error import EFAULT, PacketError
 from rdbg.stub.client import Client, Feature
 from rdbg.stub.connection import PACKET_SIZE
@@ -18,8 +17,8 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _read_bytes(client: Client, rest: bytes) -> bytes:
-    wanted = fields.memory_range(rest)
-    length = min(wanted.length, _LONGEST_READ, (1 << 32) - wanted.address)
+    wanted = fields.memory_range(rest, client.architecture)
+    length = min(wanted.length, _LONGEST_READ, client.architecture.room(wanted.address))
     data = client.timeline.machine.read_memory(wanted.address, length) if length else b""
     if not data and wanted.length:
         raise PacketError(f"nothing is mapped at {wanted.address:#x}", code=EFAULT)
@@ -35,19 +34,19 @@ def _read_binary(client: Client, rest: bytes) -> bytes:
 
 
 def _write_hex(client: Client, rest: bytes) -> bytes:
-    target, data = fields.memory_write(rest)
+    target, data = fields.memory_write(rest, client.architecture)
     return _write(client, target, fields.hex_bytes(data))
 
 
 def _write_binary(client: Client, rest: bytes) -> bytes:
-    target, data = fields.memory_write(rest)
+    target, data = fields.memory_write(rest, client.architecture)
     return _write(client, target, data)
 
 
 def _write(client: Client, target: fields.Range, data: bytes) -> bytes:
     if len(data) != target.length:
         raise PacketError(f"{len(data)} bytes of data for {target.length} bytes of memory")
-    if target.address + target.length > 1 << 32:
+    if target.length > client.architecture.room(target.address):
         raise PacketError(f"{target.length:#x} bytes at {target.address:#x} run out of the address space", code=EFAULT)
     if data:  # an empty write is GDB's question whether X is understood
         try:
@@ -62,15 +61,15 @@ def _search(client: Client, rest: bytes) -> bytes:
     parts = rest.split(b";", 2)
     if len(parts) != 3 or not parts[2]:
         raise PacketError("search is not ADDRESS;LENGTH;PATTERN")
-    start, pattern = fields.address(parts[0]), parts[2]
-    end = min(start + fields.number(parts[1]), 1 << 32)
+    start, pattern = fields.address(parts[0], client.architecture), parts[2]
+    end = min(start + fields.number(parts[1]), client.architecture.address_end)
     seen, position = b"", start
     while position < end:
         data = client.timeline.machine.read_memory(position, min(_CHUNK, end - position))
         found = (seen + data).find(pattern)
         if found >= 0:
             # GDB reckons with this address, and its own are sign-extended: shortened, it would end `find` here.
-            return b"1,%x" % sign_extended(position - len(seen) + found)
+            return b"1,%x" % client.architecture.extended(position - len(seen) + found)
         if not data:
             raise PacketError(f"nothing is mapped at {position:#x}", code=EFAULT)
         position += len(data)
@@ -82,8 +81,8 @@ def _search(client: Client, rest: bytes) -> bytes:
 
 def _checksum(client: Client, rest: bytes) -> bytes:
     """``qCRC:ADDR,LENGTH``."""
-    wanted = fields.memory_range(rest)
-    end = min(wanted.address + wanted.length, 1 << 32)
+    wanted = fields.memory_range(rest, client.architecture)
+    end = min(wanted.address + wanted.length, client.architecture.address_end)
     checksum, position = 0, wanted.address
     while position < end:
         data = client.timeline.machine.read_memory(position, min(_CHUNK, end - position))

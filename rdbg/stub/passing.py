@@ -1,11 +1,11 @@
 """Breakpoints that the guest passes: those whose condition does not hold, and those that print and go on.
 
-GDB for MIPS steps by temporary breakpoints. Where a breakpoint with a condition or commands is inserted already, GDB 13
-and 18 send no other one for the same address, and a step onto it, or over a call that returns to it, would run away.
-The stub cannot know what GDB waits for. So GDB is told of the first hit of each such address after a stop that the user
-may have seen; it looks at the condition itself, and resumes if that is all there is. From then on the stub decides, but
-for the very next step, which is where ``stepi`` would stop. Backward GDB steps by ``bs``, and waits at an address only
-after such a step, which may have led into a call.
+On some architectures GDB steps by temporary breakpoints. Where a breakpoint with a condition or commands is inserted
+already, GDB 13 and 18 send no other one for the same address, and a step onto it, or over a call that returns to it,
+would run away. The stub cannot know what GDB waits for. So GDB is told of the first hit of each such address after a
+stop that the user may have seen; it looks at the condition itself, and resumes if that is all there is. From then on
+the stub decides, but for the very next step, which is where ``stepi`` would stop. Backward GDB steps by ``bs``, and
+waits at an address only after such a step, which may have led into a call.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from rdbg.timeline import Stop, StopConditions, StopReason, Timeline
 
 #: Goes to the first of some stop conditions; True: the breakpoint where it begins has been dealt with.
 Movement = Callable[[StopConditions, bool], Stop]
-#: Instructions; a branch and its slot are one step.
-_LONGEST_STEP = 2
 
 
 class Passing:
@@ -91,7 +89,11 @@ class Passing:
                     return stop, False
                 self._obeyed, passes = (stop.position, stop.pc), True
                 distance = abs(stop.position - origin)
-                if waiting and distance and (stop.pc not in self._told or distance <= _LONGEST_STEP):
+                if (
+                    waiting
+                    and distance
+                    and (stop.pc not in self._told or distance <= machine.architecture.longest_step)
+                ):
                     self._told.add(stop.pc)
                     return stop, True
                 opened = guarded - self._told if waiting else frozenset()

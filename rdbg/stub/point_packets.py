@@ -8,7 +8,7 @@ from rdbg.stub.points import ACCESS
 
 
 def _insert(client: Client, rest: bytes) -> bytes:
-    spec = fields.point(rest)
+    spec = fields.point(rest, client.architecture)
     if spec.kind > ACCESS:
         return replies.UNSUPPORTED
     client.points.insert(spec)
@@ -16,7 +16,7 @@ def _insert(client: Client, rest: bytes) -> bytes:
 
 
 def _remove(client: Client, rest: bytes) -> bytes:
-    spec = fields.point(rest)
+    spec = fields.point(rest, client.architecture)
     if spec.kind > ACCESS:
         return replies.UNSUPPORTED
     client.points.remove(spec)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.emu.agent_code import AgentError, decode
-from rdbg.emu.agent_printf import AgentPrintf, decode_printf
+from rdbg.emu.architecture import Architecture
+from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access, Conditions, MachineApi, Watch
 from rdbg.rsp import replies
+from rdbg.rsp.agent_code import AgentError, decode
+from rdbg.rsp.agent_printf import AgentPrintf, decode_printf
 from rdbg.rsp.fields import PointSpec
 from rdbg.rsp.packet_error import PacketError
 from rdbg.timeline import Stop, StopConditions, StopReason
@@ -21,7 +23,7 @@ _WATCH_NAME = {Access.WRITE: "watch", Access.READ: "rwatch", Access.ACCESS: "awa
 @dataclass(frozen=True)
 class _Breakpoint:
     kind: int
-    conditions: tuple[bytes, ...]
+    conditions: tuple[Expression, ...]
     commands: tuple[AgentPrintf, ...]
 
 
@@ -39,9 +41,15 @@ class Meaning:
 
 
 class PointTable:
-    """What ``Z`` and ``z`` keep. Inserting and removing is cheap: GDB does both at each step on MIPS."""
+    """What ``Z`` and ``z`` keep. Inserting and removing is cheap: GDB does both at each step where it steps by
+    breakpoints.
 
-    def __init__(self) -> None:
+    Args:
+        architecture: of the guest.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._architecture = architecture
         self._breakpoints: dict[int, dict[int, _Breakpoint]] = {}  # address -> kind -> breakpoint
         self._watches: dict[Watch, None] = {}  # in order of insertion
         self._conditions: tuple[frozenset[int], StopConditions] | None = None
@@ -57,11 +65,11 @@ class PointTable:
         """
         self._conditions = self._guarded = None
         if spec.kind in (SOFTWARE, HARDWARE):
-            inserted = _Breakpoint(spec.kind, _checked(spec.conditions), _decoded(spec.commands))
+            inserted = _Breakpoint(spec.kind, _conditions(spec.conditions), _commands(spec.commands))
             self._breakpoints.setdefault(spec.address, {})[spec.kind] = inserted
             self._latest = spec.address
         else:
-            self._watches[_watch(spec)] = None
+            self._watches[self._watch(spec)] = None
 
     def remove(self, spec: PointSpec) -> None:
         """Remove a point; that there is none is no error (GDB may repeat a removal)."""
@@ -72,21 +80,22 @@ class PointTable:
             if not here:
                 self._breakpoints.pop(spec.address, None)
         else:
-            self._watches.pop(_watch(spec), None)
+            self._watches.pop(self._watch(spec), None)
 
     @property
     def breakpoints(self) -> frozenset[int]:
         """Addresses that have one."""
         return frozenset(self._breakpoints)
 
-    def is_step_to(self, address: int, over: bool) -> bool:
-        """Whether a breakpoint is there for one step.
+    def is_step_from(self, pc: int, over: bool) -> bool:
+        """Whether a breakpoint behind an instruction is there for one step.
 
         Args:
-            address: behind the instruction that is to be stepped.
+            pc: address of the instruction that is to be stepped.
             over: GDB says that it steps over a breakpoint. Else it inserts its own last, and had none there before.
         """
-        return address in self._breakpoints and (over or address == self._latest and address not in self._before)
+        behind = {pc + length for length in self._architecture.instruction_lengths} & self._breakpoints.keys()
+        return bool(behind) and (over or self._latest in behind - self._before)
 
     def moving(self) -> None:
         """A movement with these points begins."""
@@ -120,11 +129,17 @@ class PointTable:
 
     def meaning(self, pc: int, machine: MachineApi) -> Meaning:
         """What the breakpoints at ``pc``, where the machine stands, ask for."""
-        # One on the delay slot stops at the branch, whatever is on the branch itself.
-        stops = pc + 4 in self._breakpoints and machine.stops_here(frozenset({pc + 4}), {})
+        # One inside the step stops at its first instruction, whatever is on that.
+        between = self._architecture.instruction_alignment
+        inside = [
+            address
+            for address in range(pc + between, pc + self._architecture.step_reach + 1, between)
+            if address in self._breakpoints
+        ]
+        stops = bool(inside) and machine.stops_here(frozenset(inside), {})
         commands: list[AgentPrintf] = []
         for point in self._breakpoints.get(pc, {}).values():
-            values = [machine.evaluate(code) for code in point.conditions]
+            values = [machine.evaluate(condition) for condition in point.conditions]
             if values and not any(value is None or value for value in values):
                 continue
             commands += point.commands
@@ -139,39 +154,37 @@ class PointTable:
             known: the stop reasons (``swbreak``, ``hwbreak``) that the client has said it understands.
         """
         if stop.reason is StopReason.WATCHPOINT and stop.watch is not None:
-            return replies.watch_reason(_WATCH_NAME[stop.watch.watch.access], stop.watch.address)
+            address = self._architecture.extended(stop.watch.address)
+            return replies.watch_reason(_WATCH_NAME[stop.watch.watch.access], address)
         if stop.reason is StopReason.BREAKPOINT:
             name = "swbreak" if SOFTWARE in self._breakpoints.get(stop.pc, {}) else "hwbreak"
             if name in known and stop.pc in self._breakpoints:
                 return f"{name}:"
         return ""
 
+    def _watch(self, spec: PointSpec) -> Watch:
+        if not 0 < spec.length <= self._architecture.room(spec.address):
+            raise PacketError(f"cannot watch {spec.length:#x} bytes at {spec.address:#x}")
+        return Watch(spec.address, spec.length, _ACCESS[spec.kind])
+
     def _conditions_by_address(self, opened: frozenset[int]) -> Conditions:
         """GDB's rule: a breakpoint without conditions always stops; one with some, if any of them holds."""
-        conditions: dict[int, tuple[bytes, ...]] = {}
+        conditions: dict[int, tuple[Expression, ...]] = {}
         for address, here in self._breakpoints.items():
             if address not in opened and all(point.conditions for point in here.values()):
-                conditions[address] = tuple(code for point in here.values() for code in point.conditions)
+                conditions[address] = tuple(condition for point in here.values() for condition in point.conditions)
         return conditions
 
 
-def _checked(conditions: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _conditions(codes: tuple[bytes, ...]) -> tuple[Expression, ...]:
     try:
-        for code in conditions:
-            decode(code)
+        return tuple(decode(code) for code in codes)
     except AgentError as error:
         raise PacketError(f"condition of a breakpoint: {error}") from error
-    return conditions
 
 
-def _decoded(commands: tuple[bytes, ...]) -> tuple[AgentPrintf, ...]:
+def _commands(commands: tuple[bytes, ...]) -> tuple[AgentPrintf, ...]:
     try:
         return tuple(decode_printf(code) for code in commands)
     except AgentError as error:
         raise PacketError(f"command of a breakpoint: {error}") from error
-
-
-def _watch(spec: PointSpec) -> Watch:
-    if not 0 < spec.length <= (1 << 32) - spec.address:
-        raise PacketError(f"cannot watch {spec.length:#x} bytes at {spec.address:#x}")
-    return Watch(spec.address, spec.length, _ACCESS[spec.kind])

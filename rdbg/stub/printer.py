@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from rdbg.emu.agent_printf import AgentPrintf
 from rdbg.emu.machine_api import MachineApi
+from rdbg.rsp.agent_printf import AgentPrintf
 from rdbg.rsp.printf import MOST_CHARACTERS, formatted
 
 #: What is held back at most, in characters and seconds.
 _PIECE = 2000
-_DELAY = 0.05
+_LONGEST_HELD = 0.05
 _CHUNK = 256
 
 
@@ -37,12 +37,12 @@ class Printer:
             if values is None:
                 text = f"<an argument cannot be evaluated at {self._machine.pc:#x}>\n"
             else:
-                text = formatted(command.template, values, self._read_string)
+                text = formatted(command.template, values, self._read_string, self._machine.architecture.address_bits)
             self._held.append(text)
             self._length += len(text)
         now = time.monotonic()
         self._since = self._since or now
-        if self._length > _PIECE or now - self._since > _DELAY:
+        if self._length > _PIECE or now - self._since > _LONGEST_HELD:
             self.flush()
 
     def flush(self) -> None:
@@ -63,5 +63,5 @@ class Printer:
             text += piece
             if len(piece) < size:
                 return text or None
-            address = (address + size) & 0xFFFF_FFFF
+            address = self._machine.architecture.wrapped(address + size)
         return text

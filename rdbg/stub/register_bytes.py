@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from rdbg.emu.machine_api import MachineApi, RegisterInfo
-from rdbg.rsp.packet_error import PacketError
+from typing import Literal
 
-#: GDB's registers for a MIPS that nothing describes: general ones to $fir are what this machine calls so too, the rest
-#: belong to embedded processors of long ago (GDB's mips-tdep.h, enum mips_embed_regnum).
-_STANDARD = range(72)
-_EMBEDDED = range(72, 90)
+from rdbg.emu.architecture import RegisterInfo
+from rdbg.emu.machine_api import MachineApi
+from rdbg.rsp.packet_error import PacketError
+from rdbg.targets.target import Target
 
 
 class RegisterBytes:
     """Register values as packets carry them. A client that has not read the description of the registers (a GDB without
-    expat cannot) takes them for the standard ones, and gets those.
+    expat cannot) takes them for those that it assumes, and gets those.
 
     Args:
         machine: whose registers.
-        wide_floats: whether the client is told of 64-bit floating-point registers.
+        target: what the client knows of its architecture.
+        layout: of the registers that the client is told of.
     """
 
-    def __init__(self, machine: MachineApi, wide_floats: bool = False) -> None:
+    def __init__(self, machine: MachineApi, target: Target, layout: str) -> None:
         self._machine = machine
-        self.wide_floats = wide_floats
+        self._foreign = target.foreign
+        self._order: Literal["big", "little"] = "big" if machine.big_endian else "little"
+        self.layout = layout
         self.described = False  #: whether the client has read the description
-        self.infos = tuple(sorted(machine.registers(wide_floats), key=lambda info: info.number))
-        standard = sorted(machine.registers(wide_floats=False), key=lambda info: info.number)
-        self._standard = tuple(info for info in standard if info.number in _STANDARD)
-        self._by_number = {info.number: info for info in (*standard, *self.infos)}
-        self._by_name = {info.name: info.number for info in self.infos}
-
-    def number_of(self, name: str) -> int | None:
-        """GDB's number of a register, or None if the machine has none of that name."""
-        return self._by_name.get(name)
+        architecture = machine.architecture
+        self.infos = architecture.registers_of(layout)
+        assumed = architecture.registers_of()
+        self._assumed = tuple(info for info in assumed if info.number in target.undescribed)
+        self._by_number = {info.number: info for info in (*assumed, *self.infos)}
 
     def is_foreign(self, number: int) -> bool:
         """Whether the client means another register by that number, which this machine has not."""
-        return not self.described and number in _EMBEDDED
+        return not self.described and number in self._foreign
 
     def info(self, number: int) -> RegisterInfo:
         """What is known of a register.
@@ -50,10 +48,16 @@ class RegisterBytes:
             raise PacketError(f"there is no register {number}") from None
 
     def read(self, number: int) -> bytes:
-        """A register's value."""
-        info = self.info(number)
-        value = self._machine.read_register(number) & ((1 << info.bits) - 1)
-        return value.to_bytes(info.bits // 8, "big" if self._machine.big_endian else "little")
+        """A register's value.
+
+        Raises:
+            PacketError: there is no such register.
+        """
+        return self.encode(self.info(number), self._machine.read_register(number))
+
+    def encode(self, info: RegisterInfo, value: int) -> bytes:
+        """A value as packets carry that of a register."""
+        return (value & ((1 << info.bits) - 1)).to_bytes(info.bits // 8, self._order)
 
     def decode(self, number: int, data: bytes) -> int:
         """The value that bytes from a packet stand for.
@@ -64,7 +68,7 @@ class RegisterBytes:
         info = self.info(number)
         if len(data) * 8 != info.bits:
             raise PacketError(f"register {info.name} has {info.bits} bits, not {len(data) * 8}")
-        return int.from_bytes(data, "big" if self._machine.big_endian else "little")
+        return int.from_bytes(data, self._order)
 
     def read_all(self) -> bytes:
         """The registers that the client knows, by number: the contents of a ``g`` packet."""
@@ -92,4 +96,4 @@ class RegisterBytes:
 
     @property
     def _known(self) -> tuple[RegisterInfo, ...]:
-        return self.infos if self.described else self._standard
+        return self.infos if self.described else self._assumed

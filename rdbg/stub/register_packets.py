@@ -6,8 +6,6 @@ from rdbg.rsp import fields, replies
 from rdbg.rsp.packet_error import PacketError
 from rdbg.stub.client import Client, Feature
 
-_UNAVAILABLE = b"x" * 8
-
 
 def _read_all(client: Client, rest: bytes) -> bytes:
     return client.registers.read_all().hex().encode()
@@ -25,7 +23,9 @@ def _write_all(client: Client, rest: bytes) -> bytes:
 
 def _read(client: Client, rest: bytes) -> bytes:
     number = fields.number(rest)
-    return _UNAVAILABLE if client.registers.is_foreign(number) else client.registers.read(number).hex().encode()
+    if client.registers.is_foreign(number):
+        return b"xx" * (client.architecture.address_bits // 8)  # its value is not to be had
+    return client.registers.read(number).hex().encode()
 
 
 def _write(client: Client, rest: bytes) -> bytes:

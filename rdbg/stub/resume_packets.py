@@ -54,10 +54,10 @@ def _after_signal(rest: bytes) -> bytes:
 
 def _jump(client: Client, rest: bytes) -> None:
     if rest:
-        pc = client.registers.number_of("pc")
-        if pc is not None:
-            value = fields.address(rest).to_bytes(4, "big" if client.timeline.machine.big_endian else "little")
-            client.writes.register(pc, value)
+        pc = client.architecture.number_of(client.architecture.pc)
+        client.writes.register(
+            pc, client.registers.encode(client.registers.info(pc), fields.address(rest, client.architecture))
+        )
 
 
 def _reverse_continue(client: Client, rest: bytes) -> bytes:
@@ -78,7 +78,7 @@ def _reverse_step(client: Client, rest: bytes) -> bytes:
 
 def _actions(client: Client, rest: bytes) -> bytes:
     """``vCont;ACTION[:THREAD]...``: the first action that names the one thread, or any, counts."""
-    for action in fields.resume_actions(rest):
+    for action in fields.resume_actions(rest, client.architecture):
         if action.thread in (None, -1, 0, 1):
             return _act(client, action)
     raise PacketError("vCont names no thread that there is; the CPU is thread 1")
@@ -97,7 +97,7 @@ def _act(client: Client, action: ResumeAction) -> bytes:
 def _run(client: Client, over: bool = False) -> Stop:
     machine = client.timeline.machine
     # GDB does not know where a return from an exception leads, and waits behind it for its step to end.
-    leads_to = machine.exception_return if client.points.is_step_to(machine.pc + 4, over) else None
+    leads_to = machine.exception_return if client.points.is_step_from(machine.pc, over) else None
 
     def movement(conditions: StopConditions, passes: bool) -> Stop:
         if leads_to is not None:
@@ -156,17 +156,15 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.connection.drop_interrupts()  # several presses for one movement are one
     if on_scratch and not client.timeline.on_scratch:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
-    if client.floats_changed():
-        client.say(
-            "rdbg: the guest has set Status.FR: GDB, told of 32-bit floating-point registers, shows the lower halves "
-            "of $f0 to $f31. 'disconnect' and connect again, and it shows them whole\n"
-        )
+    notice = client.layout_notice()
+    if notice:
+        client.say(f"rdbg: {notice}. 'disconnect' and connect again, and it shows them whole\n")
     code = client.timeline.exit_code if stop.reason in (StopReason.SHUTDOWN, StopReason.HISTORY_END) else None
     if code is None:
         client.told_end = None
     else:
         # GDB steps by a breakpoint of its own behind the instruction: that run is not to end the program.
-        own = {stop.pc, stop.pc + 4, stop.pc + 8}
+        own = {stop.pc} | client.architecture.ends_of_step(stop.pc)
         client.told_end = (client.told_end or frozenset()) | client.points.breakpoints - own
         client.context.console.flush()  # what the guest has printed comes before its end
         # Not a W packet yet: GDB would end the session, and what led here could not be looked at.

@@ -14,12 +14,13 @@ def _features(client: Client, annex: str) -> str:
     if annex != "target.xml":
         raise PacketError(f"there is no target description {annex!r}", code=0)
     client.registers.described = True
-    machine, called = client.timeline.machine, client.context.architecture
-    return target_xml.target_description(client.registers.infos, machine.big_endian, called)
+    called, feature_of = client.context.cpu_name, client.context.target.feature
+    big_endian = client.timeline.machine.big_endian
+    return target_xml.target_description(client.registers.infos, big_endian, called, feature_of)
 
 
 def _memory_map(client: Client, annex: str) -> str:
-    return target_xml.memory_map(client.timeline.machine.memory_areas())
+    return target_xml.memory_map(client.timeline.machine.memory_areas(), client.architecture)
 
 
 def _threads(client: Client, annex: str) -> str:

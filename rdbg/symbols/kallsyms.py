@@ -31,6 +31,7 @@ _LONG_NAME = 0x80  #: from 6.1 on, a length byte with this bit has a second byte
 _MARKER_MIN, _MARKER_MAX = 2 * NAMES_PER_MARKER, _TOKEN_MAX * NAMES_PER_MARKER
 #: How far before the tokens the markers may begin: a table for lookup by name may stand between them.
 _MARKERS_WITHIN = 16 << 20
+_WORD = 4
 _KERNEL = 0x8000_0000  #: lowest address of a kernel's symbol
 
 
@@ -102,7 +103,9 @@ class KallsymsReader:
     def _tokens(self, digits: int) -> _Tokens | None:
         """The token table in which the digits' tokens stand at ``digits``."""
         limit = digits + TOKENS * _TOKEN_MAX
-        for index in range((digits + len(_DIGIT_TOKENS) + 3) & ~3, min(limit, len(self._memory) - 2 * TOKENS), 2):
+        for index in range(
+            -(-(digits + len(_DIGIT_TOKENS)) // _WORD) * _WORD, min(limit, len(self._memory) - 2 * TOKENS), 2
+        ):
             if self._memory[index : index + 2] != b"\0\0":
                 continue
             offsets = self._words(index, TOKENS, 2)
@@ -120,7 +123,7 @@ class KallsymsReader:
 
     def _symbols(self, tokens: _Tokens) -> list[Symbol] | None:
         for start, offsets in self._markers(tokens.start):
-            latest = (start - int(offsets[-1])) & ~3
+            latest = (start - int(offsets[-1])) // _WORD * _WORD
             for names in range(latest, latest - _MARKER_MAX, -4):
                 if names < 8:
                     break
@@ -135,7 +138,7 @@ class KallsymsReader:
 
     def _markers(self, end: int) -> Iterator[tuple[int, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
         """Places before ``end``, the nearest first, where words ascend from 0 as markers do."""
-        first = max(0, end - _MARKERS_WITHIN) & ~3
+        first = max(0, end - _MARKERS_WITHIN) // _WORD * _WORD
         words = self._words(first, (end - first) // 4)
         steps = np.diff(words)
         plausible = (steps >= _MARKER_MIN) & (steps <= _MARKER_MAX)
@@ -164,7 +167,7 @@ class KallsymsReader:
                 return None
             found.append(memory[at : at + length])
             at += length
-        return found if (at + 3) & ~3 == end else None
+        return found if -(-at // _WORD) * _WORD == end else None
 
     def _addresses(self, end: int, start: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
         """The addresses that end at ``end`` or begin at ``start``: offsets and their base, or themselves."""

@@ -14,6 +14,7 @@ RELOCATIONS = ".data.reloc"
 _STEP = 1 << 16
 _KSEG0_END = 0xA000_0000
 _SAMPLES, _SAMPLE_BYTES = 64, 256
+_WORD = 4
 _ENOUGH = 0.6  #: of the words are the same; the rest hold addresses
 
 
@@ -35,10 +36,10 @@ def kernel_offset(read_memory: Callable[[int, int], bytes], elf: ElfFile) -> int
     if not segments:
         return 0
     code = max(segments, key=lambda segment: segment.file_size)
-    room = max(1, (code.file_size - _SAMPLE_BYTES) // _SAMPLES) & ~3
+    room = max(1, (code.file_size - _SAMPLE_BYTES) // _SAMPLES) // _WORD * _WORD
     samples = [
         (code.vaddr + at, elf.data[code.offset + at : code.offset + at + _SAMPLE_BYTES])
-        for at in range(0, min(code.file_size, room * _SAMPLES), max(room, 4))
+        for at in range(0, min(code.file_size, room * _SAMPLES), max(room, _WORD))
     ]
     samples = [(address, data) for address, data in samples if any(data) and len(data) == _SAMPLE_BYTES]
     if not samples:

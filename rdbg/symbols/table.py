@@ -18,7 +18,7 @@ class AddressRange:
     """What a name stands for.
 
     Args:
-        address: 32 bits, virtual.
+        address: virtual.
         size: bytes; 0: not known.
     """
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
 from rdbg.emu.machine_api import MachineState, RunRequest
 from tests.timeline.toy import Op, Toy
+from tests.timeline.toy64 import Toy64
 
 
 def checkpoint(position: int) -> Checkpoint:
@@ -68,9 +70,10 @@ def test_the_first_is_never_given_up() -> None:
     assert checkpoints.latest(4) is not None and checkpoints.next(0) is victim
 
 
-def test_a_checkpoint_costs_what_was_written_and_memory_is_given_back() -> None:
+@pytest.mark.parametrize("kind", [Toy, Toy64])
+def test_a_checkpoint_costs_what_was_written_and_memory_is_given_back(kind: type[Toy]) -> None:
     body = [Op("store", 0, 0), Op("add", 0, 9), Op("branch", 0, 0), Op("add", 1, 3)]
-    machine = Toy(body * 30 + [Op("add")])
+    machine = kind(body * 30 + [Op("add")])
     keeper = CheckpointKeeper(machine, memory_limit=60_000)
     base = keeper.bytes_used
     for number in range(200):
@@ -84,6 +87,6 @@ def test_a_checkpoint_costs_what_was_written_and_memory_is_given_back() -> None:
     for place in list(keeper.checkpoints):
         keeper.restore(place.state, place.table)
         digest = machine.digest()
-        other = Toy(body * 30 + [Op("add")])
+        other = kind(body * 30 + [Op("add")])
         other.run(RunRequest(until=place.position))
         assert other.digest() == digest

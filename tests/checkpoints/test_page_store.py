@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages, Wanted
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.page_store import PageStore
-from rdbg.emu.machine_api import Access, Watch
+from rdbg.emu.machine_api import Access, Touched, Watch
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.store.index_codec import pack_index, unpack_index
 
 PAGES = 200
 
@@ -49,20 +51,24 @@ def test_tables_hold_what_was_put_and_nothing_leaks(data: st.DataObject) -> None
 
 
 numbers = st.sets(st.integers(0, 120))
+#: Where numbers begin: small, around the end of 32 bits, in the upper half of a 64-bit address space.
+bases = st.sampled_from([0, (1 << 32) - 60, 0xFFFF_FFFF_8000_0000])
 
 
-@given(numbers, numbers, st.integers(0, 125), st.integers(0, 10))
-def test_page_sets_are_sets(one: set[int], other: set[int], first: int, more: int) -> None:
+@given(numbers, numbers, st.integers(0, 125), st.integers(0, 10), bases, bases)
+def test_page_sets_are_sets(one: set[int], other: set[int], first: int, more: int, base: int, other_base: int) -> None:
+    one, other, first = {base + n for n in one}, {other_base + n for n in other}, base + first
     mine, theirs = PageSet.of(sorted(one)), PageSet.of(sorted(other))
     assert mine.pages() == sorted(one)
     assert mine.union(theirs).pages() == sorted(one | other)
     assert mine.meets(first, first + more) == any(first <= page <= first + more for page in one)
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 9)), max_size=40), st.integers(1, 12))
-def test_runs_and_coarser_sets(runs: list[tuple[int, int]], most: int) -> None:
-    first = np.array([start for start, _ in runs], np.int64)
-    exact = PageSet.of_runs(first, first + np.array([length for _, length in runs], np.int64))
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 9)), max_size=40), st.integers(1, 12), bases)
+def test_runs_and_coarser_sets(runs: list[tuple[int, int]], most: int, base: int) -> None:
+    runs = [(base + start, length) for start, length in runs]
+    first = np.array([start for start, _ in runs], np.uint64)
+    exact = PageSet.of_runs(first, first + np.array([length for _, length in runs], np.uint64))
     assert set(exact.pages()) == {n for start, length in runs for n in range(start, start + length)}
     coarse = exact.coarsened(most)
     assert set(coarse.pages()) >= set(exact.pages())
@@ -77,8 +83,8 @@ def touched(written: set[int]) -> TouchedPages:
 @settings(deadline=None)
 @given(st.data())
 def test_the_index_never_rules_out_what_happened(data: st.DataObject) -> None:
-    length = 60
-    happened = data.draw(st.lists(st.integers(0, 5), min_size=length, max_size=length))
+    length, base = 60, data.draw(st.sampled_from([0, (1 << 52) - 6]))
+    happened = data.draw(st.lists(st.integers(base, base + 5), min_size=length, max_size=length))
     index = IntervalIndex()
     covered: set[int] = set()
     for _ in range(data.draw(st.integers(1, 20))):
@@ -92,7 +98,7 @@ def test_the_index_never_rules_out_what_happened(data: st.DataObject) -> None:
         assert all(one.end <= other.start for one, other in zip(intervals, intervals[1:], strict=False))
         assert {at for one in intervals for at in range(one.start, one.end)} == covered
         assert all(set(happened[one.start : one.end]) <= set(one.pages.written.pages()) for one in intervals)
-        page = data.draw(st.integers(0, 5))
+        page = data.draw(st.integers(base, base + 5))
         wanted = Wanted(watches=(Watch(page << 12, 4, Access.WRITE),))
         low, high = sorted((data.draw(st.integers(0, length)), data.draw(st.integers(0, length))))
         possible = [at for at in range(low, high) if happened[at] == page or at not in covered]
@@ -102,12 +108,13 @@ def test_the_index_never_rules_out_what_happened(data: st.DataObject) -> None:
             assert low <= earliest <= possible[0]
 
 
-def test_known_intervals_without_the_page_are_skipped() -> None:
+@pytest.mark.parametrize("base", [0, 0xFFFF_FFFF_8000_0])
+def test_known_intervals_without_the_page_are_skipped(base: int) -> None:
     index = IntervalIndex()
-    index.record(0, 10, touched({1}))
-    index.record(10, 20, touched({2}))
-    index.record(20, 30, touched({3}))
-    wanted = Wanted(watches=(Watch(0x1FFE, 4, Access.WRITE),))
+    index.record(0, 10, touched({base + 1}))
+    index.record(10, 20, touched({base + 2}))
+    index.record(20, 30, touched({base + 3}))
+    wanted = Wanted(watches=(Watch((base << 12) + 0x1FFE, 4, Access.WRITE),))
     assert index.latest_possible(0, 30, wanted) == 20
     assert index.latest_possible(20, 30, wanted) is None
     assert index.earliest_possible(20, 30, wanted) == 30
@@ -115,3 +122,27 @@ def test_known_intervals_without_the_page_are_skipped() -> None:
     assert [(one.start, one.end) for one in index] == [(0, 20), (20, 30)]
     index.forget_after(15)
     assert list(index) == [Interval(0, 15, next(iter(index)).pages)]
+
+
+def test_code_is_known_by_its_bytes_up_to_the_end_of_the_address_space() -> None:
+    last = (1 << 64) - 2
+    blocks = np.array([(0x1002, 6), (0xFFFF_FFFF_8000_0FFE, 4), (last, 2)], np.uint64)
+    known = TouchedPages.of(Touched([], [], [], [], blocks))
+    for address in (0x1002, 0x1004, 0x1006, 0xFFFF_FFFF_8000_0FFE, last):
+        assert Wanted(frozenset({address})).executed_in(known)
+    for address in (0x1000, 0x1008, 0xFFFF_FFFF_8000_1002, 0x8000_0FFE, last - 2):
+        assert not Wanted(frozenset({address})).executed_in(known)
+    # Where steps have several instructions, one may begin on the page before.
+    assert Wanted(frozenset({0x1000}), reach=4).executed_in(TouchedPages.of(Touched([], [], [], [0])))
+    assert not Wanted(frozenset({0x1000})).executed_in(TouchedPages.of(Touched([], [], [], [0])))
+    whole = TouchedPages.of(Touched([], [], [], [(1 << 52) - 1]))
+    assert Wanted(frozenset({last})).executed_in(whole)
+
+
+@given(st.lists(st.tuples(bases, st.sets(st.integers(0, 120), min_size=1)), min_size=4, max_size=4))
+def test_the_index_is_the_same_when_it_comes_from_a_file(sets: list[tuple[int, set[int]]]) -> None:
+    pages = TouchedPages(*(PageSet.of(sorted(base + n for n in numbers)) for base, numbers in sets))
+    (interval,) = unpack_index(pack_index([Interval(3, 9, pages)]))
+    assert (interval.start, interval.end) == (3, 9)
+    for name in ("written", "read", "executed", "changed"):
+        assert getattr(interval.pages, name).pages() == getattr(pages, name).pages()

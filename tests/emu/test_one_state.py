@@ -8,6 +8,7 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch
+from rdbg.rsp.agent_code import decode
 from tests.emu.guests import CODE, LOOP, NOP, SKIPPING_HANDLER, addiu, i_type, lui, machine_with, r_type
 
 BC1 = 0x45000000
@@ -141,12 +142,12 @@ def test_a_store_ahead_holds_for_the_next_instruction(name: str, base: str, ahea
 def test_looking_changes_nothing() -> None:
     """Neither a debugger that reads every register, nor a condition on one."""
     words = [lui(16, 0x8020), i_type(0x30, 16, 9, 64), addiu(9, 9, 1), addiu(10, 0, 5), i_type(0x38, 16, 9, 64), LOOP]
-    for number in [0, *(info.number for info in machine_with(words).registers())]:
+    for number in [0, *(info.number for info in machine_with(words).architecture.registers_of())]:
         machine, quiet = machine_with(words), machine_with(words)
         for one in (machine, quiet):
             one.run(RunRequest(until=3))
         machine.read_register(number)
-        condition = bytes([0x26, number >> 8, number & 0xFF, 0x0E, 0x22, 0, 0x0F, 0x27])
+        condition = decode(bytes([0x26, number >> 8, number & 0xFF, 0x0E, 0x22, 0, 0x0F, 0x27]))
         stops = frozenset({CODE + 12})
         machine.run(RunRequest(until=4, breakpoints=stops, conditions={CODE + 12: (condition,)}, last_hit=True))
         quiet.run(RunRequest(until=4))

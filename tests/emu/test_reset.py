@@ -12,7 +12,7 @@ _RESET_VECTOR = 0xBFC00000
 
 
 def _register(machine: Machine, name: str) -> int:
-    return machine.read_register(next(info.number for info in machine.registers(False) if info.name == name))
+    return machine.read_register(next(info.number for info in machine.architecture.registers_of() if info.name == name))
 
 
 def test_no_link_is_left_at_power_on_nor_by_a_reset() -> None:

@@ -39,8 +39,8 @@ from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import guest_big_endian
 from rdbg.store.index_codec import unpack_index
 from rdbg.store.snapshot_store import SnapshotStore
-from rdbg.stub.float_width import wide_floats
 from rdbg.symbols.table import SymbolTable
+from rdbg.targets.mips32_target import MIPS32_TARGET
 from rdbg.timeline import Timeline
 from tests.fuzz import crafted
 from tests.fuzz.guarded import GuardedMemory
@@ -220,10 +220,13 @@ class Kinds:
         role = "kernel" if board == "bare" else dice.choice(("kernel", "bios"))
         image = Image(role, "k.elf", data)
         images = (image, Image("board", "b.toml", crafted.BOARD)) if board == "bare" else (image,)
-        SymbolTable(read_elf(data)).near("m")
+        elf = read_elf(data)
+        SymbolTable(elf).near("m")
+        if elf is not None:
+            MIPS32_TARGET.layout_of(elf)
+            MIPS32_TARGET.name_of(elf)
         guest_big_endian((image,))
         machine = Machine(MachineSpec(board, "24Kf", False, 16 << 20, 3, images))
-        wide_floats(machine, read_elf(data))
         use(machine, _LENGTH)
 
     def board(self, dice: random.Random) -> None:

@@ -14,7 +14,7 @@ from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.history.history import History
 from rdbg.rsp.framing import Decoder, Packet, encode
 from rdbg.timeline import Pace, StopConditions, Timeline
-from tests.stub.wire import ELF
+from tests.stub.guests import ELF
 
 #: Looks at the outside world after which a movement is ended from there: on a branch the guest runs for ever.
 _LOOKS = 4

@@ -22,11 +22,16 @@ _STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next
 
 
 class Guest:
-    """A guest with a history, served in a process of its own."""
+    """A guest with a history, served in a process of its own.
 
-    def __init__(self, *arguments: str) -> None:
+    Args:
+        arguments: of the program that serves it.
+        serve: that program, as Python's command line names it.
+    """
+
+    def __init__(self, *arguments: str, serve: Sequence[str] = (str(SERVE),)) -> None:
         self._process = spawn(
-            [sys.executable, str(SERVE), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, *serve, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         words = self._process.stdout.readline().split()

@@ -14,7 +14,8 @@ from rdbg.monitor.progress import Progress
 from rdbg.rsp.framing import Packet, encode
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
-from tests.stub.wire import ELF, RawClient, run_guest, serve
+from tests.stub.guests import ELF
+from tests.stub.wire import RawClient, run_guest, serve
 
 COMMANDS = ["lastwrite count", "writes count 4 1000"]
 

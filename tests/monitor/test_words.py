@@ -11,7 +11,8 @@ from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.interpreter import run
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
-from tests.stub.wire import ELF, run_guest
+from tests.stub.guests import ELF
+from tests.stub.wire import run_guest
 
 
 @pytest.fixture(scope="module")

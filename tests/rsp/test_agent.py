@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.emu.agent_code import AgentError
+from rdbg.rsp.agent_code import AgentError
 from tests.rsp.agent_oracle import AgentContext, AgentExpression
 
 MEMORY = bytes(range(16))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.emu.agent_code import AgentError
-from rdbg.emu.agent_printf import decode_printf
+from rdbg.rsp.agent_code import AgentError, decode
+from rdbg.rsp.agent_printf import decode_printf
 from rdbg.rsp.printf import MOST_CHARACTERS, formatted
 
 
@@ -39,19 +39,19 @@ def test_numbers_read_as_elsewhere(flags: bytes, width: bytes, precision: bytes,
         return  # C has no digits then, and no 0x
     directive = b"%" + flags + width + precision
     expected = (directive + (b"d" if letter in b"du" else letter)) % word
-    assert formatted(directive + letter, [value], nothing) == expected.decode()
+    assert formatted(directive + letter, [value], nothing, 32) == expected.decode()
 
 
 @given(template=st.binary(max_size=40), values=st.lists(st.integers(0, (1 << 64) - 1), max_size=4))
 def test_any_template_gives_text(template: bytes, values: list[int]) -> None:
-    assert len(formatted(template, values, nothing)) <= 20 * (MOST_CHARACTERS + 40)
+    assert len(formatted(template, values, nothing, 32)) <= 20 * (MOST_CHARACTERS + 40)
 
 
 def test_strings_characters_and_pointers() -> None:
     memory = {0x8000_1000: b"tank", 0x8000_2000: b""}
 
     def show(template: bytes, *values: int) -> str:
-        return formatted(template, values, memory.get)
+        return formatted(template, values, memory.get, 32)
 
     assert show(b"[%s] [%-6s] [%6s] [%.2s] [%s]", *[0x8000_1000] * 4, 0x8000_2000) == "[tank] [tank  ] [  tank] [ta] []"
     assert show(b"%s", 0xFFFF_FFFF_8000_1000) == "tank"
@@ -68,8 +68,8 @@ def test_a_command_is_taken_apart() -> None:
     code = bytes.fromhex("2209 2207 2200 2200 34 02 0008") + rb"%d %x\n" + b"\0" + b"\x27"
     command = decode_printf(code[:11] + b"\x08" + code[12:])
     assert command.template == b"%d %x\n" and len(command.arguments) == 2
-    assert command.arguments[0] == bytes.fromhex("2209 2207 2200 2200 3202 27")
-    assert command.values(lambda argument: argument[-2]) == [2, 3]
+    assert command.arguments[0] == decode(bytes.fromhex("2209 2207 2200 2200 3202 27"))
+    assert command.values(lambda argument: argument[-2].operand) == [2, 3]
     assert command.values(lambda argument: None) is None
 
 

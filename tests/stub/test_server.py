@@ -11,12 +11,22 @@ from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.rsp.framing import encode
 from rdbg.timeline import Timeline
+from tests.stub.guests import COUNTER, TOY, Guest
 from tests.stub.wire import RawClient, run_guest, serve
 
 
+@pytest.fixture(params=[COUNTER, TOY], ids=lambda guest: guest.name)
+def guest(request: pytest.FixtureRequest) -> Guest:
+    return request.param
+
+
 @pytest.fixture
-def live() -> Timeline:
-    return run_guest(1000, finish=False)
+def live(guest: Guest) -> Timeline:
+    return run_guest(1000, finish=False, guest=guest)
+
+
+#: For what only this architecture has.
+only_mips32 = pytest.mark.parametrize("guest", [COUNTER], ids=lambda guest: guest.name, indirect=True)
 
 
 @pytest.fixture
@@ -54,9 +64,9 @@ def test_a_client_that_goes_without_detaching_leaves_the_guest_standing(server: 
     assert RawClient(server).ask(b"qC") == b"QC01"
 
 
-def test_a_new_client_finds_no_breakpoints_of_the_last(server: GdbServer) -> None:
+def test_a_new_client_finds_no_breakpoints_of_the_last(server: GdbServer, guest: Guest) -> None:
     first = RawClient(server)
-    assert first.ask(b"Z0,80100020,4") == b"OK"
+    assert first.ask(b"Z0,%x,4" % guest.code) == b"OK"
     first.close()
     server.poll(1)
     assert b"replaylog:begin" in RawClient(server).ask(b"bc")
@@ -115,11 +125,13 @@ def test_the_reply_to_an_interrupt_is_sigint(server: GdbServer) -> None:
 
 
 @pytest.mark.parametrize("resume", [b"vCont;c", b"c", b"s", b"vCont;r0,1", b"bc", b"bs"])
-def test_a_ctrl_c_that_crosses_a_stop_reply_is_for_the_next_movement(server: GdbServer, resume: bytes) -> None:
+def test_a_ctrl_c_that_crosses_a_stop_reply_is_for_the_next_movement(
+    server: GdbServer, guest: Guest, resume: bytes
+) -> None:
     client = RawClient(server)
     position = server.timeline.position
     client.send(b"\x03\x03")
-    assert client.ask(b"qC") == b"QC01" and client.ask(b"Z0,80100000,4") == b"OK"
+    assert client.ask(b"qC") == b"QC01" and client.ask(b"Z0,%x,4" % (guest.code - 2)) == b"OK"
     assert client.ask(resume).startswith(b"T02") and server.timeline.position == position
     assert client.ask(b"bs").startswith(b"T05") and server.timeline.position < position  # it was answered
 
@@ -168,21 +180,23 @@ def test_monitor_quit_is_for_the_caller(server: GdbServer) -> None:
     assert server.quit_wanted and not server.wants_run
 
 
-def test_the_live_end_can_be_written_and_the_past_on_a_scratch_branch(server: GdbServer) -> None:
+def test_the_live_end_can_be_written_and_the_past_on_a_scratch_branch(server: GdbServer, guest: Guest) -> None:
     client = RawClient(server)
-    assert client.ask(b"M80200000,4:01020304") == b"OK"
-    assert client.ask(b"m80200000,4") == b"01020304"
-    assert client.ask(b"X80200000,4:#$}*") == b"OK"
-    assert client.ask(b"x80200000,4") == b"b#$}*"
-    assert client.ask(b"P3=78563412") == b"OK"
-    assert client.ask(b"p3") == b"78563412"
+    value = bytes.fromhex("78563412").ljust(guest.register_bytes, b"\0").hex().encode()
+    zero = bytes(guest.register_bytes).hex().encode()
+    assert client.ask(b"M%x,4:01020304" % guest.memory) == b"OK"
+    assert client.ask(b"m%x,4" % guest.memory) == b"01020304"
+    assert client.ask(b"X%x,4:#$}*" % guest.memory) == b"OK"
+    assert client.ask(b"x%x,4" % guest.memory) == b"b#$}*"
+    assert client.ask(b"P%x=%b" % (guest.register, value)) == b"OK"
+    assert client.ask(b"p%x" % guest.register) == value
     everything = client.ask(b"g")
     assert client.ask(b"G" + everything) == b"OK"
     assert client.ask(b"g") == everything
     client.ask(b"bs")
     end = server.timeline.end
-    assert client.ask(b"P3=00000000") == b"OK" and server.timeline.on_scratch
-    assert client.ask(b"M0,1:00").startswith(b"E")
+    assert client.ask(b"P%x=%b" % (guest.register, zero)) == b"OK" and server.timeline.on_scratch
+    assert client.ask(b"M%x,1:00" % guest.unmapped).startswith(b"E")
     client.close()
     server.poll(1)
     assert not server.timeline.on_scratch and server.timeline.end == end
@@ -190,9 +204,12 @@ def test_the_live_end_can_be_written_and_the_past_on_a_scratch_branch(server: Gd
 
 def test_registers_are_in_the_guests_byte_order(server: GdbServer) -> None:
     client = RawClient(server)
-    pc = server.timeline.machine.pc
-    assert client.ask(b"p25") == pc.to_bytes(4, "little").hex().encode()
-    assert b"25:" + client.ask(b"p25") in client.ask(b"?")
+    machine = server.timeline.machine
+    info = machine.architecture.register(machine.architecture.number_of(machine.architecture.pc))
+    assert info is not None
+    told = client.ask(b"p%x" % info.number)
+    assert told == machine.pc.to_bytes(info.bits // 8, "little").hex().encode()
+    assert b"%02x:%b" % (info.number, told) in client.ask(b"?")
 
 
 def test_features_are_those_that_there_are(server: GdbServer) -> None:
@@ -214,6 +231,7 @@ def test_a_lost_reply_is_sent_again(server: GdbServer) -> None:
     assert first in [getattr(event, "data", None) for event in client.receive()]
 
 
+@only_mips32
 def test_a_breakpoint_in_a_delay_slot_stops_at_the_branch(server: GdbServer) -> None:
     client = RawClient(server)
     assert client.ask(b"Z0,80100100,4") == b"OK"  # the slot of begin's call of work
@@ -230,6 +248,7 @@ def test_range_stepping(server: GdbServer) -> None:
     assert not pc <= server.timeline.machine.pc < pc + 0x10
 
 
+@only_mips32
 def test_flash_is_erased_by_blocks_and_written_when_all_is_said(server: GdbServer) -> None:
     client = RawClient(server)
     flash = next(area for area in server.timeline.machine.memory_areas() if area.kind == "flash")

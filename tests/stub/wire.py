@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
-from rdbg.emu.machine import Machine
-from rdbg.emu.spec import Image, MachineSpec
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.history.history import History
 from rdbg.rsp.framing import Acknowledge, Decoder, Event, Packet, encode
 from rdbg.timeline import StopConditions, Timeline
+from tests.stub.guests import COUNTER, Guest
 
-ELF = Path(__file__).parents[1] / "gdb" / "guest" / "counter-el.elf"
 
-
-def run_guest(instructions: int, finish: bool) -> Timeline:
-    """The counter guest, run for a while."""
-    image = Image("kernel", str(ELF), ELF.read_bytes())
+def run_guest(instructions: int, finish: bool, guest: Guest = COUNTER) -> Timeline:
+    """A guest, run for a while."""
     history = History.live_run()
-    timeline = Timeline(Machine(MachineSpec("malta", "24Kf", False, 16 << 20, 0, (image,)), history), history)
+    timeline = Timeline(guest.start(history), history)
     while timeline.position < instructions:
         timeline.run(StopConditions(), lambda: timeline.position >= instructions)
     if finish:

@@ -24,9 +24,9 @@ class Moment:
 class Oracle:
     """All positions of a run whose inputs stand in ``history``, up to ``end``."""
 
-    def __init__(self, program: Sequence[Op], seed: int, history: History, end: int) -> None:
+    def __init__(self, kind: type[Toy], program: Sequence[Op], seed: int, history: History, end: int) -> None:
         self.output = b""
-        machine = Toy(program, seed=seed)
+        machine = kind(program, seed=seed)
         machine.set_output(self._sink)
         machine.inputs = history
         history.seek(-1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
@@ -47,7 +48,7 @@ class Seen:
 
 def look(machine: Machine) -> None:
     """Read all that a debugger can read, through what the stub reads by."""
-    for info in machine.registers(machine.wide_floats):
+    for info in machine.architecture.registers_of(machine.layout):
         machine.read_register(info.number)
     for area in machine.memory_areas():
         machine.read_memory(area.start, 4096)
@@ -183,7 +184,8 @@ class Trial:
             watches = (Watch(place, 4, d.choice(list(Access))),)
         conditions = {}
         if d.random() < 0.3:
-            bit_of_a_register = bytes([0x26, 0, d.choice(GENERAL_REGISTERS), 0x22, 1, 0x0F, 0x27])
+            register = Step(Operation.REGISTER, d.choice(GENERAL_REGISTERS))
+            bit_of_a_register = (register, Step(Operation.CONSTANT, 1), Step(Operation.AND), Step(Operation.END))
             conditions = {next(iter(breakpoints)): (bit_of_a_register,)}
         return StopConditions(breakpoints, watches, conditions)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from rdbg.emu.expression import Expression, Operation, Step
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
@@ -18,7 +19,8 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline
 from tests.timeline.oracle import Oracle
-from tests.timeline.toy import DATA, Op, Toy
+from tests.timeline.toy import Op, Toy
+from tests.timeline.toy64 import Toy64
 
 SIZE = 1100  # instructions: two code pages
 
@@ -58,12 +60,13 @@ class Program(list[Op]):
 class Run:
     """A live run on a toy, with bytes typed on the way, and its oracle."""
 
-    def __init__(self, data: st.DataObject, program: list[Op], length: int) -> None:
+    def __init__(self, kind: type[Toy], data: st.DataObject, program: list[Op], length: int) -> None:
+        self.kind = kind
         self.data = data
         self.program = program
         self.random = random.Random(data.draw(st.integers(0, 2**32)))
         self.seed = data.draw(st.integers(0, 255))
-        self.machine = Toy(program, ambiguous=data.draw(st.sampled_from([0, 8, 12])), seed=self.seed)
+        self.machine = kind(program, ambiguous=data.draw(st.sampled_from([0, 8, 12])), seed=self.seed)
         self.queue = LiveQueue(lambda port: 16)
         self.history = History.live_run(self.queue)
         pace = Pace(
@@ -102,7 +105,7 @@ class Run:
         self.known = self.history._log.count
         history = copy.copy(self.history)
         history._outside = None
-        self.oracle = Oracle(self.program, self.seed, history, history.end)
+        self.oracle = Oracle(self.kind, self.program, self.seed, history, history.end)
 
     def check(self) -> None:
         if self.known != self.history._log.count:
@@ -119,7 +122,7 @@ class Run:
         accessed = [made for _, _, made in self.oracle.accesses if made]
         watches = []
         for _ in range(draw(st.integers(0, 2))):
-            address = DATA << 12
+            address = self.machine.data
             if accessed:
                 address = draw(st.sampled_from(accessed))[0][0] + draw(st.integers(-2, 2))
             watches.append(
@@ -131,8 +134,19 @@ class Run:
             return StopConditions(breakpoints, tuple(watches)), None
         modulus = draw(st.sampled_from([2, 5, 64]))
         passing = {m.position for m in self.oracle.moments if sum(m.regs) % modulus == 0}
-        asked = StopConditions(breakpoints, tuple(watches), {pc: (bytes([modulus]),) for pc in breakpoints})
+        asked = StopConditions(breakpoints, tuple(watches), dict.fromkeys(breakpoints, (self.is_multiple(modulus),)))
         return asked, passing
+
+    def registers(self) -> st.SearchStrategy[int]:
+        """Numbers of the general registers."""
+        return st.sampled_from([info.number for info in self.machine.architecture.registers[:4]])
+
+    def is_multiple(self, modulus: int) -> Expression:
+        """Whether the sum of the general registers is a multiple."""
+        first, *others = (Step(Operation.REGISTER, info.number) for info in self.machine.architecture.registers[:4])
+        sums = [step for other in others for step in (other, Step(Operation.ADD))]
+        rest = (Step(Operation.CONSTANT, modulus), Step(Operation.REMAINDER_UNSIGNED))
+        return (first, *sums, *rest, Step(Operation.IS_ZERO), Step(Operation.END))
 
     def act(self) -> None:
         draw, timeline = self.data.draw, self.timeline
@@ -201,12 +215,12 @@ class Run:
                     timeline.goto(snapshot.position)
         elif action == "poke":
             if timeline.at_live_end:
-                timeline.write_memory((DATA << 12) + draw(st.integers(0, 500_000)), b"poke")
-                timeline.write_register(draw(st.integers(0, 3)), draw(st.integers(0, 99)))
+                timeline.write_memory(self.machine.data + draw(st.integers(0, 500_000)), b"poke")
+                timeline.write_register(draw(self.registers()), draw(st.integers(0, 99)))
                 self.look()
             else:
                 with pytest.raises(RdbgError):
-                    timeline.write_register(1, 1)
+                    timeline.write_register(draw(self.registers()), 1)
         elif action == "live":
             self.go_live(draw(st.integers(0, 300)))
         elif action == "last":
@@ -223,12 +237,13 @@ class Run:
         self.check()
 
 
+@pytest.mark.parametrize("kind", [Toy, Toy64])
 @settings(
     max_examples=25, phases=(Phase.explicit, Phase.generate), deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(st.data())
-def test_any_navigation_agrees_with_what_happened(data: st.DataObject) -> None:
-    run = Run(data, data.draw(programs()), data.draw(st.integers(50, 3000)))
+def test_any_navigation_agrees_with_what_happened(kind: type[Toy], data: st.DataObject) -> None:
+    run = Run(kind, data, data.draw(programs()), data.draw(st.integers(50, 3000)))
     run.check()
     for _ in range(data.draw(st.integers(5, 25))):
         run.act()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
@@ -21,6 +22,7 @@ from rdbg.timeline import Timeline
 from tests.timeline.test_digest_property import busy_spec
 
 LENGTH = 200_000
+NEVER = (Step(Operation.CONSTANT, 0), Step(Operation.END))
 PACE = Pace(slice=5_000, spacing=20_000, digest_instructions=30_000)
 
 
@@ -205,7 +207,7 @@ def test_interrupting_a_search_leads_back_to_where_it_began() -> None:
     for patience in range(6):
         asked = iter([False] * patience)
         stop = timeline.reverse_run(
-            StopConditions(frozenset({0x80100000}), (watch,), {0x80100000: (b"\x22\x00\x27",)}),
+            StopConditions(frozenset({0x80100000}), (watch,), {0x80100000: (NEVER,)}),
             lambda asked=asked: next(asked, True),
         )
         if stop.reason is StopReason.INTERRUPTED:

@@ -9,26 +9,32 @@ from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.timeline import StopConditions, StopReason, Timeline
-from tests.timeline.toy import DATA, Op, Toy
+from tests.timeline.toy import Op, Toy
+from tests.timeline.toy64 import Toy64
 
 #: Stores to one word, and, in another block, to another that is watched.
 PROGRAM = [
     Op("store", 0, 0), Op("add", 1, 3), Op("branch", 1, 7), Op("add", 1, 1), Op("store", 0, 64), Op("add", 2, 7),
     Op("add", 1, 1), Op("add", 1, 9), Op("branch", 1, 0), Op("add", 1, 5), Op("add", 1, 1),
 ]  # fmt: skip
-WATCHED = StopConditions(watches=(Watch((DATA << 12) + 64, 4, Access.WRITE),))
-NEVER = StopConditions(watches=(Watch((DATA << 12) + 128, 4, Access.WRITE),))
+#: Offsets in memory: of that word, and of one that is never written.
+WATCHED, NEVER = 64, 128
 RUNG = 100
 PACE = Pace(slice=200, spacing=2000, rung=RUNG)
 
 
-def lived(length: int, ambiguous: int = 0, memory: int = 1 << 24) -> tuple[Toy, Timeline]:
+def lived(kind: type[Toy], length: int, ambiguous: int = 0, memory: int = 1 << 24) -> tuple[Toy, Timeline]:
     """A machine at the end of a run."""
-    machine = Toy(PROGRAM, ambiguous)
+    machine = kind(PROGRAM, ambiguous)
     machine.regs[0] = 0
     timeline = Timeline(machine, History.live_run(LiveQueue(lambda port: 16)), checkpoint_memory=memory, pace=PACE)
     timeline.run(StopConditions(), lambda: timeline.position >= length)
     return machine, timeline
+
+
+def stores(kind: type[Toy], offset: int) -> StopConditions:
+    """Stops at stores to a word."""
+    return StopConditions(watches=(Watch(kind.data + offset, 4, Access.WRITE),))
 
 
 def hits(timeline: Timeline, conditions: StopConditions) -> list[int]:
@@ -40,31 +46,34 @@ def hits(timeline: Timeline, conditions: StopConditions) -> list[int]:
     return found
 
 
-def test_going_from_hit_to_hit_costs_little_more_than_one_pass() -> None:
-    machine, timeline = lived(20_000)
+@pytest.mark.parametrize("kind", [Toy, Toy64])
+def test_going_from_hit_to_hit_costs_little_more_than_one_pass(kind: type[Toy]) -> None:
+    machine, timeline = lived(kind, 20_000)
+    watched = stores(kind, WATCHED)
     end, before = timeline.position, machine.instructions_run
-    found = hits(timeline, WATCHED)
+    found = hits(timeline, watched)
     assert len(found) > 500
     # The way to each hit, from a checkpoint near it, and twice: behind the access and before it.
     each = (machine.instructions_run - before - 3 * end) / len(found)
     assert each < 5 * RUNG
     timeline.goto(0)
     forward = []
-    while timeline.run(WATCHED, lambda: timeline.position >= end).reason is StopReason.WATCHPOINT:
+    while timeline.run(watched, lambda: timeline.position >= end).reason is StopReason.WATCHPOINT:
         timeline.step()
         forward.append(timeline.position)
     assert found == forward[::-1]
 
 
+@pytest.mark.parametrize("kind", [Toy, Toy64])
 @pytest.mark.parametrize("memory", [0, 1 << 24])
-def test_places_that_must_be_looked_at_closely(memory: int) -> None:
+def test_places_that_must_be_looked_at_closely(kind: type[Toy], memory: int) -> None:
     """Exceptions that have no one place, in a run with room for its checkpoints and in one without."""
     cost = []
     for length in (2_000, 8_000):
-        machine, timeline = lived(length, ambiguous=8, memory=memory)
+        machine, timeline = lived(kind, length, ambiguous=8, memory=memory)
         assert machine.instructions_run > 1.5 * length  # much of it was run again
         before = machine.instructions_run
-        assert timeline.reverse_run(NEVER, lambda: False).reason is StopReason.HISTORY_START
+        assert timeline.reverse_run(stores(kind, NEVER), lambda: False).reason is StopReason.HISTORY_START
         cost.append((before, machine.instructions_run - before))
     for short, long in zip(*cost, strict=True):
         assert long < 6 * short

@@ -1,17 +1,21 @@
 """A tiny deterministic computer that keeps the contract of MachineApi: the model that navigation is tested on.
 
 It has branches with delay slots, interrupt windows, inputs, an idle state, power-off, output, a fast mode that
-notices watched accesses late, and blocks that it runs past and calls ambiguous.
+notices watched accesses late, and blocks that it runs past and calls ambiguous. `tests.timeline.toy64` is the same of
+another architecture.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rdbg.emu.architecture import Architecture, ElfIdentity, RegisterInfo, RegisterKind
+from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
     Access,
@@ -23,7 +27,7 @@ from rdbg.emu.machine_api import (
     Numbers,
     OutputSink,
     PageRows,
-    RegisterInfo,
+    Report,
     RunRequest,
     RunStop,
     ScanHit,
@@ -38,9 +42,11 @@ from rdbg.emu.machine_api import (
 )
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
+from rdbg.errors import RdbgError
+from rdbg.rsp.agent_code import AgentError
+from tests.rsp.agent_oracle import AgentContext, AgentExpression
 
 PAGES = 150
-DATA = 0x40  # first virtual page of data: virtual page DATA + n is page n
 BLOCK_LIMIT = 20
 MOST_BLOCKS = 10  # with watched accesses that a scan notes
 
@@ -54,26 +60,51 @@ class Op:
     b: int = 0
 
 
+TOY = Architecture(
+    name="toy",
+    bfd_name="toy",
+    elf=ElfIdentity(machine=0, bits=32),
+    address_bits=32,
+    instruction_alignment=4,
+    instruction_lengths=(4,),
+    longest_step=2,
+    longest_block=BLOCK_LIMIT + 1,
+    pc="pc",
+    stack_pointer="r3",
+    expedited=("pc",),
+    registers=(
+        *(RegisterInfo(n, f"r{n}", 32, "cpu", n) for n in range(4)),
+        RegisterInfo(4, "pc", 32, "cpu", 4, RegisterKind.CODE),
+    ),
+)
+
+
 class Toy:
     """The machine. ``program`` lies at virtual address 0, four bytes an instruction; it wraps around.
 
     Args:
         program: at least 3 instructions, no two branches in a row, none last.
-        ambiguous: every block start address divisible by this is ambiguous (0: none).
+        ambiguous: every block whose start's number, four times, is 4 by this is ambiguous (0: none).
         seed: fills some memory.
     """
 
+    architecture = TOY
+    data = 0x40000  #: virtual address of the memory
     big_endian = False
     page_count = PAGES
 
     def __init__(self, program: Sequence[Op], ambiguous: int = 0, seed: int = 0) -> None:
         self.program = list(program)
+        self.places = self.lay_out(program)  #: address of each instruction
+        self._index = {place: index for index, place in enumerate(self.places)}
+        self._slots = self.architecture.longest_step == 2
+        self._register_mask = (1 << min(self.architecture.registers[0].bits, 60)) - 1  # room for sums
         self.ambiguous = ambiguous
         self.inputs: InputSource = NoInputs()
         self.memory = bytearray(PAGES * PAGE_SIZE)
         self.memory[5 * PAGE_SIZE] = seed & 0xFF
         self.icount = 0
-        self.pc = 0
+        self.pc = self.places[0]
         self.regs = [0] * 4
         self.idle = False
         self.off = False
@@ -87,6 +118,11 @@ class Toy:
         self._digest = StateDigest()
         self._stale = set(range(PAGES))
         self._clear_touched()
+
+    @staticmethod
+    def lay_out(program: Sequence[Op]) -> list[int]:
+        """The address of each instruction."""
+        return [4 * index for index in range(len(program))]
 
     @property
     def now_ns(self) -> int:
@@ -104,30 +140,38 @@ class Toy:
 
     # --- execution ---------------------------------------------------------------------------
     def _op(self, pc: int) -> Op:
-        return self.program[pc // 4]
+        return self.program[self._index[pc]]
+
+    def _behind(self, pc: int, instructions: int = 1) -> int:
+        """Where the instruction so many after the one at ``pc`` is; behind the last one the first one follows."""
+        return self.places[(self._index[pc] + instructions) % len(self.places)]
+
+    def _executed(self, pc: int) -> None:
+        self._xv.add(pc >> 12)
 
     def _address(self, op: Op) -> int:
-        return (DATA << 12) + (self.regs[op.a % 4] * 4 + op.b) % (PAGES * PAGE_SIZE - 4)
+        return self.data + (self.regs[op.a % 4] * 4 + op.b) % (PAGES * PAGE_SIZE - 4)
 
     def _execute(self, pc: int) -> None:
         op = self._op(pc)
-        self._xv.add(pc >> 12)
+        self._executed(pc)
         r = self.regs
         if op.kind == "add":
-            r[op.a % 4] = (r[op.a % 4] * 5 + op.b) & 0xFFFFFFFF
+            r[op.a % 4] = (r[op.a % 4] * 5 + op.b) & self._register_mask
         elif op.kind in ("load", "store"):
             at = self._address(op)
-            offset = at - (DATA << 12)
+            offset = at - self.data
             pages = {offset // PAGE_SIZE, (offset + 3) // PAGE_SIZE}
+            virtual = {(self.data >> 12) + page for page in pages}
             if op.kind == "load":
                 r[(op.a + 1) % 4] ^= struct.unpack_from("<I", self.memory, offset)[0]
-                self._rv |= {DATA + page for page in pages}
+                self._rv |= virtual
             else:
-                struct.pack_into("<I", self.memory, offset, r[(op.a + 1) % 4])
-                self._wv |= {DATA + page for page in pages}
+                struct.pack_into("<I", self.memory, offset, r[(op.a + 1) % 4] & 0xFFFFFFFF)
+                self._wv |= virtual
                 self._changed(pages)
         elif op.kind == "out":
-            self._out(struct.pack("<I", r[op.a % 4])[: 1 + op.b % 4])
+            self._out(struct.pack("<I", r[op.a % 4] & 0xFFFFFFFF)[: 1 + op.b % 4])
         elif op.kind == "wait":
             self.idle = True
         elif op.kind == "off":
@@ -143,7 +187,7 @@ class Toy:
             self._sink(self.icount, 0, data)
 
     def _unit(self) -> int:
-        return 2 if self._op(self.pc).kind == "branch" else 1
+        return 2 if self._slots and self._op(self.pc).kind == "branch" else 1
 
     def _run_unit(self) -> bool:
         """Run an instruction, or a branch with its slot. True: a window was met (and its inputs have entered)."""
@@ -151,18 +195,16 @@ class Toy:
         taken = False
         if op.kind == "branch":
             taken = (self.regs[op.a % 4] >> 3) % 3 != 0
-            self._xv.add(here >> 12)
-            self._execute(here + 4)
-            self.pc = op.b * 4 if taken else here + 8
-            self.icount += 2
-            self.instructions_run += 2
+            self._executed(here)
+            if self._slots:
+                self._execute(self._behind(here))
         else:
             self._execute(here)
-            self.pc = here + 4
-            self.icount += 1
-            self.instructions_run += 1
-        if self.pc >= 4 * len(self.program):
-            self.pc, taken = 0, True
+        length = self._unit()
+        self.pc = self.places[op.b] if taken else self._behind(here, length)
+        self.icount += length
+        self.instructions_run += length
+        taken = taken or self.pc == self.places[0] and self._index[here] + length == len(self.places)
         if taken:
             self.ticks += self.icount % 3
             self._take_inputs()
@@ -174,7 +216,7 @@ class Toy:
         window = self._run_unit()
         for address, length, kind in made:
             if kind is Access.WRITE:
-                at = address - (DATA << 12)
+                at = address - self.data
                 self._note(
                     Writer.STORE, before, self.icount, pc, address, was[at : at + length], self.memory[at : at + length]
                 )
@@ -191,8 +233,7 @@ class Toy:
 
     def _accesses(self) -> list[tuple[int, int, Access]]:
         """Accesses that the next unit makes: first address, length, kind."""
-        pc = self.pc + 4 if self._op(self.pc).kind == "branch" else self.pc
-        op = self._op(pc)
+        op = self._op(self._behind(self.pc, self._unit() - 1))
         if op.kind == "load":
             return [(self._address(op), 4, Access.READ)]
         if op.kind == "store":
@@ -255,11 +296,14 @@ class Toy:
             if window:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
-                if self.ambiguous and not request.exact and block_pc % self.ambiguous == 4:
+                if not request.exact and self._is_ambiguous(block_pc):
                     return RunStop(StopKind.AMBIGUOUS, block, block_pc, rerun_from=block)
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
                     return RunStop(StopKind.PAUSED, self.icount, self.pc)
+
+    def _is_ambiguous(self, block_pc: int) -> bool:
+        return bool(self.ambiguous) and 4 * self._index[block_pc] % self.ambiguous == 4
 
     def _note_block(self, start: int) -> None:
         """A block that began at ``start`` makes a watched access with the next unit."""
@@ -269,9 +313,9 @@ class Toy:
         )
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
-        """A condition is one byte here: the sum of the registers is a multiple of it."""
         codes = conditions.get(self.pc)
-        return self.pc in breakpoints and (codes is None or any(sum(self.regs) % code[0] == 0 for code in codes))
+        values = [1] if codes is None else map(self.evaluate, codes)
+        return self.pc in breakpoints and any(value is None or value for value in values)
 
     def step(self) -> RunStop:
         if self.off:
@@ -282,7 +326,7 @@ class Toy:
                 return RunStop(StopKind.IDLE, self.icount, self.pc)
         start, pc = self.icount, self.pc
         self._run_unit()
-        if self.ambiguous and pc % self.ambiguous == 4:
+        if self._is_ambiguous(pc):
             return RunStop(StopKind.AMBIGUOUS, start, pc, rerun_from=start)
         return RunStop(StopKind.LIMIT, self.icount, self.pc)
 
@@ -302,31 +346,35 @@ class Toy:
                 here,
                 here,
                 self.pc,
-                event.value + (DATA << 12),
+                event.value + self.data,
                 self.memory[event.value : end],
                 event.data,
             )
             self.memory[event.value : end] = event.data
             self._changed({event.value // PAGE_SIZE, (event.value + len(event.data) - 1) // PAGE_SIZE})
         else:
-            self.regs[event.port] = event.value
+            self._poke_register(event.port, event.value)
 
     # --- state -------------------------------------------------------------------------------
     def save_state(self) -> MachineState:
-        cpu = struct.pack("<QI4I??", self.icount, self.pc, *self.regs, self.idle, self.off)
+        cpu = struct.pack("<QQ4Q??", self.icount, self.pc, *self.regs, self.idle, self.off)
         return MachineState(self.icount, cpu, struct.pack("<Q", self.ticks))
 
     def load_state(self, state: MachineState) -> None:
-        self.icount, self.pc, *regs, self.idle, self.off = struct.unpack("<QI4I??", state.cpu)
+        self.icount, self.pc, *regs, self.idle, self.off = struct.unpack("<QQ4Q??", state.cpu)
         self.regs = list(regs)
         (self.ticks,) = struct.unpack("<Q", state.devices)
         if self._noted is not None:
             self._noted[1][:] = [write for write in self._noted[1] if write.after <= self.icount]
 
     def take_touched(self) -> Touched:
-        touched = Touched(sorted(self._written), sorted(self._wv), sorted(self._rv), sorted(self._xv))
+        touched = Touched(sorted(self._written), sorted(self._wv), sorted(self._rv), *self._executed_since())
         self._clear_touched()
         return touched
+
+    def _executed_since(self) -> tuple[list[int], NDArray[np.uint64] | None]:
+        """Virtual pages, and blocks if they are known."""
+        return sorted(self._xv), None
 
     def nonzero_pages(self) -> Sequence[int]:
         return [page for page in range(PAGES) if any(self.read_page(page))]
@@ -363,26 +411,46 @@ class Toy:
     def exception_entries(self, address: int) -> Conditions:
         return {}
 
-    def evaluate(self, code: bytes) -> int | None:
-        return None
+    def evaluate(self, expression: Expression) -> int | None:
+        def memory(address: int, size: int) -> int | None:
+            data = self.read_memory(address, size)
+            return int.from_bytes(data, "little") if len(data) == size else None
 
-    @property
-    def wide_floats(self) -> bool:
-        """It has none."""
-        return False
+        try:
+            context = AgentContext(self._known_register, memory, self.architecture.address_bits)
+            return AgentExpression(expression).evaluate(context)
+        except AgentError:
+            return None
 
-    def registers(self, wide_floats: bool = False) -> Sequence[RegisterInfo]:
-        return []
+    def _known_register(self, number: int) -> int:
+        if self.architecture.register(number) is None:
+            raise AgentError(f"there is no register {number}")
+        return self.read_register(number)
+
+    layout = ""  # it has but one
 
     def read_register(self, number: int) -> int:
-        return self.regs[number]
+        info = self.architecture.register(number)
+        assert info is not None
+        row = self.architecture.registers.index(info)  # the general ones, then PC
+        return self.pc if row == len(self.regs) else self.regs[row]
+
+    def _poke_register(self, journal_id: int, value: int) -> None:
+        info = self.architecture.register_of_journal(journal_id)
+        if info is None or value >> info.bits or (info.name == self.architecture.pc and value not in self._index):
+            raise RdbgError(f"there is no register {journal_id} that {value:#x} could be written to")
+        row = self.architecture.registers.index(info)
+        if row == len(self.regs):
+            self.pc = value
+        else:
+            self.regs[row] = value
 
     def read_memory(self, address: int, length: int) -> bytes:
-        offset = address - (DATA << 12)
-        return bytes(self.memory[offset : offset + length])
+        offset = address - self.data
+        return bytes(self.memory[offset : offset + length]) if offset >= 0 else b""
 
     def translate(self, address: int) -> int | None:
-        offset = address - (DATA << 12)
+        offset = address - self.data
         return offset if 0 <= offset < len(self.memory) else None
 
     def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
@@ -415,9 +483,12 @@ class Toy:
             writes.append(Write(writer, before, after, pc, first, through, old[low:high], new[low:high]))
 
     def storage(self, address: int, length: int) -> list[Extent]:
-        offset = address - (DATA << 12)
+        offset = address - self.data
         length = min(length, len(self.memory) - offset)
         return [Extent(Space.MEMORY, offset, length, address)] if offset >= 0 and length > 0 else []
 
     def memory_areas(self) -> Sequence[MemoryArea]:
-        return []
+        return [MemoryArea("ram", self.data, len(self.memory))]
+
+    def reports(self) -> Mapping[str, Report]:
+        return {}

@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rdbg.emu.agent_code import AgentError, Op, decode, next_operation
+from rdbg.emu.expression import Expression, Operation, Step
+from rdbg.rsp.agent_code import AgentError, decode, next_operation
 
 _PRINTF = 0x34
+_END = b"\x27"
 #: Above the arguments on the stack: the channel, and on top the function, of a printf of the target's own.
 _ABOVE_ARGUMENTS = 2
 #: C's escapes, which the debugger leaves to whoever prints.
@@ -30,12 +32,12 @@ class AgentPrintf:
         template: C's format, escapes resolved.
     """
 
-    arguments: tuple[bytes, ...]
+    arguments: tuple[Expression, ...]
     template: bytes
 
-    def values(self, evaluate: Callable[[bytes], int | None]) -> list[int] | None:
+    def values(self, evaluate: Callable[[Expression], int | None]) -> list[int] | None:
         """The arguments' values; None: one cannot be evaluated."""
-        values = [evaluate(code) for code in self.arguments]
+        values = [evaluate(argument) for argument in self.arguments]
         known = [value for value in values if value is not None]
         return known if len(known) == len(values) else None
 
@@ -60,9 +62,10 @@ def decode_printf(code: bytes) -> AgentPrintf:
         raise AgentError(f"template of a printf at offset {at} is cut short")
     # The arguments are on the stack, the first nearest to the top: each is the same code with its own choice at the
     # end.
-    arguments = tuple(code[:at] + bytes((Op.PICK, _ABOVE_ARGUMENTS + index, Op.END)) for index in range(count))
-    for argument in arguments:
-        decode(argument)
+    before = decode(code[:at] + _END)[:-1]  # jumps may lead to the choice
+    arguments = tuple(
+        (*before, Step(Operation.PICK, _ABOVE_ARGUMENTS + index), Step(Operation.END)) for index in range(count)
+    )
     return AgentPrintf(arguments, _ESCAPE.sub(_plain, template.rstrip(b"\0")))
 
 
