@@ -75,7 +75,7 @@ def _check_exit(gdb: Gdb) -> None:
         if f"exit code {SUM}" in answer:
             stepped = _position(gdb)
             break
-    assert stepped
+    assert stepped and gdb.value("$pc == &after") == 1, "an instruction came after the exit"
     for _ in range(3):
         assert f"exit code {SUM}" in gdb.run("stepi") and _position(gdb) == stepped  # a step does not end the program
     gdb.run("reverse-stepi")
