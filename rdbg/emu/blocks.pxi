@@ -149,10 +149,11 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
         c.events_after.end = 0
 
 
-cdef bint asks_to_hold(Cpu *c, uint64_t icount) noexcept nogil:
+cdef bint asks_to_hold(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """Whether an interrupt that could be taken now is held back. Only a live run is asked, and once for each."""
     if not c.asks_to_hold or c.s.hold_ns:
         return False
+    c.next_pc = pc                               # who is asked looks at the code that would be interrupted
     return python_hold(c, icount)
 
 
@@ -191,7 +192,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         end_hold(c, icount)
         if not c.s.halted:
             break
-        if c.s.halted == HALTED_WAITING and takes_interrupt(c) and not asks_to_hold(c, icount):
+        if c.s.halted == HALTED_WAITING and takes_interrupt(c) and not asks_to_hold(c, pc, icount):
             c.s.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
             break
         if c.why_soon:
@@ -210,7 +211,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         c.why_soon = WHY_NONE
         stop_before(c, pc, icount, c.why)
         return True
-    if takes_interrupt(c) and not asks_to_hold(c, icount):
+    if takes_interrupt(c) and not asks_to_hold(c, pc, icount):
         c.s.hold_ns = 0
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
         c.base = icount

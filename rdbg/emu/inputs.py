@@ -63,9 +63,15 @@ class InputSource(Protocol):
         A live source stamps them with ``icount`` here, and a recording one writes them down.
         """
 
-    def hold_interrupt(self, icount: int) -> Sequence[InputEvent]:
+    def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
         """Before the CPU takes an interrupt at ``icount``, in a run that goes on: inputs that enter there first, such
-        as a HOLD. It is asked once for each interrupt: one that was held back is taken when that is over."""
+        as a HOLD. It is asked once for each interrupt: one that was held back is taken when that is over.
+
+        Args:
+            icount: where.
+            idled_until: the interrupt would end a wait that has lasted up to this virtual time in nanoseconds, which a
+                WAKE must say; None: the CPU runs.
+        """
 
 
 class NoInputs:
@@ -85,6 +91,6 @@ class NoInputs:
         """Nothing."""
         return []
 
-    def hold_interrupt(self, icount: int) -> Sequence[InputEvent]:
+    def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
         """Nothing."""
         return ()

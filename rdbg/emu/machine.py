@@ -408,7 +408,7 @@ class Machine:
 
     def hold(self, icount: int) -> None:
         """An interrupt is about to be taken: let whoever is asked hold it back."""
-        for event in self.inputs.hold_interrupt(icount):
+        for event in self.inputs.hold_interrupt(icount, self.now_ns if self.core.halted else None):
             self._enter(event)
 
     def semihosting(self) -> None:

@@ -160,11 +160,14 @@ class History:
         """Whether what waits outside of a live run may hold interrupts back."""
         return self.live and self._outside is not None and self._outside.holds_interrupts
 
-    def hold_interrupt(self, icount: int) -> list[InputEvent]:
+    def hold_interrupt(self, icount: int, idled_until: int | None) -> list[InputEvent]:
         """Inputs that come before an interrupt that a live run is about to take."""
         if self._outside is None or icount < self._open_from or self.ahead:
             return []
-        return self._entered(self._outside.hold_interrupt(icount), icount)
+        events = self._outside.hold_interrupt(icount)
+        if events and idled_until is not None:
+            events = [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]
+        return self._entered(events, icount)
 
     def take(self, icount: int) -> list[InputEvent]:
         """Inputs that enter at ``icount``, in order; the cursor moves past them.
@@ -344,6 +347,10 @@ class History:
         history = History(log, self._start, icount, self._outside, None, None, log)
         history._cursor = log.count
         return history
+
+    def records(self) -> list[Record]:
+        """All that is known of the run, in order: inputs and digests."""
+        return [self._log.record(ordinal) for ordinal in range(self._log.count)]
 
     @property
     def entered_records(self) -> int:
