@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -105,8 +105,12 @@ WRITERS ?= 300
 writers: $(READY)
 	$(BIN)/python -m tests.timeline.test_writers --guests $(WRITERS)
 
+# A race of two threads in Debian's Linux, found and shrunk; a minute or two.
+races: $(READY)
+	$(BIN)/pytest tests/linux/nightly_races.py
+
 # What takes too long for each change.
-nightly: fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
+nightly: races fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

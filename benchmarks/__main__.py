@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.chaos import chaos_sections
 from benchmarks.curves import curves
 from benchmarks.effort import Effort
 from benchmarks.first_times import first_sections
@@ -24,7 +25,7 @@ from benchmarks.rows import Section
 from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PARTS = ("main", "linux", "long", "first", "layouts", "plot")
+_PARTS = ("main", "linux", "long", "first", "layouts", "chaos", "plot")
 
 
 def main() -> int:
@@ -61,6 +62,8 @@ def main() -> int:
                 yield from first_sections(Rdbg(folder), guest, effort)
             if "layouts" in parts:
                 yield from layout_sections()
+            if "chaos" in parts:
+                yield from chaos_sections(folder, effort)
 
         report = Report(options.output, f"{effort.name}, medians of {effort.repeats} runs", time.monotonic())
         # After each part: what was measured is not lost when the rest is cut short.

@@ -36,6 +36,7 @@ ORDER = (
     "stub",
     "gdbstub",
     "session",
+    "chaos",
     "cli",
     "__main__",
 )

@@ -135,6 +135,21 @@ def _symbols(words: Sequence[str]) -> int:
     return 0
 
 
+def _chaos(words: Sequence[str]) -> int:
+    from rdbg.cli.chaos import chaos
+
+    code, told = chaos(words)
+    with writing() as out:
+        print(told, file=out)
+    return code
+
+
+def _chaos_help() -> str:
+    from rdbg.cli.chaos_options import chaos_help
+
+    return chaos_help()
+
+
 def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
     if len(operands) != 2 or any(operand.startswith("-") for operand in operands):
         raise UsageError(f"{command}: give two files; see rdbg {command} --help")
@@ -188,6 +203,12 @@ COMMANDS = {
             + help_text()
         ),
         debug,
+    ),
+    "chaos": Subcommand(
+        "[options] -- QEMU's options, or --shrink RECORDING",
+        "run it again and again with interrupts at other moments, to find races",
+        _chaos_help,
+        _chaos,
     ),
     "dump": Subcommand("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
     "info": Subcommand(

@@ -50,6 +50,8 @@ def record_text(record: Record) -> str:
             return f"physical {record.value:#010x}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.POKE_REGISTER:
             return f"register {record.port} = {record.value:#x}"
+        case InputKind.HOLD:
+            return f"no interrupt is taken for the time of {record.value} instructions"
         case kind if kind == KIND_DIGEST:
             return record.data.hex()
         case kind if kind == KIND_END:

@@ -50,6 +50,18 @@ class SymbolTable:
         """A few names that begin like this one."""
         return sorted(known for known in self._places if known.startswith(name))[:_SUGGESTIONS]
 
+    def at(self, address: int) -> tuple[str, int] | None:
+        """The symbol in which an address lies, and how far into it; None: it lies in none that is known."""
+        elf, read = self._elf, self._read_memory
+        offset = kernel_offset(read, elf) if elf is not None and read is not None else 0
+        where = (address - offset) & 0xFFFF_FFFF
+        best: tuple[str, AddressRange] | None = None
+        for name, place in self._places.items():
+            within = place.address <= where < place.address + max(place.size, 1)
+            if within and (best is None or place.address > best[1].address):
+                best = name, place
+        return None if best is None else (best[0], where - best[1].address)
+
     @cached_property
     def _places(self) -> dict[str, AddressRange]:
         places: dict[str, AddressRange] = {}

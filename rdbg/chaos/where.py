@@ -1,0 +1,121 @@
+"""Where in the guest's code an interrupt was taken, and between which accesses to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdbg.chaos.ahead import AccessAhead, look_ahead
+from rdbg.chaos.policy import Policy
+from rdbg.chaos.runner import Runner
+from rdbg.chaos.script import Scripted
+
+#: Instructions of the interrupted code that are looked at: before the interrupt, and after it.
+_BEFORE = 200
+_AFTER = 2000
+#: Steps within which an interrupt is taken once it is not held back any more.
+_STEPS = 64
+_STATUS_EXL = 2
+#: Cause.IP2 is the first of the hardware's lines; 0 and 1 are the guest's own.
+_FIRST_HARDWARE = 2
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """An interrupt that was taken.
+
+    Args:
+        icount: where.
+        pc: the instruction before which.
+        line: the highest of the CPU's interrupt lines (Cause.IP) that asked for it.
+        before: the access before it, if it is one of a pair; a load that it makes stale.
+        after: the access after it.
+        waits: the code after it waits at once.
+    """
+
+    icount: int
+    pc: int
+    line: int
+    before: AccessAhead | None
+    after: AccessAhead | None
+    waits: bool
+
+
+def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted], due: int) -> Interruption | None:
+    """Look at the first interrupt that is taken at ``due`` or soon after.
+
+    Args:
+        runner: with the guest.
+        policy: of the run.
+        script: what comes in from outside.
+        due: icount.
+
+    Returns:
+        None: none is taken there.
+    """
+    run = runner.open(policy, script)
+    guest = runner.guest
+    machine, view = guest.machine, guest.view
+    run.run_to(max(guest.start, due - _BEFORE))
+    accesses: list[tuple[int, AccessAhead]] = []
+    while machine.icount < due - 1:
+        here = machine.icount
+        if not view.register("status") & _STATUS_EXL:
+            accesses += [(here + access.at, access) for access in look_ahead(machine, machine.pc, 1).accesses]
+        if not run.step() or machine.icount > due:
+            break
+    base = machine.icount
+    way = look_ahead(machine, machine.pc, _AFTER)
+    for _ in range(_STEPS):
+        if view.register("status") & _STATUS_EXL and machine.by_interrupt:
+            break
+        if not run.step():
+            return None
+    else:
+        return None
+    taken = machine.icount
+    accesses += [(base + access.at, access) for access in way.accesses]
+    before = [access for at, access in accesses if at < taken]
+    after = [access for at, access in accesses if at >= taken]
+    pair = _pair(before, after)
+    lines = (view.register("cause") & view.register("status")) >> 8 & 0xFF
+    waits = way.waits_at is not None and base + way.waits_at - taken <= 2
+    return Interruption(taken, view.register("epc"), lines.bit_length() - 1, *pair, waits)
+
+
+def line_name(line: int, timer_line: int, board: str) -> str:
+    """What an interrupt line is called.
+
+    Args:
+        line: bit of Cause.IP.
+        timer_line: the hardware line of Count/Compare.
+        board: the machine's.
+    """
+    if line == timer_line + _FIRST_HARDWARE:
+        return "timer"
+    if line < _FIRST_HARDWARE:
+        return f"software (IP{max(line, 0)})"
+    if board == "malta" and line == _FIRST_HARDWARE:
+        return "i8259's"
+    return f"hardware {line - _FIRST_HARDWARE} (IP{line})"
+
+
+def _pair(before: Sequence[AccessAhead], after: Sequence[AccessAhead]) -> tuple[AccessAhead | None, AccessAhead | None]:
+    """The nearest load before and store after it of one word, with no store between; stack words last."""
+    latest: dict[int, AccessAhead] = {access.word: access for access in before}
+    pairs: list[tuple[bool, int, AccessAhead, AccessAhead]] = []
+    passed: set[int] = set()
+    for distance, access in enumerate(after):
+        loaded = latest.get(access.word)
+        if access.store and access.word not in passed and loaded is not None and not loaded.store:
+            pairs.append((access.stack, distance + _distance(before, loaded), loaded, access))
+        if access.store:
+            passed.add(access.word)
+    if not pairs:
+        return None, None
+    best = min(pairs, key=lambda pair: pair[:2])
+    return best[2], best[3]
+
+
+def _distance(accesses: Sequence[AccessAhead], access: AccessAhead) -> int:
+    return len(accesses) - max(at for at, each in enumerate(accesses) if each is access)

@@ -1,0 +1,143 @@
+"""A run with moved interrupts follows from its seed, and is a recording like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rdbg.chaos.keep import FAILURE, keep
+from rdbg.chaos.plan import Plan, StartPlace
+from rdbg.chaos.runner import Finished
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import RunRequest
+from rdbg.history.history import History
+from rdbg.history.log import MemoryLog
+from rdbg.recording.recording import OpenRecording
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from tests.chaos.guests import LINE, plan, run_plain, run_seed
+
+GUESTS = [
+    plan("lost_update", "output:LOST [1-9]"),
+    plan("rare_update", "output:LOST [1-9]"),
+    plan("missed_wakeup", "watch:missed>0"),
+    plan("missed_wakeup", "output:MISSED [1-9]"),
+    plan("uart_queue", "output:STUCK [1-9]", text=LINE),
+]
+IDS = ["lost", "rare", "missed-watch", "missed", "queue"]
+
+
+@pytest.mark.parametrize("guest", GUESTS, ids=IDS)
+def test_a_seed_gives_the_same_run_whatever_ran_before(guest: Plan) -> None:
+    seeds = range(6)
+    one, other = guest.runner(), guest.runner()
+    first = {seed: run_seed(guest, one, seed) for seed in seeds}
+    again = {seed: run_seed(guest, other, seed) for seed in reversed(seeds)}
+    for seed in seeds:
+        assert first[seed].outcome == again[seed].outcome
+        assert first[seed].history.records() == again[seed].history.records()
+
+
+def test_seeds_differ() -> None:
+    guest = GUESTS[0]
+    runner = guest.runner()
+    assert len({run_seed(guest, runner, seed).outcome.digest for seed in range(8)}) == 8
+
+
+@pytest.mark.parametrize("guest", GUESTS, ids=IDS)
+def test_every_run_replays_to_the_same_state(guest: Plan) -> None:
+    """Without any part of chaos: another machine, with what stands in the history."""
+    runner = guest.runner()
+    held = 0
+    for seed in range(12):
+        run = run_seed(guest, runner, seed)
+        held += run.outcome.held
+        assert _replayed_digest(guest, run) == run.outcome.digest
+    assert held
+
+
+def test_the_runs_of_guests_that_wait_are_held_in_the_wait_too() -> None:
+    guest = plan("missed_wakeup", "output:never")
+    runner = guest.runner()
+    kinds = [
+        {record.kind for record in run_seed(guest, runner, seed).history.records()} for seed in range(20)
+    ]  # fmt: skip
+    assert any({InputKind.HOLD, InputKind.WAKE} <= found for found in kinds)
+
+
+def test_a_watch_changes_nothing() -> None:
+    watched, plain = plan("missed_wakeup", "watch:missed>99"), plan("missed_wakeup", "exit")
+    with_watch, without = watched.runner(), plain.runner()
+    for seed in range(12):
+        assert run_seed(watched, with_watch, seed).outcome == run_seed(plain, without, seed).outcome
+
+
+def test_a_kept_run_is_a_recording(tmp_path: Path) -> None:
+    guest = plan("missed_wakeup", "watch:missed>0")
+    runner = guest.runner()
+    run = next(run for seed in range(40) if (run := run_seed(guest, runner, seed)).outcome.failed)
+    path = str(tmp_path / "kept")
+    keep(runner, run, path, guest.command_of(1))
+    recording = OpenRecording(path)
+    assert recording.store is not None and recording.store.notes.bookmarks() == {FAILURE: run.outcome.position}
+    assert recording.header.command_line == guest.command_of(1)
+    machine = Machine(recording.spec())
+    timeline = Timeline(
+        machine,
+        History.replay(recording.reader),
+        store=recording.store,
+        initial_snapshot=recording.header.initial_snapshot,
+    )
+    assert timeline.run(StopConditions(), lambda: False).reason is StopReason.HISTORY_END
+    assert timeline.compared == 1 and machine.icount == run.outcome.end
+    assert machine.digest() == run.outcome.digest
+    recording.close()
+
+
+def test_what_is_kept_twice_is_the_same(tmp_path: Path) -> None:
+    guest = plan("rare_update", "output:LOST")
+    runner = guest.runner()
+    run = next(run for seed in range(40) if (run := run_seed(guest, runner, seed)).outcome.failed)
+    for _ in range(2):
+        keep(runner, run, str(tmp_path / "kept"), ())
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "kept.snapshots"]
+
+
+@pytest.mark.parametrize("place", ["", "init", "50%", "end"])
+def test_runs_start_from_a_place_of_a_recording(tmp_path: Path, place: str) -> None:
+    guest = plan("lost_update", "output:LOST")
+    runner = guest.runner()
+    run = run_plain(guest, runner)
+    path = str(tmp_path / "whole")
+    keep(runner, run, path, ())
+    later = Plan(guest.spec, StartPlace(path, place), guest.fail_on)
+    starting = later.runner()
+    start = starting.guest.start
+    assert (
+        start == {"50%": run.outcome.end // 2, "end": run.outcome.end}.get(place, 0)
+        or abs(start * 2 - run.outcome.end) < 4
+    )
+    if place == "end":
+        return
+    # Nothing is moved: it goes on as it was.
+    assert run_plain(later, starting).outcome.digest == run.outcome.digest
+    moved = run_seed(later, starting, 3)
+    keep(starting, moved, str(tmp_path / "moved"), ())
+    recording = OpenRecording(str(tmp_path / "moved"))
+    assert recording.header.start == start
+    recording.close()
+
+
+def _replayed_digest(guest: Plan, run: Finished) -> bytes:
+    log = MemoryLog()
+    for record in run.history.records():
+        log.append(record)
+    machine = Machine(guest.spec)
+    machine.inputs = History(log, 0, run.outcome.end, None, None, run.ending, None)
+    while machine.icount < run.outcome.end:
+        before = machine.icount
+        machine.run(RunRequest(until=run.outcome.end))
+        assert machine.icount > before
+    machine.run(RunRequest(until=run.outcome.end))
+    return machine.digest()
