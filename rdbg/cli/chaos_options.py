@@ -52,6 +52,13 @@ _HELP = (
     ("-o, --output FILE", "where --shrink puts the shrunk run (default: RECORDING.shrunk)"),
 )
 
+_NOTES = """\
+Exit code: 0 no run failed, 1 some did, 2 wrong usage. Each run follows from
+its seed: the same seed gives the same recording. For output: and panic, what
+the guest prints on its serial ports counts; watch:EXPR is a condition over
+symbols and memory, such as 'lost > 0' or 'word(0x80100000) == 5'. What the
+machine is, the options of rdbg run say:"""
+
 #: What a command line hands on to make one of the runs again.
 HANDED_ON = ("fail-on", "from", "type", "inputs", "for", "patience", "symbols")
 #: What belongs to a single run with somebody who looks at it.
@@ -62,18 +69,13 @@ _LONGEST = 1e6
 
 #: Options that say what the machine is.
 _MACHINE = ("M", "cpu", "m", "bios", "kernel", "initrd", "append", "pflash", "drive", "EB", "EL", "icount", "rtc",
-            "no-reboot")  # fmt: skip
+            "semihosting", "semihosting-config", "no-reboot")  # fmt: skip
 
 
 def chaos_help() -> str:
     """The rest of the command's help."""
     own = "\n".join(line for head, words in _HELP for line in help_entry(head, words))
-    return (
-        f"{own}\n\nExit code: 0 no run failed, 1 some did, 2 wrong usage. Each run follows from its seed:\n"
-        "the same seed gives the same recording. What the guest prints is looked at for output:\nand panic;"
-        " watch:EXPR is a condition over symbols and memory, such as 'lost > 0' or\n'word(0x80100000) == 5'. The"
-        f" options of rdbg run that say what the machine is:\n\n{help_text(_MACHINE)}"
-    )
+    return f"{own}\n\n{_NOTES}\n\n{help_text(_MACHINE)}"
 
 
 def parse_chaos(words: Sequence[str]) -> tuple[ParsedLine, tuple[str, ...]]:

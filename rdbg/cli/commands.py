@@ -206,7 +206,7 @@ COMMANDS = {
     ),
     "chaos": Subcommand(
         "[options] -- QEMU's options, or --shrink RECORDING",
-        "run it again and again with interrupts at other moments, to find races",
+        "run it many times, with interrupts at other moments, to find races",
         _chaos_help,
         _chaos,
     ),
