@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from rdbg.emu.mips32 import MIPS32
 from rdbg.errors import RdbgError, UsageError
 
 #: In order of preference; the gdb of most distributions knows no MIPS, so it comes last.
@@ -20,7 +21,7 @@ _INSTALL = "install one (Debian: apt install gdb-multiarch; anywhere: pip instal
 #: Asking a GDB what it knows takes a third of a second.
 _PATIENCE = 30.0
 #: What GDB calls the guest's CPU.
-_CPU = "mips:isa32r2"
+_CPU = MIPS32.bfd_name
 
 
 def find_gdb(program: str | None = None) -> str:
