@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from rdbg.chaos.ahead import AccessAhead, Readable, Way, look_ahead
+from rdbg.emu.ahead import AccessAhead, Readable, Way, look_ahead
 
 #: The longest that an interrupt is held back, in instructions: 8 ms with -icount shift=3.
 LONGEST_HOLD = 1_000_000

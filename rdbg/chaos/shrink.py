@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rdbg.chaos.ahead import look_ahead
 from rdbg.chaos.policy import FixedPolicy, InterruptedGuest, Policy, worthwhile
 from rdbg.chaos.runner import Finished, Runner
 from rdbg.chaos.script import Scripted
+from rdbg.emu.ahead import look_ahead
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rdbg.chaos.ahead import AccessAhead, look_ahead
 from rdbg.chaos.policy import Policy
 from rdbg.chaos.runner import Runner
 from rdbg.chaos.script import Scripted
+from rdbg.emu.ahead import AccessAhead, look_ahead
 
 #: Instructions of the interrupted code that are looked at: before the interrupt, and after it.
 _BEFORE = 200

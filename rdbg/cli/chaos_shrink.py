@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rdbg.chaos.ahead import AccessAhead
 from rdbg.chaos.keep import FAILURE, RACE, keep
 from rdbg.chaos.plan import Plan, StartPlace, executable, recorded_events
 from rdbg.chaos.policy import FixedPolicy
@@ -20,6 +19,7 @@ from rdbg.chaos.where import Interruption, find_interruption, line_name
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
+from rdbg.emu.ahead import AccessAhead
 from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdbg.chaos.ahead import look_ahead
+from rdbg.emu.ahead import look_ahead
 from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, beql, i_type, lui, lw, machine_with, mfc0, r_type, sw
 
 V0, V1, A0, T0, SP, RA = 2, 3, 4, 8, 29, 31

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.chaos.ahead import AccessAhead, Way
 from rdbg.chaos.policy import LONGEST_HOLD, FixedPolicy, SeededPolicy, worthwhile
 from rdbg.chaos.script import moved, of_recording, typed
+from rdbg.emu.ahead import AccessAhead, Way
 from rdbg.emu.inputs import InputEvent, InputKind
 from tests.emu.guests import NOP, addiu, beq, lui, lw, machine_with, sw
 
