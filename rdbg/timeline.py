@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.emu.inputs import InputEvent, InputKind
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, Space, StopKind, WatchHit
-from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, StopKind, WatchHit
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.forward import Forward
+from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
@@ -103,6 +102,7 @@ class Timeline:
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
+        self._live_end = LiveEnd(self._replayer, self._forward)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
         self._scratch = Scratch(self._branches, self._traveller, self._replayer)
         self._named = NamedSnapshots(self._branches)
@@ -415,33 +415,7 @@ class Timeline:
         Raises:
             RdbgError: in the past (where it would not be what happened), or not all of it is memory.
         """
-        self.require_live_end("memory")
-        self._require_memory(address, len(data))
-        pieces: list[tuple[int, bytes]] = []
-        at = 0
-        while at < len(data):
-            virtual = self.machine.architecture.wrapped(address + at)
-            size = min(len(data) - at, PAGE_SIZE - virtual % PAGE_SIZE)
-            physical = self.machine.translate(virtual)
-            assert physical is not None
-            pieces.append((physical, data[at : at + size]))
-            at += size
-        for physical, piece in pieces:
-            self._enter(InputEvent(self.position, InputKind.POKE_MEMORY, value=physical, data=piece))
-
-    def _require_memory(self, address: int, length: int) -> None:
-        reached = 0
-        architecture = self.machine.architecture
-        for extent in self.machine.storage(address, length):
-            if extent.space is not Space.MEMORY:
-                raise RdbgError(
-                    f"cannot write at address {architecture.shown(extent.virtual)}: no memory is there, and to "
-                    "anything else only the guest can write"
-                )
-            reached += extent.length
-        if reached < length:
-            at = architecture.shown(architecture.wrapped(address + reached))
-            raise RdbgError(f"cannot write at address {at}: it is not mapped")
+        self._live_end.write_memory(address, data)
 
     def write_register(self, number: int, value: int) -> None:
         """Write a register (the debugger's number) at the live end, as an input of the run.
@@ -449,15 +423,7 @@ class Timeline:
         Raises:
             RdbgError: in the past, or there is no such register.
         """
-        self.require_live_end("registers")
-        info = self.machine.architecture.register(number)
-        if info is None:
-            raise RdbgError(f"there is no register {number}")
-        self._enter(InputEvent(self.position, InputKind.POKE_REGISTER, port=info.journal_id, value=value))
-
-    def _enter(self, event: InputEvent) -> None:
-        self.machine.apply(event)
-        self.history.append(event)
+        self._live_end.write_register(number, value)
 
     def require_live_end(self, what: str) -> None:
         """Check that the machine can be changed here.
@@ -468,16 +434,7 @@ class Timeline:
         Raises:
             RdbgError: it is in the past, or the recording is finished.
         """
-        if not self.live:
-            raise RdbgError(
-                f"cannot change {what} at icount {self.position}: this recording is finished and stays what happened; "
-                "'monitor branch NAME' goes on from here another way"
-            )
-        if not self.at_live_end:
-            raise RdbgError(
-                f"cannot change {what} at icount {self.position}: it is in the past, and the live end is at icount "
-                f"{self.end}; 'monitor branch NAME' goes on from here another way"
-            )
+        self._live_end.require(what)
 
     # --- snapshots -------------------------------------------------------------------------
     def save_snapshot(self, name: str) -> None:

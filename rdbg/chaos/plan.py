@@ -10,7 +10,7 @@ from rdbg.chaos.guest import LoadedGuest
 from rdbg.chaos.policy import Policy, SeededPolicy
 from rdbg.chaos.runner import Limits, Runner
 from rdbg.chaos.script import Scripted, moved, of_recording, typed
-from rdbg.elf.elf_file import is_elf, read_elf
+from rdbg.elf.elf_file import read_elf
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
@@ -21,6 +21,7 @@ from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import never
 from rdbg.recording.recording import OpenRecording
+from rdbg.session.images import elf_image
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
 
@@ -78,7 +79,7 @@ class Plan:
         start = self.start
         guest = LoadedGuest(self.spec, None if start is None else lambda machine: load_start(machine, start))
         conditions = [parse_condition(text) for text in self.fail_on]
-        symbols = symbol_table(self.symbols or executable(self.spec), guest.machine.read_memory)
+        symbols = symbol_table(self.symbols or elf_image(self.spec), guest.machine.read_memory)
         return Runner(guest, conditions, self.limits, symbols, stopped)
 
     def script(self, seed: int, start: int) -> Sequence[Scripted]:
@@ -119,9 +120,3 @@ def recorded_events(recording: OpenRecording) -> list[InputEvent]:
 def symbol_table(elf: bytes | None, read_memory: Callable[[int, int], bytes] | None = None) -> SymbolTable:
     """The symbols in the bytes of an ELF file; None: there are none."""
     return SymbolTable(None if elf is None else read_elf(elf), read_memory)
-
-
-def executable(spec: MachineSpec) -> bytes | None:
-    """The guest's ELF image, if it was started from one."""
-    images = (spec.image(role) for role in ("kernel", "bios"))
-    return next((image.data for image in images if image is not None and is_elf(image.data)), None)

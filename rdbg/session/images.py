@@ -42,6 +42,15 @@ def read_image(file: ImageFile) -> Image:
     return Image(file.role, file.path, data)
 
 
+def elf_image(spec: MachineSpec) -> bytes | None:
+    """A machine's ELF image, if it was started from one."""
+    for role in ("kernel", "bios"):
+        image = spec.image(role)
+        if image is not None and is_elf(image.data):
+            return image.data
+    return None
+
+
 def elf_big_endian(image: Image) -> bool:
     """The byte order of an ELF file for MIPS.
 

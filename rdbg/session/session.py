@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdbg.elf.elf_file import ElfFile, is_elf, read_elf
+from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
@@ -24,7 +24,8 @@ from rdbg.monitor.travel_commands import travel
 from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import machine_spec, read_image
+from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
+from rdbg.session.images import elf_image, machine_spec, read_image
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
@@ -198,7 +199,7 @@ class Session:
         Returns:
             the file's name, or None: the guest was not started from an ELF image.
         """
-        data = _executable(self._spec)
+        data = elf_image(self._spec)
         if data is None:
             return None
         path = folder / "guest.elf"
@@ -250,7 +251,7 @@ class Session:
             congested=lambda: outside.congested,
         )
         self.timeline.set_output(outside.send)
-        elf = self._around.symbols or _executable(spec)
+        elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = SymbolTable(program, machine.read_memory)
         monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
@@ -347,29 +348,16 @@ class Session:
             RdbgError: the journal is not any more.
         """
         self.timeline.history.sync()
-        count = self.timeline.compared
-        digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
-        outcome = digests if count else "it has no state digest to compare with"
-        say(f"replayed {self.timeline.end - self.timeline.start} instructions of {replayed.path}: {outcome}")
+        say(replayed_whole(self.timeline, replayed.path))
 
     def _shortfall(self) -> str | None:
         """How far a replay has come that was to be run to its end; None: it is there, or this is none."""
         if self._replayed is None or not self._unfinished or self.timeline.diverged:
             return None
-        timeline = self.timeline
-        count = timeline.compared
-        digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
-        done, length = timeline.position - timeline.start, timeline.end - timeline.start
-        return f"replayed {done} of the {length} instructions of {self._replayed.path}, not to its end: {digests}"
+        return replayed_in_part(self.timeline, self._replayed.path)
 
     def _tell_end(self) -> None:
-        code = self.timeline.exit_code
-        what = "the recording is at its end" if code is None else f"the guest has powered off (exit code {code})"
-        if self.server is None:
-            say(f"{what}; -no-shutdown keeps rdbg here (Ctrl-C ends)")
-            return
-        host, port = self.server.address
-        say(f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)")
+        say(run_ended(self.timeline.exit_code, self.server.address if self.server is not None else None))
 
     def _tell_of_moving(self, elf: ElfFile | None) -> None:
         if self.timeline.live and elf is not None and moves_itself(elf) and "nokaslr" not in self._spec.append.split():
@@ -394,12 +382,3 @@ class Session:
         if self._replayed is not None:
             self._replayed.close()
             self._replayed = None
-
-
-def _executable(spec: MachineSpec) -> bytes | None:
-    """The guest's ELF image, if it was started from one."""
-    for role in ("kernel", "bios"):
-        image = spec.image(role)
-        if image is not None and is_elf(image.data):
-            return image.data
-    return None

@@ -1,0 +1,35 @@
+"""What is said when a run is at its end, or not."""
+
+from __future__ import annotations
+
+from rdbg.timeline import Timeline
+
+
+def replayed_whole(timeline: Timeline, path: str) -> str:
+    """What a replay was for: it is what was recorded."""
+    count = timeline.compared
+    digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
+    outcome = digests if count else "it has no state digest to compare with"
+    return f"replayed {timeline.end - timeline.start} instructions of {path}: {outcome}"
+
+
+def replayed_in_part(timeline: Timeline, path: str) -> str:
+    """How far a replay has come that was to be run to its end."""
+    count = timeline.compared
+    digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
+    done, length = timeline.position - timeline.start, timeline.end - timeline.start
+    return f"replayed {done} of the {length} instructions of {path}, not to its end: {digests}"
+
+
+def run_ended(exit_code: int | None, gdb: tuple[str, int] | None) -> str:
+    """That nothing comes any more, and what can be done still.
+
+    Args:
+        exit_code: what the guest gave when it powered off; None: it is a recording that ends.
+        gdb: host and port that GDB can connect to; None: there is none.
+    """
+    what = "the recording is at its end" if exit_code is None else f"the guest has powered off (exit code {exit_code})"
+    if gdb is None:
+        return f"{what}; -no-shutdown keeps rdbg here (Ctrl-C ends)"
+    host, port = gdb
+    return f"{what}; GDB can look at its past: target remote {host}:{port} (Ctrl-C ends)"
