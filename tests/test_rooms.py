@@ -192,3 +192,21 @@ def test_no_two_classes_or_functions_have_one_public_name() -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
     )
     assert _owners(defined) == {}
+
+
+#: What is written the same for every architecture.
+ALIKE = ("stub", "rsp", "navigation", "checkpoints", "timeline", "gdbstub")
+_ARCHITECTURE = re.compile(r"mips|delay|kseg|0x8000", re.IGNORECASE)
+_WIDTH = re.compile(r"1 << 32|& ~3")
+
+
+def test_no_room_that_serves_every_architecture_knows_one() -> None:
+    """What they need to know, the machine's `Architecture` says."""
+    found = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in PACKAGE.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if (path.relative_to(PACKAGE).parts[0].removesuffix(".py") in ALIKE and _ARCHITECTURE.search(line))
+        or (path.relative_to(PACKAGE).parts[0] != "emu" and _WIDTH.search(line))
+    ]
+    assert found == []
