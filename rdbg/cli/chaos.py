@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rdbg.chaos.campaign import Campaign, Keeping, Summary
 from rdbg.chaos.conditions import DEFAULTS
-from rdbg.chaos.plan import Plan, StartPlace, executable, recorded_events
+from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.report import CampaignProgress, summary_lines, summary_object
 from rdbg.chaos.runner import Limits
 from rdbg.chaos.script import parse_text
@@ -23,7 +23,7 @@ from rdbg.emu.inputs import InputEvent
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import UsageError
 from rdbg.recording.recording import OpenRecording
-from rdbg.session.images import machine_spec
+from rdbg.session.images import elf_image, machine_spec
 
 #: What the real-time clock shows at power-on, unless -rtc says otherwise: each run begins alike. 2000-01-01.
 _CLOCK = 946_684_800
@@ -70,7 +70,7 @@ def _plan(line: ParsedLine, qemu_words: tuple[str, ...]) -> Plan:
     refuse_alone(options)
     start, spec = _start(line)
     symbols = symbols_file(line)
-    fail_on = checked_conditions(line.own.get("fail-on", list(DEFAULTS)), symbols or executable(spec))
+    fail_on = checked_conditions(line.own.get("fail-on", list(DEFAULTS)), symbols or elf_image(spec))
     text, inputs = _script(line)
     limits = Limits(seconds(line, "for", Limits.seconds), seconds(line, "patience", Limits.patience))
     handed_on = [word for name in HANDED_ON for value in line.own.get(name, ()) for word in (f"--{name}", value)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from rdbg.chaos.keep import FAILURE, RACE, keep
-from rdbg.chaos.plan import Plan, StartPlace, executable, recorded_events
+from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Limits, Runner
 from rdbg.chaos.shrink import Shrinker, Shrunk, Stopped, holds_of, scripted_inputs
@@ -22,6 +22,7 @@ from rdbg.cli.qemu_options import ParsedLine
 from rdbg.emu.ahead import AccessAhead
 from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
+from rdbg.session.images import elf_image
 
 _NAMES = {0x20: "lb", 0x21: "lh", 0x23: "lw", 0x24: "lbu", 0x25: "lhu", 0x30: "ll",
           0x28: "sb", 0x29: "sh", 0x2B: "sw", 0x38: "sc"}  # fmt: skip
@@ -56,7 +57,7 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         )
     told = ParsedLine(line.options, {name: values for name, values in own.items() if values}, ())
     symbols = symbols_file(told)
-    fail_on = checked_conditions(own["fail-on"], symbols or executable(spec))
+    fail_on = checked_conditions(own["fail-on"], symbols or elf_image(spec))
     limits = Limits(seconds(told, "for", Limits.seconds), seconds(told, "patience", Limits.patience))
     command: tuple[str, ...] = ("rdbg", "chaos", "--shrink", path)
     command += tuple(word for name in HANDED_ON for value in own.get(name, ()) for word in (f"--{name}", value))
@@ -78,7 +79,7 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         if shrunk.cause is not None:
             found = [(shrunk.cause, find_interruption(runner, FixedPolicy(()), script, shrunk.cause[0]))]
         last = next((where for _, where in reversed(found) if where is not None), None)
-        places = CodePlaces(symbols or executable(spec), runner.guest.machine)
+        places = CodePlaces(symbols or elf_image(spec), runner.guest.machine)
         lines = [_heading(shrunk, path, time.monotonic() - began)]
         for hold, where in found:
             lines += _tell(runner, places, hold, where, shrunk)
