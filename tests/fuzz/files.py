@@ -47,8 +47,9 @@ from tests.fuzz.guarded import GuardedMemory
 from tests.isolated import MEMORY, in_memory, isolated
 from tests.machine_use import use
 
-#: Seconds that a file may take.
+#: Seconds of the CPU that a file may take, and of the clock, which other programs make longer: a file that waits.
 PATIENCE = 10
+STILL = 120
 #: Files that a worker is given.
 _BATCH = 500
 #: Files after which it is told how far it has come.
@@ -67,7 +68,7 @@ class Outcome:
 
     Args:
         refused: how many were refused.
-        longest: seconds that the slowest took.
+        longest: seconds of the CPU that the slowest took.
         slowest: its number.
         most: bytes of memory that a worker had, at most.
         largest: number of the file that was in use then.
@@ -245,7 +246,7 @@ def check_line(error: RdbgError) -> None:
 
 
 def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: Progress) -> Outcome:
-    """Use files in this process, which ends when one takes longer than PATIENCE.
+    """Use files in this process, which ends when one takes longer than PATIENCE, or STILL.
 
     Args:
         kind: of `Kinds`.
@@ -261,7 +262,8 @@ def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: 
     logging.getLogger("rdbg").setLevel(logging.CRITICAL)
     machines.large_memory = GuardedMemory  # type: ignore[assignment]  # in this process, which is a worker's
     faulthandler.enable()
-    faulthandler.register(signal.SIGALRM, chain=True)  # ends the process, in compiled code too
+    for ending in (signal.SIGPROF, signal.SIGALRM):  # in compiled code, too
+        faulthandler.register(ending, chain=True)
     with tempfile.TemporaryDirectory() as folder:
         kinds = Kinds(Path(folder), whole)
         allowed = in_memory() + MEMORY
@@ -269,8 +271,9 @@ def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: 
         for number in range(first, first + count):
             progress.value = number
             _forget_peak()
-            began = time.monotonic()
-            signal.alarm(PATIENCE)
+            began = time.process_time()
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE)
+            signal.alarm(STILL)
             refused = False
             try:
                 kinds.use[kind](random.Random(f"{kind} {number}"))
@@ -279,7 +282,8 @@ def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: 
                 check_line(error)
             finally:
                 signal.alarm(0)
-            taken = time.monotonic() - began
+                signal.setitimer(signal.ITIMER_PROF, 0)
+            taken = time.process_time() - began
             memory = _peak()
             assert memory <= allowed, f"took {memory >> 20} MiB, {allowed >> 20} MiB are allowed"
             outcome = outcome.with_file(number, refused, taken, memory)
@@ -321,7 +325,7 @@ def run(kind: str, first: int, count: int, whole: crafted.Recording) -> tuple[Ou
     while at < end:
         size = min(_BATCH, end - at)
         try:
-            more = isolated(lambda at=at, size=size: hold(kind, at, size, whole, progress), PATIENCE)  # type: ignore[misc]
+            more = isolated(lambda at=at, size=size: hold(kind, at, size, whole, progress), STILL)  # type: ignore[misc]
             outcome, at = outcome.joined(more), at + size
         except AssertionError as error:
             wrong.append(f"{kind}, number {progress.value}:\n{error}")

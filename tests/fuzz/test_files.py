@@ -59,9 +59,14 @@ def _long_line() -> None:
     raise RdbgError("names " * 1000)
 
 
-def _never_end() -> None:
+def _wait_for_ever() -> None:
     """In compiled code, which does not look at Python's signals."""
     ctypes.PyDLL(None).sleep(1000)
+
+
+def _work_for_ever() -> None:
+    while True:
+        pass
 
 
 @pytest.mark.parametrize(
@@ -87,10 +92,15 @@ def test_harm_is_noticed_and_is_one_files(
     assert wrong[0].startswith("boards, number 7:") and said in wrong[0]
 
 
-def test_a_file_that_takes_for_ever_is_noticed(whole: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PATIENCE", 1)
-    monkeypatch.setattr(Kinds, "board", lambda kinds, dice: _never_end())
-    assert run("boards", 7, 1, whole)[1] == ["boards, number 7:\nkilled by SIGALRM"]
+@pytest.mark.parametrize(
+    ("harm", "limit", "said"), [(_wait_for_ever, "STILL", "SIGALRM"), (_work_for_ever, "PATIENCE", "SIGPROF")]
+)
+def test_a_file_that_takes_for_ever_is_noticed(
+    whole: Recording, monkeypatch: pytest.MonkeyPatch, harm: Callable[[], None], limit: str, said: str
+) -> None:
+    monkeypatch.setattr(files, limit, 1)
+    monkeypatch.setattr(Kinds, "board", lambda kinds, dice: harm())
+    assert run("boards", 7, 1, whole)[1] == [f"boards, number 7:\nkilled by {said}"]
 
 
 def test_a_number_stands_for_one_file(whole: Recording) -> None:
