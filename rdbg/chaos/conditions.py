@@ -13,7 +13,7 @@ FORMS = "exit, panic, output:REGEX, watch:EXPR, hang:SECONDS"
 #: What kernels and boot loaders print when they give up: Linux; U-Boot.
 PANIC_PATTERN = (
     rb"Kernel panic - not syncing|Oops[:\[]|Unhandled kernel unaligned access|Reserved instruction in kernel code"
-    rb"|BUG: (?!unable to find)|### ERROR ### Please RESET the board"
+    rb"|Kernel bug detected\[|BUG: |### ERROR ### Please RESET the board"
 )
 
 _LONGEST_HANG = 1e6

@@ -15,9 +15,6 @@ _BEFORE = 200
 _AFTER = 2000
 #: Steps within which an interrupt is taken once it is not held back any more.
 _STEPS = 64
-_STATUS_EXL = 2
-#: Cause.IP2 is the first of the hardware's lines; 0 and 1 are the guest's own.
-_FIRST_HARDWARE = 2
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Interruption:
     Args:
         icount: where.
         pc: the instruction before which.
-        line: the highest of the CPU's interrupt lines (Cause.IP) that asked for it.
+        line: what the interrupt line is called that asked for it.
         before: the access before it, if it is one of a pair; a load that it makes stale.
         after: the access after it.
         waits: the code after it waits at once.
@@ -35,7 +32,7 @@ class Interruption:
 
     icount: int
     pc: int
-    line: int
+    line: str
     before: AccessAhead | None
     after: AccessAhead | None
     waits: bool
@@ -60,14 +57,14 @@ def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted]
     accesses: list[tuple[int, AccessAhead]] = []
     while machine.icount < due - 1:
         here = machine.icount
-        if not view.register("status") & _STATUS_EXL:
+        if not view.in_exception:
             accesses += [(here + access.at, access) for access in look_ahead(machine, machine.pc, 1).accesses]
         if not run.step() or machine.icount > due:
             break
     base = machine.icount
     way = look_ahead(machine, machine.pc, _AFTER)
     for _ in range(_STEPS):
-        if view.register("status") & _STATUS_EXL and machine.by_interrupt:
+        if view.in_exception and machine.by_interrupt:
             break
         if not run.step():
             return None
@@ -78,26 +75,8 @@ def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted]
     before = [access for at, access in accesses if at < taken]
     after = [access for at, access in accesses if at >= taken]
     pair = _pair(before, after)
-    lines = (view.register("cause") & view.register("status")) >> 8 & 0xFF
     waits = way.waits_at is not None and base + way.waits_at - taken <= 2
-    return Interruption(taken, view.register("epc"), lines.bit_length() - 1, *pair, waits)
-
-
-def line_name(line: int, timer_line: int, board: str) -> str:
-    """What an interrupt line is called.
-
-    Args:
-        line: bit of Cause.IP.
-        timer_line: the hardware line of Count/Compare.
-        board: the machine's.
-    """
-    if line == timer_line + _FIRST_HARDWARE:
-        return "timer"
-    if line < _FIRST_HARDWARE:
-        return f"software (IP{max(line, 0)})"
-    if board == "malta" and line == _FIRST_HARDWARE:
-        return "i8259's"
-    return f"hardware {line - _FIRST_HARDWARE} (IP{line})"
+    return Interruption(taken, view.interrupted, view.line, *pair, waits)
 
 
 def _pair(before: Sequence[AccessAhead], after: Sequence[AccessAhead]) -> tuple[AccessAhead | None, AccessAhead | None]:

@@ -13,9 +13,9 @@ from types import FrameType
 from rdbg.chaos.keep import FAILURE, RACE, keep
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.policy import FixedPolicy
-from rdbg.chaos.runner import Limits, Runner
+from rdbg.chaos.runner import Limits
 from rdbg.chaos.shrink import Shrinker, Shrunk, Stopped, holds_of, scripted_inputs
-from rdbg.chaos.where import Interruption, find_interruption, line_name
+from rdbg.chaos.where import Interruption, find_interruption
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
@@ -24,8 +24,6 @@ from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image
 
-_NAMES = {0x20: "lb", 0x21: "lh", 0x23: "lw", 0x24: "lbu", 0x25: "lhu", 0x30: "ll",
-          0x28: "sb", 0x29: "sh", 0x2B: "sw", 0x38: "sc"}  # fmt: skip
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,7 +48,8 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
     finally:
         recording.close()
     known = _conditions_of(header.command_line)
-    own = {name: line.own.get(name) or known.get(name, []) for name in ("fail-on", "for", "patience", "symbols")}
+    own = {name: line.own.get(name) or known.get(name, []) for name in ("fail-on", "for", "patience")}
+    own["symbols"] = line.own.get("symbols", [])  # a recording of somebody else's does not say which files are read
     if not own["fail-on"]:
         raise UsageError(
             f"chaos: {path} does not say what made it fail (it was not kept by rdbg chaos); say it with --fail-on"
@@ -82,7 +81,7 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         places = CodePlaces(symbols or elf_image(spec), runner.guest.machine)
         lines = [_heading(shrunk, path, time.monotonic() - began)]
         for hold, where in found:
-            lines += _tell(runner, places, hold, where, shrunk)
+            lines += _tell(places, hold, where, shrunk)
         keep(runner, shrunk.run, output, command, None if last is None else last.icount)
     at = RACE if last is not None else FAILURE
     return 0, "\n".join([*lines, f"  rdbg debug {shlex.quote(output)} --at {at}"])
@@ -109,20 +108,16 @@ def _heading(shrunk: Shrunk, path: str, took: float) -> str:
     return f"{path}: of {moved}, {enough} enough ({tries}): {what}"
 
 
-def _tell(
-    runner: Runner, places: CodePlaces, hold: tuple[int, int], where: Interruption | None, shrunk: Shrunk
-) -> list[str]:
+def _tell(places: CodePlaces, hold: tuple[int, int], where: Interruption | None, shrunk: Shrunk) -> list[str]:
     """An interrupt that makes the run fail, in words."""
     icount, length = hold
     if where is None:
         return [f"an interrupt that is due at icount {icount}, held back by {length} instructions, makes it fail"]
-    guest = runner.guest
-    name = line_name(where.line, guest.machine.board.cpu_irq_timer, guest.spec.board)
-    said = f"the {name} interrupt at icount {where.icount}"
+    said = f"the {where.line} interrupt at icount {where.icount}"
     details = []
     if where.before is not None and where.after is not None:
         word = places.data(where.before.word)
-        said += f", between {_access(runner, where.before)} and {_access(runner, where.after)} of {word},"
+        said += f", between {_access(where.before)} and {_access(where.after)} of {word},"
         details = [where.before.pc, where.after.pc]
     elif where.waits:
         said += f", right before the wait at {where.pc:#010x}, "
@@ -140,10 +135,8 @@ def _tell(
     return lines
 
 
-def _access(runner: Runner, access: AccessAhead) -> str:
-    machine = runner.guest.machine
-    word = int.from_bytes(machine.read_memory(access.pc, 4), "big" if machine.big_endian else "little")
-    return f"{access.pc:#010x} {_NAMES.get(word >> 26, 'access')}"
+def _access(access: AccessAhead) -> str:
+    return f"{access.pc:#010x} {access.name}"
 
 
 def _show(tries: int, left: int) -> None:

@@ -24,6 +24,8 @@ _LONGEST_LOOP = 512
 #: Bytes, and whether the sign is extended, by operation.
 _LOADS = {0x20: (1, True), 0x21: (2, True), 0x23: (4, False), 0x24: (1, False), 0x25: (2, False), 0x30: (4, False)}
 _STORES = {0x28: 1, 0x29: 2, 0x2B: 4, 0x38: 4}
+_MNEMONICS = {0x20: "lb", 0x21: "lh", 0x23: "lw", 0x24: "lbu", 0x25: "lhu", 0x30: "ll",
+              0x28: "sb", 0x29: "sh", 0x2B: "sw", 0x38: "sc"}  # fmt: skip
 _SC = 0x38
 #: pref, cache: they compute nothing.
 _NOTHING = (0x33, 0x2F)
@@ -51,6 +53,7 @@ class AccessAhead:
         word: address of the word that it lies in.
         store: else a load.
         stack: whether its address is the stack pointer's.
+        name: its mnemonic.
     """
 
     at: int
@@ -58,6 +61,7 @@ class AccessAhead:
     word: int
     store: bool
     stack: bool
+    name: str = ""
 
 
 @dataclass
@@ -338,7 +342,9 @@ class _Walk:
             if value is not None and _LOADS[op][1] and value >> (8 * size - 1):
                 value -= 1 << 8 * size
             self._set(rt, value)
-        self.way.accesses.append(AccessAhead(self.way.length, pc, address & ~3, store, rs == _STACK_POINTER))
+        self.way.accesses.append(
+            AccessAhead(self.way.length, pc, address & ~3, store, rs == _STACK_POINTER, _MNEMONICS[op])
+        )
 
     def _field(self, word: int) -> int | None:
         rs, rt, rd, sa = word >> 21 & 31, word >> 16 & 31, word >> 11 & 31, word >> 6 & 31
