@@ -135,7 +135,7 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     cdef uint64_t cpu_ns = FOREVER
     c.io_epoch += 1
     if not c.s.cp0.cause & CAUSE_DC:
-        cpu_ns = c.s.compare_tick * c.count_period_ns
+        cpu_ns = c.s.compare_ns
     if c.hold_event != FOREVER and c.s.hold_ns < cpu_ns:
         cpu_ns = c.s.hold_ns
     if c.s.halted == HALTED_CALLING:             # what the answer changes is the call's doing
@@ -187,7 +187,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         while icount >= c.compare_event:
             c.s.cp0.cause |= CAUSE_TI
             update_lines(c)
-            c.s.compare_tick += <uint64_t>1 << 32
+            c.s.compare_ns += count_round_ns(c)
             plan_compare(c)
         end_hold(c, icount)
         if not c.s.halted:

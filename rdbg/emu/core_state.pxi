@@ -19,6 +19,11 @@ cdef class StateAccess(PageAccess):
         return position(self.c) if self.c.access_icount == NOWHERE else self.c.access_icount
 
     @property
+    def clock_icount(self):
+        """The position whose time devices see: that behind the access that one is asked for; else the position."""
+        return position(self.c) if self.c.access_icount == NOWHERE else self.c.access_icount + 1
+
+    @property
     def bias_ns(self):
         """Idle virtual time skipped so far, in nanoseconds."""
         return self.c.s.bias_ns
@@ -82,7 +87,8 @@ cdef class StateAccess(PageAccess):
         forget_branch_and_link(c)
         c.s.cp0.lladdr = 0                       # nor is the link of before seen
         flush_tlb(c)
-        restart_compare(c, icount)
+        c.s.compare_ns = now_ns(c, icount) - now_ns(c, icount) % count_round_ns(c) + count_round_ns(c)
+        plan_compare(c)
         c.base = icount
         go_to(c, pc, True)
         plan_hold(c)
@@ -171,7 +177,7 @@ cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const 
     """What of a saved state no CPU can have: bytes from a file are looked at before anything goes by them; NULL: all
     can be. Whatever else stands there is 32 bits of a register that any guest may have written, and the code that uses
     it masks it."""
-    cdef uint64_t ticks
+    cdef uint64_t now
     cdef const uint8_t *free_slots
     cdef size_t i
     # Virtual time stays below 2^62 ns, so that no sum of two times overflows.
@@ -188,8 +194,8 @@ cdef const char *impossible_part(Cpu *c, uint64_t icount, const Owned *s, const 
     if h.gpr[0]:
         return "register 0"
     if not s.cp0.cause & CAUSE_DC:
-        # Each match that was missed takes a turn of a loop, and there is one in 2^32 ticks.
-        ticks = ((icount << c.shift) + s.bias_ns) // c.count_period_ns
-        if s.compare_tick > ticks + ((<uint64_t>1) << 33) or s.compare_tick + ((<uint64_t>1) << 36) < ticks:
+        # Each match that was missed takes a turn of a loop.
+        now = (icount << c.shift) + s.bias_ns
+        if s.compare_ns > now + 2 * count_round_ns(c) or s.compare_ns + 16 * count_round_ns(c) < now:
             return "next Compare match"
     return NULL

@@ -346,7 +346,10 @@ cdef void probe_tlb(Cpu *c) noexcept nogil:
 
 
 cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
-    """Do the privileged instruction ``w`` (COP0 or cache). ``icount``: position before it."""
+    """Do the privileged instruction ``w`` (COP0 or cache). ``icount``: position before it.
+
+    What it sees and sets of time is that behind it, as on QEMU with -icount.
+    """
     cdef uint32_t rs = (w >> 21) & 31
     cdef uint32_t rt = (w >> 16) & 31
     cdef uint32_t rd = (w >> 11) & 31
@@ -357,11 +360,11 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if (rs == 0 or rs == 4) and cp0_reserved(c, rd, w & 7, rs == 4):
         return RESERVED
     if rs == 0:                                  # mfc0
-        old = draw_random(c) if rd == 1 and not w & 7 else read_cp0(c, rd, w & 7, icount)
+        old = draw_random(c) if rd == 1 and not w & 7 else read_cp0(c, rd, w & 7, icount + 1)
         set_gpr(c, rt, old)
         return EMULATED
     if rs == 4:                                  # mtc0
-        write_cp0(c, rd, w & 7, gpr(c, rt), icount)
+        write_cp0(c, rd, w & 7, gpr(c, rt), icount + 1)
         return EMULATED
     if not rs & 0x10 and c.model.release == 1:
         return RESERVED
@@ -416,7 +419,7 @@ cdef bint emulate_rdhwr(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     elif rd == 1:
         set_gpr(c, rt, SYNCI_STEP)
     elif rd == 2:
-        set_gpr(c, rt, read_count(c, icount))
+        set_gpr(c, rt, read_count(c, icount + 1))
     elif rd == 3:
         set_gpr(c, rt, COUNT_RESOLUTION)
     elif rd == 29:

@@ -54,11 +54,11 @@ cdef inline uint64_t icount_of(const Cpu *c, uint64_t ns) noexcept nogil:
 
 
 cdef void plan_compare(Cpu *c) noexcept nogil:
-    """Find the icount at which Count reaches compare_tick."""
+    """Find the icount of compare_ns."""
     if c.s.cp0.cause & CAUSE_DC:
         c.compare_event = FOREVER
         return
-    c.compare_event = icount_of(c, c.s.compare_tick * c.count_period_ns)
+    c.compare_event = icount_of(c, c.s.compare_ns)
     look_soon(c)
 
 
@@ -70,10 +70,16 @@ cdef void plan_hold(Cpu *c) noexcept nogil:
     look_soon(c)
 
 
+cdef inline uint64_t count_round_ns(const Cpu *c) noexcept nogil:
+    """How long Count takes for all its values."""
+    return (<uint64_t>1 << 32) * c.count_period_ns
+
+
 cdef void restart_compare(Cpu *c, uint64_t icount) noexcept nogil:
-    """After a write to Count, Compare or Cause.DC: the next match is within 2^32 ticks from now."""
+    """After a write to Count, Compare or Cause.DC: so many whole ticks from now as Count lacks, at once if it lacks none,
+    as QEMU has it (target/mips/cp0_timer.c, cpu_mips_timer_update)."""
     cdef uint32_t ticks = c.s.cp0.compare - read_count(c, icount)
-    c.s.compare_tick = now_ns(c, icount) // c.count_period_ns + (ticks if ticks else <uint64_t>1 << 32)
+    c.s.compare_ns = now_ns(c, icount) + <uint64_t>ticks * c.count_period_ns
     plan_compare(c)
 
 

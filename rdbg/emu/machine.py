@@ -154,8 +154,8 @@ class Machine:
 
     @property
     def now_ns(self) -> int:
-        """The devices' virtual time in nanoseconds: of the instruction that accesses one; else of the position."""
-        return (self.core.device_icount << self.spec.shift) + self.core.bias_ns
+        """The devices' virtual time in nanoseconds: behind the instruction that accesses one; else of the position."""
+        return (self.core.clock_icount << self.spec.shift) + self.core.bias_ns
 
     @property
     def virtual_ns(self) -> int:

@@ -68,7 +68,7 @@ cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept no
     cdef StableLoad *slot = &c.loads[(pa ^ pa >> 6) & (STABLE_LOADS - 1)]
     if c.why:
         return 0                                 # what runs now does not count
-    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and position(c) <= slot.until:
+    if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and position(c) < slot.until:
         if c.access_base != c.base:
             c.access_index = 0
         c.access_base = c.base

@@ -187,7 +187,7 @@ cdef struct Model:
 # no host addresses.
 cdef struct Owned:
     uint64_t bias_ns             # idle time skipped so far
-    uint64_t compare_tick        # absolute Count tick of the next Compare match
+    uint64_t compare_ns          # virtual time of the next Compare match
     uint64_t hold_ns             # no interrupt is taken before this virtual time; 0: none is held back
     uint32_t count_base          # Count = count_base + ticks, or Count itself while Cause.DC stops it
     uint32_t random              # state of the generator behind Random and tlbwr
