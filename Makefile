@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: timer-periods races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -109,8 +109,13 @@ writers: $(READY)
 races: $(READY)
 	$(BIN)/pytest tests/linux/nightly_races.py
 
+# When interrupts are taken: so many generated programs at every period of a timer, beside QEMU.
+PROGRAMS ?= 500
+timer-periods: $(READY)
+	$(BIN)/python -m tests.races.test_timer_periods --programs $(PROGRAMS)
+
 # What takes too long for each change.
-nightly: races fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
+nightly: races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

@@ -82,7 +82,15 @@ def run_on_qemu(built: Built, big_endian: bool, cpu: str = "24Kf") -> bytes:
     return memory_from_qemu(built.path, built.finish, built.slots, SLOT_BYTES * built.count, big_endian, cpu)
 
 
-def memory_from_qemu(kernel: Path, finish: int, address: int, size: int, big_endian: bool, cpu: str = "24Kf") -> bytes:
+def memory_from_qemu(
+    kernel: Path,
+    finish: int,
+    address: int,
+    size: int,
+    big_endian: bool,
+    cpu: str = "24Kf",
+    icount: str | None = None,
+) -> bytes:
     """Run a kernel to an address and give some of its memory.
 
     Args:
@@ -92,13 +100,14 @@ def memory_from_qemu(kernel: Path, finish: int, address: int, size: int, big_end
         size: of the memory, in bytes.
         big_endian: byte order.
         cpu: QEMU's name of the CPU.
+        icount: what to say to ``-icount``.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "gdb")
         qemu = spawn(
             [program_for(big_endian), "-M", "malta", "-cpu", cpu, "-m", "128", "-kernel", str(kernel),
              "-display", "none", "-vga", "none", "-net", "none", "-serial", "null", "-monitor", "none",
-             "-parallel", "none", "-S",
+             "-parallel", "none", "-S", *(("-icount", icount) if icount else ()),
              "-chardev", f"socket,id=gdb,path={place},server=on,wait=off", "-gdb", "chardev:gdb"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
