@@ -164,6 +164,9 @@ cdef class Running(HostAccess):
         c.python_event = 0                       # inputs may have come, or the history been wound
         look_soon(c)
         c.io_epoch += 1                          # whoever called may have changed a device
+        c.access_base = NOWHERE                  # a block that begins here may have run before
+        c.cut_base = NOWHERE
+        c.seen_base = NOWHERE
 
     cdef uc_err go(self) except *:
         cdef uc_err err

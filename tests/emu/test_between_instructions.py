@@ -96,3 +96,23 @@ def test_a_timer_strikes_between_any_two_instructions_of_a_straight_line() -> No
         machine.run(RunRequest(until=due))
         assert (machine.icount, machine.pc, machine.core.read_cp0(EPC, 0)) == (due, HANDLER_AT, CODE + 4 * due)
         assert machine.read_register(8) == due
+
+
+def test_a_device_s_time_is_that_of_its_access_when_a_part_of_the_block_has_run_before() -> None:
+    ports, mode, low = 0xB000, 0x43, 0x40
+    load_counter = [i_type(0x28, 8, 0, low)] * 2
+    code = [lui(8, ports), addiu(9, 0, 0x34), i_type(0x28, 8, 9, mode), *load_counter, *[NOP] * 9, *load_counter, LOOP, NOP]
+
+    def run(until: int, machine: Machine) -> bytes:
+        machine.run(RunRequest(until=until))
+        return machine.digest()
+
+    machine = machine_with(code)
+    start = machine.save_state()
+    for until in range(3, len(code)):
+        wanted = run(until, machine_with(code))
+        for before in range(3, len(code)):
+            machine.load_state(start)
+            run(before, machine)
+            machine.load_state(start)
+            assert run(until, machine) == wanted, (before, until)
