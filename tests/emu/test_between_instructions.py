@@ -101,7 +101,8 @@ def test_a_timer_strikes_between_any_two_instructions_of_a_straight_line() -> No
 def test_a_device_s_time_is_that_of_its_access_when_a_part_of_the_block_has_run_before() -> None:
     ports, mode, low = 0xB000, 0x43, 0x40
     load_counter = [i_type(0x28, 8, 0, low)] * 2
-    code = [lui(8, ports), addiu(9, 0, 0x34), i_type(0x28, 8, 9, mode), *load_counter, *[NOP] * 9, *load_counter, LOOP, NOP]
+    set_mode = [lui(8, ports), addiu(9, 0, 0x34), i_type(0x28, 8, 9, mode)]
+    code = [*set_mode, *load_counter, *[NOP] * 9, *load_counter, LOOP, NOP]
 
     def run(until: int, machine: Machine) -> bytes:
         machine.run(RunRequest(until=until))
