@@ -277,7 +277,7 @@ def try_guest(seed: int) -> None:
     live(timeline, dice, 7_000)
     timeline.write_memory(0xA0000000 | LOST, b"poke")
     main = Oracle(code, copy.copy(history), timeline.end)
-    assert {write.writer for _, _, write in main.writes} == set(Writer)
+    assert {write.writer for _, _, write in main.writes} == set(Writer) - {Writer.HOST}  # these guests call no host
     counted = main.answer(timeline, 0x80000800 | KEPT, 4)
     assert len(counted) > TURNS
     assert [each.write for each in timeline.last_writes(0x80000800 | KEPT, 4, 1000)] == counted
