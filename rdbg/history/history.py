@@ -9,13 +9,12 @@ from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import BranchLog, GrowingLog, Log, MemoryLog
 from rdbg.history.log_queries import digest_at, inputs_at, next_digest, writing_inputs
+from rdbg.history.recorded import check_kinds, notice_of
 from rdbg.history.recorder import Recorder
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import (
-    DIGEST_KINDS,
     INPUT_KINDS,
     KIND_DIGEST,
-    KIND_END,
     POKE_KINDS,
     EndOfRun,
     Record,
@@ -23,8 +22,6 @@ from rdbg.journal.records import (
     record_of,
 )
 from rdbg.journal.writer import JournalWriter
-
-_KNOWN_KINDS = INPUT_KINDS | DIGEST_KINDS | {KIND_END}
 
 
 class History:
@@ -98,21 +95,9 @@ class History:
         Raises:
             RdbgError: the journal holds kinds of records that this rdbg does not know.
         """
-        for chunk in reader.chunks:
-            unknown = [kind for kind in range(32) if chunk.kinds >> kind & 1 and kind not in _KNOWN_KINDS]
-            if unknown:
-                raise RdbgError(
-                    f"{reader.path}: record of unknown kind {unknown[0]} in the chunk at offset {chunk.offset}, "
-                    f"icount {chunk.first}; replay with rdbg {reader.header.rdbg_version}, which recorded it"
-                )
+        check_kinds(reader)
         history = cls(reader, reader.header.start, reader.covered, live, None, reader.end, None)
-        if reader.damage is not None:
-            history.notice = reader.damage.line(reader.path)
-        elif reader.end is None:
-            history.notice = (
-                f"{reader.path}: the recording has no end marker (its recorder was killed, or its disk was full); "
-                f"it is used up to icount {reader.covered}"
-            )
+        history.notice = notice_of(reader)
         return history
 
     # --- bounds ------------------------------------------------------------------------------

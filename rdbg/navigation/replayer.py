@@ -1,6 +1,6 @@
 """Running a machine forward along its history, with everything that must happen on the way.
 
-This is the one place that calls ``Machine.run``. Upper parts say where to and what to stop at.
+All movements go through here. Upper parts say where to and what to stop at.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
-from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, ScanHit, StopKind
+from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, StopKind
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.navigation.agreement import Agreement
+from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import Interrupted, never
@@ -28,37 +29,6 @@ _trace = logging.getLogger("rdbg.timeline")
 
 #: Where a replay can begin.
 Origin = Checkpoint | SnapshotInfo
-
-#: Blocks with watched accesses that a scan keeps.
-_MOST_BLOCKS = 1024
-
-
-class LastHits:
-    """The latest hits of a scan that runs over several stretches.
-
-    Args:
-        start: where it begins.
-    """
-
-    def __init__(self, start: int) -> None:
-        self.breakpoint: ScanHit | None = None
-        self.blocks: list[Block] = []  #: in which there may be watched accesses, in order
-        self.since = start  #: from where on they are all that there are
-
-    def note(self, machine: MachineApi, low: int, high: int) -> None:
-        """Take over what the machine noted in a run over positions from ``low`` up to (not including) ``high``."""
-        hit = machine.last_breakpoint_hit
-        if hit is not None and low <= hit.position < high:
-            self.breakpoint = hit
-        watched = machine.watched_blocks
-        blocks = [block for block in watched.blocks if low <= block.start < high]
-        if not watched.complete:
-            self.blocks, self.since = blocks, blocks[0].start if blocks else high
-        else:
-            self.blocks += blocks
-        if len(self.blocks) > _MOST_BLOCKS:
-            self.blocks = self.blocks[-_MOST_BLOCKS:]
-            self.since = self.blocks[0].start
 
 
 class Replayer:

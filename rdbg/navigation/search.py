@@ -9,8 +9,9 @@ from rdbg.checkpoints.accesses import Stretch, WatchedAccess
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
+from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
-from rdbg.navigation.replayer import LastHits, Origin, Replayer
+from rdbg.navigation.replayer import Origin, Replayer
 from rdbg.navigation.stops import Interrupted, StopConditions
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch, Write, Writer
+from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
-from rdbg.navigation.replayer import LastHits, Replayer
+from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted
 
