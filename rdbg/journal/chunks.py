@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import construct as c
 
 from rdbg.emu.inputs import InputKind
-from rdbg.journal.numbers import LAST_POSITION, VAR_INT
+from rdbg.journal.numbers import DATA, LAST_POSITION, VAR_INT
 from rdbg.journal.records import Record
 
 CHUNK_MAGIC = b"RCHK"
@@ -52,7 +52,7 @@ RecordFormat = c.Struct(
     "delta" / VAR_INT,
     "port" / c.If(c.this.tag & _HAS_PORT, VAR_INT),
     "value" / c.If(c.this.tag & _HAS_VALUE, VAR_INT),
-    "data" / c.If(c.this.tag & _HAS_DATA, c.Prefixed(VAR_INT, c.GreedyBytes)),
+    "data" / c.If(c.this.tag & _HAS_DATA, DATA),
 )
 
 CHUNK_HEADER_SIZE = int(ChunkHeader.sizeof())

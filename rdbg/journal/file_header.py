@@ -9,7 +9,7 @@ import construct as c
 from rdbg.emu.spec import Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError
 from rdbg.journal.header import IMAGE_DIGEST_SIZE, ImageReference, JournalHeader
-from rdbg.journal.numbers import LAST_POSITION, VAR_INT
+from rdbg.journal.numbers import DATA, LAST_POSITION, VAR_INT
 
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
@@ -26,8 +26,6 @@ _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_800
 #: -icount takes 10 at most, as QEMU's; beyond, a guest's timers fire more often than instructions retire.
 _MOST_SHIFT = 10
 
-_Text = c.Prefixed(VAR_INT, c.GreedyBytes)
-
 
 def _few(most: int) -> c.Construct:
     """A count that is looked at before anything is allocated for so many."""
@@ -35,14 +33,14 @@ def _few(most: int) -> c.Construct:
 
 
 _Image = c.Struct(
-    "role" / _Text,
-    "path" / _Text,
+    "role" / DATA,
+    "path" / DATA,
     "length" / c.Int64ul,
     "digest" / c.Bytes(IMAGE_DIGEST_SIZE),
 )
 
 _Semihosting = c.Struct(
-    "arguments" / c.PrefixedArray(_few(_MOST_WORDS), _Text),
+    "arguments" / c.PrefixedArray(_few(_MOST_WORDS), DATA),
     "in_user_mode" / c.Flag,
     "has_input" / c.Flag,
 )
@@ -50,19 +48,19 @@ _Semihosting = c.Struct(
 HeaderBody = c.Struct(
     "recording_id" / c.Bytes(16),
     "created" / c.Int64ul,
-    "rdbg_version" / _Text,
-    "board" / _Text,
-    "cpu" / _Text,
+    "rdbg_version" / DATA,
+    "board" / DATA,
+    "cpu" / DATA,
     "big_endian" / c.Flag,
     "ram_bytes" / c.Int64ul,
     "shift" / c.Int8ul,
-    "append" / _Text,
+    "append" / DATA,
     "rtc_base" / c.Int64sl,
     "sleep" / c.Flag,
     "reboot" / c.Flag,
     "images" / c.PrefixedArray(_few(_MOST_IMAGES), _Image),
-    "command_line" / c.PrefixedArray(_few(_MOST_WORDS), _Text),
-    "initial_snapshot" / _Text,
+    "command_line" / c.PrefixedArray(_few(_MOST_WORDS), DATA),
+    "initial_snapshot" / DATA,
     "start" / c.Int64ul,
     "semihosting" / c.Optional(_Semihosting),  # absent: the machine has none
     c.Terminated,

@@ -6,16 +6,26 @@ from typing import BinaryIO
 
 import construct as c
 
-#: Values and lengths are 64 bits.
-LIMIT = 1 << 64
+#: Values are 64 bits.
+_LIMIT = 1 << 64
+#: No part of a journal comes near so many bytes. (Python's streams end in an error of their own at lengths of 63 bits.)
+_MOST_BYTES_OF_DATA = 1 << 32
 #: Positions end here, so that virtual time, with the largest shift, stays below 2^62 ns.
 LAST_POSITION = 1 << 52
 
 
 class _BoundedVarInt(c.Construct):  # type: ignore[misc]  # construct has no types
-    """c.VarInt of 64 bits: without a bound, a megabyte of it would be one number."""
+    """c.VarInt with a bound: without, a megabyte of it would be one number.
+
+    Args:
+        limit: of the numbers, at most 2^64.
+    """
 
     _MOST_BYTES = 10
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
 
     def _parse(self, stream: BinaryIO, context: object, path: str) -> int:
         value = 0
@@ -26,8 +36,8 @@ class _BoundedVarInt(c.Construct):  # type: ignore[misc]  # construct has no typ
             value |= (byte[0] & 0x7F) << shift
             if not byte[0] & 0x80:
                 break
-        if byte[0] & 0x80 or value >= LIMIT:
-            raise c.IntegerError("a number of more than 64 bits", path=path)
+        if byte[0] & 0x80 or value >= self._limit:
+            raise c.IntegerError(f"a number of more than {self._limit.bit_length() - 1} bits", path=path)
         return value
 
     def _build(self, obj: int, stream: BinaryIO, context: object, path: str) -> int:
@@ -36,4 +46,6 @@ class _BoundedVarInt(c.Construct):  # type: ignore[misc]  # construct has no typ
 
 
 #: 7 bits a byte, low bits first.
-VAR_INT = _BoundedVarInt()
+VAR_INT = _BoundedVarInt(_LIMIT)
+#: Bytes, as many as a number of that sort before them says.
+DATA = c.Prefixed(_BoundedVarInt(_MOST_BYTES_OF_DATA), c.GreedyBytes)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.emu import machine
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.errors import RdbgError
@@ -47,7 +46,7 @@ def _take_memory() -> None:
 
 
 def _write_behind_the_guest() -> None:
-    memory = machine.large_memory(1 << 20)
+    memory = Machine(small_spec())._memory
     ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(memory)) + len(memory), 1, 1)
 
 

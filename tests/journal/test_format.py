@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rdbg.emu.inputs import InputKind
@@ -148,6 +148,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 12), u64, u64)
+@example(b"\x81\0" + b"\x80" * 9 + b"\1", 1, 0, 0)  # 2^63 bytes of data
 def test_a_forged_chunk_is_refused(payload: bytes, count: int, first: int, last: int) -> None:
     """Checksums that fit do not make sense of a payload that has none: its records, or one line."""
     with tempfile.TemporaryDirectory() as folder:
