@@ -2,8 +2,8 @@
  * A missed wake-up: main looks whether the interrupt has come, and if not, waits for it. If it comes between the look
  * and the wait, main sleeps until the next interrupt, here the watchdog's, 0.1 s later.
  * What fails: "MISSED n" on the serial port; else "PASSED". How rare: never with the timer as it is; main's work of some
- * 2,000 instructions ends shortly before each of four interrupts, and of the places up to there two are bad: moved at
- * random by some thousand instructions, one of 250 runs.
+ * 2,000 instructions ends shortly before each of four interrupts, and of the places up to there three are bad: moved
+ * at random by two thousand instructions, about one of 150 runs.
  */
 
 #include "race.h"
