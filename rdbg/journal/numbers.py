@@ -9,7 +9,7 @@ import construct as c
 #: Values are 64 bits.
 _LIMIT = 1 << 64
 #: No part of a journal comes near so many bytes. (Python's streams end in an error of their own at lengths of 63 bits.)
-_MOST_BYTES_OF_DATA = 1 << 32
+_MOST_BYTES_OF_DATA = 1 << 30
 #: Positions end here, so that virtual time, with the largest shift, stays below 2^62 ns.
 LAST_POSITION = 1 << 52
 
