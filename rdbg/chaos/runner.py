@@ -241,6 +241,7 @@ class Run:
         self._skip_ns = 0
         self._let_in()
         stop = self._replayer.advance(request)
+        self._waits = self._waits and stop.kind is StopKind.IDLE
         self._before_slot = stop.kind is StopKind.LIMIT and until == here + 1 and self._machine.icount == here
         return stop
 

@@ -9,14 +9,17 @@ import pytest
 from rdbg.chaos.keep import FAILURE, keep
 from rdbg.chaos.plan import Plan, StartPlace
 from rdbg.chaos.runner import Finished
-from rdbg.emu.inputs import InputKind
+from rdbg.chaos.script import Scripted
+from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
+from rdbg.emu.spec import Image, MachineSpec
 from rdbg.history.history import History
 from rdbg.history.log import MemoryLog
 from rdbg.recording.recording import OpenRecording
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.chaos.guests import LINE, plan, run_plain, run_seed
+from tests.emu.guests import ERET, LOOP, NOP, WAIT, addiu, i_type, lui, mfc0, mtc0
 
 GUESTS = [
     plan("lost_update", "output:LOST [1-9]"),
@@ -141,3 +144,27 @@ def _replayed_digest(guest: Plan, run: Finished) -> bytes:
         assert machine.icount > before
     machine.run(RunRequest(until=run.outcome.end))
     return machine.digest()
+
+
+def test_what_is_typed_comes_when_it_is_due_also_after_a_wait_that_input_has_ended() -> None:
+    to_handler = 0x380 // 4
+    code = [
+        mfc0(8, 9), addiu(8, 8, 2000), mtc0(8, 11), lui(9, 0x0040),
+        NOP,  # where the board puts its revision
+        i_type(0x0D, 9, 9, 0x8001), mtc0(9, 12), NOP, WAIT, LOOP, NOP,
+    ]  # fmt: skip
+    words = [*code, *[NOP] * (to_handler - len(code)), mtc0(0, 11), ERET]
+    image = Image("bios", "code", b"".join(word.to_bytes(4, "little") for word in words))
+    guest = Plan(MachineSpec("malta", "24Kf", False, 16 << 20, 3, (image,), sleep=False), None, ("hang:0.001",))
+    probe = Machine(guest.spec)
+    waits = probe.run(RunRequest(wait_idle=True))
+    assert waits.idle_ns is not None
+    script = (  # the timer ends the wait just then
+        Scripted(10, InputEvent(0, InputKind.SERIAL_BREAK, port=1), wake_ns=probe.now_ns + waits.idle_ns),
+        Scripted(5001, InputEvent(0, InputKind.SERIAL, port=0, data=b"b")),
+    )
+    run = run_plain(guest, guest.runner(), script)
+    kinds = {record.kind: record.icount for record in run.history.records()}
+    assert kinds[InputKind.WAKE] == kinds[InputKind.SERIAL_BREAK] < 20
+    assert kinds[InputKind.SERIAL] in (5000, 5001)
+    assert _replayed_digest(guest, run) == run.outcome.digest
