@@ -363,7 +363,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
         return True
     i = run_before_limit(c, pc, n, icount, slot)
     stop = run_before_event(c, pc, n, icount, slot)
-    if stop < i and not slot and may_run_straight(c, pc, stop) and run_straight(c, pc, stop, icount):
+    if stop < i and not slot and run_to_event(c, pc, stop, icount):
         return True
     stop = min(i, stop)
     i = 0

@@ -44,6 +44,64 @@ cdef inline uint32_t shifted(uint32_t function, uint32_t value, uint32_t by, bin
     return value >> by
 
 
+cdef bint multiply(Straight *s, uint32_t function, uint32_t a, uint32_t b) noexcept nogil:
+    """mult, multu, div, divu. False: a quotient that is not defined."""
+    cdef uint64_t product
+    cdef uint32_t hi, lo
+    if function == 0x18:
+        product = <uint64_t>(<int64_t><int32_t>a * <int64_t><int32_t>b)
+        hi, lo = <uint32_t>(product >> 32), <uint32_t>product
+    elif function == 0x19:
+        product = <uint64_t>a * b
+        hi, lo = <uint32_t>(product >> 32), <uint32_t>product
+    elif b == 0 or function == 0x1A and b == 0xFFFFFFFFU:
+        return False
+    elif function == 0x1A:
+        hi, lo = <uint32_t>(<int32_t>a % <int32_t>b), <uint32_t>(<int32_t>a // <int32_t>b)
+    else:
+        hi, lo = a % b, a // b
+    uc_reg_write(s.cpu.uc, UC_MIPS_REG_HI, &hi)
+    uc_reg_write(s.cpu.uc, UC_MIPS_REG_LO, &lo)
+    return True
+
+
+cdef inline uint32_t high_or_low(Straight *s, int register) noexcept nogil:
+    cdef uint32_t value = 0
+    uc_reg_read(s.cpu.uc, register, &value)
+    return value
+
+
+cdef bint bit_field(Straight *s, uint32_t w) noexcept nogil:
+    """An instruction of SPECIAL3: ext, ins, wsbh, seb, seh."""
+    cdef uint32_t rs = (w >> 21) & 31
+    cdef uint32_t rt = (w >> 16) & 31
+    cdef uint32_t msb = (w >> 11) & 31
+    cdef uint32_t low = (w >> 6) & 31
+    cdef uint32_t function = w & 0x3F
+    cdef uint32_t mask, value
+    if s.cpu.model.release < 2:
+        return False
+    if function == 0:                            # ext: msb is the size - 1
+        if low + msb > 31:
+            return False
+        return put(s, rt, get(s, rs) >> low & 0xFFFFFFFFU >> (31 - msb))
+    if function == 4:
+        if msb < low:
+            return False
+        mask = 0xFFFFFFFFU >> (31 - (msb - low)) << low
+        return put(s, rt, get(s, rt) & ~mask | get(s, rs) << low & mask)
+    if function != 0x20 or rs:
+        return False
+    value = get(s, rt)
+    if low == 2:
+        return put(s, msb, (value & 0x00FF00FF) << 8 | (value >> 8) & 0x00FF00FF)
+    if low == 0x10:
+        return put(s, msb, <uint32_t><int32_t><signed char>value)
+    if low == 0x18:
+        return put(s, msb, <uint32_t><int32_t><int16_t>value)
+    return False
+
+
 cdef bint special(Straight *s, uint32_t w) noexcept nogil:
     """An instruction of SPECIAL. False: left to Unicorn, and nothing has changed."""
     cdef uint32_t function = w & 0x3F
@@ -65,6 +123,10 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
         return put(s, rd, shifted(function, b, a, sa == 1))
     if sa:
         return False
+    if 0x18 <= function <= 0x1B:
+        return multiply(s, function, a, b) if rd == 0 else False
+    if function == 0x10 or function == 0x12:     # mfhi mflo
+        return put(s, rd, high_or_low(s, UC_MIPS_REG_HI if function == 0x10 else UC_MIPS_REG_LO))
     if function == 0x0A or function == 0x0B:     # movz movn
         return put(s, rd, a) if (b == 0) == (function == 0x0A) else True
     if function == 0x21:
@@ -154,30 +216,148 @@ cdef bint straight_instruction(Straight *s, uint32_t w) noexcept nogil:
         return put(s, rt, get(s, (w >> 21) & 31) ^ zeros)
     if op == 0x1C and w & 0x7FF == 2:            # mul
         return put(s, (w >> 11) & 31, get(s, (w >> 21) & 31) * get(s, rt))
+    if op == 0x1F:
+        return bit_field(s, w)
+    if op == 0x33:                               # pref
+        return True
     return False
 
 
-cdef inline bint may_run_straight(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
-    """Whether nobody waits for one of the ``n`` instructions at ``pc``."""
-    return not c.watch_direct and not c.direct_wanted and not (c.bp_count and filter_has_any(c, pc, n + 1))
+cdef bint straight_branch(Straight *s, uint32_t w, uint32_t pc, uint32_t *target, bint *nullifies) noexcept nogil:
+    """The branch or jump ``w`` at ``pc``: where it leads, and whether its slot is passed over; it links. False: it is left
+    to Unicorn, and nothing has changed."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t a = get(s, (w >> 21) & 31)
+    cdef uint32_t b = get(s, (w >> 16) & 31)
+    cdef bint taken
+    if op == 0:                                  # jr jalr
+        target[0] = a
+        nullifies[0] = False
+        return put(s, (w >> 11) & 31, pc + 8) if w & 1 else True
+    if op == 2 or op == 3:                       # j jal
+        target[0] = (pc + 4) & 0xF0000000U | (w & 0x03FFFFFF) << 2
+        nullifies[0] = False
+        return put(s, 31, pc + 8) if op == 3 else True
+    if op == 1:                                  # bltz bgez, likely, and link
+        taken = (<int32_t>a >= 0) == ((w >> 16) & 1)
+        if (w >> 20) & 1:
+            put(s, 31, pc + 8)
+    elif op & 3 == 0:                            # beq
+        taken = a == b
+    elif op & 3 == 1:                            # bne
+        taken = a != b
+    elif op & 3 == 2:                            # blez
+        taken = <int32_t>a <= 0
+    else:                                        # bgtz
+        taken = <int32_t>a > 0
+    target[0] = pc + 4 + (<uint32_t><int32_t><int16_t>(w & 0xFFFF) << 2) if taken else pc + 8
+    nullifies[0] = not taken and is_likely(w)
+    return True
 
 
-cdef bint run_straight(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
-    """Do the first ``n`` instructions of the block at ``pc``, or some of them, none of which is a branch. False: none was
-    done, since the first is left to Unicorn."""
+cdef uint32_t branch_with_slot(Straight *s, uint32_t w, uint32_t slot, uint32_t pc) noexcept nogil:
+    """Do the branch ``w`` at ``pc`` and its slot; where that leads. 1: it is left to Unicorn, and nothing has changed."""
+    cdef Straight before = s[0]
+    cdef uint32_t target = 0
+    cdef bint nullifies = False
+    if w >> 26 == 0x11 or may_branch(slot):
+        return 1
+    straight_branch(s, w, pc, &target, &nullifies)
+    if target & 3 or not nullifies and not straight_instruction(s, slot):
+        s[0] = before
+        return 1
+    return target
+
+
+cdef uint32_t *straight_code(Cpu *c, uint32_t pc) noexcept nogil:
+    """The code at ``pc``, to the end of its page; NULL: Unicorn has to ask for it."""
+    cdef uint32_t pa = 0
+    cdef uint32_t m
+    if pc & 3 or translate(c, pc, FETCH, kernel_mode(c), &pa) != TRANSLATED:
+        return NULL
+    m = c.phys_map[pa >> PAGE_BITS]
+    if m == MAP_UNKNOWN or (m & MAP_KIND) != MAP_MEMORY or not m & MAP_READ:
+        return NULL
+    if not bit_test(c.seen_executed, pc >> PAGE_BITS):
+        return NULL
+    return <uint32_t*>(c.memory + (<size_t>(m >> 8) << PAGE_BITS) + (pc & (PAGE_BYTES - 1)))
+
+
+cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept nogil:
+    """Do instructions from where the CPU stands, at most ``most`` of them: up to one that is left to Unicorn, or that
+    somebody waits for. Returns how many.
+
+    Args:
+        to_block_end: up to the end of the block, with the branch there; else only instructions that are none.
+    """
     cdef Straight s
+    cdef uint32_t pc = c.next_pc
+    cdef uint32_t first = pc
+    cdef uint64_t icount = position(c)
+    cdef uint32_t left = (PAGE_BYTES - (pc & (PAGE_BYTES - 1))) >> 2
+    cdef uint32_t *code = straight_code(c, pc)
+    cdef uint32_t w, n, target
     cdef uint32_t i = 0
+    if code == NULL or c.watch_direct or c.direct_wanted or c.noting or c.stop_soon:
+        return 0
     s.cpu = c
     s.read = 1
     s.changed = 0
     s.value[0] = 0
-    while i < n and straight_instruction(&s, code_word(c, pc + 4 * i)):
-        i += 1
+    target = 1
+    while i < most and i < left and target == 1:
+        if c.bp_count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
+            break
+        w = guest_word(c, code[i])
+        if may_branch(w):
+            if not to_block_end or i + 2 > most or i + 2 > left:
+                break
+            target = branch_with_slot(&s, w, guest_word(c, code[i + 1]), pc + 4 * i)
+            if target == 1:
+                break
+            i += 2
+        elif straight_instruction(&s, w):
+            i += 1
+        else:
+            break
     if i == 0:
-        return False
+        return 0
     put_back(&s)
-    remember_block(&c.blocks, <uint64_t>pc << 32 | 4 * i)
-    stand_at(c, pc + 4 * i, icount + i)
+    remember_block(&c.blocks, <uint64_t>first << 32 | 4 * i)
+    stand_at(c, pc + 4 * i if target == 1 else target, icount + i)
     c.came_from = icount
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &c.next_pc)
+    return i
+
+
+cdef inline uint32_t before_next_event(const Cpu *c, uint64_t icount) noexcept nogil:
+    """Instructions that can run before something is due, or the limit is reached: as many as a page has, or fewer."""
+    cdef uint64_t due = min(c.limit, next_event(c))
+    if due <= icount:
+        return 0
+    return <uint32_t>min(due - icount, <uint64_t>PAGE_BYTES // 4)
+
+
+cdef void finish_block(Cpu *c) noexcept nogil:
+    """Go on in the middle of a block, where an interrupt has returned to, or an event has come in between. Were it left to
+    Unicorn, the rest of the block would be translated, for this one time: 10 us and more."""
+    cdef uint32_t known
+    if c.why or c.size or c.next_pc & 3:
+        return
+    if position(c) >= c.attention and at_boundary(c, c.next_pc, position(c)):
+        return
+    known = c.recent[recent_slot(c.next_pc)]
+    if known and not (known ^ c.next_pc) & <uint32_t>BLOCK_TAG:
+        return                                   # it is translated
+    run_straight(c, before_next_event(c, position(c)), True)
+
+
+cdef bint run_to_event(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
+    """Do the first ``n`` instructions of the block at ``pc``, up to what is due there, let that happen, and go on to the
+    end of the block. False: none was done, since the first is left to Unicorn."""
+    stand_at(c, pc, icount)
+    if run_straight(c, n, False) == 0:
+        return False
+    if position(c) == icount + n:
+        finish_block(c)
     return True

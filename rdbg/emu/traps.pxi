@@ -143,6 +143,7 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         return
     if done == EMULATED_JUMP:
         go_to(c, c.next_pc, True)
+        finish_block(c)
         return
     target = pc + 4
     if slot:
