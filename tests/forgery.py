@@ -15,7 +15,7 @@ from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC
 from rdbg.journal.file_header import FILE_HEADER_SIZE
 from rdbg.store.snapshot_store import _check_sum
 
-#: Where the number of TLB entries stands in a saved CPU state: behind window, bias, compare, four words and CP0's 48.
+#: Where the number of TLB entries stands in a saved CPU state: behind bias, compare, hold, four words and CP0's 48.
 TLB_COUNT_AT = 3 * 8 + 4 * 4 + 48 * 4
 
 _SUMMED = (

@@ -167,7 +167,8 @@ class Campaign:
         try:
             self._keeping.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RdbgError(f"--keep {self._keeping.folder}: cannot make this folder: {error.strerror}") from error
+            folder = self._keeping.folder
+            raise RdbgError(f"--keep {folder}: cannot make this folder: {error.strerror}; choose another") from error
         return self._keeping.path(seed)
 
 

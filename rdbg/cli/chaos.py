@@ -21,7 +21,7 @@ from rdbg.cli.option_values import parse_number
 from rdbg.cli.qemu_options import HARMLESS, ParsedLine
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.spec import MachineSpec
-from rdbg.errors import UsageError
+from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image, machine_spec
 
@@ -46,7 +46,7 @@ def chaos(words: Sequence[str]) -> tuple[int, str]:
     count = parse_number(line.last("n", "100") or "", "-n", 1, _MOST_RUNS)
     first = parse_number(line.last("seed", "1") or "", "--seed", 0, _MOST_SEED - count)
     jobs = parse_number(line.last("jobs") or str(os.cpu_count() or 1), "--jobs", 1, 1024)
-    keeping = Keeping(Path(line.last("keep") or "chaos"), "keep-all" in line.own)
+    keeping = Keeping(_folder(line), "keep-all" in line.own)
     progress = CampaignProgress(count, sys.stderr)
     began = time.monotonic()
     try:
@@ -57,6 +57,16 @@ def chaos(words: Sequence[str]) -> tuple[int, str]:
     if "json" in line.own:
         return _exit_code(summary), summary_object(plan, summary, first, count, took)
     return _exit_code(summary), "\n".join(summary_lines(plan, summary, first, count, took))
+
+
+def _folder(line: ParsedLine) -> Path:
+    """Where runs are kept. What is in its way is told before the first run, not when one has failed at last."""
+    folder = line.last("keep", "chaos") or ""
+    if not folder:
+        raise UsageError("--keep: its value is empty; write --keep DIR")
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise RdbgError(f"--keep {folder}: is not a folder; choose another name")
+    return Path(folder)
 
 
 def _exit_code(summary: Summary) -> int:

@@ -36,8 +36,8 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
     path = line.last("shrink") or ""
     others = sorted(set(line.own) - {"shrink", "o", "output", "fail-on", "for", "patience", "symbols"})
     if others or line.options.images or line.options.said:
-        name = others[0] if others else sorted(line.options.said)[0]
-        raise UsageError(f"chaos: --{name} is not for --shrink: the recording says it itself; drop it")
+        option = _as_written(line, others)
+        raise UsageError(f"chaos: {option} is not for --shrink: the recording says it itself; drop it")
     refuse_alone(line.options)
     output = line.last("o") or line.last("output") or f"{path}.shrunk"
     recording = OpenRecording(path)
@@ -85,6 +85,13 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         keep(runner, shrunk.run, output, command, None if last is None else last.icount)
     at = RACE if last is not None else FAILURE
     return 0, "\n".join([*lines, f"  rdbg debug {shlex.quote(output)} --at {at}"])
+
+
+def _as_written(line: ParsedLine, others: list[str]) -> str:
+    """The first option that does not belong: the command's own ones of a single letter, and QEMU's, have one dash."""
+    if not others:
+        return f"-{sorted(line.options.said)[0]}"
+    return f"-{others[0]}" if len(others[0]) == 1 else f"--{others[0]}"
 
 
 def _conditions_of(command_line: tuple[str, ...]) -> dict[str, list[str]]:

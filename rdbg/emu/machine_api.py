@@ -179,7 +179,7 @@ class RunRequest:
     Args:
         until: never execute past this position: stop at the last position <= until (never inside a step). None: no
             limit.
-        slice: pause at the first window after about this many instructions, or when these take long, so that the
+        slice: pause after about this many instructions, or when these take long, so that the
             caller may look at the outside world. None: do not pause.
         breakpoints: virtual addresses to stop before, also at the start position, unless it ``passes`` that one.
         conditions: of breakpoints; the machine evaluates them where it stands.

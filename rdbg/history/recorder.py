@@ -19,7 +19,7 @@ class Recorder:
     """Writes a run down, and knows whether that still works.
 
     A failure (a full disk, a file deleted) is a state, not an event: from then on nothing is written, the run can go
-    on, and whoever asks is told why. Nothing is raised in the middle of a run: a machine must not stop in a window.
+    on, and whoever asks is told why. Nothing is raised in the middle of a run: a machine must not stop within a step.
 
     Args:
         writer: of the journal.

@@ -71,10 +71,10 @@ def _position(timeline: Timeline, place: str) -> int | None:
         if percent > 100:
             raise UsageError(f"{place} is past the end; say a share from 0% to 100%")
         return timeline.start + int((timeline.end - timeline.start) * percent / 100)
-    if place[0] in "+-":
+    if place.startswith(("+", "-")):
         distance = whole_number(place[1:], "distance")
         return timeline.position + (distance if place[0] == "+" else -distance)
-    if place[0].isdigit():
+    if place[:1].isdigit():
         return whole_number(place, "icount")
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
     raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: {_GOTO_USAGE}")

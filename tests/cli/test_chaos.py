@@ -145,7 +145,9 @@ def test_what_is_typed_comes_at_other_moments(tmp_path: Path) -> None:
         (["--from", "absent:end"], ["absent", "cannot read"]),
         (["--symbols", RACES / "rare_update.c", *RARE], ["not an ELF file"]),
         (["--shrink", "absent"], ["absent: cannot read the journal"]),
-        (["--shrink", "absent", "-n", "3"], ["--n is not for --shrink"]),
+        (["--shrink", "absent", "-n", "3"], ["chaos: -n is not for --shrink"]),
+        (["--shrink", "absent", "--seed", "3"], ["chaos: --seed is not for --shrink"]),
+        (["--shrink", "absent", *RARE], ["chaos: -kernel is not for --shrink"]),
     ],
 )
 def test_misuse_is_one_line(words: list[str | Path], parts: list[str]) -> None:
@@ -187,8 +189,14 @@ def test_a_place_that_is_not_in_the_recording_is_named(kept: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("in the way")
     done = chaos(tmp_path, "-n", "200", "--until-failure", *LOST, *RARE)
-    assert_one_line(done, 1, "--keep", "kept")
+    assert_one_line(done, 1, "--keep", "kept: is not a folder")
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_is_in_the_way_of_the_folder_is_told_before_the_first_run(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("in the way")
+    assert_one_line(chaos(tmp_path, "-n", "1", *RARE), 1, "--keep", "kept: is not a folder")  # no run would have failed
+    assert_one_line(rdbg("chaos", "-n", "1", "--keep", "", *RARE), 2, "--keep")
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

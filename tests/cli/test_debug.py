@@ -110,6 +110,7 @@ def test_nothing_is_printed_over_the_shell_after_quit(gdb_program: str, tmp_path
     ("words", "code", "parts"),
     [
         (("--at", "foo"), 2, ("no snapshot or bookmark 'foo'",)),
+        (("--at", ""), 2, ("no snapshot or bookmark ''",)),
         (("--gdb-program", "/bin/true"), 2, ("/bin/true", "MIPS", "gdb-multiarch", "gdb-for-pwndbg")),
         (("--gdb-program", "nowhere"), 2, ("nowhere", "no such program")),
     ],

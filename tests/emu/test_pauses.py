@@ -1,4 +1,4 @@
-"""A run that is told to pause does so soon, also where no interrupt window comes."""
+"""A run that is told to pause does so soon, also where no branch comes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def said(caplog: pytest.LogCaptureFixture, machine: Machine, until: int) -> list
 
 @pytest.mark.parametrize("slot", [False, True])
 def test_a_bus_error_names_its_instruction(caplog: pytest.LogCaptureFixture, slot: bool) -> None:
-    """Not the one where the last interrupt window was; and the position that a debugger goes to."""
+    """Not the one where the machine last looked up; and the position that a debugger goes to."""
     # kseg2 is not mapped, so the address comes through the TLB: physical 0x40000000.
     lo = 0x40000 << 6 | 7
     mtc0 = [lui(9, 0xC000), 0x40895000, lui(9, lo >> 16), i_type(0x0D, 9, 9, lo & 0xFFFF), 0x40891000, 0x40891800]

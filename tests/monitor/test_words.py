@@ -55,7 +55,7 @@ def test_a_word_too_many_is_named(session: MonitorContext, line: str) -> None:
 
 @pytest.mark.parametrize("line", ["goto 49", "goto 50", "goto 1001", "goto -1", "goto +7", "goto end"])
 def test_virtual_time_is_that_of_the_position(session: MonitorContext, line: str) -> None:
-    """It was that of the last interrupt window, which may be hundreds of instructions before."""
+    """It was that of a position up to hundreds of instructions before."""
     run(session, line)
     shown = re.search(r"virtual time (\S+) s", run(session, "when"))
     assert shown and float(shown[1]) == session.timeline.position / 1e9, "a nanosecond each: run_guest has shift 0"
