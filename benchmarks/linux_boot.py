@@ -15,10 +15,11 @@ from benchmarks.gdb_session import Task, time_tasks
 from benchmarks.guests import Guest
 from benchmarks.progress import tell
 from benchmarks.rows import Row, Section, step_row, timing_row
-from benchmarks.servers import MEMORY_MB, REPOSITORY, Run, Served, free_port, run
+from benchmarks.servers import MEMORY_MB, REPOSITORY, Run, Served, run
 from tests.linux.console import CURSOR_QUESTION, RDBG, Console
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.initramfs import SHELL, initramfs
+from tests.processes import free_port
 
 FILES = REPOSITORY / ".make" / "linux"  #: where `make real-deps` puts kernel and busybox
 APPEND = "console=ttyS0 nokaslr rdinit=/init panic=1"

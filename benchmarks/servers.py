@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from types import TracebackType
 
 from benchmarks.guests import Guest
 from benchmarks.qcow2 import write_empty
+from tests.processes import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 MEMORY_MB = 128
@@ -218,13 +218,6 @@ def _qemu(machine: str, guest: Guest) -> list[str]:
 
 
 _RDBG = [sys.executable, "-m", "rdbg"]
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listening(port: int) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 RDBG = (sys.executable, "-m", "rdbg")
@@ -80,3 +81,11 @@ def served(words: Sequence[str], program: Sequence[str] = RDBG) -> Iterator[int]
     finally:
         process.terminate()
         assert "Traceback" not in process.communicate(timeout=_PATIENCE)[1]
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

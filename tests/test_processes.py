@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.processes import is_running
+
 START = """
 import sys, time
 from tests.processes import spawn
@@ -25,13 +27,6 @@ def test_it_dies_with_the_process_that_started_it() -> None:
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
     deadline = time.monotonic() + 30
-    while _runs(child):
+    while is_running(child):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

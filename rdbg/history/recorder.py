@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
 from rdbg.errors import RdbgError
+from rdbg.host.file_identity import file_identity
 from rdbg.journal.records import EndOfRun, Record
 from rdbg.journal.writer import JournalWriter
 
@@ -44,7 +44,7 @@ class Recorder:
         Args:
             paths: the files, in place.
         """
-        self._files = {path: _identity(path) for path in paths}
+        self._files = {path: file_identity(path) for path in paths}
         # A daemon: a process that ends in an accident does not wait for it.
         threading.Thread(target=self._look_regularly, name="journal", daemon=True).start()
 
@@ -103,18 +103,9 @@ class Recorder:
 
     def _check_files(self) -> None:
         for path, identity in self._files.items():
-            if _identity(path) != identity:
+            if file_identity(path) != identity:
                 self._writer.flush()  # the journal itself may only have been moved
                 raise RdbgError(
                     f"{path}: deleted or moved away while recording; the journal is kept up to icount "
                     f"{self._writer.covered_on_disk}"
                 )
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Which file stands at a path; None: none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rdbg.errors import RdbgError
+from rdbg.host.file_identity import file_identity
 from rdbg.host.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
@@ -152,7 +153,7 @@ def create(path: str, recording_id: bytes) -> StoreConnection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
         connection.execute("INSERT INTO meta VALUES (?)", (recording_id,))
-    connection.file = _file_at(path)
+    connection.file = file_identity(path)
     return connection
 
 
@@ -178,7 +179,7 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
         except BaseException:
             connection.close()
             raise
-    connection.file = _file_at(path)
+    connection.file = file_identity(path)
     return connection, writable
 
 
@@ -236,15 +237,6 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
         raise RdbgError(f"{path}: this snapshot store belongs to another recording; take the one made with the journal")
 
 
-def _file_at(path: str) -> tuple[int, int] | None:
-    """Which file has a name; None: none has it."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _connect(path: str, mode: str) -> StoreConnection:
     uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=StoreConnection)
@@ -282,7 +274,7 @@ class Transaction:
             raise RdbgError(
                 f"{self._path}: cannot {self._what}: the file or its folder is read-only; copy the recording elsewhere"
             )
-        if _file_at(self._path) != self._db.file:
+        if file_identity(self._path) != self._db.file:
             raise RdbgError(
                 f"{self._path}: cannot {self._what}: the file was deleted, moved away or replaced meanwhile; end rdbg, "
                 "and start it again where the recording is"

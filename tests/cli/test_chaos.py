@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.command import PROJECT, assert_one_line, rdbg, rdbg_here, start
 from tests.cli.test_commands import TANK
+from tests.processes import is_running
 
 RACES = PROJECT / "examples" / "races"
 RARE = ["--", "-kernel", RACES / "rare_update.elf"]
@@ -238,7 +239,7 @@ def test_workers_go_when_their_parent_is_killed(tmp_path: Path) -> None:
         time.sleep(0.05)
     process.kill()
     process.communicate(timeout=60)
-    while any(_runs(pid) for pid in workers):
+    while any(is_running(pid) for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -260,10 +261,3 @@ def _children(pid: int) -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

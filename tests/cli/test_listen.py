@@ -10,14 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import assert_one_line, rdbg, start
+from tests.processes import free_port
 
 GUEST = Path(__file__).parents[1] / "gdb" / "guest" / "counter-el.elf"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_an_address_open_to_others_is_refused_in_a_line() -> None:

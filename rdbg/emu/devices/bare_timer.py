@@ -82,7 +82,7 @@ class BareTimer(Device):
     def _on_match(self) -> None:
         self.status |= MATCHED
         if self.control & PERIODIC:
-            # The window at which this comes may be periods late: matches that nobody could see apart are one.
+            # An instruction may last many periods: matches that nobody could see apart are one.
             ticks = (self._system.now_ns - self.start_ns) * self._frequency // SECOND_NS
             self.start_ns = self._tick_ns(max(ticks // self.compare, 1) * self.compare)
         self._arm()

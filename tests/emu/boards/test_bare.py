@@ -54,8 +54,8 @@ def test_the_example() -> None:
     assert "0x1f002000" in machine.system.lines[-1]
 
 
-def test_a_periodic_timer_goes_on_when_its_window_came_periods_late() -> None:
-    """The window at which it is looked at may lie anywhere behind the match: a guest runs straight on for a while."""
+def test_a_periodic_timer_goes_on_when_it_is_looked_at_periods_late() -> None:
+    """An instruction may last many periods, at a large shift."""
     machine = BenchMachine(spec(EXAMPLE.read_text(), KERNEL))
     timer = 0x1F00_1000
     machine.write(timer + 4, 4, 10)
