@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +24,8 @@ from rdbg.errors import RdbgError
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds between two looks at signals while runs take long.
 _LOOK_SECONDS = 0.1
+#: For workers to stop by themselves after a signal: they look many times a second.
+_GRACE_SECONDS = 5.0
 #: Runs handed out ahead, for each process: enough that none waits for its next.
 _AHEAD = 3
 
@@ -126,7 +129,10 @@ class Campaign:
                 ) from None
             finally:
                 self._stop.set()
-                pool.shutdown(cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)
+                if summary.signal:
+                    _kill_the_deaf()
+                pool.shutdown()
         return summary
 
     def _drive(self, pool: ProcessPoolExecutor, summary: Summary, seeds: Iterator[int], until_failure: bool) -> None:
@@ -170,6 +176,15 @@ class Campaign:
             folder = self._keeping.folder
             raise RdbgError(f"--keep {folder}: cannot make this folder: {error.strerror}; choose another") from error
         return self._keeping.path(seed)
+
+
+def _kill_the_deaf() -> None:
+    """End workers that do not hear that they are to stop: a regular expression may search for ever."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    for process in multiprocessing.active_children():
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
 
 
 @contextmanager

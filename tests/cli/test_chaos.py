@@ -231,6 +231,16 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> No
         assert rdbg("replay", path).returncode == 0
 
 
+def test_a_signal_ends_an_expression_that_searches_for_ever(tmp_path: Path) -> None:
+    process = start(
+        "chaos", "-n", "2", "--keep", tmp_path / "kept", "--fail-on", "output:(.|.)*!", "--", "-kernel", TANK
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, told
+
+
 def test_workers_go_when_their_parent_is_killed(tmp_path: Path) -> None:
     process = start("chaos", "-n", "1000000", "--jobs", "2", "--keep", tmp_path, "--fail-on", "output:NEVER", *RARE)
     deadline = time.monotonic() + 60
