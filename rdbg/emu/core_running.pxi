@@ -324,7 +324,7 @@ cdef class Running(HostAccess):
         cdef size_t i
         cdef int kind
         cdef Place place
-        if form == 0:
+        if form == 0 or uses_fpu(w) and not c.s.cp0.status & STATUS_CU1:
             return None
         first = effective_address(c, w)
         if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:

@@ -75,6 +75,12 @@ cdef bint likely_taken(uint32_t w, uint32_t rs, uint32_t rt, uint32_t fcsr) noex
     return cc == ((w >> 16) & 1)
 
 
+cdef inline bint uses_fpu(uint32_t w) noexcept nogil:
+    """Whether the load or store ``w`` has a register of the floating-point unit: an exception while that is switched off."""
+    cdef uint32_t op = w >> 26
+    return op == 0x13 or (op & 0x33) == 0x31     # cop1x; lwc1 ldc1 swc1 sdc1
+
+
 cdef int memory_access(uint32_t w, int *size, bint *store) noexcept nogil:
     """Kind of memory access of ``w``: 0 none, 1 base + offset, 2 base + index, 3 lwl-like, 4 lwr-like.
 

@@ -75,6 +75,23 @@ def test_a_watched_access_is_found_by_scan_and_exactly(
     assert (stop.watch.access, stop.watch.address) == (access, DATA + 3)
 
 
+FLOATING = {"lwc1": i_type(0x31, 16, 2, 0), "sdc1": i_type(0x3D, 16, 2, 0), "swxc1": i_type(0x13, 16, 0, 2 << 11 | 8)}
+CU1 = 1 << 29
+
+
+@pytest.mark.parametrize("word", FLOATING.values(), ids=FLOATING)
+@pytest.mark.parametrize("in_slot", [False, True])
+def test_a_floating_access_is_made_only_where_its_unit_is_on(word: int, in_slot: bool) -> None:
+    words = [lui(16, DATA >> 16), *([beq(0, 0, 1)] if in_slot else []), word, LOOP, NOP]
+    watch = Watch(DATA, 4, Access.ACCESS)
+    for status, made in ((0, False), (CU1, True)):
+        machine = machine_with(words, status=status)
+        machine.step()
+        assert (machine.watched_access((watch,)) is not None) is made
+        stop = machine.run(RunRequest(watches=(watch,), until=20, exact=True))
+        assert (stop.kind is StopKind.WATCHPOINT) is made
+
+
 def test_watching_changes_nothing() -> None:
     words = [lui(16, DATA >> 16), addiu(8, 0, 50), sw(8, 8, 16), lw(9, 8, 16), sw(9, 64, 16), addiu(8, 8, -1),
              i_type(0x05, 8, 0, -5), NOP, LOOP, NOP]  # fmt: skip
