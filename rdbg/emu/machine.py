@@ -383,6 +383,8 @@ class Machine:
 
     def _happen(self, icount: int) -> None:
         if not self.core.halted:
+            while self._woken_by:  # of a wait that has ended
+                self._enter_together()
             self._take_inputs(icount)
         expired = 0
         while (timer := self._system.earliest()) is not None and (timer.deadline_ns or 0) <= self.now_ns:
@@ -456,9 +458,7 @@ class Machine:
             if deadline is None or wake_ns <= deadline:
                 self._skip_ns = max(0, self._skip_ns - max(0, wake_ns - now))
                 self._pass_time(wake_ns)
-                events, self._woken_by = self._woken_by, []
-                for event in events:
-                    self._enter(event)
+                self._enter_together()
                 return True
         self._idle_ns = None if deadline is None else max(0, deadline - now)
         if deadline is None or self._idle_ns is None:
@@ -470,6 +470,16 @@ class Machine:
         self._idle_events += 1
         self._pass_time(deadline)
         return True
+
+    def _enter_together(self) -> None:
+        """Let those that woke the CPU at one moment enter: one wait may have several, each begins with a WAKE."""
+        waking = self._woken_by
+        count = 1
+        while count < len(waking) and waking[count].kind is not InputKind.WAKE:
+            count += 1
+        self._woken_by = waking[count:]
+        for event in waking[:count]:
+            self._enter(event)
 
     def _pass_time(self, until_ns: int) -> None:
         self.core.bias_ns += max(0, until_ns - self.now_ns)

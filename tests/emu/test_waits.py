@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.inputs import InputEvent, InputKind, NoInputs
 from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.emu.registers import STATUS
 from tests.emu.guests import CODE, HANDLER, LOOP, NOP, WAIT, addiu, beq, machine_with, mfc0, mtc0
@@ -64,3 +64,32 @@ def test_one_that_is_taken_ends_it(guest: str) -> None:
     machine = machine_with(code, status=mask | _IE)
     stop = machine.run(RunRequest(until=_LONG, breakpoints=frozenset({HANDLER})))
     assert (stop.kind, stop.pc) == (StopKind.BREAKPOINT, HANDLER)
+
+
+class InPieces(NoInputs):
+    """Inputs of one position, given so many at a time: as they came to a live run, or as a replay finds them."""
+
+    def __init__(self, *pieces: list[InputEvent]) -> None:
+        self.pieces = list(pieces)
+
+    def next_icount(self) -> int | None:
+        return self.pieces[0][0].icount if self.pieces else None
+
+    def take(self, icount: int) -> list[InputEvent]:
+        return self.pieces.pop(0)
+
+
+def test_inputs_that_come_one_after_another_in_one_wait_come_each_at_its_time() -> None:
+    """A replay let all of them in at the time of the first."""
+    code = [WAIT, LOOP, NOP]
+    first = [InputEvent(1, InputKind.WAKE, value=1_000_000), InputEvent(1, InputKind.SERIAL_BREAK, 0)]
+    second = [InputEvent(1, InputKind.WAKE, value=5_000_000), InputEvent(1, InputKind.SERIAL, 0, 0, b"a")]
+    machines = []
+    for pieces in ([first, second], [[*first, *second]]):
+        machine = machine_with(code)
+        machine.inputs = InPieces(*pieces)
+        assert machine.run(RunRequest(until=_LONG)).kind is StopKind.IDLE
+        machines.append(machine)
+    live, replayed = machines
+    assert live.now_ns == replayed.now_ns == 5_000_000
+    assert live.digest() == replayed.digest()
