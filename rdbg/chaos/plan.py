@@ -14,8 +14,9 @@ from rdbg.elf.elf_file import read_elf
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
+from rdbg.errors import UsageError
 from rdbg.history.history import History
-from rdbg.journal.records import INPUT_KINDS, event_of
+from rdbg.journal.records import INPUT_KINDS, EndReason, event_of
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.snapshots import load_initial
@@ -107,6 +108,12 @@ def load_start(machine: Machine, start: StartPlace) -> None:
         elif start.place:
             timeline = Timeline(machine, History.replay(recording.reader), store=store, initial_snapshot=initial)
             travel(MonitorContext(timeline, never, lambda: None), start.place)
+            end = recording.reader.end
+            if end is not None and end.reason is EndReason.SHUTDOWN and machine.icount >= end.icount:
+                raise UsageError(
+                    f"{start.recording}: at {start.place} the guest has ended its run (icount {end.icount}): nothing "
+                    "would run from there; give an earlier place"
+                )
     finally:
         recording.close()
 

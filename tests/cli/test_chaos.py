@@ -187,6 +187,14 @@ def test_a_place_that_is_not_in_the_recording_is_named(kept: Path) -> None:
     assert_one_line(done, 2, "there is no snapshot or bookmark 'nowhere'")
 
 
+@pytest.mark.parametrize("place", ["end", "99999999999"])
+def test_from_where_the_guest_has_ended_its_run_nothing_is_said_to_pass(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "ended"
+    assert rdbg("record", "-o", path, *RARE).returncode == 0
+    done = rdbg("chaos", "-n", "2", "--fail-on", "output:LOST", "--from", f"{path}:{place}")
+    assert_one_line(done, 2, "ended its run", "earlier place")
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("in the way")
     done = chaos(tmp_path, "-n", "200", "--until-failure", *LOST, *RARE)
