@@ -11,6 +11,8 @@ cdef enum:
     MAPPED_BLOCKS = 8192
     UNMAPPED_BLOCKS = 32768
     BLOCK_TAG = ~(4 * MAPPED_BLOCKS - 1)
+    FINISHED = 1024              # addresses in the middle of blocks, remembered
+    FINISHED_OFTEN = 8           # times after which it pays to have the rest of a block translated
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
     MOST_CODE_HOOKS = 512        # beyond, the engine is made anew without those that are no longer wanted
@@ -253,6 +255,12 @@ cdef struct PageList:
     size_t count
 
 
+# How often the rest of a block has been done by hand from an address.
+cdef struct Finished:
+    uint32_t pc
+    uint32_t times
+
+
 cdef struct AddressRange:
     uint32_t first
     uint32_t last
@@ -418,6 +426,7 @@ cdef struct Cpu:
     uint32_t noted_count
     HitBlock hits[MOST_HITS]     # a ring
     uint64_t hit_count
+    Finished finished[FINISHED]  # by (address >> 2)
     HitBlock events_after        # while events happen: the block that led there. end is 0 otherwise
     bint have_watch_hit
     uint64_t watch_hit_icount

@@ -340,8 +340,10 @@ cdef inline uint32_t before_next_event(const Cpu *c, uint64_t icount) noexcept n
 
 cdef void finish_block(Cpu *c) noexcept nogil:
     """Go on in the middle of a block, where an interrupt has returned to, or an event has come in between. Were it left to
-    Unicorn, the rest of the block would be translated, for this one time: 10 us and more."""
+    Unicorn, the rest of the block would be translated, for this one time: 10 us and more. Where that comes again and again,
+    it is."""
     cdef uint32_t known
+    cdef Finished *finished = &c.finished[(c.next_pc >> 2) & (FINISHED - 1)]
     if c.why or c.size or c.next_pc & 3:
         return
     if position(c) >= c.attention and at_boundary(c, c.next_pc, position(c)):
@@ -349,6 +351,12 @@ cdef void finish_block(Cpu *c) noexcept nogil:
     known = c.recent[recent_slot(c.next_pc)]
     if known and not (known ^ c.next_pc) & <uint32_t>BLOCK_TAG:
         return                                   # it is translated
+    if finished.pc != c.next_pc:
+        finished.pc = c.next_pc
+        finished.times = 0
+    finished.times += 1
+    if finished.times > FINISHED_OFTEN:
+        return                                   # it will be
     run_straight(c, before_next_event(c, position(c)), True)
 
 
