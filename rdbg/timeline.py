@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, StopKind, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, StopKind, WatchHit
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.journal.records import EndOfRun, EndReason
@@ -536,8 +536,7 @@ class Timeline:
         try:
             if self.live:
                 if self.at_live_end:
-                    # A replay lets the time of an idle CPU pass when it comes here: the digest is of the state after.
-                    self.machine.run(RunRequest(until=self.position))
+                    self._replayer.pass_idle_time()
                     self.history.note_digest(self.position, self.machine.digest())
                 self.history.close(EndOfRun(self.end, EndReason.STOPPED))
         finally:

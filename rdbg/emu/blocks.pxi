@@ -141,7 +141,7 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     if c.s.halted == HALTED_CALLING:             # what the answer changes is the call's doing
         c.events_after = HitBlock(icount - 1, icount)
     try:
-        return core.ask_idle(icount, cpu_ns)
+        return core.host.idle(icount, cpu_ns)
     except BaseException as error:
         core.keep_error(error)
         return False
@@ -352,6 +352,7 @@ cdef uint32_t run_before_event(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount,
 cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slot) noexcept nogil:
     """The limit or an event is near, or breakpoints are armed. True: do not run this block as it is."""
     cdef uint32_t i = 0
+    cdef uint32_t before_limit
     cdef uint32_t stop                           # run that many instructions of the block
     cdef bint truncate
     if c.stop_soon:
@@ -361,12 +362,11 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
     if icount >= c.limit:
         stop_before(c, pc, icount, WHY_LIMIT)
         return True
-    i = run_before_limit(c, pc, n, icount, slot)
+    before_limit = run_before_limit(c, pc, n, icount, slot)
     stop = run_before_event(c, pc, n, icount, slot)
-    if stop < i and not slot and run_to_event(c, pc, stop, icount):
+    if stop < before_limit and not slot and run_to_event(c, pc, stop, icount):
         return True
-    stop = min(i, stop)
-    i = 0
+    stop = min(before_limit, stop)
     truncate = stop < n
     if c.bp_count and filter_has_any(c, pc, n + 1):
         while i < n and (i < stop or not truncate):

@@ -19,13 +19,6 @@ cdef class HostAccess(StateAccess):
         self.host.io_write(pa, size, value)
         return 0
 
-    cdef int ask_idle(self, uint64_t icount, uint64_t compare_ns) except -1:
-        return self.host.idle(icount, compare_ns)
-
-    cdef int ask_semihosting(self) except -1:
-        self.host.semihosting()
-        return 0
-
     def allow_semihosting(self, bint in_user_mode):
         """Let `sdbbp 1` call the host.
 

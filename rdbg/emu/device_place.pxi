@@ -195,13 +195,11 @@ cdef bint cuts_here(Cpu *c) noexcept nogil:
     """Whether the current block can end at any of its instructions. False: the run comes here again, in single steps,
     and from then on it can."""
     cdef uint8_t *host = fetch_host(c, c.start)
-    cdef uint32_t page
-    if host == NULL:
-        ambiguous(c)
-        return False
-    page = <uint32_t>((host - c.memory) >> PAGE_BITS)
-    if c.page_state[page] & (PAGE_EXIT_CHECKS | PAGE_MIXED) and is_hooked(c, c.start, c.start + c.size - 1):
-        return True
-    c.page_state[page] |= PAGE_EXIT_CHECKS
+    cdef size_t page
+    if host != NULL:
+        page = (host - c.memory) >> PAGE_BITS
+        if c.page_state[page] & (PAGE_EXIT_CHECKS | PAGE_MIXED) and is_hooked(c, c.start, c.start + c.size - 1):
+            return True
+        c.page_state[page] |= PAGE_EXIT_CHECKS
     ambiguous(c)
     return False

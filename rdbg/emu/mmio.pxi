@@ -13,6 +13,14 @@ cdef bint begin_access(Cpu *c, uint32_t pa, unsigned size, bint store) noexcept 
     return True
 
 
+cdef inline void leave_unplaced(Cpu *c) noexcept nogil:
+    """An access is answered without asking a device: which instruction makes it is not looked for."""
+    if c.access_base != c.base:
+        c.access_index = 0
+    c.access_base = c.base
+    c.access_unplaced = True
+
+
 cdef void end_access(Cpu *c, Core core) noexcept with gil:
     """A device has been asked, and may want something before the next instruction: end the block there."""
     cdef uint64_t after = c.access_icount + 1
@@ -69,10 +77,7 @@ cdef inline uint64_t device_read(Cpu *c, uint32_t pa, unsigned size) noexcept no
     if c.why:
         return 0                                 # what runs now does not count
     if slot.epoch == c.io_epoch and slot.address == pa and slot.size == size and position(c) < slot.until:
-        if c.access_base != c.base:
-            c.access_index = 0
-        c.access_base = c.base
-        c.access_unplaced = True
+        leave_unplaced(c)
         return slot.value
     return ask_device(c, pa, size, slot)
 
@@ -111,10 +116,7 @@ cdef inline void device_write(Cpu *c, uint32_t pa, unsigned size, uint64_t value
     if slot.epoch != c.io_epoch or slot.address != pa or slot.size != size or slot.value != value:
         tell_device(c, pa, size, value, slot)
         return
-    if c.access_base != c.base:
-        c.access_index = 0
-    c.access_base = c.base
-    c.access_unplaced = True
+    leave_unplaced(c)
 
 
 cdef uint64_t on_io_read(uc_engine *uc, uint64_t offset, unsigned size, void *user) noexcept nogil:

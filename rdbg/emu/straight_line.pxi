@@ -223,21 +223,23 @@ cdef bint straight_instruction(Straight *s, uint32_t w) noexcept nogil:
     return False
 
 
-cdef bint straight_branch(Straight *s, uint32_t w, uint32_t pc, uint32_t *target, bint *nullifies) noexcept nogil:
-    """The branch or jump ``w`` at ``pc``: where it leads, and whether its slot is passed over; it links. False: it is left
-    to Unicorn, and nothing has changed."""
+cdef void straight_branch(Straight *s, uint32_t w, uint32_t pc, uint32_t *target, bint *nullifies) noexcept nogil:
+    """The branch or jump ``w`` at ``pc``: where it leads, and whether its slot is passed over; it links."""
     cdef uint32_t op = w >> 26
     cdef uint32_t a = get(s, (w >> 21) & 31)
     cdef uint32_t b = get(s, (w >> 16) & 31)
     cdef bint taken
+    nullifies[0] = False
     if op == 0:                                  # jr jalr
         target[0] = a
-        nullifies[0] = False
-        return put(s, (w >> 11) & 31, pc + 8) if w & 1 else True
+        if w & 1:
+            put(s, (w >> 11) & 31, pc + 8)
+        return
     if op == 2 or op == 3:                       # j jal
         target[0] = (pc + 4) & 0xF0000000U | (w & 0x03FFFFFF) << 2
-        nullifies[0] = False
-        return put(s, 31, pc + 8) if op == 3 else True
+        if op == 3:
+            put(s, 31, pc + 8)
+        return
     if op == 1:                                  # bltz bgez, likely, and link
         taken = (<int32_t>a >= 0) == ((w >> 16) & 1)
         if (w >> 20) & 1:
@@ -252,7 +254,6 @@ cdef bint straight_branch(Straight *s, uint32_t w, uint32_t pc, uint32_t *target
         taken = <int32_t>a > 0
     target[0] = pc + 4 + (<uint32_t><int32_t><int16_t>(w & 0xFFFF) << 2) if taken else pc + 8
     nullifies[0] = not taken and is_likely(w)
-    return True
 
 
 cdef uint32_t branch_with_slot(Straight *s, uint32_t w, uint32_t slot, uint32_t pc) noexcept nogil:
@@ -292,11 +293,11 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     """
     cdef Straight s
     cdef uint32_t pc = c.next_pc
-    cdef uint32_t first = pc
     cdef uint64_t icount = position(c)
     cdef uint32_t left = (PAGE_BYTES - (pc & (PAGE_BYTES - 1))) >> 2
     cdef uint32_t *code = straight_code(c, pc)
-    cdef uint32_t w, n, target
+    cdef uint32_t w
+    cdef uint32_t target = 1                     # where the branch at the block's end leads
     cdef uint32_t i = 0
     if code == NULL or c.watch_direct or c.direct_wanted or c.noting or c.stop_soon:
         return 0
@@ -304,7 +305,6 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     s.read = 1
     s.changed = 0
     s.value[0] = 0
-    target = 1
     while i < most and i < left and target == 1:
         if c.bp_count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
             break
@@ -323,7 +323,7 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     if i == 0:
         return 0
     put_back(&s)
-    remember_block(&c.blocks, <uint64_t>first << 32 | 4 * i)
+    remember_block(&c.blocks, <uint64_t>pc << 32 | 4 * i)
     stand_at(c, pc + 4 * i if target == 1 else target, icount + i)
     c.came_from = icount
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &c.next_pc)

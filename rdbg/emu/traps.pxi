@@ -64,7 +64,7 @@ cdef void call_host(Cpu *c, uint32_t pc) noexcept with gil:
     c.io_epoch += 1
     c.access_icount = c.base + ((pc - c.start) >> 2)
     try:
-        core.ask_semihosting()
+        core.host.semihosting()
     except BaseException as error:
         core.keep_error(error)
     c.access_icount = NOWHERE

@@ -323,6 +323,11 @@ class Replayer:
             if history.next_poke() != position or history.entered(position) == entered:
                 return
 
+    def pass_idle_time(self) -> None:
+        """Let the time of an idle CPU pass where a live run ends: a replay does that when it comes here, and the digest
+        is of the state after."""
+        self.machine.run(RunRequest(until=self.machine.icount))
+
     def _run(self, request: RunRequest, hits: LastHits | None) -> RunStop:
         """Run, but not into the idle time at the place of the debugger's next write.
 

@@ -25,6 +25,15 @@ def make_long(timeline: Timeline, seconds: float) -> None:
     keeper.release(keeper.detach(timeline.start, 0))
 
 
+def serve(timeline: Timeline, options: GdbOptions) -> None:
+    """Serve a GDB until it ends the server, and say on which port."""
+    server = GdbServer(timeline, options)
+    server.listen()
+    print("listening", server.address[1], timeline.end, flush=True)
+    while not server.quit_wanted:
+        server.poll(0.5)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("bios", "kernel"))
@@ -47,11 +56,7 @@ def main() -> None:
     if options.finish:
         timeline.close()
     executable = image.data if options.symbols else None
-    server = GdbServer(timeline, GdbOptions(port=0, stopped=True, executable=executable))
-    server.listen()
-    print("listening", server.address[1], timeline.end, flush=True)
-    while not server.quit_wanted:
-        server.poll(0.5)
+    serve(timeline, GdbOptions(port=0, stopped=True, executable=executable))
 
 
 if __name__ == "__main__":

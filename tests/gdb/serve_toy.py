@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdbg.emu.architecture import ElfIdentity, RegisterInfo, RegisterKind
-from rdbg.gdbstub import GdbOptions, GdbServer
+from rdbg.gdbstub import GdbOptions
 from rdbg.history.history import History
 from rdbg.targets.target import Target
 from rdbg.timeline import StopConditions, Timeline
+from tests.gdb.serve_guest import serve
 from tests.timeline.toy import Op
 from tests.timeline.toy64 import LONG, TOY64, Toy64
 
@@ -68,11 +69,7 @@ def main() -> None:
     timeline.run(StopConditions(), lambda: timeline.position >= INSTRUCTIONS)
     timeline.close()
     target = Target(RV64, features={"cpu": "org.gnu.gdb.riscv.cpu"})
-    server = GdbServer(timeline, GdbOptions(port=0, stopped=True, target=target))
-    server.listen()
-    print("listening", server.address[1], timeline.end, flush=True)
-    while not server.quit_wanted:
-        server.poll(0.5)
+    serve(timeline, GdbOptions(port=0, stopped=True, target=target))
 
 
 if __name__ == "__main__":
