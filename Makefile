@@ -44,8 +44,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# A file's tests stay together: they share what they have recorded. TEST_JOBS=0: one after another, in this order.
+TEST_JOBS ?= 0
 check: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
 
 test: lint check
 
@@ -121,7 +123,8 @@ nightly: races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-
 real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
-	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu
+	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu \
+	  qemu-utils libslirp0 e2fsprogs xorriso
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
 # Builds the example guests again from source (their ELF files are committed).

@@ -31,7 +31,15 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "lldb-19": ("lldb-19",),
     "gcc-mipsel-linux-gnu": ("mipsel-linux-gnu-gcc",),
     "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
-    "linux-image-4kc-malta:mipsel": (str(LINUX / "vmlinux"), str(LINUX / "busybox")),
+    "qemu-utils": ("qemu-img", "qemu-nbd"),
+    "e2fsprogs": ("/sbin/mke2fs", "/sbin/e2fsck"),
+    "xorriso": ("xorriso",),
+    "linux-image-4kc-malta:mipsel": (
+        str(LINUX / "vmlinux"),
+        str(LINUX / "busybox"),
+        str(LINUX / "modules" / "ext4.ko"),
+        str(LINUX / "debian" / "bin" / "bash"),
+    ),
 }
 
 

@@ -1,4 +1,5 @@
-"""Gets Debian's kernel for malta and a static busybox for it, without touching the system's package lists.
+"""Gets Debian's kernel for malta with modules, a static busybox, and packages for a root file system, without touching
+the system's package lists.
 
 Run by ``make real-deps`` as ``python3 tests/linux/fetch.py FOLDER``: needs apt-get and dpkg-deb, no root. Uses the
 standard library alone, so that it runs before rdbg is built.
@@ -17,6 +18,19 @@ ARCHITECTURE = "mipsel"
 META_PACKAGE = "linux-image-4kc-malta"  #: depends on the kernel of the day
 BUSYBOX_PACKAGE = "busybox-static"
 KERNEL, BUSYBOX = "vmlinux", "busybox"
+MODULES = "modules"  #: a folder with the drivers below and what they need, each NAME.ko
+DRIVERS = (
+    "ata_piix", "sr_mod", "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng",
+    "pcnet32", "e1000", "8139cp", "8139too", "ext4", "isofs", "crc32c_generic", "af_packet",
+)  # fmt: skip
+SYSTEM = "debian"  #: a folder with the unpacked packages below
+SYSTEM_PACKAGES = (
+    "base-files", "bash", "coreutils", "dropbear-bin", "e2fsprogs", "libacl1", "libatomic1", "libattr1", "libblkid1",
+    "libbsd0", "libbz2-1.0", "libc6", "libc-bin", "libcom-err2", "libcrypt1", "libexpat1", "libext2fs2", "libffi8",
+    "libgcc-s1", "libgmp10", "liblzma5", "libmd0", "libmount1", "libpcre2-8-0", "libpython3.11-minimal",
+    "libpython3.11-stdlib", "libselinux1", "libss2", "libssl3", "libtinfo6", "libtomcrypt1", "libtommath1", "libuuid1",
+    "mount", "netcat-openbsd", "python3.11-minimal", "zlib1g",
+)  # fmt: skip
 
 
 class ForeignApt:
@@ -44,8 +58,8 @@ class ForeignApt:
 
 
 def fetch(folder: Path) -> None:
-    """Put the kernel and busybox into ``folder``, unless they are there."""
-    if all((folder / name).is_file() for name in (KERNEL, BUSYBOX)):
+    """Put kernel, modules, busybox and packages into ``folder``, unless they are there."""
+    if all((folder / name).exists() for name in (KERNEL, BUSYBOX, MODULES, SYSTEM)):
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -58,10 +72,40 @@ def fetch(folder: Path) -> None:
         downloads.mkdir()
         apt.run("apt-get", "download", found.group(1), BUSYBOX_PACKAGE, cwd=downloads)
         unpacked = Path(scratch) / "unpacked"
-        for package in downloads.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
+        _unpack(downloads, unpacked)
         shutil.copy(next(unpacked.glob("boot/vmlinu?-*")), folder / KERNEL)
         shutil.copy(next(path for path in unpacked.glob("**/bin/busybox")), folder / BUSYBOX)
+        _keep_modules(unpacked, folder / MODULES)
+        of_system = Path(scratch) / "of_system"
+        of_system.mkdir()
+        apt.run("apt-get", "download", *SYSTEM_PACKAGES, cwd=of_system)
+        _unpack(of_system, Path(scratch) / SYSTEM)
+        shutil.rmtree(folder / SYSTEM, ignore_errors=True)
+        shutil.move(Path(scratch) / SYSTEM, folder / SYSTEM)
+
+
+def _unpack(packages: Path, into: Path) -> None:
+    for package in sorted(packages.glob("*.deb")):
+        subprocess.run(["dpkg-deb", "-x", str(package), str(into)], check=True)
+
+
+def needs_of(module: Path) -> list[str]:
+    """The modules that one names in its ``depends`` field."""
+    found = re.search(rb"\0depends=([^\0]*)\0", module.read_bytes())
+    return [name for name in found.group(1).decode().split(",") if name] if found else []
+
+
+def _keep_modules(unpacked: Path, folder: Path) -> None:
+    files = {path.stem.replace("-", "_"): path for path in unpacked.glob("lib/modules/*/kernel/**/*.ko")}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    wanted = [name for name in DRIVERS if name in files]  # what is not there is built in
+    while wanted:
+        name = wanted.pop()
+        kept = folder / f"{name}.ko"
+        if not kept.exists():
+            shutil.copy(files[name], kept)
+            wanted += needs_of(kept)
 
 
 if __name__ == "__main__":

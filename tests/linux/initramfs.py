@@ -8,6 +8,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.linux.fetch import needs_of
+
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -24,22 +26,46 @@ def _entry(name: str, mode: int, data: bytes, number: int, device: tuple[int, in
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def initramfs(busybox: Path, then: str = SHELL, programs: Sequence[Path] = ()) -> bytes:
+def load_order(folder: Path, drivers: Sequence[str]) -> list[Path]:
+    """Kernel modules, each after those that it needs.
+
+    Args:
+        folder: where they are, NAME.ko each.
+        drivers: names, with underscores.
+    """
+    order: list[Path] = []
+
+    def add(name: str) -> None:
+        path = folder / f"{name}.ko"
+        if path not in order:
+            for needed in needs_of(path):
+                add(needed)
+            order.append(path)
+
+    for name in drivers:
+        add(name)
+    return order
+
+
+def initramfs(busybox: Path, then: str = SHELL, programs: Sequence[Path] = (), modules: Sequence[Path] = ()) -> bytes:
     """The gzipped archive; the same bytes each time.
 
     Args:
         busybox: the program, static.
         then: what init does when everything is mounted.
         programs: more for /bin, static.
+        modules: loaded in this order before ``then``.
     """
+    load = "".join(f"insmod /{path.name}\n" for path in modules)
     entries: list[tuple[str, int, bytes, tuple[int, int]]] = [
         (name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "proc", "sys")
     ]
     entries += [
         ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
         ("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes(), (0, 0)),
-        ("init", stat.S_IFREG | 0o755, f"{INIT}{then}\n".encode(), (0, 0)),
+        ("init", stat.S_IFREG | 0o755, f"{INIT}{load}{then}\n".encode(), (0, 0)),
     ]
+    entries += [(path.name, stat.S_IFREG | 0o644, path.read_bytes(), (0, 0)) for path in modules]
     entries += [(f"bin/{path.name}", stat.S_IFREG | 0o755, path.read_bytes(), (0, 0)) for path in programs]
     archive = b"".join(
         _entry(name, mode, data, number, device) for number, (name, mode, data, device) in enumerate(entries, 1)
