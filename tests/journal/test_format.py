@@ -120,6 +120,7 @@ def test_a_million_events_open_without_parsing_them(tmp_path: Path, monkeypatch:
         ),
         (file_header.build_header(header())[:-1] + b"\xff", "header is damaged"),
     ],
+    ids=("empty", "executable", "text", "magic alone", "cut in its header", "later version", "damaged header"),
 )
 def test_what_is_no_journal(tmp_path: Path, data: bytes, words: str) -> None:
     path = tmp_path / "j"
