@@ -2,7 +2,8 @@
 
 A *version* is one content of one page; version 0 is the page of zeros. A *table* maps every page of the machine to a
 version. Tables share leaves of 64 entries, so a checkpoint that differs in 200 pages costs 200 pages, at most 200
-leaves of 256 bytes, and one array of leaf numbers. Both versions and leaves are counted and freed with their last user.
+leaves of 256 bytes, and one array of leaf numbers, up to the last page that was ever written. Both versions and leaves
+are counted and freed with their last user.
 """
 
 from __future__ import annotations
@@ -93,12 +94,20 @@ class _Slots:
 
 
 class PageTable:
-    """Which version each page has: leaf numbers, one for 64 pages. Immutable; belongs to one PageStore."""
+    """Which version each page has: leaf numbers, one for 64 pages; past the last leaf all pages are zeros. Immutable;
+    belongs to one PageStore."""
 
     __slots__ = ("leaves",)
 
     def __init__(self, leaves: Indices) -> None:
         self.leaves = leaves
+
+
+def _lengthened(leaves: Indices, length: int) -> Indices:
+    """A copy, with 0 for more leaves if there are fewer than ``length``."""
+    longer: Indices = np.zeros(max(length, len(leaves)), np.uint32)
+    longer[: len(leaves)] = leaves
+    return longer
 
 
 class PageStore:
@@ -114,7 +123,6 @@ class PageStore:
         self._leaf_slots = _Slots()
         self._leaves: NDArray[np.uint32] = np.zeros((1, LEAF_ENTRIES), np.uint32)
         self._chunks: list[NDArray[np.uint8]] = []
-        self._top_length = (page_count + LEAF_ENTRIES - 1) >> _LEAF_BITS
 
     @property
     def bytes_used(self) -> int:
@@ -123,7 +131,7 @@ class PageStore:
 
     def zero_table(self) -> PageTable:
         """The table in which every page is zeros."""
-        return PageTable(np.zeros(self._top_length, np.uint32))
+        return PageTable(np.zeros(0, np.uint32))
 
     def retain(self, table: PageTable) -> PageTable:
         """Count one more user of a table."""
@@ -153,9 +161,9 @@ class PageStore:
                 instead of three times is what makes a checkpoint of many pages cheap.
         """
         numbers = np.asarray(pages, np.uint32)
-        top = table.leaves.copy()
         if len(numbers) == 0:
-            return self.retain(PageTable(top))
+            return self.retain(PageTable(table.leaves.copy()))
+        top = _lengthened(table.leaves, (int(numbers[-1]) >> _LEAF_BITS) + 1)
         versions = self._versions.allocate(len(numbers))
         if isinstance(data, bytes):
             contents = np.frombuffer(data, np.uint8).reshape(-1, PAGE_SIZE)
@@ -177,21 +185,25 @@ class PageStore:
 
     def changed(self, old: PageTable, new: PageTable) -> Indices:
         """Pages whose versions differ between two tables, sorted."""
-        places = np.flatnonzero(old.leaves != new.leaves)
+        before, after = old.leaves, new.leaves
+        if len(before) != len(after):
+            length = max(len(before), len(after))
+            before, after = _lengthened(before, length), _lengthened(after, length)
+        places = np.flatnonzero(before != after)
         if len(places) == 0:
             return np.zeros(0, np.uint32)
-        rows, columns = np.nonzero(self._leaves[old.leaves[places]] != self._leaves[new.leaves[places]])
+        rows, columns = np.nonzero(self._leaves[before[places]] != self._leaves[after[places]])
         return ((places[rows] << _LEAF_BITS) + columns).astype(np.uint32)
 
     def versions(self, table: PageTable) -> Indices:
-        """The version of every page: equal numbers, equal contents."""
-        versions: Indices = self._leaves[table.leaves].ravel()[: self.page_count]
+        """The version of every page up to the last that is not zeros, or more: equal numbers, equal contents."""
+        versions: Indices = self._leaves[table.leaves].ravel()
         return versions
 
     def read(self, table: PageTable, pages: Sequence[int] | Indices) -> bytes:
         """The bytes that ``pages`` have in ``table``, one after another."""
         numbers = np.asarray(pages, np.uint32)
-        versions = self._leaves[table.leaves[numbers >> _LEAF_BITS], numbers & (LEAF_ENTRIES - 1)]
+        versions = self._versions_of(table, numbers)
         out = np.zeros((len(numbers), PAGE_SIZE), np.uint8)
         chunk_of = versions >> _CHUNK_BITS
         for chunk in distinct(chunk_of[versions != 0]):
@@ -207,7 +219,7 @@ class PageStore:
             table: a table of this store.
             pages: each once.
         """
-        versions: Indices = self._leaves[table.leaves[pages >> _LEAF_BITS], pages & (LEAF_ENTRIES - 1)]
+        versions = self._versions_of(table, pages)
         zeros = pages[versions == 0]
         if len(zeros):
             put(zeros, _ZEROS, np.zeros(len(zeros), np.uint32))
@@ -224,6 +236,13 @@ class PageStore:
             data = self.read(table, batch)
             for index, number in enumerate(batch.tolist()):
                 yield number, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE]
+
+    def _versions_of(self, table: PageTable, pages: Indices) -> Indices:
+        leaves = table.leaves
+        if len(pages) and int(pages.max()) >> _LEAF_BITS >= len(leaves):
+            leaves = _lengthened(leaves, (int(pages.max()) >> _LEAF_BITS) + 1)
+        versions: Indices = self._leaves[leaves[pages >> _LEAF_BITS], pages & (LEAF_ENTRIES - 1)]
+        return versions
 
     def _put(self, versions: Indices, copy: Copier, pages: Indices | None) -> None:
         """Fill versions. ``copy`` is given numbers in ``pages`` or, without these, places in ``versions``."""

@@ -13,6 +13,8 @@ from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
+from rdbg.emu.disk import Disk, DiskSource, make_disks
+from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
@@ -40,6 +42,7 @@ from rdbg.emu.machine_api import (
     Write,
     Writer,
 )
+from rdbg.emu.machine_pages import MachinePages
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
@@ -85,12 +88,18 @@ class Machine:
     Args:
         spec: what it is. The same spec and the same inputs give the same run, on any host.
         inputs: where it asks for what comes from outside.
+        disk_sources: what its drives hold at first, in the order of the description; None: nothing can be read.
 
     Raises:
         RdbgError: an image does not fit the board.
     """
 
-    def __init__(self, spec: MachineSpec, inputs: InputSource | None = None) -> None:
+    def __init__(
+        self,
+        spec: MachineSpec,
+        inputs: InputSource | None = None,
+        disk_sources: Sequence[DiskSource] | None = None,
+    ) -> None:
         self.spec = spec
         self._model = cpu_model(spec.cpu)
         self.architecture = self._model.architecture
@@ -98,24 +107,30 @@ class Machine:
         self.inputs: InputSource = inputs or NoInputs()
         self._output: OutputSink | None = None
         self._system = MachineSystem(self)
-        self.board: Board = build_board(spec, self._system)
+        overlay = DiskOverlay() if spec.drives else None
+        self.disks: dict[str, Disk] = {}
+        if overlay is not None:
+            self.disks = make_disks(spec.drives, overlay, disk_sources, lambda endpoint, data: None)
+        self.board: Board = build_board(spec, self._system, self.disks)
         self._host_calls: HostCalls | None = None
         if spec.semihosting is not None:
             self._host_calls = HostCalls(SemihostingGuest(self, self._system), spec.semihosting)
             self.board = with_host_calls(self.board, self._host_calls)
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
-        self.page_count = self.bus.page_count
-        if self.page_count * PAGE_SIZE > cpu.MEMORY_MAX:
+        memory_bytes = self.bus.page_count * PAGE_SIZE
+        if memory_bytes > cpu.MEMORY_MAX:
             raise RdbgError(
-                f"machine {self.board.name} has {self.page_count * PAGE_SIZE >> 20} MiB of memory in all its parts, "
+                f"machine {self.board.name} has {memory_bytes >> 20} MiB of memory in all its parts, "
                 f"more than the {cpu.MEMORY_MAX >> 20} MiB that rdbg holds: make them smaller"
             )
-        self._memory = large_memory(self.page_count * PAGE_SIZE)
+        self._memory = large_memory(memory_bytes)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         timer_line = self.board.cpu_irq_timer
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self)
+        self._pages = MachinePages(self.core, self.bus.page_count, overlay)
+        self.page_count = self._pages.count
         if spec.semihosting is not None:
             self.core.allow_semihosting(spec.semihosting.in_user_mode)
         self._system.powered = True
@@ -699,36 +714,36 @@ class Machine:
 
     def take_touched(self) -> Touched:
         """Pages touched since the last call."""
-        return Touched(*self.core.take_touched())  # type: ignore[arg-type]
+        return self._pages.take_touched()
 
     def nonzero_pages(self) -> Sequence[int]:
         """Pages that hold anything but zeros."""
-        return self.core.nonzero_pages(self.page_count)  # type: ignore[return-value]
+        return self._pages.nonzero()
 
     def read_page(self, page: int) -> bytes:
         """The bytes of a page."""
-        return self._memory[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+        return self._pages.read([page])
 
     def read_pages(self, pages: Sequence[int]) -> bytes:
         """The pages' bytes, one after another."""
-        return bytes(self.core.read_pages(pages))
+        return self._pages.read(pages)
 
     def write_pages(self, pages: Sequence[int], data: bytes) -> None:
         """Put pages back."""
-        self.core.write_pages(pages, data)
+        self._pages.write(pages, data)
 
     def copy_pages(self, pages: Numbers, out: PageRows, rows: Numbers) -> None:
         """Copy each page to a row of ``out``."""
-        self.core.copy_pages(pages, out, rows)
+        self._pages.copy(pages, out, rows)
 
     def put_pages(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
         """Put each page back from a row of ``source``."""
-        self.core.put_pages(pages, source, rows)
+        self._pages.put(pages, source, rows)
 
     def digest(self) -> bytes:
         """16 bytes over all state. Only pages written since the last call are read again."""
-        for page in self.core.take_stale():
-            self._digest.put(int(page), self.read_page(int(page)))
+        for page in self._pages.take_stale():
+            self._digest.put(page, self.read_page(page))
         return self._digest.of(self.save_state())
 
     # --- debugger's view ------------------------------------------------------------------------

@@ -36,6 +36,29 @@ class Semihosting:
 
 
 @dataclass(frozen=True)
+class Drive:
+    """A disk or CD-ROM drive, with the size of what is in it; its contents come from elsewhere (`rdbg.emu.disk`).
+
+    Args:
+        name: unique in the machine: the user's id, or QEMU's name (``ide0-hd0``, ``ide1-cd0``, ``virtio0``).
+        bus: ``ide``, ``virtio`` or ``none`` (a card that names it has it).
+        index: its place on the bus: of IDE, two for each channel.
+        media: ``disk`` or ``cdrom``.
+        size_bytes: a multiple of 512; 0: there is no medium in it.
+        read_only: writes are refused.
+        serial: number that the drive says of itself; empty: the drive's own.
+    """
+
+    name: str
+    bus: str
+    index: int
+    media: str
+    size_bytes: int
+    read_only: bool = False
+    serial: str = ""
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """Everything that determines the machine's run but its inputs.
 
@@ -51,6 +74,7 @@ class MachineSpec:
         sleep: whether an idle CPU lets host time pass (``-icount sleep=on``).
         reboot: whether a reset by the guest starts it again; False: it ends the run (``-no-reboot``).
         semihosting: what it may ask of the host; None: nothing, `sdbbp` is an instruction like others.
+        drives: its disks and CD-ROM drives.
     """
 
     board: str
@@ -64,6 +88,7 @@ class MachineSpec:
     sleep: bool = True
     reboot: bool = True
     semihosting: Semihosting | None = None
+    drives: tuple[Drive, ...] = ()
 
     def image(self, role: str) -> Image | None:
         """The image with that role, or None."""

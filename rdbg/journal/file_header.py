@@ -6,20 +6,21 @@ import zlib
 
 import construct as c
 
-from rdbg.emu.spec import Image, MachineSpec, Semihosting
+from rdbg.emu.spec import Drive, Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError
 from rdbg.journal.header import IMAGE_DIGEST_SIZE, ImageReference, JournalHeader
 from rdbg.journal.numbers import DATA, LAST_POSITION, VAR_INT
 
 #: The first byte is no ASCII and the line ends are of both sorts, so that a text-mode copy is noticed (as in PNG).
 MAGIC = b"\x89rdbgJ\r\n"
-VERSION = 4
+VERSION = 5
 #: Of a zip archive, which `rdbg pack` makes.
 PACK_MAGIC = b"PK\x03\x04"
 
 #: A header holds words and digests, no images; more than this is damage.
 MAX_HEADER_BODY = 4 << 20
 _MOST_IMAGES = 64
+_MOST_DRIVES = 64
 _MOST_WORDS = 1 << 16
 #: The years 1 to 9999, in seconds after 1970: what dates can be written for.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_800
@@ -45,6 +46,16 @@ _Semihosting = c.Struct(
     "has_input" / c.Flag,
 )
 
+_Drive = c.Struct(
+    "name" / DATA,
+    "bus" / DATA,
+    "index" / c.Int8ul,
+    "media" / DATA,
+    "size_bytes" / c.Int64ul,
+    "read_only" / c.Flag,
+    "serial" / DATA,
+)
+
 HeaderBody = c.Struct(
     "recording_id" / c.Bytes(16),
     "created" / c.Int64ul,
@@ -62,6 +73,7 @@ HeaderBody = c.Struct(
     "command_line" / c.PrefixedArray(_few(_MOST_WORDS), DATA),
     "initial_snapshot" / DATA,
     "start" / c.Int64ul,
+    "drives" / c.PrefixedArray(_few(_MOST_DRIVES), _Drive),
     "semihosting" / c.Optional(_Semihosting),  # absent: the machine has none
     c.Terminated,
 )
@@ -115,6 +127,7 @@ def build_header(header: JournalHeader) -> bytes:
                 "command_line": [_encode(word) for word in header.command_line],
                 "initial_snapshot": _encode(header.initial_snapshot),
                 "start": header.start,
+                "drives": [_build_drive(drive) for drive in machine.drives],
                 "semihosting": None if machine.semihosting is None else _build_semihosting(machine.semihosting),
             }
         )
@@ -123,6 +136,30 @@ def build_header(header: JournalHeader) -> bytes:
         raise RdbgError(f"command line and file names take {len(body)} bytes, and a recording keeps {MAX_HEADER_BODY}")
     fields = {"magic": MAGIC, "version": VERSION, "reserved": 0, "length": len(body), "crc": zlib.crc32(body)}
     return bytes(FileHeader.build(fields)) + body
+
+
+def _build_drive(drive: Drive) -> dict[str, object]:
+    return {
+        "name": _encode(drive.name),
+        "bus": _encode(drive.bus),
+        "index": drive.index,
+        "media": _encode(drive.media),
+        "size_bytes": drive.size_bytes,
+        "read_only": drive.read_only,
+        "serial": _encode(drive.serial),
+    }
+
+
+def _parse_drive(fields: c.Container) -> Drive:
+    return Drive(
+        name=_decode(fields.name),
+        bus=_decode(fields.bus),
+        index=fields.index,
+        media=_decode(fields.media),
+        size_bytes=fields.size_bytes,
+        read_only=fields.read_only,
+        serial=_decode(fields.serial),
+    )
 
 
 def _build_semihosting(semihosting: Semihosting) -> dict[str, object]:
@@ -210,6 +247,7 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         sleep=fields.sleep,
         reboot=fields.reboot,
         semihosting=None if fields.semihosting is None else _parse_semihosting(fields.semihosting),
+        drives=tuple(_parse_drive(drive) for drive in fields.drives),
     )
     return JournalHeader(
         recording_id=fields.recording_id,

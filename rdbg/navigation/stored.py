@@ -6,6 +6,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
@@ -90,7 +91,7 @@ class StoredStates:
         rows = self._rows(info, loaded.table)
         base, numbers = pages.zero_table(), np.flatnonzero(rows).astype(np.uint32)
         for known_rows, known_table in self._known:
-            different = np.flatnonzero(rows != known_rows).astype(np.uint32)
+            different = _different(rows, known_rows)
             if len(different) <= len(numbers):
                 base, numbers = known_table, different
         data = b"".join(content for _, content in loaded.pages(numbers))
@@ -101,13 +102,11 @@ class StoredStates:
         return Checkpoint(loaded.state, table, info.entered, info.output)
 
     def _rows(self, info: SnapshotInfo, rows: Table) -> Table:
-        """A stored table, as long as the machine has pages."""
+        """A stored table, without what is beyond the machine's pages."""
         count = self._keeper.store.page_count
         if rows[count:].any():
             raise RdbgError(f"snapshot {info.name!r} is of a machine with more memory; it is not of this run")
-        whole = np.zeros(count, np.uint32)
-        whole[: len(rows)] = rows[:count]
-        return whole
+        return rows[:count]
 
     def load_index(self) -> None:
         """Let the keeper's index begin with what earlier sessions learnt."""
@@ -117,3 +116,11 @@ class StoredStates:
                 self._keeper.index.record(interval.start, interval.end, interval.pages)
         if not self._history.live:
             self._keeper.index.forget_after(self._history.end)
+
+
+def _different(rows: Table, others: Table) -> NDArray[np.uint32]:
+    """Pages for which two stored tables name different rows; the shorter one goes on with pages of zeros."""
+    length = min(len(rows), len(others))
+    longer = rows if len(rows) > length else others
+    inside, beyond = np.flatnonzero(rows[:length] != others[:length]), np.flatnonzero(longer[length:]) + length
+    return np.concatenate([inside, beyond]).astype(np.uint32)

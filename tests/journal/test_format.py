@@ -116,7 +116,7 @@ def test_a_million_events_open_without_parsing_them(tmp_path: Path, monkeypatch:
         (file_header.build_header(header())[:60], "cut off at offset 60, inside its header"),
         (
             file_header.MAGIC + b"\x63" + file_header.build_header(header())[9:],
-            "format version 99, and this rdbg reads version 4",
+            "format version 99, and this rdbg reads version 5",
         ),
         (file_header.build_header(header())[:-1] + b"\xff", "header is damaged"),
     ],

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rdbg.emu.board import Board
 from rdbg.emu.boards.bare import build_bare
 from rdbg.emu.boards.malta import build_malta
 from rdbg.emu.device import System
+from rdbg.emu.disk import Disk
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import UsageError
 
 BOARDS = {"malta": build_malta, "bare": build_bare}
 
 
-def build_board(spec: MachineSpec, system: System) -> Board:
+def build_board(spec: MachineSpec, system: System, disks: Mapping[str, Disk] | None = None) -> Board:
     """Build the board that a description names.
 
     Args:
         spec: the description.
         system: the machine around the devices.
+        disks: what is in each of the description's drives, by the drive's name.
 
     Raises:
         UsageError: no such board.
@@ -26,4 +30,4 @@ def build_board(spec: MachineSpec, system: System) -> Board:
     build = BOARDS.get(spec.board)
     if build is None:
         raise UsageError(f"unknown machine {spec.board!r}: use {' or '.join(sorted(BOARDS))}")
-    return build(spec, system)
+    return build(spec, system, disks or {})

@@ -5,7 +5,7 @@ Addresses that nothing claims are bus errors, with a line in the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.board import Board, ResetState
@@ -18,6 +18,7 @@ from rdbg.emu.devices.exit_register import ExitRegister
 from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.uart16550 import Uart16550
+from rdbg.emu.disk import Disk
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
@@ -28,16 +29,19 @@ DEFAULT_RESET_PC = 0xBFC0_0000
 UART_OVERSAMPLING = 16
 
 
-def build_bare(spec: MachineSpec, system: System) -> Board:
+def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> Board:
     """Build the machine that the ``board`` image describes.
 
     Args:
         spec: images ``board`` (TOML), and ``kernel`` (ELF) or ``bios`` / ``pflash`` (raw or ELF).
         system: the machine around the devices.
+        disks: must be empty.
 
     Raises:
         RdbgError: a mistake in the board file, or an image is unfit.
     """
+    if disks:
+        raise UsageError(f"machine bare has nothing to plug drive {next(iter(disks))!r} into: use -M malta, or drop it")
     text = spec.image("board")
     if text is None:
         raise UsageError("machine bare needs a board file: give -M bare,file=FILE.toml (format in docs/machine.md)")

@@ -7,6 +7,7 @@ CBUS UART. No disks, no network card, no display.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from rdbg.emu.board import Board, ResetState
 from rdbg.emu.boards.firmware import firmware_contents
@@ -19,6 +20,7 @@ from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.piix4 import Piix4
 from rdbg.emu.devices.spd import EEPROM_SIZE, serial_contents, spd_contents
 from rdbg.emu.devices.uart16550 import Uart16550
+from rdbg.emu.disk import Disk
 from rdbg.emu.loaders.elf import KSEG0, KSEG2, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.loaders.yamon import ARGUMENTS_PADDR, arguments_block, boot_rom
@@ -47,12 +49,13 @@ INITRD_GAP = 128 * 1024  #: room for the kernel's page bitmap above the initial 
 INITRD_ALIGN = 64 * 1024
 
 
-def build_malta(spec: MachineSpec, system: System) -> Board:
+def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> Board:
     """Build the board.
 
     Args:
         spec: byte order, RAM, images (``kernel`` with ``initrd`` and ``append``, or ``bios``, or ``pflash``).
         system: the machine around the devices.
+        disks: what is in each of ``spec.drives``, by the drive's name.
 
     Raises:
         RdbgError: an image is missing or unfit, or the RAM size is.

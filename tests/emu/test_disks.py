@@ -1,0 +1,193 @@
+"""Disks of a machine: what was written is a part of its state, at each position and however that was reached."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from rdbg.checkpoints.checkpoint import OutputMark
+from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.emu.disk import DiskError
+from rdbg.emu.machine import Machine
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.spec import Drive, Image, MachineSpec
+from rdbg.errors import RdbgError
+from tests.emu.guests import LOOP, NOP, machine_with
+from tests.timeline.test_digest_property import GUEST
+
+SECTOR = 512
+
+
+class Pattern:
+    """A source whose pages differ, and that counts what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.lost: set[int] = set()
+
+    def read(self, page: int) -> bytes:
+        self.asked.append(page)
+        if page in self.lost:
+            raise DiskError(f"page {page} is lost")
+        return (page * 2654435761 % (1 << 32)).to_bytes(4, "little") * (PAGE_SIZE // 4)
+
+
+def spec(*sizes: int, **fields: object) -> MachineSpec:
+    drives = tuple(Drive(f"d{n}", "none", n, "disk", size, **fields) for n, size in enumerate(sizes))  # type: ignore[arg-type]
+    image = Image("kernel", str(GUEST), GUEST.read_bytes())
+    return MachineSpec("malta", "24Kf", False, 16 << 20, 3, (image,), drives=drives)
+
+
+def machine(*sizes: int) -> tuple[Machine, list[Pattern]]:
+    sources = [Pattern() for _ in sizes]
+    return Machine(spec(*sizes), disk_sources=sources), sources
+
+
+def model_of(size: int) -> bytearray:
+    source = Pattern()
+    return bytearray(b"".join(source.read(page) for page in range(-(-size // PAGE_SIZE)))[:size])
+
+
+def test_a_disk_reads_as_what_was_written_last_and_else_as_its_image() -> None:
+    size = 300 * SECTOR
+    made, _ = machine(size, size)
+    dice = random.Random(1)
+    models = [model_of(size), model_of(size)]
+    disks = list(made.disks.values())
+    for _ in range(400):
+        which, first, count = dice.randrange(2), dice.randrange(300), dice.randrange(20)
+        count = min(count, 300 - first)
+        if dice.random() < 0.5:
+            data = dice.randbytes(count * SECTOR)
+            disks[which].write(first, data)
+            models[which][first * SECTOR : (first + count) * SECTOR] = data
+        got = disks[which].read(first, count)
+        assert got == bytes(models[which][first * SECTOR : (first + count) * SECTOR])
+    assert [disk.read(0, 300) for disk in disks] == [bytes(model) for model in models]
+
+
+def test_the_digest_of_written_disks_is_equal_however_a_moment_is_reached() -> None:
+    """Random writes at moments of a run, checkpoints, ways back and forth: as a machine that only goes forward."""
+    dice = random.Random(7)
+    size = 50 << 30
+    script = []
+    for _ in range(60):
+        hot = dice.random() < 0.6
+        sector = dice.randrange(64) if hot else dice.randrange(size // SECTOR - 16)
+        script.append((dice.randrange(2), sector, dice.randbytes(dice.randrange(1, 16) * SECTOR)))
+
+    def advance(made: Machine, done: int, to: int) -> None:
+        for which, sector, data in script[done:to]:
+            made.disks[f"d{which}"].write(sector, data)
+            made.step()
+
+    plain, _ = machine(size, size)
+    truth = [plain.digest()]
+    for step in range(len(script)):
+        advance(plain, step, step + 1)
+        truth.append(plain.digest())
+    assert len(set(truth)) == len(truth)
+
+    moved, _ = machine(size, size)
+    keeper = CheckpointKeeper(moved)
+    kept = {0: keeper.capture(0, OutputMark())}
+    at = 0
+    for _ in range(150):
+        if dice.random() < 0.5:
+            place = dice.choice(sorted(kept))
+            keeper.restore(kept[place].state, kept[place].table)
+            at = place
+        else:
+            to = min(at + dice.randrange(8), len(script))
+            advance(moved, at, to)
+            at = to
+            if at not in kept and dice.random() < 0.4:
+                kept[at] = keeper.capture(0, OutputMark())
+        if dice.random() < 0.7:
+            assert moved.digest() == truth[at]
+        which, sector, data = script[max(at - 1, 0)]
+        if at:
+            assert moved.disks[f"d{which}"].read(sector, len(data) // SECTOR) == data
+
+    # And from nothing but the pages, as a snapshot that is loaded.
+    fresh, _ = machine(size, size)
+    pages = moved.nonzero_pages()
+    gone = [page for page in fresh.nonzero_pages() if page not in set(pages)]
+    fresh.write_pages(gone, bytes(len(gone) * PAGE_SIZE))
+    fresh.write_pages(pages, moved.read_pages(pages))
+    fresh.load_state(moved.save_state())
+    assert fresh.digest() == moved.digest() == truth[at]
+
+
+def test_a_large_disk_costs_what_is_written_of_it() -> None:
+    made, _ = machine(100 << 30)
+    keeper = CheckpointKeeper(made)
+    before = keeper.bytes_used
+    disk = made.disks["d0"]
+    for index in range(100):
+        disk.write(index * ((100 << 30) // SECTOR // 100), bytes([index + 1]) * PAGE_SIZE)
+    captured = keeper.capture(0, OutputMark())
+    assert keeper.bytes_used + captured.bytes_beside_pages - before < (4 << 20)
+    assert disk.read(disk.sectors - 1, 1) != bytes(SECTOR)
+
+
+def test_part_of_a_page_is_written_only_where_the_rest_can_be_had() -> None:
+    made, (source,) = machine(64 * SECTOR)
+    disk = made.disks["d0"]
+    source.lost = {1, 2}
+    digest = made.digest()
+    with pytest.raises(DiskError, match="page 1 is lost"):
+        disk.write(0, bytes(9 * SECTOR))
+    assert made.digest() == digest
+    disk.write(8, b"x" * PAGE_SIZE)  # all of the page: what was there does not matter
+    assert disk.read(8, 8) == b"x" * PAGE_SIZE
+    with pytest.raises(DiskError, match="page 2 is lost"):
+        disk.read(8, 9)
+
+
+def test_nothing_is_read_or_written_beyond_the_end_or_against_the_switch() -> None:
+    made, _ = machine(10 * SECTOR)
+    disk = made.disks["d0"]
+    for sector, count in ((10, 1), (9, 2), (-1, 1), (1 << 60, 1)):
+        with pytest.raises(DiskError):
+            disk.read(sector, count)
+        with pytest.raises(DiskError):
+            disk.write(sector, bytes(count * SECTOR))
+    assert disk.read(10, 0) == b""
+    locked = Machine(spec(10 * SECTOR, read_only=True), disk_sources=[Pattern()]).disks["d0"]
+    with pytest.raises(DiskError):
+        locked.write(0, bytes(SECTOR))
+
+
+def test_a_disk_without_an_image_gives_errors_and_takes_whole_pages() -> None:
+    disk = Machine(spec(100 * SECTOR)).disks["d0"]
+    with pytest.raises(DiskError, match="no image"):
+        disk.read(0, 1)
+    disk.write(0, b"y" * PAGE_SIZE)
+    assert disk.read(0, 1) == b"y" * SECTOR
+
+
+@pytest.mark.parametrize(
+    "drive",
+    [
+        Drive("a", "ide", 0, "disk", 511),
+        Drive("a", "ide", 0, "disk", 1 << 62),
+        Drive("a", "ide", 0, "tape", 512),
+    ],
+)
+def test_a_drive_that_cannot_be_is_refused(drive: Drive) -> None:
+    with pytest.raises(RdbgError, match="'a'"):
+        Machine(replace(spec(), drives=(drive,)))
+
+
+def test_two_drives_of_one_name_are_refused() -> None:
+    drive = Drive("a", "ide", 0, "disk", 512)
+    with pytest.raises(RdbgError, match="'a' is there twice"):
+        Machine(replace(spec(), drives=(drive, drive)))
+
+
+def test_a_machine_without_disks_has_the_pages_of_its_memory_alone() -> None:
+    made = machine_with([LOOP, NOP])
+    assert made.page_count == made.bus.page_count
