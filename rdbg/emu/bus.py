@@ -225,11 +225,14 @@ class Bus:
 
     def ignored_page(self, address: int) -> bool:
         """Whether nothing claims any of this page and it reads as zeros all the same: looking has no effect."""
+        return self.classify(address).backing_page is None and self.stores_vanish(address)
+
+    def stores_vanish(self, address: int) -> bool:
+        """Whether no device answers stores to any of this page, and they are no bus errors either."""
         page = address >> PAGE_SHIFT
         windows = self._windows.get(page) or self._page_windows(page)
-        mapping = self.classify(address)
-        nothing = mapping.backing_page is None and mapping.claim is Claim.WHOLE
-        return nothing and all(window.device is None for window in windows)
+        whole = self.classify(address).claim is Claim.WHOLE
+        return whole and all(window.device is None for window in windows)
 
     def _classify(self, page: int) -> PageMapping:
         region = self._memory_at(page << PAGE_SHIFT)

@@ -61,6 +61,28 @@ class System(Protocol):
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing; translated code and dirty tracking follow."""
 
+    def dma_read(self, address: int, size: int) -> bytes:
+        """Bytes from a guest-physical address on, as the bus resolves it: RAM by each of its addresses, flash, ROM,
+        ranges that are ignored, registers of other devices.
+
+        Raises:
+            BusError: nothing answers at one of the addresses (`rdbg.emu.bus`).
+        """
+
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+        """Write bytes to a guest-physical address on. Translated code, dirty tracking, watchpoints and the questions
+        about writers follow.
+
+        Args:
+            address: of the first byte.
+            data: the bytes.
+            source: the device that writes, or its name.
+            detail: what it writes, in two words: ``sector 2048``. A user reads ``ide0 DMA, sector 2048``.
+
+        Raises:
+            BusError: nothing answers at one of the addresses; what comes before it is written.
+        """
+
     def log(self, message: str) -> None:
         """One line about something the guest did that is not modelled or not allowed."""
 

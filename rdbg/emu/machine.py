@@ -15,6 +15,7 @@ from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
+from rdbg.emu.dma import DirectMemoryAccess
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
@@ -117,6 +118,7 @@ class Machine:
             self._host_calls = HostCalls(SemihostingGuest(self, self._system), spec.semihosting)
             self.board = with_host_calls(self.board, self._host_calls)
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
+        self.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_by_dma)
         memory_bytes = self.bus.page_count * PAGE_SIZE
         if memory_bytes > cpu.MEMORY_MAX:
             raise RdbgError(
@@ -561,14 +563,19 @@ class Machine:
 
     def read_backing(self, name: str, offset: int, size: int) -> bytes:
         """Bytes of a backing."""
-        first = self._first_byte[name] + offset
-        return self._memory[first : first + size]
+        return self._read_bytes(self._first_byte[name] + offset, size)
 
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
         self._write_bytes(self._first_byte[name] + offset, data, Writer.RESET if self._resetting else Writer.DEVICE)
 
-    def _write_bytes(self, first: int, data: bytes, writer: Writer) -> None:
+    def _read_bytes(self, first: int, size: int) -> bytes:
+        return self._memory[first : first + size]
+
+    def _write_by_dma(self, first: int, data: bytes, by: str) -> None:
+        self._write_bytes(first, data, Writer.DEVICE, by)
+
+    def _write_bytes(self, first: int, data: bytes, writer: Writer, by: str = "") -> None:
         if not data:
             return
         if self._noted is not None and (self._noted.moment is not None or writer is Writer.DEBUGGER):

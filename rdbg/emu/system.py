@@ -6,10 +6,18 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rdbg.emu.device import Device
 from rdbg.errors import RdbgError
 
 if TYPE_CHECKING:
     from rdbg.emu.machine import Machine
+
+
+def dma_name(source: Device | str, detail: str) -> str:
+    """Who writes memory, as users see it: ``ide0 DMA, sector 2048``."""
+    name = source if isinstance(source, str) else source.name
+    return f"{name} DMA, {detail}" if detail else f"{name} DMA"
+
 
 log = logging.getLogger("rdbg.guest")
 
@@ -104,6 +112,14 @@ class MachineSystem:
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
         self._machine.write_backing(name, offset, data)
+
+    def dma_read(self, address: int, size: int) -> bytes:
+        """Bytes from a guest-physical address on, as the bus resolves it."""
+        return self._machine.dma.read(address, size)
+
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+        """Write bytes to a guest-physical address on."""
+        self._machine.dma.write(address, data, dma_name(source, detail))
 
     def log(self, message: str) -> None:
         """One line about something the guest did that is not modelled or not allowed."""

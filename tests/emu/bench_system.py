@@ -7,7 +7,10 @@ from collections.abc import Callable
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus
+from rdbg.emu.device import Device
+from rdbg.emu.dma import DirectMemoryAccess
 from rdbg.emu.spec import MachineSpec
+from rdbg.emu.system import dma_name
 
 
 class BenchTimer:
@@ -38,6 +41,8 @@ class BenchSystem:
         self.shutdowns: list[int] = []
         self.backings: dict[str, bytearray] = {}
         self.bus: Bus | None = None
+        self.dma: DirectMemoryAccess | None = None
+        self.dma_writers: list[str] = []  # of each piece of memory that was written
         self.lines: list[str] = []
 
     @property
@@ -73,6 +78,14 @@ class BenchSystem:
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         assert offset + len(data) <= len(self.backings[name])
         self.backings[name][offset : offset + len(data)] = data
+
+    def dma_read(self, address: int, size: int) -> bytes:
+        assert self.dma is not None
+        return self.dma.read(address, size)
+
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+        assert self.dma is not None
+        self.dma.write(address, data, dma_name(source, detail))
 
     def log(self, message: str) -> None:
         self.lines.append(message)
@@ -112,6 +125,7 @@ class BenchMachine:
             self.system.backings[backing.name] = data
         self.bus = Bus(self.board.memory_map, spec.big_endian, self.system)
         self.system.bus = self.bus
+        self.system.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_bytes)
         self._order = "big" if spec.big_endian else "little"
         self.reset()
 
@@ -136,6 +150,13 @@ class BenchMachine:
             self.system.write_backing(name, offset, value.to_bytes(size, "big" if self._order == "big" else "little"))
         else:
             self.bus.write(address, size, value)
+
+    def _read_bytes(self, first: int, size: int) -> bytes:
+        return self.system.read_backing(*self._place(first // 4096, first), size)
+
+    def _write_bytes(self, first: int, data: bytes, by: str) -> None:
+        self.system.write_backing(*self._place(first // 4096, first), data)
+        self.system.dma_writers.append(by)
 
     def _place(self, page: int, address: int) -> tuple[str, int]:
         for backing in reversed(self.board.memory_map.backings):
