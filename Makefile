@@ -45,7 +45,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # A file's tests stay together: they share what they have recorded. TEST_JOBS=0: one after another, in this order.
-TEST_JOBS ?= 0
+TEST_JOBS ?= 2
 check: $(READY)
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
 
