@@ -59,6 +59,34 @@ class Drive:
 
 
 @dataclass(frozen=True)
+class Plugged:
+    """A card that is plugged into the board, or a part of such a card.
+
+    Args:
+        model: QEMU's name: ``pcnet``, ``e1000``, ``rtl8139``, ``virtio-net-pci``, ``virtio-blk-pci``,
+            ``virtio-rng-pci``, ``virtio-serial-pci``; ``virtconsole`` is a part of a ``virtio-serial-pci``.
+        name: the user's id; empty: none was given.
+        slot: PCI device number, 0 to 31; None: the first free one, or it is a part.
+        bus: name of the card that it is a part of; empty: of the first that can have it, or it is a card.
+        drive: name of the `Drive` that is in it, or None.
+        nic: port of its network endpoint, or None: it is no network card.
+        mac: a network card's address, 6 bytes, or None: it is none.
+        console: port of its console endpoint, or None: it has none.
+        properties: the others that were said, as written: (name, value), in order.
+    """
+
+    model: str
+    name: str = ""
+    slot: int | None = None
+    bus: str = ""
+    drive: str | None = None
+    nic: int | None = None
+    mac: bytes | None = None
+    console: int | None = None
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """Everything that determines the machine's run but its inputs.
 
@@ -75,6 +103,7 @@ class MachineSpec:
         reboot: whether a reset by the guest starts it again; False: it ends the run (``-no-reboot``).
         semihosting: what it may ask of the host; None: nothing, `sdbbp` is an instruction like others.
         drives: its disks and CD-ROM drives.
+        plugged: its cards, in the order in which they are plugged in.
     """
 
     board: str
@@ -89,6 +118,7 @@ class MachineSpec:
     reboot: bool = True
     semihosting: Semihosting | None = None
     drives: tuple[Drive, ...] = ()
+    plugged: tuple[Plugged, ...] = ()
 
     def image(self, role: str) -> Image | None:
         """The image with that role, or None."""

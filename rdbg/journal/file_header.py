@@ -6,7 +6,7 @@ import zlib
 
 import construct as c
 
-from rdbg.emu.spec import Drive, Image, MachineSpec, Semihosting
+from rdbg.emu.spec import Drive, Image, MachineSpec, Plugged, Semihosting
 from rdbg.errors import RdbgError
 from rdbg.journal.header import IMAGE_DIGEST_SIZE, ImageReference, JournalHeader
 from rdbg.journal.numbers import DATA, LAST_POSITION, VAR_INT
@@ -21,6 +21,9 @@ PACK_MAGIC = b"PK\x03\x04"
 MAX_HEADER_BODY = 4 << 20
 _MOST_IMAGES = 64
 _MOST_DRIVES = 64
+_MOST_CARDS = 64
+_MOST_PROPERTIES = 256
+_MAC_SIZE = 6
 _MOST_WORDS = 1 << 16
 #: The years 1 to 9999, in seconds after 1970: what dates can be written for.
 _FIRST_DATE, _LAST_DATE = -62_135_596_800, 253_402_300_800
@@ -31,6 +34,11 @@ _MOST_SHIFT = 10
 def _few(most: int) -> c.Construct:
     """A count that is looked at before anything is allocated for so many."""
     return c.ExprValidator(VAR_INT, lambda count, context: count <= most)
+
+
+def _maybe(kind: c.Construct) -> c.Construct:
+    """A value that may be missing: how many there are, 0 or 1, and the value."""
+    return c.PrefixedArray(_few(1), kind)
 
 
 _Image = c.Struct(
@@ -56,6 +64,20 @@ _Drive = c.Struct(
     "serial" / DATA,
 )
 
+_Property = c.Struct("name" / DATA, "value" / DATA)
+
+_Plugged = c.Struct(
+    "model" / DATA,
+    "name" / DATA,
+    "slot" / _maybe(c.Int8ul),
+    "bus" / DATA,
+    "drive" / _maybe(DATA),
+    "nic" / _maybe(c.Int8ul),
+    "mac" / _maybe(c.Bytes(_MAC_SIZE)),
+    "console" / _maybe(c.Int8ul),
+    "properties" / c.PrefixedArray(_few(_MOST_PROPERTIES), _Property),
+)
+
 HeaderBody = c.Struct(
     "recording_id" / c.Bytes(16),
     "created" / c.Int64ul,
@@ -74,6 +96,7 @@ HeaderBody = c.Struct(
     "initial_snapshot" / DATA,
     "start" / c.Int64ul,
     "drives" / c.PrefixedArray(_few(_MOST_DRIVES), _Drive),
+    "plugged" / c.PrefixedArray(_few(_MOST_CARDS), _Plugged),
     "semihosting" / c.Optional(_Semihosting),  # absent: the machine has none
     c.Terminated,
 )
@@ -128,6 +151,7 @@ def build_header(header: JournalHeader) -> bytes:
                 "initial_snapshot": _encode(header.initial_snapshot),
                 "start": header.start,
                 "drives": [_build_drive(drive) for drive in machine.drives],
+                "plugged": [_build_plugged(card) for card in machine.plugged],
                 "semihosting": None if machine.semihosting is None else _build_semihosting(machine.semihosting),
             }
         )
@@ -136,6 +160,38 @@ def build_header(header: JournalHeader) -> bytes:
         raise RdbgError(f"command line and file names take {len(body)} bytes, and a recording keeps {MAX_HEADER_BODY}")
     fields = {"magic": MAGIC, "version": VERSION, "reserved": 0, "length": len(body), "crc": zlib.crc32(body)}
     return bytes(FileHeader.build(fields)) + body
+
+
+def _build_plugged(card: Plugged) -> dict[str, object]:
+    return {
+        "model": _encode(card.model),
+        "name": _encode(card.name),
+        "slot": _one_or_none(card.slot),
+        "bus": _encode(card.bus),
+        "drive": [] if card.drive is None else [_encode(card.drive)],
+        "nic": _one_or_none(card.nic),
+        "mac": _one_or_none(card.mac),
+        "console": _one_or_none(card.console),
+        "properties": [{"name": _encode(name), "value": _encode(value)} for name, value in card.properties],
+    }
+
+
+def _parse_plugged(fields: c.Container) -> Plugged:
+    return Plugged(
+        model=_decode(fields.model),
+        name=_decode(fields.name),
+        slot=next(iter(fields.slot), None),
+        bus=_decode(fields.bus),
+        drive=next((_decode(name) for name in fields.drive), None),
+        nic=next(iter(fields.nic), None),
+        mac=next((bytes(mac) for mac in fields.mac), None),
+        console=next(iter(fields.console), None),
+        properties=tuple((_decode(said.name), _decode(said.value)) for said in fields.properties),
+    )
+
+
+def _one_or_none(value: object) -> list[object]:
+    return [] if value is None else [value]
 
 
 def _build_drive(drive: Drive) -> dict[str, object]:
@@ -248,6 +304,7 @@ def parse_header_body(path: str, body: bytes, length: int, crc: int) -> JournalH
         reboot=fields.reboot,
         semihosting=None if fields.semihosting is None else _parse_semihosting(fields.semihosting),
         drives=tuple(_parse_drive(drive) for drive in fields.drives),
+        plugged=tuple(_parse_plugged(card) for card in fields.plugged),
     )
     return JournalHeader(
         recording_id=fields.recording_id,

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from rdbg.emu.inputs import InputKind
-from rdbg.emu.spec import Image, MachineSpec
+from rdbg.emu.spec import Drive, Image, MachineSpec, Plugged
 from rdbg.journal.header import JournalHeader, describe
 from rdbg.journal.records import KIND_DIGEST, EndOfRun, EndReason, Record
 from rdbg.journal.writer import JournalWriter
@@ -21,6 +21,13 @@ SPEC = MachineSpec(
     images=(Image("bios", "u-boot.bin", b"boot" * 1000), Image("pflash", "no/\udce9.bin", b"\xff" * 10)),
     append="console=ttyS0 \u00e9",
     rtc_base=-1,
+    drives=(Drive("d0", "none", 0, "disk", 1 << 40, True, "QM1"), Drive("ide1-cd0", "ide", 2, "cdrom", 0)),
+    plugged=(
+        Plugged("e1000", "net", 18, nic=0, mac=b"\x52\x54\0\x12\x34\x56"),
+        Plugged("virtio-blk-pci", slot=0, drive="d0", properties=(("serial", "7,8"), ("serial", ""))),
+        Plugged("virtio-serial-pci", "vs"),
+        Plugged("virtconsole", bus="vs", console=0),
+    ),
 )
 END = EndOfRun(10**9, EndReason.SHUTDOWN, 3)
 
