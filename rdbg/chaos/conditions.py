@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
 
 EXIT, OUTPUT, WATCH, PANIC, HANG = "exit", "output", "watch", "panic", "hang"
@@ -81,11 +82,14 @@ class OutputWatcher:
 
     def __init__(self, conditions: tuple[Condition, ...]) -> None:
         self._conditions = [condition for condition in conditions if condition.pattern is not None]
-        self.ports: dict[int, bytearray] = {}
-        self.found: tuple[Condition, int, int, int] | None = None  #: condition, icount, port, where in its output
+        self.printed: dict[Endpoint, bytearray] = {}
+        #: Condition, icount, endpoint, where in its output.
+        self.found: tuple[Condition, int, Endpoint, int] | None = None
 
-    def __call__(self, icount: int, port: int, data: bytes) -> None:
-        kept = self.ports.setdefault(port, bytearray())
+    def __call__(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
+        if endpoint.kind not in (EndpointKind.SERIAL, EndpointKind.CONSOLE):
+            return
+        kept = self.printed.setdefault(endpoint, bytearray())
         kept += data
         if self.found is not None:
             return
@@ -94,14 +98,14 @@ class OutputWatcher:
             assert condition.pattern is not None
             match = condition.pattern.search(kept, begin)
             if match is not None:
-                self.found = (condition, icount, port, match.start())
+                self.found = (condition, icount, endpoint, match.start())
                 return
 
     def line(self) -> str:
         """The line in which the match stands, as far as it was printed."""
         assert self.found is not None
-        _, _, port, at = self.found
-        kept = self.ports[port]
+        _, _, endpoint, at = self.found
+        kept = self.printed[endpoint]
         begin = max(kept.rfind(b"\n", 0, at), kept.rfind(b"\r", 0, at)) + 1
         ends = [end for end in (kept.find(b"\n", at), kept.find(b"\r", at)) if end >= 0]
         return kept[begin : min(ends, default=len(kept))].decode("utf-8", "replace").strip()

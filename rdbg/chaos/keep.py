@@ -35,7 +35,7 @@ def keep(runner: Runner, run: Finished, path: str, command_line: tuple[str, ...]
     guest.rewind()
     recording = NewRecording(path, guest.spec, command_line, INITIAL, guest.start)
     try:
-        history = History.live_run(LiveQueue(guest.machine.serial_room), guest.start)
+        history = History.live_run(LiveQueue(guest.machine.input_room), guest.start)
         stored = StoredStates(guest.keeper, history, recording.store)
         Snapshots(guest.keeper, stored).save(
             INITIAL, guest.keeper.capture(0, OutputMark()), guest.machine, initial=True

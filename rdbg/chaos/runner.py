@@ -14,6 +14,7 @@ from rdbg.chaos.policy import Policy
 from rdbg.chaos.script import Scripted
 from rdbg.chaos.source import ChaosInputs
 from rdbg.chaos.watch_expression import WatchExpression, parse_watch_expression
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.history.history import History
@@ -263,7 +264,7 @@ class Run:
         here = self._machine.icount
         while self._script and self._due <= here + self._before_slot and not self._waits:
             event = replace(self._script[0].event, icount=here)
-            if event.kind is InputKind.SERIAL and self._machine.serial_room(event.port) < len(event.data):
+            if event.kind is InputKind.SERIAL and self._machine.input_room(serial_port(event.port)) < len(event.data):
                 self._late += here + self._no_room - self._due
                 self._no_room = min(2 * self._no_room, _SLICE)
                 return

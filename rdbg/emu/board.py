@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rdbg.emu.device import Device, SerialDevice
+from rdbg.emu.device import Device
+from rdbg.emu.disk import Disk
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.memory_map import MemoryMap
 
 
@@ -25,13 +28,13 @@ class ResetState:
 
 @dataclass(frozen=True)
 class Board:
-    """A board, wired: its memory map, its devices in a fixed order, its serial ports.
+    """A board, wired: its memory map, its devices in a fixed order, where it meets the outside world.
 
     Args:
         name: e.g. ``malta``.
         memory_map: the guest-physical address space.
         devices: all devices, in the order in which they are reset, saved and loaded.
-        serial_ports: port number -> device.
+        endpoints: what is behind each: a SerialDevice (SERIAL, CONSOLE), a NetworkDevice (NETWORK) or a Disk (DISK).
         reset_state: where and how the CPU starts after power-on and each reset.
         cpu_clock_hz: frequency that Count derives from (Count ticks at half of it).
         cpu_irq_timer: hardware line (0-5) that the Compare interrupt drives.
@@ -40,7 +43,7 @@ class Board:
     name: str
     memory_map: MemoryMap
     devices: tuple[Device, ...]
-    serial_ports: dict[int, SerialDevice]
+    endpoints: Mapping[Endpoint, Device | Disk]
     reset_state: ResetState
     cpu_clock_hz: int = 320_000_000
     cpu_irq_timer: int = 5

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
+from rdbg.emu.endpoint import Endpoint
+
 #: A virtual time that never comes.
 FOREVER = (1 << 62) - 1
 
@@ -40,11 +42,11 @@ class System(Protocol):
     def set_cpu_irq(self, line: int, level: bool) -> None:
         """Drive hardware interrupt ``line`` (0 to 5, Cause.IP2 to IP7) of the CPU."""
 
-    def output(self, port: int, data: bytes) -> None:
-        """Send bytes out of serial port ``port``."""
+    def output(self, endpoint: Endpoint, data: bytes) -> None:
+        """Send bytes out of an endpoint. Of a network card: one packet, a whole Ethernet frame without its FCS."""
 
     def room_grown(self) -> None:
-        """Say that a serial port can take more input now: what waits for it comes soon."""
+        """Say that an endpoint can take more input now: what waits for it comes soon."""
 
     def request_reset(self) -> None:
         """Reset the whole machine before the next instruction."""
@@ -144,7 +146,7 @@ class Bridge(Device):
 
 
 class SerialDevice(Device):
-    """A device that takes bytes from outside."""
+    """A device that takes bytes from outside: of an endpoint SERIAL or CONSOLE."""
 
     @abstractmethod
     def receive(self, data: bytes) -> None:
@@ -157,3 +159,21 @@ class SerialDevice(Device):
     @abstractmethod
     def receive_room(self) -> int:
         """How many bytes can be taken now without loss; the sender waits while it is 0."""
+
+
+class NetworkDevice(Device):
+    """A network card: of an endpoint NETWORK."""
+
+    @abstractmethod
+    def receive_packet(self, data: bytes) -> None:
+        """A packet arrives from outside (between two instructions): an Ethernet frame without its FCS. What the card
+        cannot take, or does not want, it drops."""
+
+    @abstractmethod
+    def receive_room(self) -> int:
+        """How many packets can be taken now without loss; the sender waits while it is 0. A card that is off, or drops
+        what comes, has room: `System.room_grown` says when a card without has some again."""
+
+    @abstractmethod
+    def set_link(self, up: bool) -> None:
+        """The cable is plugged in or pulled out (between two instructions)."""

@@ -7,12 +7,12 @@ from enum import IntEnum
 
 
 class EndpointKind(IntEnum):
-    """What sort of place; the numbers stand in journals."""
+    """What sort of place. The numbers stand in journals: never reuse one."""
 
-    SERIAL = 1
-    NETWORK = 2
-    DISK = 3
-    CONSOLE = 4  # of virtio
+    SERIAL = 1  #: a serial line: bytes, and breaks, in both directions
+    NETWORK = 2  #: a network card: packets in both directions
+    DISK = 3  #: a drive: what the guest writes leaves
+    CONSOLE = 4  #: a console of virtio: bytes in both directions
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,18 @@ class Endpoint:
     kind: EndpointKind
     port: int
 
+    def __hash__(self) -> int:
+        return self.kind << 16 ^ self.port  # asked for with each byte that leaves: an enumeration's own is slow
+
     def __str__(self) -> str:
         return f"{self.kind.name.lower()} {self.port}"
+
+
+def serial_port(port: int) -> Endpoint:
+    """The serial port of that number."""
+    return Endpoint(EndpointKind.SERIAL, port)
+
+
+def network_port(port: int) -> Endpoint:
+    """The network card of that number."""
+    return Endpoint(EndpointKind.NETWORK, port)

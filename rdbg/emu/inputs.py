@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+from rdbg.emu.endpoint import Endpoint, EndpointKind
+
 
 class InputKind(IntEnum):
     """What came from outside. The numbers stand in journals: never reuse one."""
@@ -19,6 +21,19 @@ class InputKind(IntEnum):
     POKE_REGISTER = 6  #: the debugger writes the register of journal id ``port`` = ``value``
     SERIAL_BREAK = 7  #: a break condition on the line of serial port ``port``
     HOLD = 8  #: no interrupt is taken before the guest's time has gone on by ``value`` instructions
+    PACKET = 9  #: an Ethernet frame without FCS, ``data``, received by network card ``port``
+    LINK = 10  #: the link of network card ``port`` goes up (``value`` 1) or down (0)
+    CONSOLE = 11  #: bytes received by console ``port`` of virtio: ``data``
+
+
+#: Of the inputs that come in by an endpoint: its kind.
+ENDPOINT_KINDS = {
+    InputKind.SERIAL: EndpointKind.SERIAL,
+    InputKind.SERIAL_BREAK: EndpointKind.SERIAL,
+    InputKind.PACKET: EndpointKind.NETWORK,
+    InputKind.LINK: EndpointKind.NETWORK,
+    InputKind.CONSOLE: EndpointKind.CONSOLE,
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,7 @@ class InputEvent:
     Args:
         icount: the position at which it enters.
         kind: what it is.
-        port: serial port, or journal id of a register.
+        port: of the endpoint, or journal id of a register.
         value: see the kind.
         data: see the kind.
     """
@@ -38,6 +53,12 @@ class InputEvent:
     port: int = 0
     value: int = 0
     data: bytes = b""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it comes in; None: not by an endpoint."""
+        kind = ENDPOINT_KINDS.get(self.kind)
+        return None if kind is None else Endpoint(kind, self.port)
 
 
 class InputSource(Protocol):

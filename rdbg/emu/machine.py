@@ -12,10 +12,13 @@ from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
+from rdbg.emu.device import NetworkDevice, SerialDevice
 from rdbg.emu.device_state import DeviceParts, unpack_devices
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
+from rdbg.emu.endpoint import Endpoint
+from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
@@ -111,7 +114,7 @@ class Machine:
         overlay = DiskOverlay() if spec.drives else None
         self.disks: dict[str, Disk] = {}
         if overlay is not None:
-            self.disks = make_disks(spec.drives, overlay, disk_sources, lambda endpoint, data: None)
+            self.disks = make_disks(spec.drives, overlay, disk_sources, self.output)
         self.board: Board = build_board(spec, self._system, self.disks)
         self._host_calls: HostCalls | None = None
         if spec.semihosting is not None:
@@ -180,13 +183,13 @@ class Machine:
         return (self.core.icount << self.spec.shift) + self.core.bias_ns
 
     def set_output(self, sink: OutputSink) -> None:
-        """Where serial output goes."""
+        """Where goes what leaves by the endpoints."""
         self._output = sink
 
-    def serial_room(self, port: int) -> int:
-        """Bytes that serial port ``port`` can take now without loss; 0 for a port that is not there."""
-        device = self.board.serial_ports.get(port)
-        return device.receive_room() if device else 0
+    def input_room(self, endpoint: Endpoint) -> int:
+        """How much an endpoint can take now without loss, in bytes or packets; 0 for one that is not there."""
+        device = self.board.endpoints.get(endpoint)
+        return device.receive_room() if isinstance(device, SerialDevice | NetworkDevice) else 0
 
     # --- running --------------------------------------------------------------------------------
 
@@ -503,12 +506,9 @@ class Machine:
         self.core.attend()
 
     def _enter(self, event: InputEvent) -> None:
-        if event.kind in (InputKind.SERIAL, InputKind.SERIAL_BREAK):
-            device = self.board.serial_ports.get(event.port)
-            if device is not None and event.kind is InputKind.SERIAL:
-                device.receive(event.data)
-            elif device is not None:
-                device.receive_break()
+        endpoint = event.endpoint
+        if endpoint is not None:
+            enter_endpoint(event, self.board.endpoints.get(endpoint))
         elif event.kind is InputKind.RESET:
             self._reset_wanted = True
             self.core.attend()
@@ -530,10 +530,10 @@ class Machine:
         if lines != old:
             self.core.set_lines(lines)
 
-    def output(self, port: int, data: bytes) -> None:
-        """Bytes leave by a serial port."""
+    def output(self, endpoint: Endpoint, data: bytes) -> None:
+        """Bytes, or a packet, leave by an endpoint."""
         if self._output is not None:
-            self._output(self.core.device_icount, port, data)
+            self._output(self.core.device_icount, endpoint, data)
 
     def place(self) -> str:
         """Where the guest is, in words: at an instruction, or, while it runs, in a block of them."""

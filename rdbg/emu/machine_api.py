@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 
@@ -365,14 +366,14 @@ class MachineApi(Protocol):
     def evaluate(self, expression: Expression) -> int | None:
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
 
-    def serial_room(self, port: int) -> int:
-        """Bytes that serial port ``port`` can take now without loss."""
+    def input_room(self, endpoint: Endpoint) -> int:
+        """How much an endpoint can take now without loss: bytes of a serial port, packets of a network card."""
 
     def kick(self) -> None:
         """Make a run in progress pause soon (callable from a signal handler or another thread)."""
 
     def set_output(self, sink: OutputSink) -> None:
-        """Where serial output goes."""
+        """Where goes what leaves by the endpoints."""
 
     def apply(self, event: InputEvent) -> None:
         """Apply a debugger's write (POKE_*) or a user's RESET at the current position."""
@@ -453,6 +454,12 @@ class MachineApi(Protocol):
 
 
 class OutputSink(Protocol):
-    """Takes what the guest sends; ``icount`` is that of the instruction that sends it."""
+    """Takes what the guest sends, by any endpoint, in order.
 
-    def __call__(self, icount: int, port: int, data: bytes) -> None: ...
+    Args:
+        icount: of the instruction that sends it.
+        endpoint: by which it leaves.
+        data: bytes; of a network card one packet, of a disk one `rdbg.emu.disk_write`.
+    """
+
+    def __call__(self, icount: int, endpoint: Endpoint, data: bytes) -> None: ...

@@ -65,8 +65,8 @@ class Guest(Protocol):
     def store(self, address: int, data: bytes) -> bool:
         """Put bytes at a virtual address; False, and nothing is written: not all of it is memory."""
 
-    def output(self, port: int, data: bytes) -> None:
-        """Send bytes out of a serial port."""
+    def output(self, data: bytes) -> None:
+        """Send bytes out of the console."""
 
     def request_shutdown(self, exit_code: int) -> None:
         """End the run."""
@@ -173,7 +173,7 @@ class HostCalls(SerialDevice):
         if len(data) < length:
             self._refuse_address(address)
             return
-        self._guest.output(CONSOLE, data)
+        self._guest.output(data)
         self._answer(length)
 
     def _seek(self) -> None:
@@ -217,7 +217,7 @@ class HostCalls(SerialDevice):
             return
         value = self._argument_of(_A1)
         text = before + str(value - (value >> 31 << 32)).encode() + after
-        self._guest.output(CONSOLE, text)
+        self._guest.output(text)
         self._guest.write_gpr(_V0, len(text))
 
     def _assert(self) -> None:
@@ -225,7 +225,7 @@ class HostCalls(SerialDevice):
         line = self._argument_of(_A2)
         line -= line >> 31 << 32
         said = b'UHI assertion "%s": file "%s", line %d\n' % (what or b"<EFAULT>", file or b"<EFAULT>", line)
-        self._guest.output(CONSOLE, said)
+        self._guest.output(said)
         self._guest.request_shutdown(_ABORTED)
 
     def _refuse_file(self) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from rdbg.emu.board import Board
 from rdbg.emu.core import Core
 from rdbg.emu.device import System
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.semihosting import CALLS_INSTEAD_OF_ARGUMENTS, CONSOLE, HostCalls
 
 _A0 = 4
@@ -55,9 +56,9 @@ class SemihostingGuest:
         """Put bytes at a virtual address; False, and nothing is written: not all of it is memory."""
         return self._machine.store_for_host(address, data)
 
-    def output(self, port: int, data: bytes) -> None:
-        """Send bytes out of a serial port."""
-        self._system.output(port, data)
+    def output(self, data: bytes) -> None:
+        """Send bytes out of the console."""
+        self._system.output(serial_port(CONSOLE), data)
 
     def request_shutdown(self, exit_code: int) -> None:
         """End the run."""
@@ -88,6 +89,6 @@ def with_host_calls(board: Board, calls: HostCalls) -> Board:
     return replace(
         board,
         devices=(*board.devices, calls),
-        serial_ports={**board.serial_ports, CONSOLE: calls},
+        endpoints={**board.endpoints, serial_port(CONSOLE): calls},
         reset_state=reset,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rdbg.emu.device import Device
+from rdbg.emu.endpoint import Endpoint
 from rdbg.errors import RdbgError
 
 if TYPE_CHECKING:
@@ -84,12 +85,12 @@ class MachineSystem:
         if self.powered:
             self._machine.set_cpu_irq(line, level)
 
-    def output(self, port: int, data: bytes) -> None:
-        """Send bytes out of serial port ``port``."""
-        self._machine.output(port, data)
+    def output(self, endpoint: Endpoint, data: bytes) -> None:
+        """Send bytes, or a packet, out of an endpoint."""
+        self._machine.output(endpoint, data)
 
     def room_grown(self) -> None:
-        """A serial port can take more input: ask for it soon."""
+        """An endpoint can take more input: ask for it soon."""
         self._attend()
 
     def request_reset(self) -> None:

@@ -6,7 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.inputs import InputEvent, InputKind
+
+#: Packets that wait for one network card; what comes while there are so many is dropped, as by a switch whose buffer is
+#: full.
+MOST_PACKETS = 1000
+
+_STREAMS = {EndpointKind.SERIAL: InputKind.SERIAL, EndpointKind.CONSOLE: InputKind.CONSOLE}
 
 
 class LiveInputs(Protocol):
@@ -30,52 +37,77 @@ class LiveQueue:
     """A LiveInputs that is filled by whoever reads terminals and sockets, between slices of the run.
 
     Args:
-        room: how many bytes the serial port of that number can take now without loss; what is more waits here.
+        room: how much an endpoint can take now without loss, in bytes or packets; what is more waits here.
     """
 
     holds_interrupts = False
 
-    def __init__(self, room: Callable[[int], int]) -> None:
+    def __init__(self, room: Callable[[Endpoint], int]) -> None:
         self._room = room
-        self._serial: dict[int, bytearray] = {}
+        self._streams: dict[Endpoint, bytearray] = {}
+        self._packets: dict[Endpoint, deque[bytes]] = {}
         self._events: deque[InputEvent] = deque()
 
-    def send(self, port: int, data: bytes) -> None:
-        """Bytes for a serial port."""
-        self._serial.setdefault(port, bytearray()).extend(data)
+    def send(self, endpoint: Endpoint, data: bytes) -> None:
+        """Bytes for a serial port or a console."""
+        self._streams.setdefault(endpoint, bytearray()).extend(data)
+
+    def send_packet(self, port: int, frame: bytes) -> bool:
+        """A packet for a network card.
+
+        Args:
+            port: number of the card.
+            frame: an Ethernet frame without its FCS.
+
+        Returns:
+            False: it was dropped, since `MOST_PACKETS` wait already.
+        """
+        waiting = self._packets.setdefault(network_port(port), deque())
+        if len(waiting) >= MOST_PACKETS:
+            return False
+        waiting.append(frame)
+        return True
 
     def forget(self) -> None:
         """Drop what waits."""
-        self._serial.clear()
+        self._streams.clear()
+        self._packets.clear()
         self._events.clear()
 
     def put(self, event: InputEvent) -> None:
-        """Any other input (RESET, SHUTDOWN, WAKE, SERIAL_BREAK): it enters before waiting bytes."""
+        """Any other input (RESET, SHUTDOWN, SERIAL_BREAK, LINK): it enters before waiting bytes and packets."""
         self._events.append(event)
 
-    def waiting(self, port: int) -> int:
-        """How many bytes wait for that port; a reader of a terminal stops reading when they are many."""
-        return len(self._serial.get(port, b""))
+    def waiting(self, endpoint: Endpoint) -> int:
+        """How many bytes or packets wait for it; who reads a terminal or a socket stops when they are many."""
+        return len(self._streams.get(endpoint) or self._packets.get(endpoint) or ())
 
-    def has_room(self, port: int) -> bool:
-        """Whether the guest takes bytes of that port now."""
-        return self._room(port) > 0
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Whether the guest takes what comes for that endpoint now."""
+        return self._room(endpoint) > 0
 
     def pending(self) -> bool:
         """Whether something can enter."""
-        return bool(self._events) or any(data and self._room(port) > 0 for port, data in self._serial.items())
+        if self._events:
+            return True
+        waiting = (*self._streams.items(), *self._packets.items())
+        return any(items and self._room(endpoint) > 0 for endpoint, items in waiting)
 
     def take(self) -> list[InputEvent]:
-        """What enters now: all other inputs, then for each port as many bytes as it has room for."""
+        """What enters now: all other inputs, then for each endpoint as many bytes or packets as it has room for."""
         taken = list(self._events)
         self._events.clear()
-        for port in sorted(self._serial):
-            data = self._serial[port]
-            size = min(len(data), max(self._room(port), 0)) if data else 0
-            if size:
-                taken.append(InputEvent(0, InputKind.SERIAL, port=port, data=bytes(data[:size])))
+        for endpoint, data in self._streams.items():
+            if size := self._fits(endpoint, len(data)):
+                taken.append(InputEvent(0, _STREAMS[endpoint.kind], endpoint.port, data=bytes(data[:size])))
                 del data[:size]
+        for endpoint, packets in self._packets.items():
+            for _ in range(self._fits(endpoint, len(packets))):
+                taken.append(InputEvent(0, InputKind.PACKET, endpoint.port, data=packets.popleft()))
         return taken
+
+    def _fits(self, endpoint: Endpoint, waiting: int) -> int:
+        return min(waiting, max(self._room(endpoint), 0)) if waiting else 0
 
     def hold_interrupt(self, icount: int) -> list[InputEvent]:
         """Nothing: interrupts come when they are due."""

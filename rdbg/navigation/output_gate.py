@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rdbg.checkpoints.checkpoint import OutputMark
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.machine_api import OutputSink
 
 #: A place in the stream of output: icount stamp, and how many bytes with that stamp come before.
@@ -77,7 +78,7 @@ class OutputGate:
         """Whether bytes that nobody has seen lie between here and ``mark``, which is ahead, while the gate is open."""
         return self.sink is not None and (mark.stamp, mark.count) > self._ends[self._at]
 
-    def __call__(self, icount: int, port: int, data: bytes) -> None:
+    def __call__(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         count = self._mark.count if icount == self._mark.stamp else 0
         self._mark = OutputMark(icount, count + len(data))
         if not self._open:
@@ -91,7 +92,7 @@ class OutputGate:
             fresh = min(end, following)
             if fresh > begin:
                 if self.sink is not None:
-                    self.sink(icount, port, data[begin[1] - count : fresh[1] - count])
+                    self.sink(icount, endpoint, data[begin[1] - count : fresh[1] - count])
                 self._ends[self._at] = begin = fresh
             if following <= end and self._at + 1 < len(self._starts):
                 # The gap is closed: the two stretches are one.

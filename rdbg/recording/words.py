@@ -21,6 +21,9 @@ _KIND_NAMES = {
     int(InputKind.POKE_MEMORY): "write-memory",
     int(InputKind.POKE_REGISTER): "write-register",
     int(InputKind.HOLD): "hold",
+    int(InputKind.PACKET): "packet",
+    int(InputKind.LINK): "link",
+    int(InputKind.CONSOLE): "console",
     KIND_DIGEST: "digest",
     KIND_END: "end",
 }
@@ -40,6 +43,12 @@ def record_text(record: Record) -> str:
             return f"{port}: {quoted(record.data)}"
         case InputKind.SERIAL_BREAK:
             return f"port {record.port}"
+        case InputKind.CONSOLE:
+            return f"port {record.port}: {quoted(record.data)}"
+        case InputKind.PACKET:
+            return f"network {record.port}: {len(record.data)} bytes: {hexed(record.data)}"
+        case InputKind.LINK:
+            return f"network {record.port}: {'up' if record.value else 'down'}"
         case InputKind.WAKE:
             return f"the CPU idled until {seconds_text(record.value)} of virtual time"
         case InputKind.HOLD:
@@ -50,8 +59,6 @@ def record_text(record: Record) -> str:
             return f"physical {record.value:#010x}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.POKE_REGISTER:
             return f"register {record.port} = {record.value:#x}"
-        case InputKind.HOLD:
-            return f"no interrupt is taken for the time of {record.value} instructions"
         case kind if kind == KIND_DIGEST:
             return record.data.hex()
         case kind if kind == KIND_END:

@@ -6,6 +6,7 @@ import os
 import select
 from collections.abc import Callable, Sequence
 
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import UsageError
 from rdbg.serial.backend import NullSerial, SerialBackend
@@ -86,17 +87,19 @@ class SerialPorts:
             )
         self._backends: list[SerialBackend] = []
         self._consoles: dict[int, MonitorConsole] = {}  # of monitors, by the back end's number
-        self._ports = list(range(len(specs)))  # port number of each back end that the guest has
-        self._shared: int | None = None
+        self._endpoints = [serial_port(port) for port in range(len(specs))]  # of each back end that the guest has
+        self._shared: Endpoint | None = None
         self._typed_first = typed_first
         if console is not None and console.kind is SerialKind.STDIO:
-            self._shared = next((port for port, spec in enumerate(specs) if spec.kind is SerialKind.STDIO), None)
+            self._shared = next(
+                (serial_port(port) for port, spec in enumerate(specs) if spec.kind is SerialKind.STDIO), None
+            )
         try:
             for number, spec in enumerate(specs):
                 self._backends.append(open_backend(spec, screen, listen_any, f"serial{number}"))
             if console is not None and self._shared is None:
                 self._backends.append(open_backend(console, screen, listen_any, "semihosting"))
-                self._ports.append(CONSOLE)
+                self._endpoints.append(serial_port(CONSOLE))
             for number, spec in enumerate(monitors):
                 self._open_monitor(open_backend(spec, screen, listen_any, f"monitor{number}"), spec.kind)
         except BaseException:
@@ -116,24 +119,24 @@ class SerialPorts:
         behind = [backend.console for backend in self._backends if isinstance(backend, StdioSerial)]
         return [*(console for console in behind if console is not None), *self._consoles.values()]
 
-    def send(self, port: int, data: bytes) -> None:
+    def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Pass on what the guest sent."""
-        if port == CONSOLE and self._shared is not None:
-            port = self._shared
-        if port in self._ports:
-            self._backends[self._ports.index(port)].send(data)
+        if self._shared is not None and endpoint == serial_port(CONSOLE):
+            endpoint = self._shared
+        if endpoint in self._endpoints:
+            self._backends[self._endpoints.index(endpoint)].send(data)
 
     def poll(
         self,
-        receive: Callable[[int, bytes, int], None],
-        wants: Callable[[int], bool],
+        receive: Callable[[Endpoint, bytes, int], None],
+        wants: Callable[[Endpoint], bool],
         asked: Callable[[], bool],
         timeout: float = 0.0,
     ) -> None:
         """Move bytes in both directions.
 
         Args:
-            receive: gets a port's number, the bytes that came for it, and how many breaks did.
+            receive: gets a port's endpoint, the bytes that came for it, and how many breaks did.
             wants: whether what comes for a port should be read now (its guest has room).
             asked: whether the guest waits for something typed at its console.
             timeout: how long to wait for something to happen, in seconds.
@@ -159,7 +162,7 @@ class SerialPorts:
                 if arrived and number in self._consoles:
                     self._consoles[number].greet()
                 if breaks and number not in self._consoles:
-                    receive(self._ports[number], b"", breaks)
+                    receive(self._endpoints[number], b"", breaks)
                 if data:
                     self._pass_on(number, data, receive, asked)
         if writable:
@@ -167,7 +170,7 @@ class SerialPorts:
                 backend.flush()
 
     def _pass_on(
-        self, number: int, data: bytes, receive: Callable[[int, bytes, int], None], asked: Callable[[], bool]
+        self, number: int, data: bytes, receive: Callable[[Endpoint, bytes, int], None], asked: Callable[[], bool]
     ) -> None:
         """Give what came at a back end to whom it is for."""
         if number in self._consoles:
@@ -175,15 +178,15 @@ class SerialPorts:
         else:
             receive(self._typed_to(number, asked), data, 0)
 
-    def _typed_to(self, number: int, asked: Callable[[], bool]) -> int:
+    def _typed_to(self, number: int, asked: Callable[[], bool]) -> Endpoint:
         """Which port it is for what comes at a back end now."""
-        to_console = self._ports[number] == self._shared and (self._typed_first or asked())
-        return CONSOLE if to_console else self._ports[number]
+        to_console = self._endpoints[number] == self._shared and (self._typed_first or asked())
+        return serial_port(CONSOLE) if to_console else self._endpoints[number]
 
     @property
     def congested(self) -> bool:
         """Whether the guest should wait for a slow reader."""
-        return any(backend.congested for backend in self._backends[: len(self._ports)])
+        return any(backend.congested for backend in self._backends[: len(self._endpoints)])
 
     @property
     def failures(self) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.history.live_queue import LiveQueue
@@ -118,29 +119,29 @@ class OutsideWorld:
         """Wait for something to happen outside."""
         self._ports.poll(self._receive, self._wants, self._asked, timeout=seconds)
 
-    def send(self, icount: int, port: int, data: bytes) -> None:
+    def send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """What the guest sent: an OutputSink."""
-        self._ports.send(port, data)
+        self._ports.send(endpoint, data)
 
     def close(self) -> None:
         """Give back terminal, sockets and signals."""
         self._ports.close()
         self.release_signals()
 
-    def _wants(self, port: int) -> bool:
-        return not self._accepts() or self._queue.waiting(port) < _READ_AHEAD_BYTES
+    def _wants(self, endpoint: Endpoint) -> bool:
+        return not self._accepts() or self._queue.waiting(endpoint) < _READ_AHEAD_BYTES
 
     def _asked(self) -> bool:
-        return self._accepts() and self._queue.has_room(CONSOLE)
+        return self._accepts() and self._queue.has_room(serial_port(CONSOLE))
 
-    def _receive(self, port: int, data: bytes, breaks: int) -> None:
+    def _receive(self, endpoint: Endpoint, data: bytes, breaks: int) -> None:
         if not self._accepts():
             self._queue.forget()
             return
         for _ in range(breaks):
-            self._queue.put(InputEvent(0, InputKind.SERIAL_BREAK, port=port))
+            self._queue.put(InputEvent(0, InputKind.SERIAL_BREAK, port=endpoint.port))
         if data:
-            self._queue.send(port, data)
+            self._queue.send(endpoint, data)
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._signal = number

@@ -224,7 +224,7 @@ class Session:
         if options.pid_file is not None:
             self._pid_file = PidFile(options.pid_file)
         machine = Machine(spec)
-        queue = LiveQueue(machine.serial_room)
+        queue = LiveQueue(machine.input_room)
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
         calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None

@@ -9,6 +9,7 @@ from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus
 from rdbg.emu.device import Device
 from rdbg.emu.dma import DirectMemoryAccess
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import dma_name
 
@@ -36,7 +37,7 @@ class BenchSystem:
         self.now = 0
         self.timers: dict[str, BenchTimer] = {}
         self.cpu_lines = [False] * 6
-        self.sent: list[tuple[int, bytes]] = []
+        self.sent: list[tuple[Endpoint, bytes]] = []
         self.resets = 0
         self.shutdowns: list[int] = []
         self.backings: dict[str, bytearray] = {}
@@ -57,8 +58,8 @@ class BenchSystem:
     def set_cpu_irq(self, line: int, level: bool) -> None:
         self.cpu_lines[line] = level
 
-    def output(self, port: int, data: bytes) -> None:
-        self.sent.append((port, data))
+    def output(self, endpoint: Endpoint, data: bytes) -> None:
+        self.sent.append((endpoint, data))
 
     def room_grown(self) -> None: ...
 

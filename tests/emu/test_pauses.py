@@ -35,7 +35,7 @@ def guest(before: list[int], after: list[int]) -> Machine:
 def test_a_kick_is_heard_where_code_falls_through(name: str) -> None:
     before, after, counted = SEAMS[name]
     kicked, stepped = guest(before, after), guest(before, after)
-    kicked.set_output(lambda icount, port, data: kicked.kick())
+    kicked.set_output(lambda icount, endpoint, data: kicked.kick())
     stop = kicked.run(RunRequest(until=200))
     assert stop.kind is StopKind.PAUSED
     assert stop.pc % PAGE in ((0,) if counted is not None else (4 * i for i in range(1, PAGE // 4)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputEvent, InputKind, NoInputs
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
@@ -40,13 +41,13 @@ class Typing(NoInputs):
         if self._recorded is not None:
             return None
         assert self.machine is not None
-        return 0 if self._text and self.machine.serial_room(CONSOLE) else None
+        return 0 if self._text and self.machine.input_room(serial_port(CONSOLE)) else None
 
     def take(self, icount: int) -> list[InputEvent]:
         if self._recorded is not None:
             return [self._recorded.pop(0)] if self._recorded and self._recorded[0].icount == icount else []
         assert self.machine is not None
-        room = min(3, self.machine.serial_room(CONSOLE))
+        room = min(3, self.machine.input_room(serial_port(CONSOLE)))
         data, self._text = self._text[:room], self._text[room:]
         event = InputEvent(icount, InputKind.SERIAL, CONSOLE, 0, data)
         self.events.append(event)
@@ -72,7 +73,7 @@ def test_each_position_has_one_state_however_it_is_reached() -> None:
     live = Typing(b"to be read in pieces q")
     first = reader(live)
     printed: list[bytes] = []
-    first.set_output(lambda icount, port, data: printed.append(data))
+    first.set_output(lambda icount, endpoint, data: printed.append(data))
     end = to_end(first)
     assert (end.kind, end.exit_code) == (StopKind.SHUTDOWN, 40 + 22) and len(live.events) > 5
     last = first.digest()
@@ -141,7 +142,7 @@ def answer(
     for register, value in zip((T9, A0, A1, A2), (operation, *arguments), strict=False):
         machine.write_register(register, value)
     printed: list[bytes] = []
-    machine.set_output(lambda icount, port, data: printed.append(data))
+    machine.set_output(lambda icount, endpoint, data: printed.append(data))
     stop = machine.run(RunRequest(until=5))
     return machine.read_register(V0), machine.read_register(V1), b"".join(printed), stop
 

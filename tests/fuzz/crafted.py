@@ -23,6 +23,7 @@ import zstandard
 
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
@@ -104,7 +105,7 @@ def record(folder: Path) -> Recording:
     path = folder / "whole"
     new = NewRecording(str(path), small_spec(), initial_snapshot="init")
     machine = Machine(small_spec())
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     history = History.recording(new.writer, queue)
     timeline = Timeline(
         machine,
@@ -117,7 +118,7 @@ def record(folder: Path) -> Recording:
     new.publish()
     timeline.use_store(new.store)
     for end in range(5_000, 20_001, 5_000):
-        queue.send(0, b"typed %d" % end)
+        queue.send(serial_port(0), b"typed %d" % end)
         timeline.run(StopConditions(), lambda end=end: timeline.position >= end)  # type: ignore[misc]
         history.note_digest(timeline.position, machine.digest())
         if end % 10_000 == 0:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
@@ -106,7 +107,7 @@ def test_every_pass_gives_the_same(made: list[tuple[str, int | bytes | float]], 
             if what == "run" and isinstance(value, int):
                 walker.run(walker.position + value)
             elif what == "send" and isinstance(value, bytes):
-                queue.send(0, value)
+                queue.send(serial_port(0), value)
             elif what == "wait" and walker.position == history.end and walker.position % WINDOW_EVERY == 0:
                 walker.wait()
             elif what == "poke" and isinstance(value, bytes):
@@ -165,7 +166,7 @@ def test_live_inputs_wait_for_the_live_end() -> None:
     queue = LiveQueue(lambda port: 16)
     history = History.live_run(queue)
     history.advance(1000)
-    queue.send(0, b"a")
+    queue.send(serial_port(0), b"a")
     history.seek(10)
     assert history.next_icount() is None and history.waiting_from() == 1001
     assert history.take(500) == []
@@ -178,7 +179,7 @@ def test_live_inputs_wait_for_the_live_end() -> None:
 def test_an_input_that_cannot_enter_at_its_place_is_a_divergence() -> None:
     queue = LiveQueue(lambda port: 16)
     history = History.live_run(queue)
-    queue.send(0, b"a")
+    queue.send(serial_port(0), b"a")
     history.take(100)
     history.seek(0)
     with pytest.raises(RdbgError, match="diverged: the input recorded at icount 100 cannot enter there"):
@@ -233,8 +234,8 @@ def test_unknown_kinds_are_refused_before_the_replay(tmp_path: Path) -> None:
 def test_the_queue_gives_what_the_port_has_room_for() -> None:
     room = 0
     queue = LiveQueue(lambda port: room)
-    queue.send(1, b"abcdef")
-    assert not queue.pending() and queue.take() == [] and queue.waiting(1) == 6
+    queue.send(serial_port(1), b"abcdef")
+    assert not queue.pending() and queue.take() == [] and queue.waiting(serial_port(1)) == 6
     room = 4
     queue.put(InputEvent(0, InputKind.RESET))
     assert queue.pending()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.emu.spec import Image, MachineSpec
@@ -25,8 +26,8 @@ def console(machine: Machine) -> bytearray:
     """Collects what the first serial port sends."""
     sent = bytearray()
 
-    def sink(icount: int, port: int, data: bytes) -> None:
-        if port == 0:
+    def sink(icount: int, endpoint: Endpoint, data: bytes) -> None:
+        if endpoint == serial_port(0):
             sent.extend(data)
 
     machine.set_output(sink)
@@ -39,7 +40,7 @@ def record(path: str, spec: MachineSpec) -> bytes:
     recording.publish()
     machine = Machine(spec)
     sent = console(machine)
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     history = History.recording(recording.writer, queue)
     machine.inputs = history
     left = list(COMMANDS)
@@ -49,11 +50,11 @@ def record(path: str, spec: MachineSpec) -> bytes:
         history.advance(machine.icount, idle=stop.kind is StopKind.IDLE)
         if number % DIGEST_EVERY == 0:
             history.note_digest(machine.icount, machine.digest())
-        if sent.endswith(b" # ") and len(sent) > seen and not queue.waiting(0):
+        if sent.endswith(b" # ") and len(sent) > seen and not queue.waiting(serial_port(0)):
             if not left:
                 break
             seen = len(sent)
-            queue.send(0, left.pop(0))
+            queue.send(serial_port(0), left.pop(0))
     assert not left
     history.close(EndOfRun(machine.icount, EndReason.STOPPED))
     recording.store.close()

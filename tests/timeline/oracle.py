@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.machine_api import RunRequest, StopKind, Watch, WatchHit
 from rdbg.history.history import History
@@ -48,7 +49,7 @@ class Oracle:
         self.by_position = {moment.position: moment for moment in self.moments}
         self.positions = [moment.position for moment in self.moments]
 
-    def _sink(self, icount: int, port: int, data: bytes) -> None:
+    def _sink(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         self.output += data
 
     @staticmethod

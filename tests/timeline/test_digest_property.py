@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, RunRequest, Watch
 from rdbg.emu.spec import Image, MachineSpec
@@ -54,16 +55,16 @@ class Lived:
 
 def live(spec: MachineSpec, length: int, positions: int, seed: int, **settings: object) -> Lived:
     machine = Machine(spec)
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     history = History.live_run(queue)
     timeline = Timeline(machine, history, sleep=False, **settings)  # type: ignore[arg-type]
     output = bytearray()
-    timeline.set_output(lambda icount, port, data: output.extend(data))
+    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
     dice = random.Random(seed)
 
     def enough() -> bool:
         if dice.random() < 0.05:
-            queue.send(0, b"version\r" if dice.random() < 0.3 else dice.randbytes(2))
+            queue.send(serial_port(0), b"version\r" if dice.random() < 0.3 else dice.randbytes(2))
         return timeline.position >= length
 
     timeline.run(StopConditions(), enough)
@@ -79,7 +80,7 @@ def forward(spec: MachineSpec, history: History, wanted: list[int]) -> Truth:
     machine.inputs = history
     history.seek(-1)
     output = bytearray()
-    machine.set_output(lambda icount, port, data: output.extend(data))
+    machine.set_output(lambda icount, endpoint, data: output.extend(data))
     seen = {}
     for position in wanted:
         run_plainly(machine, RunRequest(until=position), history, output)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.registers import PC, STATUS
 from rdbg.history.history import History
@@ -93,7 +94,7 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
     """Timers expire meanwhile, and none of them wakes the CPU."""
     recording = NewRecording(str(tmp_path / "rec"), spec(), initial_snapshot="init")
     machine = Machine(spec())
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     timeline = Timeline(
         machine,
         History.recording(recording.writer, queue),
@@ -114,7 +115,7 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
         nonlocal looks
         looks += 1
         if looks == 40:
-            queue.send(0, b"x")  # the UART asks for no interrupt: the CPU sleeps on
+            queue.send(serial_port(0), b"x")  # the UART asks for no interrupt: the CPU sleeps on
         return looks > 100
 
     timeline.run(StopConditions(), enough)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.expression import Expression, Operation, Step
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
@@ -81,12 +82,12 @@ class Run:
             checkpoint_memory=data.draw(st.sampled_from([0, 40_000, 400_000, 1 << 24])),
             max_checkpoints=data.draw(st.sampled_from([2, 5, 100])),
             pace=pace,
-            wait=lambda seconds: self.queue.send(1, b"wake"),
+            wait=lambda seconds: self.queue.send(serial_port(1), b"wake"),
         )
         self.timeline.set_output(self._sink)
         self.go_live(length)
 
-    def _sink(self, icount: int, port: int, data: bytes) -> None:
+    def _sink(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         self.output += data
 
     def go_live(self, length: int) -> None:
@@ -94,7 +95,7 @@ class Run:
 
         def enough() -> bool:
             if self.random.random() < 0.05:
-                self.queue.send(self.random.randrange(4), self.random.randbytes(self.random.randint(1, 4)))
+                self.queue.send(serial_port(self.random.randrange(4)), self.random.randbytes(self.random.randint(1, 4)))
             return self.timeline.position >= goal
 
         self.timeline.run(StopConditions(), enough)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
@@ -38,7 +39,7 @@ def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
     """Record a busy guest with bytes that come at random."""
     recording = NewRecording(str(path), busy_spec(), initial_snapshot=initial)
     machine = Machine(busy_spec())
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     timeline = Timeline(
         machine,
         History.recording(recording.writer, queue),
@@ -54,7 +55,7 @@ def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
 
     def enough() -> bool:
         if dice.random() < 0.05:
-            queue.send(0, dice.randbytes(2))
+            queue.send(serial_port(0), dice.randbytes(2))
         if timeline._periodic is not None:
             timeline._periodic.wait()  # the run is shorter than one snapshot takes
         return timeline.position >= LENGTH
@@ -88,7 +89,7 @@ def reopen(path: Path, **settings: object) -> Session:
         **settings,  # type: ignore[arg-type]
     )
     output = bytearray()
-    timeline.set_output(lambda icount, port, data: output.extend(data))
+    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
     return Session(opened, timeline, output)
 
 

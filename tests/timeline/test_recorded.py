@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
@@ -37,7 +38,7 @@ class Replay:
         self.timeline = Timeline(
             self.machine, self.history, store=self.opened.store, initial_snapshot=initial, pace=PACE
         )
-        self.timeline.set_output(lambda icount, port, data: self.output.extend(data))
+        self.timeline.set_output(lambda icount, endpoint, data: self.output.extend(data))
 
     def run(self) -> StopReason:
         return self.timeline.run(StopConditions(), lambda: False).reason
@@ -47,15 +48,15 @@ def record(path: Path, initial: str = "") -> tuple[bytes, bytes]:
     """Record a run with typed bytes and a write of the debugger; gives its output and its last digest."""
     recording = NewRecording(str(path), busy_spec(), initial_snapshot=initial)
     machine = Machine(busy_spec())
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     history = History.recording(recording.writer, queue)
     timeline = Timeline(machine, history, store=recording.store, initial_snapshot=initial, pace=PACE, sleep=False)
     recording.publish()
     timeline.use_store(recording.store)
     output = bytearray()
-    timeline.set_output(lambda icount, port, data: output.extend(data))
+    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
     for part in range(4):
-        queue.send(0, b"typed")
+        queue.send(serial_port(0), b"typed")
         timeline.run(StopConditions(), lambda goal=(part + 1) * LENGTH // 4: timeline.position >= goal)  # type: ignore[misc]
         timeline.write_memory(0x80300100, b"poked")
         timeline.write_register(17, part)
@@ -165,7 +166,7 @@ def test_a_finished_recording_cannot_be_written(tmp_path: Path) -> None:
 
 def live_timeline() -> Timeline:
     machine = Machine(busy_spec())
-    timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), pace=PACE, sleep=False)
+    timeline = Timeline(machine, History.live_run(LiveQueue(machine.input_room)), pace=PACE, sleep=False)
     timeline.run(StopConditions(), lambda: timeline.position >= LENGTH)
     return timeline
 
@@ -250,7 +251,7 @@ def test_what_was_written_before_the_first_instruction_is_there_at_once(tmp_path
     for instructions in (0, 1000):
         recording = NewRecording(str(tmp_path / "rec"), busy_spec(), initial_snapshot="start")
         machine = Machine(busy_spec())
-        history = History.recording(recording.writer, LiveQueue(machine.serial_room))
+        history = History.recording(recording.writer, LiveQueue(machine.input_room))
         live = Timeline(machine, history, store=recording.store, initial_snapshot="start", pace=PACE, sleep=False)
         recording.publish()
         live.use_store(recording.store)

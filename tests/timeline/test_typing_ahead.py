@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.history.history import History
@@ -23,11 +24,11 @@ MOST_SLICES = len(LINE) // 10
 def test_a_pasted_text_is_read_as_fast_as_the_guest_reads(fifo: bool) -> None:
     image = serial_reader(fifo=fifo)
     machine = Machine(MachineSpec("malta", "24Kf", False, 16 << 20, 0, (Image("kernel", "reader.elf", image),)))
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     timeline = Timeline(machine, History.live_run(queue), pace=Pace(slice=SLICE))
     while machine.pc != CODE + 4 * 4:
         timeline.step()  # what comes before the FIFO is switched is lost
-    queue.send(0, LINE)
+    queue.send(serial_port(0), LINE)
     slices = 0
 
     def interrupted() -> bool:

@@ -67,7 +67,7 @@ def start(timeline: Timeline) -> None:
 def test_breakpoints_stop_a_cpu_that_was_waiting() -> None:
     for address in (HANDLER, CODE + 6 * 4):  # where the interrupt leads, and behind the wait
         machine = Machine(spec())
-        timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), sleep=True)
+        timeline = Timeline(machine, History.live_run(LiveQueue(machine.input_room)), sleep=True)
         start(timeline)
         stops = StopConditions(breakpoints=frozenset({address}))
         for times in range(1, 5):
@@ -81,7 +81,7 @@ def test_breakpoints_stop_a_cpu_that_was_waiting() -> None:
 @pytest.mark.parametrize("slice", [1, 2, 3, 5, 7, 50])
 def test_a_breakpoint_where_a_live_run_pauses_stops_it(slice: int) -> None:
     machine = machine_with([addiu(8, 8, 1), addiu(9, 9, 1), beq(0, 0, -3), 0])
-    timeline = Timeline(machine, History.live_run(LiveQueue(machine.serial_room)), pace=Pace(slice=slice))
+    timeline = Timeline(machine, History.live_run(LiveQueue(machine.input_room)), pace=Pace(slice=slice))
     stops = StopConditions(breakpoints=frozenset({CODE}))
     for times in range(1, 50):
         stop = timeline.run(stops, lambda: False, passes=True)
@@ -91,7 +91,7 @@ def test_a_breakpoint_where_a_live_run_pauses_stops_it(slice: int) -> None:
 def test_time_goes_on_while_input_comes(tmp_path: Path) -> None:
     recording = NewRecording(str(tmp_path / "rec"), spec())
     machine = Machine(spec())
-    queue = LiveQueue(machine.serial_room)
+    queue = LiveQueue(machine.input_room)
     history = History.recording(recording.writer, queue)
     host_seconds, waits = 0.0, 0
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture, ElfIdentity, RegisterInfo, RegisterKind
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
@@ -184,7 +185,7 @@ class Toy:
 
     def _out(self, data: bytes) -> None:
         if self._sink is not None:
-            self._sink(self.icount, 0, data)
+            self._sink(self.icount, serial_port(0), data)
 
     def _unit(self) -> int:
         return 2 if self._slots and self._op(self.pc).kind == "branch" else 1
@@ -330,7 +331,7 @@ class Toy:
             return RunStop(StopKind.AMBIGUOUS, start, pc, rerun_from=start)
         return RunStop(StopKind.LIMIT, self.icount, self.pc)
 
-    def serial_room(self, port: int) -> int:
+    def input_room(self, endpoint: Endpoint) -> int:
         return 16
 
     def kick(self) -> None: ...

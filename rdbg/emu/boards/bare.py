@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.board import Board, ResetState
 from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_size
-from rdbg.emu.device import Device, SerialDevice, State, System
+from rdbg.emu.device import Device, State, System
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
@@ -19,6 +19,7 @@ from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
+from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
@@ -60,13 +61,13 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
     }
     memory = tuple(MemoryRegion(item.base, item.size, item.name, device=flashes.get(item.name)) for item in bare.memory)
     io: list[IoRegion] = []
-    ports: dict[int, SerialDevice] = {}
+    endpoints: dict[Endpoint, Device | Disk] = {}
     devices: list[Device] = list(flashes.values())
     for uart in bare.uarts:
         clock = max(uart.clock_hz // UART_OVERSAMPLING, 1)
         device = Uart16550(uart.name, system, uart.port, irq.input(uart.irq), clock, uart.register_shift)
         io.append(IoRegion(uart.base, uart_size(uart), device, endian=uart.endian))
-        ports[uart.port] = device
+        endpoints[serial_port(uart.port)] = device
         devices.append(device)
     for item in bare.timers:
         timer = BareTimer(item.name, system, irq.input(item.irq), item.frequency_hz, bare.big_endian)
@@ -86,7 +87,7 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         name=bare.name,
         memory_map=MemoryMap(backings, memory, tuple(io), bare.ignored),
         devices=(ImageLoader("loader", system, pieces), irq, *devices),
-        serial_ports=ports,
+        endpoints=endpoints,
         reset_state=ResetState(reset_pc if entry is None else entry),
         cpu_clock_hz=bare.cpu_clock_hz,
         cpu_irq_timer=bare.cpu_irq_timer,

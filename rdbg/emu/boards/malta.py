@@ -21,6 +21,7 @@ from rdbg.emu.devices.piix4 import Piix4
 from rdbg.emu.devices.spd import EEPROM_SIZE, serial_contents, spd_contents
 from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.loaders.elf import KSEG0, KSEG2, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, Piece, place
 from rdbg.emu.loaders.yamon import ARGUMENTS_PADDR, arguments_block, boot_rom
@@ -108,7 +109,10 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
         name="malta",
         memory_map=memory_map,
         devices=(loader, isa, *south.devices, *uarts, host_function, north, flash, fpga),
-        serial_ports=dict(enumerate(uarts)),
+        endpoints={
+            **{serial_port(port): uart for port, uart in enumerate(uarts)},
+            **{disk.endpoint: disk for disk in disks.values()},
+        },
         reset_state=reset,
     )
 

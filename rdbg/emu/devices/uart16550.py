@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import FOREVER, SerialDevice, State, System
 from rdbg.emu.devices.fields import BYTE, FLAG, HALF, Bytes, Number, all_of, load_bytes, load_fields, save_fields
+from rdbg.emu.endpoint import serial_port
 
 # Registers. 0 and 1 are the divisor latch while LCR.DLAB is set; 2 is IIR when read, FCR when written.
 RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR = range(8)
@@ -61,7 +62,7 @@ class Uart16550(SerialDevice):
     ) -> None:
         super().__init__(name)
         self._system = system
-        self._port = port
+        self._endpoint = serial_port(port)
         self._irq = irq
         self._clock_hz = clock_hz
         self._shift = register_shift
@@ -228,7 +229,7 @@ class Uart16550(SerialDevice):
         if self.mcr & MCR_LOOP:
             self._take(bytes((value,)))
         else:
-            self._system.output(self._port, bytes((value,)))
+            self._system.output(self._endpoint, bytes((value,)))
         self.lsr |= LSR_THRE | LSR_TEMT
         self.thre_pending = True
         self._update_irq()

@@ -8,6 +8,7 @@ import pytest
 
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import BusError
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
@@ -37,7 +38,7 @@ def test_the_example() -> None:
     assert machine.read(0x1000, 4) == 0x3C08_B800
     uart, timer = 0x1F00_0000, 0x1F00_1000
     machine.write(uart, 4, ord("A"))
-    assert machine.system.sent == [(0, b"A")]
+    assert machine.system.sent == [(serial_port(0), b"A")]
     assert machine.read(uart + 5 * 4, 4) == 0x60
     machine.write(timer + 4, 4, 1000)
     machine.write(timer + 8, 4, 7)
@@ -89,7 +90,7 @@ def test_the_documentation_s_example() -> None:
     machine = BenchMachine(spec(text, KERNEL))
     assert machine.read(0x1E00_0000, 4) == 0xFFFF_FFFF
     assert machine.read(0x1F80_0FFC, 4) == 0
-    assert sorted(machine.board.serial_ports) == [0]
+    assert list(machine.board.endpoints) == [serial_port(0)]
 
 
 def test_rom_from_a_raw_image() -> None:
@@ -121,7 +122,7 @@ def test_two_devices_share_a_line() -> None:
     machine = BenchMachine(spec(BASE + uart.format(0, 0x1000_0000) + uart.format(1, 0x1000_0100), KERNEL))
     for base, port in ((0x1000_0000, 0), (0x1000_0100, 1)):
         machine.write(base + 1, 1, 1)
-        machine.board.serial_ports[port].receive(b"x")
+        machine.board.endpoints[serial_port(port)].receive(b"x")
     machine.read(0x1000_0000, 1)
     assert machine.system.cpu_lines[3]
     machine.read(0x1000_0100, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rdbg.emu.boards import build_board
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.loaders.raw import swap_words
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
@@ -146,15 +147,15 @@ def test_serial_ports_and_their_interrupts() -> None:
     machine.write(0x1F00_0900, 4, ord("C"))
     machine.write(0x1000_02F8, 1, ord("B"))
     machine.write(0x1000_03F8, 1, ord("A"))
-    assert machine.system.sent == [(2, b"C"), (1, b"B"), (0, b"A")]
+    assert machine.system.sent == [(serial_port(2), b"C"), (serial_port(1), b"B"), (serial_port(0), b"A")]
     machine.write(0x1F00_0908, 4, 1)  # receive interrupt
-    machine.board.serial_ports[2].receive(b"x")
+    machine.board.endpoints[serial_port(2)].receive(b"x")
     assert machine.system.cpu_lines == [False, False, True, False, False, False]
     assert machine.read(0x1F00_0900, 4) == ord("x")
     assert not any(machine.system.cpu_lines)
     machine.write(0x1000_0021, 1, 0xEF)  # only interrupt 4
     machine.write(0x1000_03F9, 1, 1)
-    machine.board.serial_ports[0].receive(b"y")
+    machine.board.endpoints[serial_port(0)].receive(b"y")
     assert machine.system.cpu_lines[0]
     assert machine.read(0x1400_0C34, 4) & 7 == 4
 
