@@ -144,6 +144,10 @@ class Bridge(Device):
         """Who answers an access, and the offset that it sees. The bus asks once and goes there directly until
         ``System.mapping_changed``; None: ask the bridge each time."""
 
+    def arrangement(self) -> tuple[object, ...]:
+        """What the guest can change of the routes, as a value to compare."""
+        return ()
+
 
 class SerialDevice(Device):
     """A device that takes bytes from outside: of an endpoint SERIAL or CONSOLE."""

@@ -15,7 +15,7 @@ from rdbg.emu.device import System
 from rdbg.emu.devices.gt64120 import Gt64120, gt64120_function
 from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.malta_fpga import AFTER_UART, SIZE, UART_OFFSET, UART_SIZE, MaltaFpga
-from rdbg.emu.devices.pci import PciBus
+from rdbg.emu.devices.pci_bus import LINES, PciBus
 from rdbg.emu.devices.pflash import ParallelFlash
 from rdbg.emu.devices.piix4 import Piix4
 from rdbg.emu.devices.spd import EEPROM_SIZE, serial_contents, spd_contents
@@ -40,6 +40,10 @@ RAM_MAX = 2048 * MIB
 DECODED = 0x2000_0000  #: the north bridge answers everything below with zeros
 REVISION_OFFSET, REVISION = 0x10, 0x420  #: read in the boot ROM: Malta with CoreLV
 
+FIRST_SLOT = 18  #: of the PCI bus: slots 1 to 4 of the board, and, where there are more cards, what no board has
+BOARD_SLOTS = 4
+ON_BOARD_LINES = {10: 3, 11: 1, 12: 2}  #: south bridge (USB), Ethernet, sound
+
 IRQ_I8259, IRQ_CBUS_UART = 0, 2
 IRQ_UART0, IRQ_UART1 = 4, 3
 CBUS_UART_CLOCK = 230_400
@@ -63,8 +67,8 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
     """
     _check_ram(spec.ram_bytes)
     big = spec.big_endian
-    isa = IsaBus("isa")
-    pci = PciBus()
+    pci = PciBus(system, interrupt_line, FIRST_SLOT)
+    isa = IsaBus("isa", pci)
     serial = serial_contents()
     empty = bytes(EEPROM_SIZE)
     eeproms = (spd_contents(spec.ram_bytes), empty, empty, empty, empty, empty, serial, empty)
@@ -115,6 +119,15 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
         },
         reset_state=reset,
     )
+
+
+def interrupt_line(slot: int, pin: int) -> int:
+    """The PCI interrupt line (0 to 3) that an interrupt pin (from 0) of a slot is wired to."""
+    if slot in ON_BOARD_LINES:
+        return ON_BOARD_LINES[slot]
+    if FIRST_SLOT <= slot < FIRST_SLOT + BOARD_SLOTS:
+        return (slot - FIRST_SLOT + pin) % LINES
+    return pin
 
 
 def _check_ram(size: int) -> None:

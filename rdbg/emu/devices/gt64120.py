@@ -1,8 +1,10 @@
 """Galileo GT-64120 system controller (GT-64120A data sheet), as far as a Malta board uses it.
 
 What works: the register file with its reset values, the window in which the registers themselves are seen (ISD),
-the PCI I/O window, PCI configuration accesses and the interrupt acknowledge. DMA, timers, ECC and SDRAM timing keep
-values and do nothing. No memory sits on the PCI bus, so the PCI memory windows are registers only.
+the PCI I/O window and both PCI memory windows, PCI configuration accesses and the interrupt acknowledge. DMA, timers,
+ECC and SDRAM timing keep values and do nothing. As on QEMU's board, a PCI memory window shows the PCI addresses that are
+the CPU's own, whatever the remap registers say, ports begin at 0, and of windows that overlap the last one that was
+moved is seen.
 
 Every register is 32 bits and little-endian on the chip; CPU Configuration bit 12 says that the CPU's bus is
 little-endian too, else the chip swaps the four bytes of each word.
@@ -13,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.emu.device import Device, State, System
-from rdbg.emu.devices.fields import WORD, all_of, load_fields, load_ints, save_fields
-from rdbg.emu.devices.pci import PciBus, PciFunction, PciIdentity
+from rdbg.emu.devices.fields import load_ints
+from rdbg.emu.devices.pci import BAR0, PciFunction, PciIdentity
+from rdbg.emu.devices.pci_bus import PciBus
 from rdbg.emu.memory_map import Endian, IoRegion
+from rdbg.errors import RdbgError
 
 REGISTERS_SIZE = 0x1000
 
 CPU_CONFIG, ISD, MULTI_GT = 0x000, 0x068, 0x120
-PCI0_IO_LOW, PCI0_IO_HIGH = 0x048, 0x050
 PCI0_SYNC, PCI1_SYNC = 0x0C0, 0x0C8
 PCI0_COMMAND, PCI1_COMMAND = 0xC00, 0xC80
 INTERRUPT_CAUSE, INTERRUPT_MASK = 0xC18, 0xC1C
@@ -36,6 +39,12 @@ SYNC_VALUE = 0xC000_FFEE  #: reading flushes the PCI queues; the data mean nothi
 
 WINDOW_SHIFT = 21  #: window registers count 2 MiB
 PORT_WINDOW_MAX = 0x10000
+
+#: The windows onto PCI: I/O, memory 0, memory 1: (low register, high register).
+_PCI_WINDOWS = ((0x048, 0x050), (0x058, 0x060), (0x080, 0x088))
+_PORTS = 0  #: which of them shows ports
+_REGISTERS = len(_PCI_WINDOWS)  #: stands for the window of the chip's own registers
+_BOUNDS = frozenset(register for bounds in _PCI_WINDOWS for register in bounds)
 
 #: (low register, its remap register): a store to the first sets the second.
 _LOW_TO_REMAP = {0x048: 0x0F0, 0x058: 0x0F8, 0x080: 0x100, 0x090: 0x108, 0x0A0: 0x110, 0x0B0: 0x118}
@@ -85,14 +94,14 @@ _RESET: dict[int, int] = {
 
 def gt64120_function() -> PciFunction:
     """The chip as it is seen on its own PCI bus (device 0)."""
-    bars = ((0, 0, 0x8), (1, 0, 0x0100_0008), (2, 0, 0x1C00_0000), (3, 0, 0x1F00_0000), (4, 0, 0x1400_0000),
-            (5, 0, 0x1400_0001))  # fmt: skip
+    values = (0x8, 0x0100_0008, 0x1C00_0000, 0x1F00_0000, 0x1400_0000, 0x1400_0001)
+    bases = b"".join(value.to_bytes(4, "little") for value in values)
     identity = PciIdentity(0x11AB, 0x4620, 0x060000, revision=0x10, status=0x0280, interrupt_pin=1)
-    return PciFunction("gt64120.pci", identity, bars=bars)
+    return PciFunction("gt64120.pci", identity, defaults=((BAR0, bases),))
 
 
 class Gt64120(Device):
-    """The register file and the two windows that can be moved.
+    """The register file and the windows that can be moved.
 
     Args:
         name: unique in the machine.
@@ -102,8 +111,6 @@ class Gt64120(Device):
         acknowledge: the interrupt acknowledge cycle; gives the vector.
         big_endian: byte order of the CPU, which the board straps at reset.
     """
-
-    _FIELDS = all_of(WORD, "io_base", "io_size", "isd_base")
 
     def __init__(
         self,
@@ -128,33 +135,52 @@ class Gt64120(Device):
             self._set(CPU_CONFIG, CPU_LITTLE_ENDIAN)
             self._set(PCI0_COMMAND, 0x0001_0001)
             self._set(PCI1_COMMAND, 0x0001_0001)
-        self.io_base = self.io_size = self.isd_base = 0
-        self._move_registers()
-        self._move_ports()
+        #: The places of the windows onto PCI, in units of 2 MiB.
+        self.firsts = [0] * len(_PCI_WINDOWS)
+        self.counts = [0] * len(_PCI_WINDOWS)
+        #: All windows; the one that was moved last stands first.
+        self.order: list[int] = [*range(_REGISTERS), _REGISTERS]
+        self._to_front(_REGISTERS)
+        self._move_pci_windows()
 
     def reset(self) -> None:
-        """Registers at 0x14000000, PCI I/O at 0x10000000."""
+        """Registers at 0x14000000, PCI I/O at 0x10000000, PCI memory at 0x12000000 and 0xf2000000."""
         self._set_reset_state()
         self._system.mapping_changed()
 
     # --- windows -----------------------------------------------------------------------------
     def windows(self) -> tuple[IoRegion, ...]:
-        """The windows as they stand: the chip's registers, then PCI I/O."""
-        regions = [IoRegion(self.isd_base, REGISTERS_SIZE, self)]
-        if self.io_size:
-            size = min(self.io_size, PORT_WINDOW_MAX)
-            regions.append(IoRegion(self.io_base, size, self._ports, endian=Endian.LITTLE))
+        """The windows as they stand, and what each shows of the PCI bus."""
+        regions: list[IoRegion] = []
+        for window in self.order:
+            if window == _REGISTERS:
+                regions.append(IoRegion(_avoid_board(self._get(ISD) << WINDOW_SHIFT), REGISTERS_SIZE, self))
+                continue
+            base, size = self.firsts[window] << WINDOW_SHIFT, self.counts[window] << WINDOW_SHIFT
+            if window == _PORTS:
+                if size:
+                    size = min(size, PORT_WINDOW_MAX)
+                    regions.append(IoRegion(base, size, self._ports, endian=Endian.LITTLE))
+                continue
+            for placed in self._pci.placed("memory"):
+                start, end = max(base, placed.base), min(base + size, placed.base + placed.size)
+                if start < end:
+                    offset = start - placed.base
+                    regions.append(IoRegion(start, end - start, placed.device, offset, Endian.LITTLE))
         return tuple(regions)
 
-    def _move_registers(self) -> None:
-        self.isd_base = _avoid_board(self._get(ISD) << WINDOW_SHIFT)
+    def _to_front(self, window: int) -> None:
+        self.order.remove(window)
+        self.order.insert(0, window)
 
-    def _move_ports(self) -> None:
+    def _move_pci_windows(self) -> None:
         """The high register holds bits 27:21 of the last address; a window with high below low keeps its old place."""
-        low, high = self._get(PCI0_IO_LOW), self._get(PCI0_IO_HIGH)
-        if low & 0x7F <= high:
-            self.io_base = low << WINDOW_SHIFT & 0xFFFF_FFFF
-            self.io_size = (high + 1 - (low & 0x7F)) << WINDOW_SHIFT
+        for window, (low_register, high_register) in enumerate(_PCI_WINDOWS):
+            low, high = self._get(low_register), self._get(high_register)
+            if low & 0x7F <= high:
+                self.firsts[window] = low
+                self.counts[window] = high + 1 - (low & 0x7F)
+                self._to_front(window)
 
     # --- registers ---------------------------------------------------------------------------
     def _get(self, offset: int) -> int:
@@ -213,10 +239,10 @@ class Gt64120(Device):
             if offset in _LOW_TO_REMAP:
                 self._set(_LOW_TO_REMAP[offset], value & _REMAP_MASK)
             if offset == ISD:
-                self._move_registers()
+                self._to_front(_REGISTERS)
                 self._system.mapping_changed()
-            elif offset in (PCI0_IO_LOW, PCI0_IO_HIGH):
-                self._move_ports()
+            elif offset in _BOUNDS:
+                self._move_pci_windows()
                 self._system.mapping_changed()
 
     def _config_access(self, value: int | None) -> int:
@@ -236,12 +262,17 @@ class Gt64120(Device):
     # --- state -------------------------------------------------------------------------------
     def save(self) -> State:
         """All registers and the places of the windows."""
-        return save_fields(self, self._FIELDS) | {"registers": list(self.registers)}
+        return {name: list(getattr(self, name)) for name in ("registers", "firsts", "counts", "order")}
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave; windows may move."""
-        load_fields(self, self._FIELDS, state)
+        order = load_ints(self, "order", state, len(_PCI_WINDOWS) + 1)
+        if sorted(order) != list(range(len(_PCI_WINDOWS) + 1)):
+            raise RdbgError(f"saved state of device {self.name!r} is damaged: 'order' cannot be {order}")
+        self.order = list(order)
         self.registers = load_ints(self, "registers", state, REGISTERS_SIZE // 4)
+        self.firsts = load_ints(self, "firsts", state, len(_PCI_WINDOWS))
+        self.counts = load_ints(self, "counts", state, len(_PCI_WINDOWS))
         self._system.mapping_changed()
 
 

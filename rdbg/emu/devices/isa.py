@@ -1,10 +1,12 @@
-"""The ISA bus behind the south bridge: 64 KiB of ports. A port that nobody answers reads as ones."""
+"""The ports that the CPU sees, 64 KiB of them: those of PCI cards, and the ISA bus behind the south bridge. A port that
+nobody answers reads as ones."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from rdbg.emu.device import Bridge, Device, State
+from rdbg.emu.devices.pci_bus import PciBus
 
 
 class MovablePorts(Protocol):
@@ -23,10 +25,12 @@ class IsaBus(Bridge):
 
     Args:
         name: unique in the machine.
+        pci: the bus whose cards' ports hide those of ISA.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pci: PciBus) -> None:
         super().__init__(name)
+        self._pci = pci
         self._fixed: dict[int, tuple[Device, int]] = {}
         self._movable: list[MovablePorts] = []
 
@@ -38,11 +42,11 @@ class IsaBus(Bridge):
             self._fixed[port] = (device, base - offset)
 
     def attach_movable(self, ports: MovablePorts) -> None:
-        """Ports that move at run time. Fixed ones win over them."""
+        """Ports of the south bridge that move at run time. Fixed ones win over them."""
         self._movable.append(ports)
 
     def _find(self, port: int) -> tuple[Device, int] | None:
-        found = self._fixed.get(port)
+        found = self._pci.find_port(port) or self._fixed.get(port)
         if found is None:
             for ports in self._movable:
                 place = ports.port_range()
@@ -51,11 +55,15 @@ class IsaBus(Bridge):
         return found
 
     def route(self, offset: int, size: int) -> tuple[Device, int] | None:
-        """The device of fixed ports that the access lies in as a whole."""
-        found = self._fixed.get(offset)
-        if found is None or found != self._fixed.get(offset + size - 1):
+        """The device of a card's or of fixed ports that the access lies in as a whole."""
+        found = self._pci.find_port(offset) or self._fixed.get(offset)
+        if found is None or found != self._find(offset + size - 1):
             return None
         return found[0], offset - found[1]
+
+    def arrangement(self) -> tuple[object, ...]:
+        """Where the ports of cards are."""
+        return self._pci.placed("io")
 
     def read(self, offset: int, size: int) -> int:
         """A load from port ``offset``; it splits where it leaves a device."""

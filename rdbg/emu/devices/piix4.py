@@ -18,13 +18,15 @@ from rdbg.emu.devices.i8254 import I8254
 from rdbg.emu.devices.i8259 import InterruptPair
 from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.mc146818 import Mc146818
-from rdbg.emu.devices.pci import BAR0, COMMAND, COMMAND_IO, PciBus, PciFunction, PciIdentity
+from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
+from rdbg.emu.devices.pci_bus import LINES, PciBus
 from rdbg.emu.devices.smbus import SmbusHost
 from rdbg.emu.devices.uhci import PORT_COUNT as USB_PORTS
 from rdbg.emu.devices.uhci import Uhci
 
 INTEL = 0x8086
 SLOT = 10
+PIRQ_ROUTE = 0x60  #: of interrupt lines A to D of the PCI bus: the interrupt request; 16 and more: none
 PM_BASE, PM_ENABLE, SMBUS_BASE, SMBUS_ENABLE = 0x40, 0x80, 0x90, 0xD2
 SMBUS_PORTS = 64
 SMBUS_DEFAULT_BASE = 0x1100
@@ -32,6 +34,7 @@ GPE_PORT, GPE_PORTS = 0xAFE0, 4
 RESET_PORT = 0xCF9
 IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
 
+REQUESTS = 16
 IRQ_TIMER, IRQ_KEYBOARD, IRQ_RTC, IRQ_SCI, IRQ_MOUSE = 0, 1, 8, 9, 12
 
 
@@ -150,10 +153,14 @@ class Piix4:
         self._drives = NoDrives("piix4.ide.channels")
         self._bus_master = NoDrives("piix4.ide.dma")
         self._usb = Uhci("piix4.uhci", system)
-        self.functions = (_isa_function(), _ide_function(), _usb_function(), _pm_function())
+        self.functions = (
+            _isa_function(), _ide_function(self._bus_master), _usb_function(self._usb), _pm_function()
+        )  # fmt: skip
+        self._pci = pci
         self._attach(isa)
         for index, function in enumerate(self.functions):
             pci.attach(SLOT, index, function)
+        pci.connect_lines(self._route_line)
         self.devices: tuple[Device, ...] = (
             self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc,
             self.keyboard, self.keyboard.keyboard, self.keyboard.mouse, self._usb, self.pm, self.apm, self.events,
@@ -174,11 +181,17 @@ class Piix4:
         isa.attach(RESET_PORT, 1, self.reset_control)
         for base, count in IDE_PORTS:
             isa.attach(base, count, self._drives)
-        _, ide, usb, pm = self.functions
+        pm = self.functions[3]
         isa.attach_movable(ConfiguredPorts(pm, self.pm, PM_PORTS, PM_BASE, (PM_ENABLE, 1)))
         isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))
-        isa.attach_movable(ConfiguredPorts(ide, self._bus_master, 16, BAR0 + 16, (COMMAND, COMMAND_IO)))
-        isa.attach_movable(ConfiguredPorts(usb, self._usb, USB_PORTS, BAR0 + 16, (COMMAND, COMMAND_IO)))
+
+    def _route_line(self, line: int, level: bool) -> None:
+        """A line of the PCI bus has changed: drive the interrupt request that it is routed to, by all lines that are."""
+        routes = self.functions[0].config[PIRQ_ROUTE : PIRQ_ROUTE + LINES]
+        request = routes[line]
+        if request < REQUESTS:
+            together = any(route == request and self._pci.line_level(other) for other, route in enumerate(routes))
+            self.interrupts.line(request)(together)
 
 
 def _isa_function() -> PciFunction:
@@ -195,15 +208,15 @@ def _isa_function() -> PciFunction:
     return PciFunction("piix4.isa", identity, defaults)
 
 
-def _ide_function() -> PciFunction:
+def _ide_function(bus_master: Device) -> PciFunction:
     identity = PciIdentity(INTEL, 0x7111, 0x010180, status=0x0280)
-    return PciFunction("piix4.ide", identity, bars=((4, 0xFFFF_FFF0, 1),))
+    return PciFunction("piix4.ide", identity, bars=(Bar(4, "io", 16, bus_master),))
 
 
-def _usb_function() -> PciFunction:
+def _usb_function(ports: Device) -> PciFunction:
     identity = PciIdentity(INTEL, 0x7112, 0x0C0300, revision=0x01, interrupt_pin=4)
     defaults = ((0x60, b"\x10"), (0x6A, b"\x01"))  # USB release 1.0, legacy support
-    return PciFunction("piix4.usb", identity, defaults, bars=((4, 0xFFFF_FFE0, 1),))
+    return PciFunction("piix4.usb", identity, defaults, bars=(Bar(4, "io", USB_PORTS, ports),))
 
 
 def _pm_function() -> PciFunction:
