@@ -105,8 +105,8 @@ class Bus:
             self._moving = self._map.moving()
 
     def layout(self) -> tuple[object, ...]:
-        """What the guest can change of the map, as a value to compare: moved windows, what is behind bridges, flash in a
-        command mode."""
+        """What the guest can change of the map, as a value to compare: windows that move, what is behind bridges, flash
+        in a command mode."""
         moving = self._map.moving() if self._map.moving else ()
         bridges = tuple(region.device.arrangement() for region in moving if isinstance(region.device, Bridge))
         return moving, bridges, tuple(region.device.direct_reads for region in self._map.memory if region.device)

@@ -29,9 +29,16 @@ class QtestMachine:
         big_endian: which of the two QEMU binaries.
         shift: virtual nanoseconds per instruction = 1 << shift.
         rtc_base: ``-rtc base=`` value.
+        options: further ones.
     """
 
-    def __init__(self, big_endian: bool = False, shift: int = 3, rtc_base: str = "2021-03-04T05:06:07") -> None:
+    def __init__(
+        self,
+        big_endian: bool = False,
+        shift: int = 3,
+        rtc_base: str = "2021-03-04T05:06:07",
+        options: tuple[str, ...] = (),
+    ) -> None:
         self._shift = shift
         self._directory = tempfile.TemporaryDirectory(prefix="rdbg-qtest-")
         directory = Path(self._directory.name)
@@ -42,7 +49,7 @@ class QtestMachine:
             "-display", "none", "-vga", "none", "-net", "none", "-serial", "null", "-serial", "null", "-serial", "null",
             "-bios", str(directory / "loop.bin"), "-rtc", f"base={rtc_base},clock=vm",
             "-icount", f"shift={shift},sleep=off", "-S", "-qtest", "stdio", "-qtest-log", "none",
-            "-qmp", f"unix:{directory / 'qmp'},server=on,wait=off",
+            "-qmp", f"unix:{directory / 'qmp'},server=on,wait=off", *options,
         ]  # fmt: skip
         self._process = spawn(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

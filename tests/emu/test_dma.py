@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from rdbg.emu.bus import BusError
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from tests.emu.bench_system import BenchMachine
@@ -79,7 +80,7 @@ def test_registers_are_accessed_in_words_and_what_is_left() -> None:
     bench.system.dma_write(LEDS, b"\x5a\0\0\0", "card")
     assert bench.read(LEDS, 4) == 0x5A and bench.system.dma_read(LEDS, 4) == b"\x5a\0\0\0"
     bench.system.dma_write(0x100003F8, b"A", "card")  # a UART's data register, one byte wide
-    assert bench.system.sent == [(0, b"A")]
+    assert bench.system.sent == [(serial_port(0), b"A")]
 
 
 def test_into_the_void_it_fails_as_on_the_bus_and_what_came_before_is_written() -> None:

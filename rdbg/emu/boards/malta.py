@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from rdbg.emu.board import Board, ResetState
 from rdbg.emu.boards.firmware import firmware_contents
+from rdbg.emu.boards.plugged import CardHost, plug_in
 from rdbg.emu.device import System
 from rdbg.emu.devices.gt64120 import Gt64120, gt64120_function
 from rdbg.emu.devices.isa import IsaBus
@@ -86,6 +87,7 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
     host_function = gt64120_function()
     pci.attach(0, 0, host_function)
     north = Gt64120("gt64120", system, pci, isa, south.interrupts.acknowledge, big)
+    cards = plug_in(spec.plugged, pci, CardHost(system, disks, big))
     flash = ParallelFlash("flash", system, "flash", FLASH_SIZE, FLASH_BLOCK, big)
     fpga = MaltaFpga("fpga", system, big, spd_contents(spec.ram_bytes))
 
@@ -112,10 +114,21 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
     return Board(
         name="malta",
         memory_map=memory_map,
-        devices=(loader, isa, *south.devices, *uarts, host_function, north, flash, fpga),
+        devices=(
+            loader,
+            isa,
+            *south.devices,
+            *uarts,
+            host_function,
+            *(device for card in cards for device in (*card.devices, card.function)),
+            north,
+            flash,
+            fpga,
+        ),  # fmt: skip
         endpoints={
             **{serial_port(port): uart for port, uart in enumerate(uarts)},
             **{disk.endpoint: disk for disk in disks.values()},
+            **{endpoint: device for card in cards for endpoint, device in card.endpoints.items()},
         },
         reset_state=reset,
     )

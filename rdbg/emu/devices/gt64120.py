@@ -2,8 +2,8 @@
 
 What works: the register file with its reset values, the window in which the registers themselves are seen (ISD),
 the PCI I/O window and both PCI memory windows, PCI configuration accesses and the interrupt acknowledge. DMA, timers,
-ECC and SDRAM timing keep values and do nothing. As on QEMU's board, a PCI memory window shows the PCI addresses that are
-the CPU's own, whatever the remap registers say, ports begin at 0, and of windows that overlap the last one that was
+ECC and SDRAM timing keep values and do nothing. As on QEMU's board, a PCI memory window shows the PCI addresses that
+are the CPU's own, whatever the remap registers say, ports begin at 0, and of windows that overlap the last one that was
 moved is seen.
 
 Every register is 32 bits and little-endian on the chip; CPU Configuration bit 12 says that the CPU's bus is
@@ -123,7 +123,7 @@ class Gt64120(Device):
     ) -> None:
         super().__init__(name)
         self._system = system
-        self._pci = pci
+        self.pci = pci
         self._ports = ports
         self._acknowledge = acknowledge
         self._big_endian = big_endian
@@ -162,7 +162,7 @@ class Gt64120(Device):
                     size = min(size, PORT_WINDOW_MAX)
                     regions.append(IoRegion(base, size, self._ports, endian=Endian.LITTLE))
                 continue
-            for placed in self._pci.placed("memory"):
+            for placed in self.pci.placed("memory"):
                 start, end = max(base, placed.base), min(base + size, placed.base + placed.size)
                 if start < end:
                     offset = start - placed.base
@@ -252,11 +252,11 @@ class Gt64120(Device):
         swap = not self._get(PCI0_COMMAND) & PCI_NO_BYTE_SWAP and address & CONFIG_OTHER_DEVICE != 0
         if value is not None:
             if address & CONFIG_ENABLE:
-                self._pci.config_write(address, 4, _swap32(value) if swap else value)
+                self.pci.config_write(address, 4, _swap32(value) if swap else value)
             return 0
         if not address & CONFIG_ENABLE:
             return 0xFFFF_FFFF
-        loaded = self._pci.config_read(address, 4)
+        loaded = self.pci.config_read(address, 4)
         return _swap32(loaded) if swap else loaded
 
     # --- state -------------------------------------------------------------------------------

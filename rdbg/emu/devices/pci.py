@@ -1,5 +1,5 @@
-"""A PCI function (PCI Local Bus Specification 2.1, chapter 6): its configuration space, base addresses, interrupt pin, and
-its way to memory as a bus master."""
+"""A PCI function (PCI Local Bus Specification 2.1, chapter 6): its configuration space, base addresses, interrupt pin,
+and its way to memory as a bus master."""
 
 from __future__ import annotations
 
@@ -115,6 +115,9 @@ class PciSlot(Protocol):
     def interrupt_changed(self, function: PciFunction) -> None:
         """A function drives its interrupt pin otherwise than before."""
 
+    def interrupt_disable_changed(self, function: PciFunction) -> None:
+        """A function's interrupts have been disabled or enabled."""
+
     def next_stamp(self) -> int:
         """A number above all that base addresses have."""
 
@@ -208,7 +211,7 @@ class PciFunction(Device):
             self.config[index] = new
         self._place_bars()
         if self.register(COMMAND, 2) & COMMAND_INTX_DISABLE != was_disabled and self._slot is not None:
-            self._slot.interrupt_changed(self)
+            self._slot.interrupt_disable_changed(self)
 
     # --- base addresses ----------------------------------------------------------------------
     def _address(self, bar: Bar) -> int | None:
@@ -259,7 +262,7 @@ class PciFunction(Device):
         return self._slot is not None and bool(self.config[COMMAND] & COMMAND_MASTER)
 
     def dma_read(self, address: int, size: int) -> bytes:
-        """Bytes of memory. Where nothing answers, and where the function is no bus master, they are zeros, as on QEMU."""
+        """Bytes of memory: as on QEMU zeros where nothing answers, and where the function is no bus master."""
         if self._slot is None or not self.is_master:
             return bytes(size)
         return self._slot.dma_read(address, size)

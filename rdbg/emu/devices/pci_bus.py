@@ -41,7 +41,7 @@ class PciBus:
         self._line_of = line_of
         self._first_free = first_free
         self._functions: dict[tuple[int, int], PciFunction] = {}
-        self._lines: dict[str, int] = {}  # by the function's name
+        self._lines: dict[str, tuple[int, ...]] = {}  # of each pin of a slot, by the function's name
         self._drive_line: Callable[[int, bool], None] = no_line
         self._placed: dict[BarKind, tuple[Placed, ...]] = {}
 
@@ -58,8 +58,7 @@ class PciBus:
         if not 0 <= device < SLOTS:
             raise UsageError(f"{target.name} cannot have PCI slot {device:#x}: there are 0 to {SLOTS - 1:#x}")
         self._functions[device, function] = target
-        if target.identity.interrupt_pin:
-            self._lines[target.name] = self._line_of(device, target.identity.interrupt_pin - 1)
+        self._lines[target.name] = tuple(self._line_of(device, pin) for pin in range(LINES))
         target.attached(self)
 
     def free_slot(self) -> int:
@@ -130,14 +129,20 @@ class PciBus:
     # --- interrupts --------------------------------------------------------------------------
     def line_level(self, line: int) -> bool:
         """Whether any function drives a line."""
-        return any(
-            function.drives_irq and self._lines.get(function.name) == line for function in self._functions.values()
-        )
+        return any(function.drives_irq and self._line(function) == line for function in self._functions.values())
+
+    def _line(self, function: PciFunction) -> int:
+        return self._lines[function.name][function.identity.interrupt_pin - 1]
 
     def interrupt_changed(self, function: PciFunction) -> None:
         """A function drives its interrupt pin otherwise than before."""
-        line = self._lines.get(function.name)
-        if line is not None:
+        line = self._line(function)
+        self._drive_line(line, self.line_level(line))
+
+    def interrupt_disable_changed(self, function: PciFunction) -> None:
+        """A function's interrupts have been disabled or enabled: as on QEMU the lines of all its pins are driven anew,
+        which is seen where the guest has routed them otherwise in between."""
+        for line in self._lines[function.name]:
             self._drive_line(line, self.line_level(line))
 
     # --- bus masters -------------------------------------------------------------------------

@@ -186,7 +186,7 @@ class Piix4:
         isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))
 
     def _route_line(self, line: int, level: bool) -> None:
-        """A line of the PCI bus has changed: drive the interrupt request that it is routed to, by all lines that are."""
+        """A line of the PCI bus has changed: drive the interrupt request that it is routed to, as all that are say."""
         routes = self.functions[0].config[PIRQ_ROUTE : PIRQ_ROUTE + LINES]
         request = routes[line]
         if request < REQUESTS:

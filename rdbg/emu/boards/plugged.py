@@ -1,0 +1,95 @@
+"""The cards that can be put into a board's PCI slots: a table by QEMU's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rdbg.emu.device import Device, System
+from rdbg.emu.devices.pci import PciFunction
+from rdbg.emu.devices.pci_bus import PciBus
+from rdbg.emu.disk import Disk
+from rdbg.emu.endpoint import Endpoint
+from rdbg.emu.spec import Plugged
+from rdbg.errors import UsageError
+
+
+@dataclass(frozen=True)
+class CardHost:
+    """What a card finds where it is plugged in.
+
+    Args:
+        system: the machine.
+        disks: what is in each drive, by the drive's name.
+        big_endian: byte order of the CPU.
+    """
+
+    system: System
+    disks: Mapping[str, Disk]
+    big_endian: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card that has been built.
+
+    Args:
+        function: goes into the slot.
+        devices: what else of it is reset, saved and loaded, in this order, before the function.
+        endpoints: where it meets the outside world.
+    """
+
+    function: PciFunction
+    devices: tuple[Device, ...] = ()
+    endpoints: Mapping[Endpoint, Device] = field(default_factory=dict)
+
+
+#: Makes a card: the name that is its own in the machine (the model's, with a number from the second one on), what is to
+#: be built, the parts that go into it, and where.
+CardBuilder = Callable[[str, Plugged, tuple[Plugged, ...], CardHost], Card]
+
+CARDS: Mapping[str, CardBuilder] = {}
+
+#: What goes into a card, and the models of those that take it.
+PARTS: Mapping[str, tuple[str, ...]] = {"virtconsole": ("virtio-serial-pci",)}
+
+
+def plug_in(items: tuple[Plugged, ...], pci: PciBus, host: CardHost) -> tuple[Card, ...]:
+    """Build cards and put each into its slot, or, in their order, into the first that is free.
+
+    Args:
+        items: what is to be plugged in.
+        pci: where.
+        host: what the cards find there.
+
+    Raises:
+        UsageError: there is no such card, or no such slot, or it is taken, or a part has no card.
+    """
+    cards = [item for item in items if item.model not in PARTS]
+    parts: dict[int, list[Plugged]] = {}  # of each card, by its place in the list
+    for item in items:
+        if item.model in PARTS:
+            parts.setdefault(_card_of(item, cards), []).append(item)
+    made: list[Card] = []
+    count: dict[str, int] = {}
+    for place, item in enumerate(cards):
+        build = CARDS.get(item.model)
+        if build is None:
+            known = ", ".join(sorted(CARDS)) or "none"
+            raise UsageError(f"this board has no card {item.model!r}: there are {known}")
+        number = count[item.model] = count.get(item.model, -1) + 1
+        name = f"{item.model}.{number}" if number else item.model
+        card = build(name, item, tuple(parts.get(place, ())), host)
+        pci.attach(pci.free_slot() if item.slot is None else item.slot, 0, card.function)
+        made.append(card)
+    return tuple(made)
+
+
+def _card_of(part: Plugged, cards: list[Plugged]) -> int:
+    """The place among the cards of the one that a part goes into."""
+    for place, card in enumerate(cards):
+        if card.model in PARTS[part.model] and part.bus in ("", card.name):
+            return place
+    wanted = " or ".join(PARTS[part.model])
+    where = f" with the id {part.bus!r}" if part.bus else ""
+    raise UsageError(f"{part.model} has no card to go into: give -device {wanted}{where}")
