@@ -124,13 +124,14 @@ real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
 	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu \
-	  qemu-utils libslirp0 e2fsprogs xorriso
+	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
 # Builds the example guests again from source (their ELF files are committed).
 guests:
 	$(MAKE) -C examples/guest
 	$(MAKE) -C examples/races
+	$(MAKE) -C examples/network
 
 clean:
 	rm -rf $(VENV) build rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
