@@ -11,12 +11,14 @@ from pathlib import Path
 
 import zstandard
 
+from rdbg.emu.cpu_record import record_fields
 from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC
 from rdbg.journal.file_header import FILE_HEADER_SIZE
 from rdbg.store.snapshot_store import _check_sum
 
-#: Where the number of TLB entries stands in a saved CPU state: behind bias, compare, hold, four words and CP0's 48.
-TLB_COUNT_AT = 3 * 8 + 4 * 4 + 48 * 4
+#: Where each field of a saved CPU state stands, in bytes from its start.
+CPU_FIELDS = {field.name: field.offset for field in record_fields()}
+TLB_COUNT_AT = CPU_FIELDS["guest.tlb_count"]
 
 _SUMMED = (
     "name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count, cpu, devices, "

@@ -33,7 +33,7 @@ cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, 
         value[0] &= 0xFFFFFFFFU
     elif REGISTER_WIDE_F0 <= number < REGISTER_WIDE_F0 + 32:
         uc_reg_read(c.uc, UC_MIPS_REG_F0 + <int>(number - REGISTER_WIDE_F0), value)
-        if not c.s.cp0.status & STATUS_FR:
+        if not c.guest.cp0.status & STATUS_FR:
             value[0] &= 0xFFFFFFFFU
             if number % 2 == 0:
                 uc_reg_read(c.uc, UC_MIPS_REG_F0 + <int>(number + 1 - REGISTER_WIDE_F0), &odd)

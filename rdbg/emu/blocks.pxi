@@ -100,7 +100,7 @@ cdef void plan_attention(Cpu *c) noexcept nogil:
         c.attention = c.look_at
     if c.pause_at < c.attention:
         c.attention = c.pause_at
-    if c.kicked or c.s.halted or c.why_soon:
+    if c.kicked or c.guest.halted or c.why_soon:
         c.attention = 0
 
 
@@ -134,11 +134,11 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
     cdef Core core = <Core>c.owner
     cdef uint64_t cpu_ns = FOREVER
     c.io_epoch += 1
-    if not c.s.cp0.cause & CAUSE_DC:
-        cpu_ns = c.s.compare_ns
-    if c.hold_event != FOREVER and c.s.hold_ns < cpu_ns:
-        cpu_ns = c.s.hold_ns
-    if c.s.halted == HALTED_CALLING:             # what the answer changes is the call's doing
+    if not c.guest.cp0.cause & CAUSE_DC:
+        cpu_ns = c.guest.compare_ns
+    if c.hold_event != FOREVER and c.guest.hold_ns < cpu_ns:
+        cpu_ns = c.guest.hold_ns
+    if c.guest.halted == HALTED_CALLING:             # what the answer changes is the call's doing
         c.events_after = HitBlock(icount - 1, icount)
     try:
         return core.host.idle(icount, cpu_ns)
@@ -151,7 +151,7 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
 
 cdef bint asks_to_hold(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """Whether an interrupt that could be taken now is held back. Only a live run is asked, and once for each."""
-    if not c.asks_to_hold or c.s.hold_ns:
+    if not c.asks_to_hold or c.guest.hold_ns:
         return False
     c.next_pc = pc                               # who is asked looks at the code that would be interrupted
     return python_hold(c, icount)
@@ -185,15 +185,15 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             go_to(c, c.next_pc, True)
             return True
         while icount >= c.compare_event:
-            c.s.cp0.cause |= CAUSE_TI
+            c.guest.cp0.cause |= CAUSE_TI
             update_lines(c)
-            c.s.compare_ns += count_round_ns(c)
+            c.guest.compare_ns += count_round_ns(c)
             plan_compare(c)
         end_hold(c, icount)
-        if not c.s.halted:
+        if not c.guest.halted:
             break
-        if c.s.halted == HALTED_WAITING and takes_interrupt(c) and not asks_to_hold(c, pc, icount):
-            c.s.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
+        if c.guest.halted == HALTED_WAITING and takes_interrupt(c) and not asks_to_hold(c, pc, icount):
+            c.guest.halted = 0                       # one that is held off ends no wait; Release 1 and 2 leave it open
             break
         if c.why_soon:
             break
@@ -212,7 +212,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         stop_before(c, pc, icount, c.why)
         return True
     if takes_interrupt(c) and not asks_to_hold(c, pc, icount):
-        c.s.hold_ns = 0
+        c.guest.hold_ns = 0
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
         c.base = icount
         c.came_from = icount

@@ -14,7 +14,16 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 import numpy
 
+cdef extern from "endian.h" nogil:
+    uint32_t htole32(uint32_t)
+    uint64_t htole64(uint64_t)
+    uint32_t le32toh(uint32_t)
+    uint64_t le64toh(uint64_t)
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
 from rdbg.emu.bus import BusError
+from rdbg.emu.cpu_record import CPU_RECORD, VERSION, record_fields
 from rdbg.errors import RdbgError
 
 include "unicorn.pxi"
@@ -32,6 +41,7 @@ include "watch_blocks.pxi"
 include "straight_line.pxi"
 include "run.pxi"
 include "calibrate.pxi"
+include "saved_cpu.pxi"
 include "core_engine.pxi"
 include "core_registers.pxi"
 include "core_memory.pxi"

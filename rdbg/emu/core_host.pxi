@@ -129,7 +129,7 @@ cdef class HostAccess(StateAccess):
     cdef uint64_t fpr_value(self, uint32_t n, int size):
         cdef uint64_t low = 0
         cdef uint64_t high = 0
-        if size == 4 or self.c.s.cp0.status & STATUS_FR:
+        if size == 4 or self.c.guest.cp0.status & STATUS_FR:
             uc_reg_read(self.c.uc, UC_MIPS_REG_F0 + <int>n, &low)
             return low & 0xFFFFFFFFU if size == 4 else low
         uc_reg_read(self.c.uc, UC_MIPS_REG_F0 + <int>(n & ~1), &low)
@@ -142,7 +142,7 @@ cdef class HostAccess(StateAccess):
             uc_reg_read(self.c.uc, UC_MIPS_REG_F0 + <int>n, &old)
             old = (old & ~<uint64_t>0xFFFFFFFFU) | (value & 0xFFFFFFFFU)
             uc_reg_write(self.c.uc, UC_MIPS_REG_F0 + <int>n, &old)
-        elif self.c.s.cp0.status & STATUS_FR:
+        elif self.c.guest.cp0.status & STATUS_FR:
             uc_reg_write(self.c.uc, UC_MIPS_REG_F0 + <int>n, &value)
         else:
             self.set_fpr_value(n & ~1, 4, value)

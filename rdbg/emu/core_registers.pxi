@@ -30,8 +30,8 @@ cdef class RegisterAccess(Engine):
     def write_pc(self, uint32_t pc):
         """Set PC: the debugger moves it."""
         stand_at(self.c, pc, position(self.c))
-        if self.c.s.halted:
-            self.c.s.halted = 0
+        if self.c.guest.halted:
+            self.c.guest.halted = 0
 
     def read_fpr(self, uint32_t n):
         """The 64 bits of floating-point register ``n`` as the core holds them."""
@@ -72,19 +72,19 @@ cdef class RegisterAccess(Engine):
         cdef TlbEntry *e
         result = []
         for i in range(self.c.model.tlb_entries):
-            e = &self.c.s.tlb[i]
+            e = &self.c.guest.tlb[i]
             result.append((e.vpn2 | e.asid, e.mask, e.lo0 | e.is_global, e.lo1 | e.is_global))
         return result
 
     def set_lines(self, uint32_t lines):
         """Levels of the hardware interrupt inputs, bit 0 = line 0 (Cause.IP2)."""
-        self.c.s.hardware_lines = lines & 0x3F
+        self.c.guest.hardware_lines = lines & 0x3F
         update_lines(self.c)
 
     @property
     def lines(self):
         """Levels of the hardware interrupt inputs."""
-        return self.c.s.hardware_lines
+        return self.c.guest.hardware_lines
 
     def translate(self, uint32_t va):
         """Guest-physical address of a virtual one for a load in kernel mode, or None."""

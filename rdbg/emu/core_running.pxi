@@ -9,7 +9,7 @@ cdef class Running(HostAccess):
         The exception unwinds it in the middle of a block, and the next block it translates crashes.
         """
         cdef Cpu *c = self.c
-        cdef Held h
+        cdef Registers h
         cdef uint32_t i
         self.hold(&h)
         uc_context_free(c.ctx)
@@ -324,7 +324,7 @@ cdef class Running(HostAccess):
         cdef size_t i
         cdef int kind
         cdef Place place
-        if form == 0 or uses_fpu(w) and not c.s.cp0.status & STATUS_CU1:
+        if form == 0 or uses_fpu(w) and not c.guest.cp0.status & STATUS_CU1:
             return None
         first = effective_address(c, w)
         if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
@@ -368,7 +368,7 @@ cdef class Running(HostAccess):
         if instructions > MOST_HELD:
             raise RdbgError(f"the run holds interrupts back for {instructions} instructions at icount {position(c)}; at "
                             f"most {MOST_HELD} can be: its recording is damaged")
-        c.s.hold_ns = now_ns(c, position(c)) + (instructions << c.shift)
+        c.guest.hold_ns = now_ns(c, position(c)) + (instructions << c.shift)
         plan_hold(c)
 
     def ask_to_hold(self, bint wanted):

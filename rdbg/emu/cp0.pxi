@@ -21,22 +21,22 @@ cdef inline uint32_t next_seed(uint32_t seed) noexcept nogil:
 
 cdef uint32_t random_index(const Cpu *c) noexcept nogil:
     """What Random shows next: a TLB index from Wired up, of a sequence that is part of the machine's state."""
-    cdef uint32_t wired = c.s.cp0.wired
+    cdef uint32_t wired = c.guest.cp0.wired
     if wired >= c.model.tlb_entries - 1:
         return c.model.tlb_entries - 1
-    return (next_seed(c.s.random) >> 16) % (c.model.tlb_entries - wired) + wired
+    return (next_seed(c.guest.random) >> 16) % (c.model.tlb_entries - wired) + wired
 
 
 cdef uint32_t draw_random(Cpu *c) noexcept nogil:
     """Take what Random shows."""
     cdef uint32_t index = random_index(c)
-    c.s.random = next_seed(c.s.random)
+    c.guest.random = next_seed(c.guest.random)
     return index
 
 
 cdef uint32_t read_cp0(const Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount) noexcept nogil:
     """What mfc0 gives. Looking changes nothing: not even the debugger's look."""
-    cdef const Cp0 *r = &c.s.cp0
+    cdef const Cp0 *r = &c.guest.cp0
     if sel == 0:
         if reg == 0:
             return r.index
@@ -91,9 +91,7 @@ cdef uint32_t read_cp0(const Cpu *c, uint32_t reg, uint32_t sel, uint64_t icount
             return r.errorepc
         if reg == 31:
             return r.desave
-    if reg == 5 and sel == 1:
-        return r.pagegrain
-    if reg == 6 and sel <= 5:
+    if reg == 5 and sel == 1 or reg == 6 and sel <= 5:
         return 0
     if reg == 12:
         if sel == 1:
@@ -129,8 +127,14 @@ cdef bint cp0_reserved(Cpu *c, uint32_t reg, uint32_t sel, bint write) noexcept 
             or (reg == 12 and 1 <= sel <= 3) or (reg == 15 and (sel == 1 or (sel == 3 and not write))))
 
 
+cdef inline bint is_page_mask(uint32_t mask) noexcept nogil:
+    """Whether there are pages of the size that PageMask says: 4 KiB times a power of 4."""
+    cdef uint32_t ones = mask >> 13
+    return not ones & (ones + 1) and (ones + 1) & 0x15555 != 0
+
+
 cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t icount) noexcept nogil:
-    cdef Cp0 *r = &c.s.cp0
+    cdef Cp0 *r = &c.guest.cp0
     cdef uint32_t old
     if reg == 18:
         r.watchlo[sel] = value & ~<uint32_t>7
@@ -157,19 +161,17 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
         elif reg == 4:
             r.context = (r.context & 0x007FFFFF) | (value & <uint32_t>0xFF800000U)
         elif reg == 5:
-            value = (value >> 13) & 0xFFFF
-            if value & (value + 1) or not (value + 1) & 0x15555:
-                value = 0                             # no page size that there is: 4 KiB, as in QEMU
-            r.pagemask = value << 13
+            value &= 0x1FFFE000
+            r.pagemask = value if is_page_mask(value) else 0      # no page size that there is: 4 KiB, as in QEMU
         elif reg == 6:
             r.wired = value % c.model.tlb_entries
         elif reg == 7:
             r.hwrena = value & 0xF
         elif reg == 9:
             if r.cause & CAUSE_DC:
-                c.s.count_base = value
+                c.guest.count_base = value
             else:
-                c.s.count_base = value - <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+                c.guest.count_base = value - <uint32_t>(now_ns(c, icount) // c.count_period_ns)
                 restart_compare(c, icount)
         elif reg == 10:
             old = r.entryhi
@@ -188,9 +190,9 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
             old = r.cause
             if (old ^ value) & CAUSE_DC:
                 if value & CAUSE_DC:
-                    c.s.count_base = read_count(c, icount)
+                    c.guest.count_base = read_count(c, icount)
                 else:
-                    c.s.count_base -= <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+                    c.guest.count_base -= <uint32_t>(now_ns(c, icount) // c.count_period_ns)
             r.cause = (old & ~c.model.cause_writable) | (value & c.model.cause_writable)
             if (old ^ value) & CAUSE_DC:
                 restart_compare(c, icount)
@@ -232,8 +234,8 @@ cdef void write_cp0(Cpu *c, uint32_t reg, uint32_t sel, uint32_t value, uint64_t
 
 cdef void forget_replaced(Cpu *c) noexcept nogil:
     """Drop what tlbwr has replaced. The caller flushes Unicorn's TLB."""
-    memset(&c.s.tlb[c.model.tlb_entries], 0, (TLB_SLOTS - c.model.tlb_entries) * sizeof(TlbEntry))
-    c.s.tlb_count = c.model.tlb_entries
+    memset(&c.guest.tlb[c.model.tlb_entries], 0, (TLB_SLOTS - c.model.tlb_entries) * sizeof(TlbEntry))
+    c.guest.tlb_count = c.model.tlb_entries
 
 
 cdef inline bint overlap(const TlbEntry *a, const TlbEntry *b) noexcept nogil:
@@ -244,15 +246,15 @@ cdef inline bint overlap(const TlbEntry *a, const TlbEntry *b) noexcept nogil:
 
 cdef bint forget_overlapping(Cpu *c, const TlbEntry *e) noexcept nogil:
     """Drop replaced entries that translate what ``e`` does; whether there were any."""
-    cdef uint32_t i = c.s.tlb_count
+    cdef uint32_t i = c.guest.tlb_count
     cdef bint found = False
     while i > c.model.tlb_entries:
         i -= 1
-        if overlap(&c.s.tlb[i], e):
+        if overlap(&c.guest.tlb[i], e):
             found = True
-            c.s.tlb_count -= 1
-            c.s.tlb[i] = c.s.tlb[c.s.tlb_count]
-            memset(&c.s.tlb[c.s.tlb_count], 0, sizeof(TlbEntry))
+            c.guest.tlb_count -= 1
+            c.guest.tlb[i] = c.guest.tlb[c.guest.tlb_count]
+            memset(&c.guest.tlb[c.guest.tlb_count], 0, sizeof(TlbEntry))
     return found
 
 
@@ -260,13 +262,13 @@ cdef TlbEntry entry_to_write(Cpu *c) noexcept nogil:
     """What tlbwi and tlbwr write."""
     cdef TlbEntry e
     # Frame bits below the page size are not stored.
-    cdef uint32_t kept = ~((c.s.cp0.pagemask >> 13) << 6) & ~<uint32_t>1
-    e.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
-    e.mask = c.s.cp0.pagemask
-    e.asid = c.s.cp0.entryhi & 0xFF
-    e.is_global = c.s.cp0.entrylo0 & c.s.cp0.entrylo1 & 1
-    e.lo0 = c.s.cp0.entrylo0 & kept
-    e.lo1 = c.s.cp0.entrylo1 & kept
+    cdef uint32_t kept = ~((c.guest.cp0.pagemask >> 13) << 6) & ~<uint32_t>1
+    e.vpn2 = c.guest.cp0.entryhi & <uint32_t>0xFFFFE000U
+    e.mask = c.guest.cp0.pagemask
+    e.asid = c.guest.cp0.entryhi & 0xFF
+    e.is_global = c.guest.cp0.entrylo0 & c.guest.cp0.entrylo1 & 1
+    e.lo0 = c.guest.cp0.entrylo0 & kept
+    e.lo1 = c.guest.cp0.entrylo1 & kept
     return e
 
 
@@ -278,7 +280,7 @@ cdef inline bint permits_more(uint32_t old, uint32_t new) noexcept nogil:
 cdef void write_indexed(Cpu *c, uint32_t index) noexcept nogil:
     """tlbwi."""
     cdef TlbEntry new = entry_to_write(c)
-    cdef TlbEntry *old = &c.s.tlb[index]
+    cdef TlbEntry *old = &c.guest.tlb[index]
     cdef bint upgrade = (
         old.vpn2 == new.vpn2 and old.mask == new.mask and old.asid == new.asid and old.is_global == new.is_global
         and permits_more(old.lo0, new.lo0) and permits_more(old.lo1, new.lo1))
@@ -292,17 +294,17 @@ cdef void write_random(Cpu *c) noexcept nogil:
     """tlbwr."""
     cdef uint32_t index = draw_random(c)
     cdef TlbEntry new = entry_to_write(c)
-    cdef TlbEntry *old = &c.s.tlb[index]
+    cdef TlbEntry *old = &c.guest.tlb[index]
     cdef bint flush = forget_overlapping(c, &new)
-    cdef bint keep = c.s.tlb_count < TLB_SLOTS and not overlap(old, &new)
+    cdef bint keep = c.guest.tlb_count < TLB_SLOTS and not overlap(old, &new)
     cdef uint32_t i
-    for i in range(c.s.tlb_count):
-        if i != index and (overlap(&c.s.tlb[i], old) or overlap(&c.s.tlb[i], &new)):
+    for i in range(c.guest.tlb_count):
+        if i != index and (overlap(&c.guest.tlb[i], old) or overlap(&c.guest.tlb[i], &new)):
             keep = False
             break
     if keep:
-        c.s.tlb[c.s.tlb_count] = old[0]
-        c.s.tlb_count += 1
+        c.guest.tlb[c.guest.tlb_count] = old[0]
+        c.guest.tlb_count += 1
     else:
         forget_replaced(c)
         flush = True
@@ -313,14 +315,14 @@ cdef void write_random(Cpu *c) noexcept nogil:
 
 cdef void read_tlb(Cpu *c, uint32_t index) noexcept nogil:
     """tlbr."""
-    cdef TlbEntry *e = &c.s.tlb[index]
-    cdef uint32_t asid = c.s.cp0.entryhi & 0xFF
-    cdef bint replaced = c.s.tlb_count > c.model.tlb_entries
+    cdef TlbEntry *e = &c.guest.tlb[index]
+    cdef uint32_t asid = c.guest.cp0.entryhi & 0xFF
+    cdef bint replaced = c.guest.tlb_count > c.model.tlb_entries
     forget_replaced(c)
-    c.s.cp0.entryhi = e.vpn2 | e.asid
-    c.s.cp0.pagemask = e.mask
-    c.s.cp0.entrylo0 = e.lo0 | e.is_global
-    c.s.cp0.entrylo1 = e.lo1 | e.is_global
+    c.guest.cp0.entryhi = e.vpn2 | e.asid
+    c.guest.cp0.pagemask = e.mask
+    c.guest.cp0.entrylo0 = e.lo0 | e.is_global
+    c.guest.cp0.entrylo1 = e.lo1 | e.is_global
     if replaced or e.asid != asid:
         flush_tlb(c)
 
@@ -331,16 +333,16 @@ cdef void probe_tlb(Cpu *c) noexcept nogil:
     cdef TlbEntry *e
     cdef TlbEntry wanted
     for i in range(c.model.tlb_entries):
-        e = &c.s.tlb[i]
+        e = &c.guest.tlb[i]
         mask = e.mask | 0x1FFF
-        if (c.s.cp0.entryhi & ~mask) == (e.vpn2 & ~mask) and (
-                e.is_global or e.asid == (c.s.cp0.entryhi & 0xFF)):
-            c.s.cp0.index = i
+        if (c.guest.cp0.entryhi & ~mask) == (e.vpn2 & ~mask) and (
+                e.is_global or e.asid == (c.guest.cp0.entryhi & 0xFF)):
+            c.guest.cp0.index = i
             return
-    c.s.cp0.index |= <uint32_t>0x80000000U
+    c.guest.cp0.index |= <uint32_t>0x80000000U
     memset(&wanted, 0, sizeof(TlbEntry))
-    wanted.vpn2 = c.s.cp0.entryhi & <uint32_t>0xFFFFE000U
-    wanted.asid = c.s.cp0.entryhi & 0xFF
+    wanted.vpn2 = c.guest.cp0.entryhi & <uint32_t>0xFFFFE000U
+    wanted.asid = c.guest.cp0.entryhi & 0xFF
     if forget_overlapping(c, &wanted):
         flush_tlb(c)
 
@@ -369,7 +371,7 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if not rs & 0x10 and c.model.release == 1:
         return RESERVED
     if rs == 0x0B and rd == 12 and (w & 0x7DF) == 0:   # di, ei
-        old = c.s.cp0.status
+        old = c.guest.cp0.status
         set_status(c, old | STATUS_IE if w & 0x20 else old & ~<uint32_t>STATUS_IE)
         set_gpr(c, rt, old)
         return EMULATED
@@ -382,22 +384,22 @@ cdef int emulate_cp0(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     if not rs & 0x10:
         return RESERVED
     if function == 1:
-        read_tlb(c, c.s.cp0.index & (c.model.tlb_entries - 1))
+        read_tlb(c, c.guest.cp0.index & (c.model.tlb_entries - 1))
     elif function == 2:
-        write_indexed(c, c.s.cp0.index & (c.model.tlb_entries - 1))
+        write_indexed(c, c.guest.cp0.index & (c.model.tlb_entries - 1))
     elif function == 6:
         write_random(c)
     elif function == 8:
         probe_tlb(c)
     elif function == 0x18:                       # eret
-        if c.s.cp0.status & STATUS_ERL:
-            c.next_pc = c.s.cp0.errorepc
-            set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_ERL)
+        if c.guest.cp0.status & STATUS_ERL:
+            c.next_pc = c.guest.cp0.errorepc
+            set_status(c, c.guest.cp0.status & ~<uint32_t>STATUS_ERL)
         else:
-            c.next_pc = c.s.cp0.epc
-            set_status(c, c.s.cp0.status & ~<uint32_t>STATUS_EXL)
+            c.next_pc = c.guest.cp0.epc
+            set_status(c, c.guest.cp0.status & ~<uint32_t>STATUS_EXL)
         forget_branch_and_link(c)
-        c.s.cp0.lladdr = 1 >> c.model.lladdr_shift   # as QEMU does
+        c.guest.cp0.lladdr = 1 >> c.model.lladdr_shift   # as QEMU does
         return EMULATED_JUMP
     elif function == 0x20:
         return EMULATED_WAIT
@@ -412,18 +414,18 @@ cdef bint emulate_rdhwr(Cpu *c, uint32_t w, uint64_t icount) noexcept nogil:
     cdef uint32_t rd = (w >> 11) & 31
     if c.model.release == 1:
         return False
-    if not (kernel_mode(c) or c.s.cp0.status & STATUS_CU0) and not (c.s.cp0.hwrena >> rd) & 1:
+    if not (kernel_mode(c) or c.guest.cp0.status & STATUS_CU0) and not (c.guest.cp0.hwrena >> rd) & 1:
         return False
     if rd == 0:
-        set_gpr(c, rt, c.s.cp0.ebase & 0x3FF)
+        set_gpr(c, rt, c.guest.cp0.ebase & 0x3FF)
     elif rd == 1:
         set_gpr(c, rt, SYNCI_STEP)
     elif rd == 2:
         set_gpr(c, rt, read_count(c, icount + 1))
     elif rd == 3:
         set_gpr(c, rt, COUNT_RESOLUTION)
-    elif rd == 29:
-        set_gpr(c, rt, c.s.cp0.userlocal)
+    elif rd == 29:                               # UserLocal: no model has it
+        set_gpr(c, rt, 0)
     else:
         return False
     return True

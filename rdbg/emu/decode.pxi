@@ -51,7 +51,7 @@ cdef inline bint may_branch(uint32_t w) noexcept nogil:
 cdef inline bint is_branch(Cpu *c, uint32_t w) noexcept nogil:
     """Whether ``w`` has a delay slot here. Nothing stops between the two; whether a branch-likely nullifies the slot or
     not, they count two, as QEMU counts them."""
-    return may_branch(w) and (w >> 26 != 0x11 or c.s.cp0.status & STATUS_CU1 != 0)
+    return may_branch(w) and (w >> 26 != 0x11 or c.guest.cp0.status & STATUS_CU1 != 0)
 
 
 cdef bint likely_taken(uint32_t w, uint32_t rs, uint32_t rt, uint32_t fcsr) noexcept nogil:

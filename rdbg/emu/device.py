@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rdbg.emu.endpoint import Endpoint
+from rdbg.errors import RdbgError
 
 #: A virtual time that never comes.
 FOREVER = (1 << 62) - 1
@@ -96,6 +97,8 @@ class Device(ABC):
         name: unique in the machine; it keys the device's state in snapshots.
     """
 
+    #: Of what `save` gives: another one with each change to its fields or to what they mean.
+    version: int = 1
     #: For the device of a non-writable MemoryRegion: loads go straight to the backing.
     direct_reads: bool = True
     #: For such a device: bytes that are erased at a time; 0: it cannot be erased.
@@ -134,6 +137,21 @@ class Device(ABC):
     def load(self, state: State) -> None:
         """Take back what ``save`` gave. Must not fire timers, output or interrupts by itself: line
         levels are saved by whoever drives the next line (i8259, CPU)."""
+
+    def upgrade(self, version: int, state: State) -> State:
+        """A state that another version of this device saved, as one of its present ``version``: a device that can take
+        an old state says here how.
+
+        Args:
+            version: that saved it.
+            state: not checked yet.
+
+        Raises:
+            RdbgError: it cannot be taken.
+        """
+        raise RdbgError(
+            f"the state of device {self.name!r} has version {version}, and this rdbg reads version {self.version}"
+        )
 
 
 class Bridge(Device):

@@ -1,13 +1,14 @@
-"""The state of all devices as bytes, taken apart. It may come from a file that anybody made: its shape is checked here,
-each device's values by the device (`fields`)."""
+"""The state of all devices as bytes. It may come from a file that anybody made: its shape is checked here, each
+device's values by the device (`fields`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgpack
 
-from rdbg.emu.device import FOREVER, State
+from rdbg.emu.device import FOREVER, Device, State
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.semihosting import CONSOLE
@@ -17,6 +18,10 @@ from rdbg.errors import RdbgError
 _MOST_WAKING = 1 << 16
 _MOST_PORT = CONSOLE
 _LIMIT = 1 << 64
+_MOST_VERSION = 1 << 32
+
+#: Of what stands around the devices' own states.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -24,20 +29,72 @@ class DeviceParts:
     """What a machine keeps beside its CPU and memory.
 
     Args:
-        devices: the state of each, in the board's order.
-        deadlines_ns: of each timer, in the order in which they were made; None: disarmed.
+        devices: by a device's name: the version of its state, and that state.
+        deadlines_ns: by a timer's name; None: disarmed.
         reset_wanted: the machine is to be reset before the next instruction.
         shutdown_code: exit code of a power-off before the next instruction, or None.
         waking: the inputs that ended the CPU's wait and have not entered yet.
         idle_events: how many events have come since the CPU began to wait, and have not woken it.
     """
 
-    devices: tuple[State, ...]
-    deadlines_ns: tuple[int | None, ...]
-    reset_wanted: bool
-    shutdown_code: int | None
-    waking: tuple[InputEvent, ...]
+    devices: Mapping[str, tuple[int, State]]
+    deadlines_ns: Mapping[str, int | None]
+    reset_wanted: bool = False
+    shutdown_code: int | None = None
+    waking: tuple[InputEvent, ...] = ()
     idle_events: int = 0
+
+    def states_of(self, devices: Sequence[Device]) -> list[State]:
+        """The state of each of a machine's devices, as its present version has it.
+
+        Raises:
+            RdbgError: one is missing or of a version that the device does not take, or there is one too many.
+        """
+        _match("device", self.devices, (device.name for device in devices))
+        return [
+            state if version == device.version else device.upgrade(version, state)
+            for device in devices
+            for version, state in (self.devices[device.name],)
+        ]
+
+    def require_timers(self, names: Iterable[str]) -> None:
+        """Check that there is a deadline for each of a machine's timers, and for no other.
+
+        Raises:
+            RdbgError: there is not.
+        """
+        _match("timer", self.deadlines_ns, names)
+
+
+def _match(kind: str, saved: Mapping[str, object], names: Iterable[str]) -> None:
+    wanted = list(names)
+    if list(saved) == wanted:
+        return
+    for name in wanted:
+        if name not in saved:
+            raise RdbgError(f"it has no state of {kind} {name!r}: it is of another machine or another version of rdbg")
+    if len(saved) > len(wanted):
+        name = next(iter(set(saved) - set(wanted)))
+        raise RdbgError(
+            f"it has a state of {kind} {name[:80]!r}, which this machine has not: it is of another machine or another "
+            "version of rdbg"
+        )
+
+
+def pack_devices(parts: DeviceParts) -> bytes:
+    """The bytes that `unpack_devices` takes: of the same parts always the same."""
+    packed: bytes = msgpack.packb(
+        {
+            "version": VERSION,
+            "devices": parts.devices,
+            "timers": parts.deadlines_ns,
+            "reset_wanted": parts.reset_wanted,
+            "shutdown_code": parts.shutdown_code,
+            "waking": [(event.kind.value, event.port, event.value, event.data) for event in parts.waking],
+            "idle_events": parts.idle_events,
+        }
+    )
+    return packed
 
 
 def unpack_devices(state: MachineState) -> DeviceParts:
@@ -47,22 +104,47 @@ def unpack_devices(state: MachineState) -> DeviceParts:
         RdbgError: the bytes are not what a machine saves.
     """
     try:
-        devices, deadlines, reset_wanted, shutdown_code, waking, *rest = msgpack.unpackb(state.devices)
-        whole = (
-            all(isinstance(device, dict) for device in devices)
-            and all(deadline is None or _is_number(deadline, FOREVER) for deadline in deadlines)
-            and isinstance(reset_wanted, bool)
-            and (shutdown_code is None or _is_number(shutdown_code, _LIMIT))
-            and len(waking) <= _MOST_WAKING
-            and len(rest) <= 1
-            and all(_is_number(count, _LIMIT) for count in rest)
-        )
-        if whole:
-            events = tuple(_input(state.icount, *event) for event in waking)
-            return DeviceParts(tuple(devices), tuple(deadlines), reset_wanted, shutdown_code, events, *rest)
-    except (ValueError, TypeError, msgpack.UnpackException):
-        pass
-    raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged; delete it")
+        whole = msgpack.unpackb(state.devices)
+        version = whole.pop("version")
+        if _is_number(version, _MOST_VERSION) and version != VERSION:
+            raise RdbgError(
+                f"the device state of the snapshot at icount {state.icount} has version {version}, and this rdbg reads "
+                f"version {VERSION}: record again"
+            )
+        return _parts(state.icount, **whole)
+    except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+        raise RdbgError(f"the device state of the snapshot at icount {state.icount} is damaged; delete it") from error
+
+
+def _parts(
+    icount: int, devices: object, timers: object, reset_wanted: object, shutdown_code: object, waking: object,
+    idle_events: object,
+) -> DeviceParts:  # fmt: skip
+    if not isinstance(devices, dict) or not isinstance(timers, dict) or not isinstance(waking, list):
+        raise ValueError
+    whole = (
+        all(isinstance(name, str) and _is_saved_device(saved) for name, saved in devices.items())
+        and all(isinstance(name, str) for name in timers)
+        and all(deadline is None or _is_number(deadline, FOREVER) for deadline in timers.values())
+        and len(waking) <= _MOST_WAKING
+    )
+    if not (
+        whole and isinstance(reset_wanted, bool) and isinstance(idle_events, int) and _is_number(idle_events, _LIMIT)
+    ):
+        raise ValueError
+    if shutdown_code is not None and not (isinstance(shutdown_code, int) and _is_number(shutdown_code, _LIMIT)):
+        raise ValueError
+    events = tuple(_input(icount, *event) for event in waking)
+    return DeviceParts(devices, timers, reset_wanted, shutdown_code, events, idle_events)
+
+
+def _is_saved_device(saved: object) -> bool:
+    return (
+        isinstance(saved, list)
+        and len(saved) == 2
+        and _is_number(saved[0], _MOST_VERSION)
+        and isinstance(saved[1], dict)
+    )
 
 
 def _is_number(value: object, limit: int) -> bool:

@@ -18,7 +18,7 @@ cdef void sync_status(Cpu *c) noexcept nogil:
     The guest's kernel mode is Unicorn's supervisor mode and its user mode is user mode: two soft TLBs, so that a
     change of mode flushes nothing.
     """
-    cdef uint32_t status = c.s.cp0.status & (STATUS_CU1 | STATUS_FR)
+    cdef uint32_t status = c.guest.cp0.status & (STATUS_CU1 | STATUS_FR)
     cdef uint32_t old = 0
     status |= 0x08 if kernel_mode(c) else 0x10
     uc_reg_read(c.uc, UC_MIPS_REG_CP0_STATUS, &old)
@@ -27,8 +27,8 @@ cdef void sync_status(Cpu *c) noexcept nogil:
 
 
 cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
-    cdef uint32_t changed = c.s.cp0.status ^ status
-    c.s.cp0.status = status
+    cdef uint32_t changed = c.guest.cp0.status ^ status
+    c.guest.cp0.status = status
     if changed & STATUS_ERL or (changed & STATUS_KSU and ((status | (status ^ changed)) & STATUS_KSU) != 0x10):
         flush_tlb(c)             # kuseg changes its meaning, or supervisor mode shares user mode's soft TLB
     if changed & (STATUS_CU1 | STATUS_FR | STATUS_KSU | STATUS_EXL | STATUS_ERL):
@@ -37,36 +37,36 @@ cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
 
 
 cdef inline uint64_t now_ns(const Cpu *c, uint64_t icount) noexcept nogil:
-    return (icount << c.shift) + c.s.bias_ns
+    return (icount << c.shift) + c.guest.bias_ns
 
 
 cdef uint32_t read_count(const Cpu *c, uint64_t icount) noexcept nogil:
-    if c.s.cp0.cause & CAUSE_DC:
-        return c.s.count_base
-    return c.s.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+    if c.guest.cp0.cause & CAUSE_DC:
+        return c.guest.count_base
+    return c.guest.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
 
 
 cdef inline uint64_t icount_of(const Cpu *c, uint64_t ns) noexcept nogil:
     """The first icount whose virtual time is ``ns`` or later."""
-    if ns <= c.s.bias_ns:
+    if ns <= c.guest.bias_ns:
         return 0
-    return (ns - c.s.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
+    return (ns - c.guest.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
 
 
 cdef void plan_compare(Cpu *c) noexcept nogil:
     """Find the icount of compare_ns."""
-    if c.s.cp0.cause & CAUSE_DC:
+    if c.guest.cp0.cause & CAUSE_DC:
         c.compare_event = FOREVER
         return
-    c.compare_event = icount_of(c, c.s.compare_ns)
+    c.compare_event = icount_of(c, c.guest.compare_ns)
     look_soon(c)
 
 
 cdef void plan_hold(Cpu *c) noexcept nogil:
     """Find the icount at which interrupts are no longer held back."""
     c.hold_event = FOREVER
-    if c.s.hold_ns > now_ns(c, position(c)):
-        c.hold_event = icount_of(c, c.s.hold_ns)
+    if c.guest.hold_ns > now_ns(c, position(c)):
+        c.hold_event = icount_of(c, c.guest.hold_ns)
     look_soon(c)
 
 
@@ -78,26 +78,26 @@ cdef inline uint64_t count_round_ns(const Cpu *c) noexcept nogil:
 cdef void restart_compare(Cpu *c, uint64_t icount) noexcept nogil:
     """After a write to Count, Compare or Cause.DC: so many whole ticks from now as Count lacks, at once if it lacks none,
     as QEMU has it (target/mips/cp0_timer.c, cpu_mips_timer_update)."""
-    cdef uint32_t ticks = c.s.cp0.compare - read_count(c, icount)
-    c.s.compare_ns = now_ns(c, icount) + <uint64_t>ticks * c.count_period_ns
+    cdef uint32_t ticks = c.guest.cp0.compare - read_count(c, icount)
+    c.guest.compare_ns = now_ns(c, icount) + <uint64_t>ticks * c.count_period_ns
     plan_compare(c)
 
 
 cdef void update_lines(Cpu *c) noexcept nogil:
     """Cause.IP7..2 from the interrupt inputs and the timer."""
-    cdef uint32_t lines = c.s.hardware_lines
-    if c.s.cp0.cause & CAUSE_TI:
+    cdef uint32_t lines = c.guest.hardware_lines
+    if c.guest.cp0.cause & CAUSE_TI:
         lines |= (<uint32_t>1) << c.timer_line
-    c.s.cp0.cause = (c.s.cp0.cause & ~<uint32_t>0xFC00) | ((lines & 0x3F) << 10)
+    c.guest.cp0.cause = (c.guest.cp0.cause & ~<uint32_t>0xFC00) | ((lines & 0x3F) << 10)
     look_soon(c)
 
 
 cdef inline bint interrupt_pending(Cpu *c) noexcept nogil:
-    return (c.s.cp0.cause & c.s.cp0.status & 0xFF00) != 0
+    return (c.guest.cp0.cause & c.guest.cp0.status & 0xFF00) != 0
 
 
 cdef inline bint interrupts_enabled(Cpu *c) noexcept nogil:
-    return (c.s.cp0.status & (STATUS_IE | STATUS_EXL | STATUS_ERL)) == STATUS_IE
+    return (c.guest.cp0.status & (STATUS_IE | STATUS_EXL | STATUS_ERL)) == STATUS_IE
 
 
 cdef inline bint takes_interrupt(Cpu *c) noexcept nogil:
@@ -107,7 +107,7 @@ cdef inline bint takes_interrupt(Cpu *c) noexcept nogil:
 
 cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
     """Registers of exception entry; returns the vector. Section 6.2."""
-    cdef Cp0 *r = &c.s.cp0
+    cdef Cp0 *r = &c.guest.cp0
     if not r.status & STATUS_EXL:
         r.epc = pc
         r.cause &= ~<uint32_t>CAUSE_BD
@@ -125,12 +125,12 @@ cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bi
 
 cdef uint32_t interrupt_offset(Cpu *c) noexcept nogil:
     cdef uint32_t spacing, pending, vector
-    if not c.s.cp0.cause & CAUSE_IV:
+    if not c.guest.cp0.cause & CAUSE_IV:
         return 0x180
-    spacing = c.s.cp0.intctl & 0x3E0
-    if c.s.cp0.status & STATUS_BEV or spacing == 0:
+    spacing = c.guest.cp0.intctl & 0x3E0
+    if c.guest.cp0.status & STATUS_BEV or spacing == 0:
         return 0x200
-    pending = (c.s.cp0.cause & c.s.cp0.status) >> 8 & 0xFF
+    pending = (c.guest.cp0.cause & c.guest.cp0.status) >> 8 & 0xFF
     vector = 0
     while pending > 1:
         pending >>= 1
@@ -144,7 +144,7 @@ cdef uint32_t link_address(const Cpu *c) noexcept nogil:
     cdef uint32_t pa = 0
     if va != 1 and translate(c, va, LOAD, True, &pa) == TRANSLATED:
         return pa >> c.model.lladdr_shift
-    return c.s.cp0.lladdr
+    return c.guest.cp0.lladdr
 
 
 cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
@@ -154,7 +154,7 @@ cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
     hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
     if hflags[0] & HFLAGS_BMASK or (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] != 1:
         hflags[0] &= ~<uint32_t>HFLAGS_BMASK
-        c.s.cp0.lladdr = link_address(c)
+        c.guest.cp0.lladdr = link_address(c)
         (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] = 1
         uc_context_restore(c.uc, c.ctx)
 
@@ -200,10 +200,10 @@ cdef bint pending_branch(Cpu *c, uint32_t slot_pc, uint32_t *target) noexcept no
 
 
 cdef void note_bad_address(Cpu *c, int code, uint32_t va) noexcept nogil:
-    c.s.cp0.badvaddr = va
+    c.guest.cp0.badvaddr = va
     if code == EXC_TLBL or code == EXC_TLBS or code == EXC_MOD:
-        c.s.cp0.context = (c.s.cp0.context & ~<uint32_t>0x7FFFFF) | ((va >> 9) & 0x7FFFF0)
-        c.s.cp0.entryhi = (c.s.cp0.entryhi & 0xFF) | (va & <uint32_t>0xFFFFE000U)
+        c.guest.cp0.context = (c.guest.cp0.context & ~<uint32_t>0x7FFFFF) | ((va >> 9) & 0x7FFFF0)
+        c.guest.cp0.entryhi = (c.guest.cp0.entryhi & 0xFF) | (va & <uint32_t>0xFFFFE000U)
 
 
 cdef uint32_t effective_address(Cpu *c, uint32_t w) noexcept nogil:

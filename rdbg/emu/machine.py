@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import msgpack
-
 from rdbg.emu import core as cpu
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
 from rdbg.emu.cpu_model import cpu_model
-from rdbg.emu.device import NetworkDevice, SerialDevice
-from rdbg.emu.device_state import DeviceParts, unpack_devices
+from rdbg.emu.device import NetworkDevice, SerialDevice, State
+from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
@@ -120,6 +118,7 @@ class Machine:
         if spec.semihosting is not None:
             self._host_calls = HostCalls(SemihostingGuest(self, self._system), spec.semihosting)
             self.board = with_host_calls(self.board, self._host_calls)
+        self._require_names()
         self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
         self.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_by_dma)
         memory_bytes = self.bus.page_count * PAGE_SIZE
@@ -159,6 +158,14 @@ class Machine:
         self._load_backings()
         self._reset()
         self.core.settle()
+
+    def _require_names(self) -> None:
+        """Names key what snapshots say of devices."""
+        seen: set[str] = set()
+        for device in self.board.devices:
+            if device.name in seen:
+                raise RdbgError(f"two devices of this board are named {device.name!r}: device names must differ")
+            seen.add(device.name)
 
     # --- what the machine is --------------------------------------------------------------------
 
@@ -643,17 +650,16 @@ class Machine:
 
     def _save_devices(self) -> bytes:
         waits = self.core.halted and self._idle_position == self.icount
-        state: bytes = msgpack.packb(
-            [
-                [device.save() for device in self.board.devices],
-                [timer.deadline_ns for timer in self._system.timers.values()],
+        return pack_devices(
+            DeviceParts(
+                {device.name: (device.version, device.save()) for device in self.board.devices},
+                {timer.name: timer.deadline_ns for timer in self._system.timers.values()},
                 self._reset_wanted,
                 self._shutdown_code,
-                [(event.kind.value, event.port, event.value, event.data) for event in self._woken_by],
-                *([self._idle_events] if waits and self._idle_events else []),
-            ]
+                tuple(self._woken_by),
+                self._idle_events if waits else 0,
+            )
         )
-        return state
 
     def load_state(self, state: MachineState) -> None:
         """Take a state back.
@@ -662,30 +668,38 @@ class Machine:
             RdbgError: it was saved by another version or from another board.
         """
         parts = unpack_devices(state)
-        if len(parts.devices) != len(self.board.devices) or len(parts.deadlines_ns) != len(self._system.timers):
-            raise RdbgError(f"the snapshot at icount {state.icount} is of another board or another version of rdbg")
+        try:
+            parts.require_timers(self._system.timers)
+            states = parts.states_of(self.board.devices)
+        except RdbgError as error:
+            raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
         self.core.load(state.icount, state.cpu)
         if self._noted is not None:
             self._noted.forget_after(state.icount)
         try:
-            self._load_devices(parts)
+            self._load_devices(parts, states)
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
 
-    def _load_devices(self, parts: DeviceParts) -> None:
-        """Take back what `_save_devices` gave, unpacked. The CPU's interrupt lines stay as they are."""
+    def _load_devices(self, parts: DeviceParts, states: Sequence[State]) -> None:
+        """Take back what `_save_devices` gave, unpacked. The CPU's interrupt lines stay as they are.
+
+        Args:
+            parts: all of it.
+            states: of the board's devices, in their order.
+        """
         lines = self.core.lines
         layout = self.bus.layout()
         self._woken_by = list(parts.waking)
         self._idle_position, self._idle_events = self.icount, parts.idle_events
         self._loading = True
         try:
-            for device, saved in zip(self.board.devices, parts.devices, strict=True):
+            for device, saved in zip(self.board.devices, states, strict=True):
                 device.load(saved)
         finally:
             self._loading = False
-        for timer, deadline_ns in zip(self._system.timers.values(), parts.deadlines_ns, strict=True):
-            timer.restore(deadline_ns)
+        for timer in self._system.timers.values():
+            timer.restore(parts.deadlines_ns[timer.name])
         self.core.set_lines(lines)
         self._reset_wanted = parts.reset_wanted
         self._shutdown_code = parts.shutdown_code
@@ -862,7 +876,8 @@ class Machine:
             pass
         finally:
             self.core.set_lines(lines)
-            self._load_devices(unpack_devices(MachineState(self.icount, b"", before)))
+            parts = unpack_devices(MachineState(self.icount, b"", before))
+            self._load_devices(parts, parts.states_of(self.board.devices))
         return bytes(out)
 
     def memory_areas(self) -> Sequence[MemoryArea]:

@@ -22,7 +22,7 @@ cdef enum:
 
 
 cdef inline bint kernel_mode(const Cpu *c) noexcept nogil:
-    return (c.s.cp0.status & STATUS_KSU) == 0 or (c.s.cp0.status & (STATUS_EXL | STATUS_ERL)) != 0
+    return (c.guest.cp0.status & STATUS_KSU) == 0 or (c.guest.cp0.status & (STATUS_EXL | STATUS_ERL)) != 0
 
 
 cdef int translate(const Cpu *c, uint32_t va, int access, bint kernel, uint32_t *pa) noexcept nogil:
@@ -32,19 +32,19 @@ cdef int translate(const Cpu *c, uint32_t va, int access, bint kernel, uint32_t 
     cdef bint supervisor
     if va >= 0x80000000U:
         if not kernel:
-            supervisor = (c.s.cp0.status & STATUS_KSU) == 8
+            supervisor = (c.guest.cp0.status & STATUS_KSU) == 8
             if not supervisor or (va >> 29) != 6:
                 return ADDRESS_ERROR
         if va < 0xC0000000U:
             pa[0] = va & 0x1FFFFFFF
             return TRANSLATED
-    elif c.s.cp0.status & STATUS_ERL:
+    elif c.guest.cp0.status & STATUS_ERL:
         pa[0] = va
         return TRANSLATED
-    for i in range(c.s.tlb_count):
-        e = &c.s.tlb[i]
+    for i in range(c.guest.tlb_count):
+        e = &c.guest.tlb[i]
         mask = e.mask | 0x1FFF
-        if (va & ~mask) == (e.vpn2 & ~mask) and (e.is_global or e.asid == (c.s.cp0.entryhi & 0xFF)):
+        if (va & ~mask) == (e.vpn2 & ~mask) and (e.is_global or e.asid == (c.guest.cp0.entryhi & 0xFF)):
             half = (mask >> 1) + 1
             lo = e.lo1 if va & half else e.lo0
             if not lo & 2 or access == STORE and not lo & 4:

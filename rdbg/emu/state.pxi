@@ -142,7 +142,6 @@ cdef struct Cp0:
     uint32_t entrylo1
     uint32_t context
     uint32_t pagemask
-    uint32_t pagegrain
     uint32_t wired
     uint32_t hwrena
     uint32_t badvaddr
@@ -156,7 +155,6 @@ cdef struct Cp0:
     uint32_t epc
     uint32_t ebase
     uint32_t config0
-    uint32_t userlocal
     uint32_t watchlo[8]
     uint32_t watchhi[8]
     uint32_t depc
@@ -185,9 +183,8 @@ cdef struct Model:
     uint32_t configs[8]         # Config to Config7
 
 
-# All that the future depends on and Unicorn does not hold. Saved, compared and hashed as bytes: no padding,
-# no host addresses.
-cdef struct Owned:
+# All that the future depends on and Unicorn does not hold. What is saved of it, and what it can hold: cpu_record.py.
+cdef struct Guest:
     uint64_t bias_ns             # idle time skipped so far
     uint64_t compare_ns          # virtual time of the next Compare match
     uint64_t hold_ns             # no interrupt is taken before this virtual time; 0: none is held back
@@ -197,12 +194,11 @@ cdef struct Owned:
     uint32_t hardware_lines      # levels of the six interrupt inputs, bits 0..5
     Cp0 cp0
     uint32_t tlb_count           # slots in use: the TLB's entries, and behind them what tlbwr has replaced
-    uint32_t unused
     TlbEntry tlb[TLB_SLOTS]      # those not in use are zeros
 
 
-# What Unicorn holds, in an order and shape of our own.
-cdef struct Held:
+# What Unicorn holds of the guest.
+cdef struct Registers:
     uint32_t pc
     uint32_t hi
     uint32_t lo
@@ -211,6 +207,12 @@ cdef struct Held:
     uint32_t llval
     uint32_t gpr[32]
     uint64_t fpr[32]
+
+
+# What a snapshot says of the CPU.
+cdef struct Saved:
+    Guest guest
+    Registers registers
 
 
 cdef struct FetchEntry:
@@ -364,7 +366,7 @@ cdef struct Cpu:
     bint splits                  # it ends with a branch, whose slot follows in a block of its own
     uint32_t copied              # bytes of it that `code` holds as they were on entry: its page may change without notice
 
-    Owned s
+    Guest guest
     uint32_t next_pc             # where to go on after emu_start returned
     uint64_t limit               # hard limit, a position
     uint64_t python_event        # first icount at which Python has something to do

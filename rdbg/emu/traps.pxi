@@ -55,7 +55,7 @@ cdef inline bint calls_host(const Cpu *c, uint32_t w) noexcept nogil:
     """Whether ``w``, a debug breakpoint, is a call of the host as MIPS' Unified Hosting Interface has it."""
     if w != CALL_WORD or c.semihosting == 0:
         return False
-    return c.semihosting == SEMIHOSTING_ALL or (c.s.cp0.status & (STATUS_KSU | STATUS_EXL | STATUS_ERL)) != STATUS_USER
+    return c.semihosting == SEMIHOSTING_ALL or (c.guest.cp0.status & (STATUS_KSU | STATUS_EXL | STATUS_ERL)) != STATUS_USER
 
 
 cdef void call_host(Cpu *c, uint32_t pc) noexcept with gil:
@@ -105,21 +105,21 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     op = w >> 26
     if number == UC_EXCP_DEBUG_BREAK and calls_host(c, w):
         call_host(c, pc)
-        done = EMULATED_WAIT if c.s.halted else EMULATED
+        done = EMULATED_WAIT if c.guest.halted else EMULATED
     c.base = before + 1
     c.came_from = before - 1 if slot else before
 
     if number == UC_EXCP_CPU:
         if op == 0x10 or op == 0x2F:
-            if kernel_mode(c) or c.s.cp0.status & STATUS_CU0:
+            if kernel_mode(c) or c.guest.cp0.status & STATUS_CU0:
                 done = emulate_cp0(c, w, before)
             else:
                 code = EXC_CPU
-                c.s.cp0.cause &= ~<uint32_t>0x30000000
+                c.guest.cp0.cause &= ~<uint32_t>0x30000000
         else:
             code = EXC_CPU
             target = 2 if op == 0x12 or op == 0x32 or op == 0x36 or op == 0x3A or op == 0x3E else 1
-            c.s.cp0.cause = (c.s.cp0.cause & ~<uint32_t>0x30000000) | (target << 28)
+            c.guest.cp0.cause = (c.guest.cp0.cause & ~<uint32_t>0x30000000) | (target << 28)
     elif number == UC_EXCP_RI:
         if (w & 0xFFE007FFU) == 0x7C00003B and emulate_rdhwr(c, w, before):
             done = EMULATED
@@ -149,8 +149,8 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     if slot:
         pending_branch(c, pc, &target)
     if done == EMULATED_WAIT:
-        if not c.s.halted:
-            c.s.halted = HALTED_WAITING
+        if not c.guest.halted:
+            c.guest.halted = HALTED_WAITING
         look_soon(c)
         go_to(c, target, True)
     elif c.why_soon:                             # the call ended the run: nothing comes after it

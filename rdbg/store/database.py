@@ -18,7 +18,7 @@ from rdbg.host.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
-VERSION = 4
+VERSION = 5
 
 #: What SQLite keeps beside a file while it is open, and after a kill: the write-ahead log and its index, or (a copy is
 #: in this mode until it is opened) a rollback journal.

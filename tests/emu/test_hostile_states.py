@@ -10,13 +10,14 @@ import msgpack
 import numpy
 import pytest
 
+from rdbg.emu.cpu_record import CPU_RECORD
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import MachineState, RunRequest
 from rdbg.emu.registers import PC
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from tests.emu.guests import machine_with
-from tests.forgery import TLB_COUNT_AT
+from tests.forgery import CPU_FIELDS
 from tests.isolated import isolated
 from tests.machine_use import use
 from tests.timeline.test_digest_property import busy_spec
@@ -83,7 +84,8 @@ def test_every_word_of_the_cpu_state() -> None:
     def changed(good: MachineState) -> Iterator[MachineState]:
         words = list(struct.unpack(f"<{len(good.cpu) // 4}I", good.cpu))
         # TLB entries are all alike: a few of them stand for the rest.
-        places = [place for place in range(len(words)) if place < 120 or place % 41 == 0 or place > len(words) - 106]
+        last = CPU_FIELDS["guest.tlb.127.lo1"] // 4
+        places = [place for place in range(len(words)) if place < 120 or place % 41 == 0 or place > last]
         dice = random.Random(1)
         for place in places:
             for value in dice.sample(_WORDS, 5):
@@ -98,8 +100,9 @@ def test_more_tlb_entries_than_there_are() -> None:
     def load(count: int) -> str:
         machine = Machine(busy_spec())
         good = machine.save_state()
-        at = TLB_COUNT_AT
-        assert struct.unpack_from("<I", good.cpu, at) == (16,)
+        record = CPU_RECORD.parse(good.cpu)
+        assert record.guest.tlb_count == 16
+        at = CPU_FIELDS["guest.tlb_count"]
         with pytest.raises(RdbgError) as caught:
             machine.load_state(
                 MachineState(0, good.cpu[:at] + struct.pack("<I", count) + good.cpu[at + 4 :], good.devices)
@@ -108,7 +111,7 @@ def test_more_tlb_entries_than_there_are() -> None:
         return str(caught.value)
 
     for count in (0, 15, 129, 0x7FFFFFFF, 0xFFFFFFFF):
-        assert "number of TLB entries" in isolated(lambda count=count: load(count))
+        assert "its guest.tlb_count cannot be" in isolated(lambda count=count: load(count))
 
 
 def test_time_that_is_no_time() -> None:
@@ -162,8 +165,9 @@ def test_device_states_that_are_no_states() -> None:
     machine = Machine(busy_spec())
     good = machine.save_state()
     for devices in (b"", b"\xc1", b"\xc0", b"\x95", msgpack.packb([]), msgpack.packb([1, 2, 3, 4, 5]),
-                    msgpack.packb([[], [], False, None, []]), b"\x91" * 5000, b"\xdd\xff\xff\xff\xff"):  # fmt: skip
-        with pytest.raises(RdbgError, match="damaged|another"):
+                    msgpack.packb({"version": 1}), msgpack.packb({"version": 2}), msgpack.packb({1: 2}),
+                    b"\x91" * 5000, b"\xdd\xff\xff\xff\xff"):  # fmt: skip
+        with pytest.raises(RdbgError, match="damaged|has version 2"):
             machine.load_state(MachineState(0, good.cpu, devices))
     assert machine.save_state() == good
 

@@ -250,7 +250,7 @@ def test_states_that_no_machine_can_have_are_passed_over(tmp_path: Path) -> None
                 cpu = packed(b"\xff" * len(unpacked(cpu)))
             else:
                 parts = msgpack.unpackb(unpacked(devices))
-                parts[0][-1] = {}
+                parts["devices"]["fpga"][1] = {}
                 devices = packed(msgpack.packb(parts))
             store.execute("UPDATE snapshots SET cpu = ?, devices = ? WHERE id = ?", (cpu, devices, number))
 
