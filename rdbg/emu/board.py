@@ -34,7 +34,8 @@ class Board:
         name: e.g. ``malta``.
         memory_map: the guest-physical address space.
         devices: all devices, in the order in which they are reset, saved and loaded.
-        endpoints: what is behind each: a SerialDevice (SERIAL, CONSOLE), a NetworkDevice (NETWORK) or a Disk (DISK).
+        endpoints: what is behind each: a SerialDevice (SERIAL, CONSOLE, ENTROPY), a NetworkDevice (NETWORK) or a Disk
+            (DISK).
         reset_state: where and how the CPU starts after power-on and each reset.
         cpu_clock_hz: frequency that Count derives from (Count ticks at half of it).
         cpu_irq_timer: hardware line (0-5) that the Compare interrupt drives.

@@ -225,6 +225,20 @@ class Bus:
             mapping = self._mappings[page] = self._classify(page)
         return mapping
 
+    def direct(self, address: int, size: int, write: bool) -> int:
+        """How many of ``size`` bytes from ``address`` on can be accessed in a backing directly, without a gap."""
+        region = self._memory_at(address)
+        if region is None:
+            return 0
+        readable = region.device is None or region.device.direct_reads
+        if not (self._writable[region.backing] if write else readable):
+            return 0
+        end = region.base + region.size
+        for other in self._map.memory[: self._map.memory.index(region)]:  # they go before it
+            if address < other.base < end:
+                end = other.base
+        return min(size, end - address)
+
     def ignored_page(self, address: int) -> bool:
         """Whether nothing claims any of this page and it reads as zeros all the same: looking has no effect."""
         return self.classify(address).backing_page is None and self.stores_vanish(address)

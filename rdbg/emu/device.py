@@ -72,6 +72,10 @@ class System(Protocol):
             BusError: nothing answers at one of the addresses (`rdbg.emu.bus`).
         """
 
+    def dma_direct(self, address: int, size: int, write: bool) -> int:
+        """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap: not in registers,
+        not where nothing is. 0: the first one does not."""
+
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
         """Write bytes to a guest-physical address on. Translated code, dirty tracking, watchpoints and the questions
         about writers follow.
@@ -168,7 +172,7 @@ class Bridge(Device):
 
 
 class SerialDevice(Device):
-    """A device that takes bytes from outside: of an endpoint SERIAL or CONSOLE."""
+    """A device that takes bytes from outside: of an endpoint SERIAL, CONSOLE or ENTROPY."""
 
     @abstractmethod
     def receive(self, data: bytes) -> None:

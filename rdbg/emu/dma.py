@@ -43,6 +43,11 @@ class DirectMemoryAccess:
         self._end = 1 << address_bits
         self._in_registers = False
 
+    def direct(self, address: int, size: int, write: bool) -> int:
+        """How many of ``size`` bytes from ``address`` on lie in memory without a gap: not in registers, not where
+        nothing is. 0: the first one does not."""
+        return self._bus.direct(address, size, write)
+
     def read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on.
 

@@ -13,6 +13,7 @@ class EndpointKind(IntEnum):
     NETWORK = 2  #: a network card: packets in both directions
     DISK = 3  #: a drive: what the guest writes leaves
     CONSOLE = 4  #: a console of virtio: bytes in both directions
+    ENTROPY = 5  #: a source of random bytes, which come in
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ class InputKind(IntEnum):
     PACKET = 9  #: an Ethernet frame without FCS, ``data``, received by network card ``port``
     LINK = 10  #: the link of network card ``port`` goes up (``value`` 1) or down (0)
     CONSOLE = 11  #: bytes received by console ``port`` of virtio: ``data``
+    ENTROPY = 12  #: random bytes that random number generator ``port`` has asked for: ``data``
 
 
 #: Of the inputs that come in by an endpoint: its kind.
@@ -33,6 +34,7 @@ ENDPOINT_KINDS = {
     InputKind.PACKET: EndpointKind.NETWORK,
     InputKind.LINK: EndpointKind.NETWORK,
     InputKind.CONSOLE: EndpointKind.CONSOLE,
+    InputKind.ENTROPY: EndpointKind.ENTROPY,
 }
 
 

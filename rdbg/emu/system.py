@@ -118,6 +118,10 @@ class MachineSystem:
         """Bytes from a guest-physical address on, as the bus resolves it."""
         return self._machine.dma.read(address, size)
 
+    def dma_direct(self, address: int, size: int, write: bool) -> int:
+        """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""
+        return self._machine.dma.direct(address, size, write)
+
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
         """Write bytes to a guest-physical address on."""
         self._machine.dma.write(address, data, dma_name(source, detail))

@@ -47,6 +47,16 @@ class LiveQueue:
         self._streams: dict[Endpoint, bytearray] = {}
         self._packets: dict[Endpoint, deque[bytes]] = {}
         self._events: deque[InputEvent] = deque()
+        self._sources: dict[Endpoint, Callable[[int], bytes]] = {}
+
+    def feed(self, endpoint: Endpoint, source: Callable[[int], bytes]) -> None:
+        """Have an endpoint get as many bytes as it has room for, whenever it has room.
+
+        Args:
+            endpoint: of the kind ENTROPY.
+            source: gives as many bytes as it is asked for, at once.
+        """
+        self._sources[endpoint] = source
 
     def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Bytes for a serial port or a console."""
@@ -91,7 +101,9 @@ class LiveQueue:
         if self._events:
             return True
         waiting = (*self._streams.items(), *self._packets.items())
-        return any(items and self._room(endpoint) > 0 for endpoint, items in waiting)
+        if any(items and self._room(endpoint) > 0 for endpoint, items in waiting):
+            return True
+        return any(self._room(endpoint) > 0 for endpoint in self._sources)
 
     def take(self) -> list[InputEvent]:
         """What enters now: all other inputs, then for each endpoint as many bytes or packets as it has room for."""
@@ -104,6 +116,9 @@ class LiveQueue:
         for endpoint, packets in self._packets.items():
             for _ in range(self._fits(endpoint, len(packets))):
                 taken.append(InputEvent(0, InputKind.PACKET, endpoint.port, data=packets.popleft()))
+        for endpoint, source in self._sources.items():
+            if (size := self._room(endpoint)) > 0:
+                taken.append(InputEvent(0, InputKind.ENTROPY, endpoint.port, data=source(size)))
         return taken
 
     def _fits(self, endpoint: Endpoint, waiting: int) -> int:

@@ -24,6 +24,7 @@ _KIND_NAMES = {
     int(InputKind.PACKET): "packet",
     int(InputKind.LINK): "link",
     int(InputKind.CONSOLE): "console",
+    int(InputKind.ENTROPY): "random",
     KIND_DIGEST: "digest",
     KIND_END: "end",
 }
@@ -45,6 +46,8 @@ def record_text(record: Record) -> str:
             return f"port {record.port}"
         case InputKind.CONSOLE:
             return f"port {record.port}: {quoted(record.data)}"
+        case InputKind.ENTROPY:
+            return f"generator {record.port}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.PACKET:
             return f"network {record.port}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.LINK:

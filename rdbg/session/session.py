@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdbg.elf.elf_file import ElfFile, read_elf
+from rdbg.emu.endpoint import EndpointKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
@@ -225,6 +227,9 @@ class Session:
             self._pid_file = PidFile(options.pid_file)
         machine = Machine(spec)
         queue = LiveQueue(machine.input_room)
+        for endpoint in machine.board.endpoints:
+            if endpoint.kind is EndpointKind.ENTROPY:
+                queue.feed(endpoint, os.urandom)
         serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
         calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None

@@ -84,6 +84,10 @@ class BenchSystem:
         assert self.dma is not None
         return self.dma.read(address, size)
 
+    def dma_direct(self, address: int, size: int, write: bool) -> int:
+        assert self.dma is not None
+        return self.dma.direct(address, size, write)
+
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
         assert self.dma is not None
         self.dma.write(address, data, dma_name(source, detail))

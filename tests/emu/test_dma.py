@@ -38,6 +38,14 @@ def test_ram_is_the_same_by_each_of_its_addresses_and_across_pages() -> None:
     assert made.dma.read(VOID, 0) == b""
 
 
+def test_how_much_lies_in_memory_without_a_gap() -> None:
+    direct = machine().dma.direct
+    assert direct(RAM + 0x1000, 64, True) == 64
+    assert direct(RAM + 16 * MIB - 5, 64, False) == 5 == direct(HIGH_RAM + 16 * MIB - 5, 64, True)
+    assert direct(ROM, 64, False) == 64 and direct(ROM, 64, True) == 0
+    assert [direct(place, 64, False) for place in (LEDS, IGNORED, VOID, 1 << 40)] == [0] * 4
+
+
 def test_what_is_written_is_among_the_pages_touched_and_in_the_digest() -> None:
     made = machine()
     made.take_touched()

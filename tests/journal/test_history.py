@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdbg.emu.endpoint import serial_port
+from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
@@ -174,6 +174,17 @@ def test_live_inputs_wait_for_the_live_end() -> None:
     assert history.next_icount() is None and history.end == 1200
     history.seek(10)
     assert history.next_icount() == 1200
+
+
+def test_a_source_gives_as_much_as_there_is_room_for() -> None:
+    room = {Endpoint(EndpointKind.ENTROPY, 0): 3}
+    queue = LiveQueue(lambda endpoint: room[endpoint])
+    queue.feed(Endpoint(EndpointKind.ENTROPY, 0), lambda size: b"r" * size)
+    history = History.live_run(queue)
+    assert history.waiting_from() is not None
+    assert history.take(100) == [InputEvent(100, InputKind.ENTROPY, data=b"rrr")]
+    room[Endpoint(EndpointKind.ENTROPY, 0)] = 0
+    assert history.waiting_from() is None and history.take(200) == []
 
 
 def test_an_input_that_cannot_enter_at_its_place_is_a_divergence() -> None:
