@@ -32,6 +32,7 @@ ORDER = (
     "navigation",
     "timeline",
     "serial",
+    "netdev",
     "monitor",
     "stub",
     "gdbstub",

@@ -1,0 +1,1 @@
+"""The host's ends of networks: what a network card's cable leads to."""

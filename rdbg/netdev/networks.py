@@ -1,0 +1,140 @@
+"""All networks of a run: which card hears whom, and the host's ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from rdbg.netdev.datagram_network import DatagramNetwork
+from rdbg.netdev.netdev_spec import DatagramNet, Netdev, NetworkPlan, StreamNet, TapNet, UserNet
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, Watched, is_frame
+from rdbg.netdev.pcap_file import PcapFile
+from rdbg.netdev.slirp_library import SlirpLibrary
+from rdbg.netdev.stream_network import StreamNetwork
+from rdbg.netdev.tap_network import TapNetwork
+from rdbg.netdev.user_network import UserNetwork
+
+#: While so many packets wait for a card, the host's ends of its network are not read: their peers wait.
+_READ_AHEAD_PACKETS = 128
+#: Of Ethernet, without FCS.
+_SHORTEST_ON_WIRE = 60
+
+
+class Networks:
+    """The host's ends, opened.
+
+    Args:
+        plan: what to open, and how it is wired.
+        receive: gets the number of a card and a frame for it.
+        waiting: how many frames wait for the card of that number.
+        clock: the guest's time, in nanoseconds after 1970-01-01 UTC, for what is written about packets.
+
+    Raises:
+        RdbgError: one cannot be opened; those before it are closed again.
+    """
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        receive: Callable[[int, bytes], None],
+        waiting: Callable[[int], int],
+        clock: Callable[[], int],
+    ) -> None:
+        self._take = receive
+        self._short = plan.short_cards
+        self._waiting = waiting
+        self._clock = clock
+        self._backends: dict[str, NetworkBackend] = {}
+        self._dumps: list[PcapFile] = []
+        self._cards_of = {name: segment.cards for segment in plan.segments for name in segment.netdevs}
+        self._netdevs_of = {name: segment.netdevs for segment in plan.segments for name in segment.netdevs}
+        self._segment_of = {card: segment for segment in plan.segments for card in segment.cards}
+        self._library: SlirpLibrary | None = None
+        try:
+            for netdev in plan.netdevs:
+                self._backends[netdev.name] = self._open(netdev, partial(self._arrived, netdev.name))
+            for dump in plan.dumps:
+                self._dumps.append(PcapFile(dump))
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, card: int, frame: bytes) -> None:
+        """Pass on what the guest sent."""
+        segment = self._segment_of.get(card)
+        if segment is None or not is_frame(frame):
+            return
+        for other in segment.cards:
+            if other != card:
+                self._give(other, frame)
+        for name in segment.netdevs:
+            self._send_to(name, frame)
+
+    def watched(self) -> Watched:
+        """What to wait for."""
+        return [entry for name, backend in self._backends.items() if self._wants(name) for entry in backend.watched()]
+
+    def patience(self, seconds: float) -> float:
+        """How long at most, of so many seconds, may pass before `poll` has something to do by itself; asked after
+        `watched`."""
+        return min((backend.patience(seconds) for backend in self._backends.values()), default=seconds)
+
+    def poll(self) -> None:
+        """Pass on what has come from outside."""
+        for name, backend in self._backends.items():
+            if self._wants(name):
+                backend.poll()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the guest should wait until what it sent has gone."""
+        return any(backend.congested for backend in self._backends.values())
+
+    @property
+    def failures(self) -> list[str]:
+        """Why packets are lost, a line for each back end and file where they are."""
+        ends: list[NetworkBackend | PcapFile] = [*self._backends.values(), *self._dumps]
+        return [end.failure for end in ends if end.failure]
+
+    def close(self) -> None:
+        """Close all."""
+        for backend in self._backends.values():
+            backend.close()
+        for dump in self._dumps:
+            dump.close()
+
+    def _open(self, netdev: Netdev, deliver: Deliver) -> NetworkBackend:
+        kind = netdev.kind
+        if isinstance(kind, UserNet):
+            self._library = self._library or SlirpLibrary()
+            return UserNetwork(kind, netdev.option, deliver, self._library)
+        if isinstance(kind, StreamNet):
+            return StreamNetwork(kind, netdev.option, deliver)
+        if isinstance(kind, DatagramNet):
+            return DatagramNetwork(kind, netdev.option, deliver)
+        assert isinstance(kind, TapNet), "hubs are in the plan's segments"
+        return TapNetwork(kind, netdev.option, deliver)
+
+    def _wants(self, name: str) -> bool:
+        return all(self._waiting(card) < _READ_AHEAD_PACKETS for card in self._cards_of.get(name, ()))
+
+    def _arrived(self, name: str, frame: bytes) -> None:
+        """A frame has come from a back end: all others of its network hear it."""
+        self._note(name, frame, incoming=True)
+        for card in self._cards_of.get(name, ()):
+            self._give(card, frame)
+        for other in self._netdevs_of.get(name, ()):
+            if other != name:
+                self._send_to(other, frame)
+
+    def _give(self, card: int, frame: bytes) -> None:
+        self._take(card, frame if card in self._short else frame.ljust(_SHORTEST_ON_WIRE, b"\0"))
+
+    def _send_to(self, name: str, frame: bytes) -> None:
+        self._note(name, frame, incoming=False)
+        self._backends[name].send(frame)
+
+    def _note(self, name: str, frame: bytes, incoming: bool) -> None:
+        for dump in self._dumps:
+            if dump.spec.netdev == name and (dump.spec.incoming if incoming else dump.spec.outgoing):
+                dump.add(self._clock(), frame)
