@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus
 from rdbg.emu.device import Device
+from rdbg.emu.disk import Disk
 from rdbg.emu.dma import DirectMemoryAccess
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.spec import MachineSpec
@@ -121,9 +122,9 @@ class BenchSystem:
 class BenchMachine:
     """A board on a bus, driven at guest-physical addresses."""
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, disks: Mapping[str, Disk] | None = None) -> None:
         self.system = BenchSystem()
-        self.board: Board = build_board(spec, self.system)
+        self.board: Board = build_board(spec, self.system, disks or {})
         for backing in self.board.memory_map.backings:
             data = bytearray(bytes((backing.fill,))) * backing.size
             data[: len(backing.initial)] = backing.initial

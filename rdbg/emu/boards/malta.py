@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Mapping
 
 from rdbg.emu.board import Board, ResetState
+from rdbg.emu.boards.card import CardHost
 from rdbg.emu.boards.firmware import firmware_contents
-from rdbg.emu.boards.plugged import CardHost, plug_in
+from rdbg.emu.boards.plugged import plug_in
 from rdbg.emu.device import System
 from rdbg.emu.devices.gt64120 import Gt64120, gt64120_function
 from rdbg.emu.devices.isa import IsaBus

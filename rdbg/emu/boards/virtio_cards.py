@@ -1,0 +1,147 @@
+"""The virtio cards, by QEMU's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rdbg.emu.boards.card import Card, CardBuilder, CardHost
+from rdbg.emu.device import Device
+from rdbg.emu.devices.virtio.block import VirtioBlock
+from rdbg.emu.devices.virtio.console import PORTS_MOST, VirtioConsole
+from rdbg.emu.devices.virtio.net import VirtioNet
+from rdbg.emu.devices.virtio.rng import MOST_BYTES, PERIOD_MS, VirtioRng
+from rdbg.emu.devices.virtio.virtio_device import VirtioDevice
+from rdbg.emu.devices.virtio.virtio_function import Interfaces, VirtioFunction
+from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.spec import Plugged
+from rdbg.errors import UsageError
+
+_ON, _OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
+#: Properties of QEMU's that say how it works, and not what the guest finds.
+_WITHOUT_EFFECT = frozenset(
+    {"romfile", "rombar", "bootindex", "ioeventfd", "iothread", "vectors", "rng", "chardev", "write-cache",
+     "share-rw", "x-txtimer", "x-txburst", "tx", "rerror", "werror", "request-merging", "multifunction"}
+)  # fmt: skip
+
+
+class _Properties:
+    """What was said of a card beside what all cards have.
+
+    Args:
+        item: the card.
+    """
+
+    def __init__(self, item: Plugged) -> None:
+        self._model = item.model
+        self._left = {name: value for name, value in item.properties if name not in _WITHOUT_EFFECT}
+
+    def text(self, name: str) -> str:
+        """A property's value; empty: it was not said."""
+        return self._left.pop(name, "")
+
+    def number(self, name: str, default: int) -> int:
+        """A number, decimal or with 0x.
+
+        Raises:
+            UsageError: it is none.
+        """
+        value = self.text(name)
+        try:
+            return int(value, 0) if value else default
+        except ValueError:
+            raise UsageError(f"{self._model} takes a number as {name}, not {value!r}") from None
+
+    def switch(self, name: str) -> bool:
+        """Whether something is switched on; ``auto`` and nothing are off.
+
+        Raises:
+            UsageError: it is no switch.
+        """
+        value = self.text(name)
+        if value in _ON:
+            return True
+        if value in _OFF or value in ("", "auto"):
+            return False
+        raise UsageError(f"{self._model} takes on or off as {name}, not {value!r}")
+
+    def interfaces(self) -> Interfaces:
+        """``disable-legacy`` and ``disable-modern``."""
+        return Interfaces(legacy=not self.switch("disable-legacy"), modern=not self.switch("disable-modern"))
+
+    def end(self) -> None:
+        """All that can be said was asked for.
+
+        Raises:
+            UsageError: there is more.
+        """
+        if self._left:
+            raise UsageError(f"{self._model} has no property {next(iter(self._left))!r} here: leave it out")
+
+
+def _card(
+    name: str,
+    device: VirtioDevice,
+    properties: _Properties,
+    host: CardHost,
+    endpoints: Mapping[Endpoint, Device],
+    more: tuple[Device, ...] = (),
+) -> Card:
+    interfaces = properties.interfaces()
+    properties.end()
+    function = VirtioFunction(f"{name}.pci", host.system, device, interfaces)
+    return Card(function, (*function.registers, device, *more), endpoints)
+
+
+def _block(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    disk = host.disks.get(item.drive or "")
+    if disk is None:
+        raise UsageError(f"{item.model} needs a drive: give drive=ID of a -drive with if=none,id=ID")
+    if not disk.sectors:
+        raise UsageError(f"{item.model} needs a medium in its drive {disk.name}: give file=")
+    properties = _Properties(item)
+    serial = properties.text("serial") or disk.serial
+    return _card(name, VirtioBlock(name, host.system, disk, host.big_endian, serial), properties, host, {})
+
+
+def _network(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    if item.nic is None or item.mac is None:
+        raise UsageError(f"{item.model} needs a network: give netdev=ID")
+    device = VirtioNet(name, host.system, item.nic, item.mac, host.big_endian)
+    return _card(name, device, _Properties(item), host, {Endpoint(EndpointKind.NETWORK, item.nic): device})
+
+
+def _random(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    properties = _Properties(item)
+    most = properties.number("max-bytes", MOST_BYTES)
+    period = properties.number("period", PERIOD_MS)
+    if not 0 <= most <= MOST_BYTES or not 0 < period < 1 << 32:
+        raise UsageError(f"{item.model} takes no max-bytes={most} in a period={period}: give positive ones")
+    device = VirtioRng(name, host.system, host.big_endian, most, period)
+    number = int(name.rpartition(".")[2]) if "." in name else 0
+    return _card(name, device, properties, host, {Endpoint(EndpointKind.ENTROPY, number): device})
+
+
+def _serial(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    properties = _Properties(item)
+    device = VirtioConsole(name, host.system, host.big_endian, properties.number("max_ports", PORTS_MOST))
+    endpoints: dict[Endpoint, Device] = {}
+    for part in parts:
+        if part.console is None:
+            raise UsageError(f"{part.model} needs a console: give chardev=ID")
+        said = _Properties(part)
+        number = said.number("nr", -1)
+        endpoint = Endpoint(EndpointKind.CONSOLE, part.console)
+        port = device.add_port(
+            f"virtconsole{part.console}", endpoint, None if number < 0 else number, said.text("name")
+        )
+        said.end()
+        endpoints[endpoint] = port
+    return _card(name, device, properties, host, endpoints, device.ports)
+
+
+VIRTIO_CARDS: Mapping[str, CardBuilder] = {
+    "virtio-blk-pci": _block,
+    "virtio-net-pci": _network,
+    "virtio-rng-pci": _random,
+    "virtio-serial-pci": _serial,
+}
