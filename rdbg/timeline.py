@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.emu.machine_api import MachineApi, OutputSink, StopKind, WatchHit
+from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.journal.records import EndOfRun, EndReason
@@ -197,9 +198,15 @@ class Timeline:
         return self._branches.main.track.agreement.compared
 
     def set_output(self, sink: OutputSink | None) -> None:
-        """Where serial output goes. It is given each byte once, when `run` or `step` pass its place for the first time;
-        jumps and searches are silent."""
+        """Where goes what leaves by the endpoints. It is given each output once, when `run` or `step` pass its place
+        for the first time; jumps and searches are silent. Packets and what is written to disks leave a live run alone,
+        and none of its branches."""
         self._replayer.output.sink = sink
+
+    @property
+    def sent(self) -> OutputMark:
+        """What has left by each endpoint since the start of the run, up to here."""
+        return self._replayer.output.mark
 
     def checkpoints(self) -> CheckpointSummary:
         """What there is to go back by."""
@@ -252,7 +259,7 @@ class Timeline:
     def _powered_off(self, exit_code: int) -> Stop:
         if not self.live:
             return self._stop(StopReason.HISTORY_END)
-        self.history.note_digest(self.position, self.machine.digest())
+        self._replayer.note_digest()
         self.history.close(EndOfRun(self.position, EndReason.SHUTDOWN, exit_code))
         return self._stop(StopReason.SHUTDOWN)
 
@@ -537,7 +544,7 @@ class Timeline:
             if self.live:
                 if self.at_live_end:
                     self._replayer.pass_idle_time()
-                    self.history.note_digest(self.position, self.machine.digest())
+                    self._replayer.note_digest()
                 self.history.close(EndOfRun(self.end, EndReason.STOPPED))
         finally:
             periodic, self._periodic, self._replayer.saver = self._periodic, None, None

@@ -14,16 +14,15 @@ import zstandard
 from rdbg.emu.cpu_record import record_fields
 from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC
 from rdbg.journal.file_header import FILE_HEADER_SIZE
+from rdbg.journal.reader import JournalReader
+from rdbg.journal.records import KIND_DIGEST
 from rdbg.store.snapshot_store import _check_sum
 
 #: Where each field of a saved CPU state stands, in bytes from its start.
 CPU_FIELDS = {field.name: field.offset for field in record_fields()}
 TLB_COUNT_AT = CPU_FIELDS["guest.tlb_count"]
 
-_SUMMED = (
-    "name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count, cpu, devices, "
-    "page_table"
-)
+_SUMMED = "name, icount, virtual_ns, created, digest, size, initial, entered, output, cpu, devices, page_table"
 
 
 def sealed_journal(journal: bytes) -> bytes:
@@ -41,6 +40,23 @@ def sealed_journal(journal: bytes) -> bytes:
         struct.pack_into("<I", data, at + 44, zlib.crc32(data[at : at + 44]))
         at = data.find(CHUNK_MAGIC, end)
     return bytes(data)
+
+
+def forge_digests(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Let the first digest record of a recording have other data.
+
+    Args:
+        path: of the journal.
+        change: gives them, as many bytes.
+    """
+    reader = JournalReader(str(path))
+    digest = next(record.data for record in reader.records() if record.kind == KIND_DIGEST)
+    reader.close()
+    journal = path.read_bytes()
+    assert journal.count(digest) == 1
+    forged = change(digest)
+    assert len(forged) == len(digest)
+    path.write_bytes(sealed_journal(journal.replace(digest, forged)))
 
 
 def change_store(path: Path, change: Callable[[sqlite3.Connection], None]) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine_api import MachineState
+from rdbg.emu.output_mark import OutputMark, Sent
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
+from rdbg.journal.output_marks import Digests, build_digests
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import KIND_DIGEST, EndOfRun, EndReason, Record
 from rdbg.recording.dump import write_dump
@@ -21,6 +24,8 @@ from rdbg.recording.recording import NewRecording, store_path
 from rdbg.store.snapshot_store import SnapshotStore
 
 SPEC = MachineSpec("malta", "24Kf", True, 1 << 28, 3, (Image("bios", "u-boot.bin", b"boot"),), append="console=ttyS0")
+
+SENT = OutputMark((Sent(serial_port(0), 7, 1234, bytes(16)),))
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def path(tmp_path: Path) -> str:
         Record(200, InputKind.RESET),
         Record(300, InputKind.POKE_MEMORY, 0, 0x1000, b"\x01\x02"),
         Record(300, InputKind.POKE_REGISTER, 37, 0x80000000),
-        Record(400, KIND_DIGEST, data=bytes(range(16))),
+        Record(400, KIND_DIGEST, data=build_digests(Digests(bytes(range(16)), SENT))),
         Record(450, 23, 1, 2, bytes(100)),
     ):
         new.writer.append(record)
@@ -68,7 +73,7 @@ def test_dump(path: str) -> None:
         "2 200 reset by the user",
         "3 300 write-memory physical 0x00001000: 2 bytes: 01 02",
         "4 300 write-register register 37 = 0x80000000",
-        "5 400 digest 000102030405060708090a0b0c0d0e0f",
+        "5 400 digest 000102030405060708090a0b0c0d0e0f, serial 0 sent 1,234 bytes",
         "6 450 kind-23 unknown to this rdbg: port 1, value 0x2, data " + " ".join(["00"] * 64) + "... (100 bytes)",
         "7 1000000000 end the guest powered off, exit code 3",
     ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.chaos.source import ChaosInputs
-from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.interrupt_view import InterruptView
 from rdbg.emu.machine import Machine
+from rdbg.emu.output_mark import OutputMark
 from rdbg.emu.spec import MachineSpec
 from rdbg.history.history import History
 from rdbg.navigation.pace import Pace

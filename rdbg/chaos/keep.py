@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.chaos.runner import Finished, Runner
-from rdbg.checkpoints.checkpoint import OutputMark
+from rdbg.emu.output_mark import OutputMark
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.snapshots import Snapshots

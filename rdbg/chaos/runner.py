@@ -18,6 +18,7 @@ from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.history.history import History
+from rdbg.journal.output_marks import Digests
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.replayer import Replayer
 from rdbg.symbols.table import SymbolTable
@@ -316,7 +317,7 @@ class Run:
             self._replayer.pass_idle_time()
             ending = EndOfRun(machine.icount, EndReason.STOPPED, 0, machine.virtual_ns)
         digest = machine.digest()
-        self._replayer.history.note_digest(machine.icount, digest)
+        self._replayer.history.note_digest(machine.icount, Digests(digest, self._replayer.output.mark))
         outcome = Outcome(
             failed,
             what,

@@ -13,24 +13,12 @@ from rdbg.checkpoints.page_store import PageTable
 from rdbg.checkpoints.worth import replay_saved
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.output_mark import OutputMark
 
 #: Checkpoints that are asked what they hold before one is given up.
 _ASKED = 48
 
 _position = attrgetter("position")
-
-
-@dataclass(frozen=True)
-class OutputMark:
-    """How far the guest's serial output has come: bytes are counted within one icount stamp.
-
-    Args:
-        stamp: icount that the latest output carried; -1 for none.
-        count: bytes sent so far with that stamp, all ports together.
-    """
-
-    stamp: int = -1
-    count: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
+from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList
 from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages
 from rdbg.checkpoints.page_store import Indices, PageStore, PageTable, distinct
 from rdbg.emu.machine_api import MachineApi, MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 
 #: With the first one and the index, less than 256 MB.

@@ -11,6 +11,7 @@ from rdbg.history.log import BranchLog, GrowingLog, Log, MemoryLog
 from rdbg.history.log_queries import digest_at, inputs_at, next_digest, writing_inputs
 from rdbg.history.recorded import check_kinds, notice_of
 from rdbg.history.recorder import Recorder
+from rdbg.journal.output_marks import Digests, build_digests, parse_digests
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import (
     INPUT_KINDS,
@@ -361,24 +362,33 @@ class History:
         self._open_from = self._end + 1
 
     # --- digests -----------------------------------------------------------------------------
-    def note_digest(self, icount: int, digest: bytes) -> None:
-        """Write down the state's digest at ``icount``, if the run is live there; in the past this does nothing.
+    def note_digest(self, icount: int, digests: Digests) -> None:
+        """Write down what a replay has to come to at ``icount``, if the run is live there; in the past this does
+        nothing.
 
         Args:
             icount: where the machine stands, all inputs there entered.
-            digest: 16 bytes.
+            digests: of it.
         """
         if not self.live or icount < self._end or digest_at(self._log, icount) is not None:
             return
         at_end = self._cursor == self._log.count
-        self._append(Record(icount, KIND_DIGEST, 0, 0, digest))
+        self._append(Record(icount, KIND_DIGEST, 0, 0, build_digests(digests)))
         if at_end:
             self._cursor = self._log.count
         self._end = icount
 
-    def expected_digest(self, icount: int) -> bytes | None:
-        """The digest that the state at ``icount`` had when it was first passed, or None if none was taken."""
-        return digest_at(self._log, icount)
+    def expected_digests(self, icount: int) -> Digests | None:
+        """The digests that the run had at ``icount`` when it was first passed, or None if none were taken.
+
+        Raises:
+            RdbgError: their record is malformed.
+        """
+        data = digest_at(self._log, icount)
+        try:
+            return None if data is None else parse_digests(data)
+        except RdbgError as error:
+            raise RdbgError(f"icount {icount} of the journal: {error}; take a good copy") from error
 
     def next_digest(self, icount: int) -> int | None:
         """Position of the first digest after ``icount`` that can be compared, or None."""

@@ -28,7 +28,7 @@ def writing_inputs(log: Log, count: int) -> Iterator[Record]:
 
 
 def digest_at(log: Log, icount: int) -> bytes | None:
-    """The digest at ``icount``, unless an input at the same place came after it."""
+    """The data of the digest record at ``icount``, unless an input at the same place came after it."""
     for ordinal in range(log.find(icount) - 1, -1, -1):
         record = log.record(ordinal)
         if record.icount != icount or record.kind in INPUT_KINDS:

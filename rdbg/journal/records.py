@@ -25,7 +25,8 @@ class Record(NamedTuple):
         kind: a number of InputKind, KIND_DIGEST or KIND_END.
         port: of an input; for KIND_END the EndReason.
         value: of an input; for KIND_END the guest's exit code.
-        data: of an input; for KIND_DIGEST the 16 bytes of the digest; for KIND_END the virtual time in nanoseconds.
+        data: of an input; for KIND_DIGEST what `output_marks.build_digests` made; for KIND_END the virtual time in
+            nanoseconds.
     """
 
     icount: int

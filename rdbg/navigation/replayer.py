@@ -15,6 +15,7 @@ from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, StopKind
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.journal.output_marks import Digests
 from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.output_gate import OutputGate
@@ -58,9 +59,9 @@ class Replayer:
         self.stored = stored
         self._pinned: Checkpoint | None = None  # where was looked closely last
         self.pace = pace
-        self.output = OutputGate()
+        self.output = OutputGate(lived=history.live)
         self.saver: Saver | None = None
-        self.agreement = Agreement(machine, history, pace.digest_instructions, clock)
+        self.agreement = Agreement(machine, history, self.output, pace.digest_instructions, clock)
         self._clock = clock
         self.speed = 2e7  # instructions a second, until measured
         self._measured_instructions = 0
@@ -76,8 +77,9 @@ class Replayer:
     def fork(self) -> Track:
         """Another run that shares this one's past up to here and goes on live from here, in memory."""
         history = self.history.fork(self.machine.icount)
-        agreement = Agreement(self.machine, history, self.pace.digest_instructions, self._clock)
-        return Track(history, StoredStates(self.keeper, history, None), self.output.fork(), None, agreement)
+        output = self.output.fork()
+        agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
+        return Track(history, StoredStates(self.keeper, history, None), output, None, agreement)
 
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
@@ -107,6 +109,10 @@ class Replayer:
     def capture(self) -> Checkpoint:
         """The state here, for the caller to keep."""
         return self.keeper.capture(self.history.entered(self.machine.icount), self.output.mark)
+
+    def note_digest(self) -> None:
+        """Write down what a replay has to come to here, if the run is live."""
+        self.history.note_digest(self.machine.icount, Digests(self.machine.digest(), self.output.mark))
 
     def checkpoint(self) -> None:
         """Make a checkpoint here."""

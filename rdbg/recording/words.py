@@ -7,6 +7,8 @@ import time
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.emu.spec import MachineSpec
+from rdbg.errors import RdbgError
+from rdbg.journal.output_marks import parse_digests
 from rdbg.journal.records import KIND_DIGEST, KIND_END, EndOfRun, EndReason, Record
 
 #: Bytes of data shown of one record.
@@ -63,10 +65,19 @@ def record_text(record: Record) -> str:
         case InputKind.POKE_REGISTER:
             return f"register {record.port} = {record.value:#x}"
         case kind if kind == KIND_DIGEST:
-            return record.data.hex()
+            return _digests_text(record.data)
         case kind if kind == KIND_END:
             return end_text_of(record.port, record.value)
     return f"unknown to this rdbg: port {record.port}, value {record.value:#x}, data {hexed(record.data)}"
+
+
+def _digests_text(data: bytes) -> str:
+    try:
+        digests = parse_digests(data)
+    except RdbgError as error:
+        return f"{error}: {hexed(data)}"
+    sent = "".join(f", {each.endpoint} sent {each.size:,} bytes" for each in digests.output.endpoints)
+    return f"{digests.state.hex()}{sent}"
 
 
 def end_text(end: EndOfRun) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError, UsageError
 
 PAGE_DIGEST_SIZE = 16

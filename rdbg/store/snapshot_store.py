@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.journal.header import image_digest
+from rdbg.journal.output_marks import build_mark, parse_mark
 from rdbg.store.database import StoreConnection, Transaction, connect, create, fold_log, guard
 from rdbg.store.notes import StoreNotes
 from rdbg.store.snapshot import (
@@ -38,7 +39,7 @@ from rdbg.store.thinning import Candidate, choose_victims
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
 
-_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, output_count"
+_COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output"
 
 
 class SnapshotStore:
@@ -255,19 +256,20 @@ class SnapshotStore:
 
     def _info(
         self, number: int, name: Any, icount: Any, virtual_ns: Any, created: Any, digest: Any, size: Any,
-        initial: Any, entered: Any, stamp: Any, sent: Any,
+        initial: Any, entered: Any, output: Any,
     ) -> SnapshotInfo:  # fmt: skip
         """From a row of _COLUMNS; SQLite's columns hold values of any type."""
-        counts = (icount, virtual_ns, created, size, initial, entered, sent)
+        counts = (icount, virtual_ns, created, size, initial, entered)
         right = all(isinstance(each, int) and each >= 0 for each in counts)
         right = right and isinstance(digest, bytes) and len(digest) <= PAGE_DIGEST_SIZE
-        right = right and isinstance(stamp, int) and stamp >= NO_OUTPUT.stamp
+        right = right and isinstance(output, bytes)
         if not right or not isinstance(name, str | None) or len(name or "") > LONGEST_NAME:
             raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
-        output = OutputMark(stamp, sent)
-        return SnapshotInfo(
-            number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered, output
-        )
+        try:
+            mark = parse_mark(output)
+        except RdbgError as error:
+            raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged: {error}") from error
+        return SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered, mark)
 
     def _insert(
         self,
@@ -300,15 +302,14 @@ class SnapshotStore:
             size,
             int(initial),
             entered,
-            output.stamp,
-            output.count,
+            build_mark(output),
             cpu,
             devices,
             packed,
         )
         number = self._db.execute(
-            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, entered, output_stamp, "
-            "output_count, cpu, devices, page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO snapshots (name, icount, virtual_ns, created, digest, size, initial, entered, output, "
+            "cpu, devices, page_table, check_sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, _check_sum(row)),
         ).lastrowid
         assert number is not None

@@ -10,6 +10,7 @@ from rdbg.chaos.conditions import OutputWatcher, parse_condition
 from rdbg.chaos.plan import Plan, symbol_table
 from rdbg.chaos.runner import Limits
 from rdbg.chaos.watch_expression import parse_watch_expression
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import UsageError
 from tests.chaos.guests import RACES, plan, run_plain, run_seed
@@ -98,15 +99,15 @@ def test_a_match_is_found_however_the_output_comes() -> None:
         watcher = OutputWatcher((parse_condition("output:LOST [1-9]"),))
         text = b"a line\r\nLOST 0\r\nLOST 12\r\nmore\r\n"
         for at in range(0, len(text), size):
-            watcher(at, 1, text[at : at + size])
+            watcher(at, serial_port(1), text[at : at + size])
         assert watcher.found is not None and watcher.found[1] == (21 // size) * size
         assert watcher.line() == "LOST 12"
 
 
 def test_ports_do_not_mix() -> None:
     watcher = OutputWatcher((parse_condition("output:LOST"),))
-    watcher(1, 0, b"LO")
-    watcher(2, 1, b"ST")
+    watcher(1, serial_port(0), b"LO")
+    watcher(2, serial_port(1), b"ST")
     assert watcher.found is None
 
 

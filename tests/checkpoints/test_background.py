@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.checkpoints.checkpoint import Checkpoint, OutputMark
+from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.page_store import PageStore
 from rdbg.emu.machine_api import MachineState
+from rdbg.emu.output_mark import OutputMark
 from rdbg.store.background_writer import BackgroundWriter, Job
 from rdbg.store.snapshot_store import SnapshotStore
 

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList, OutputMark
+from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
 from rdbg.emu.machine_api import MachineState, RunRequest
+from rdbg.emu.output_mark import OutputMark
 from tests.timeline.toy import Op, Toy
 from tests.timeline.toy64 import Toy64
 

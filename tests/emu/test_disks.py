@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from rdbg.checkpoints.checkpoint import OutputMark
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.disk import DiskError
 from rdbg.emu.machine import Machine
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.output_mark import OutputMark
 from rdbg.emu.spec import Drive, Image, MachineSpec
 from rdbg.errors import RdbgError
 from tests.emu.guests import LOOP, NOP, machine_with

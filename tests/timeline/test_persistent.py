@@ -116,7 +116,8 @@ def test_the_end_is_reached_without_a_replay(recorded: Path) -> None:
     timeline._replayer._run = None  # type: ignore[assignment,method-assign]  # no instruction may run
     timeline.goto(timeline.end)
     assert timeline.position == timeline.end
-    assert timeline.machine.digest() == timeline.history.expected_digest(timeline.end)
+    expected = timeline.history.expected_digests(timeline.end)
+    assert expected is not None and timeline.machine.digest() == expected.state
     session.opened.close()
 
 
@@ -196,7 +197,7 @@ def test_replaying_an_old_recording_leaves_states_where_digests_agree(tmp_path: 
     session.close()
     found = periodic(tmp_path / "rec")
     assert len(found) >= 2 and found[-1] == end
-    assert all(history.expected_digest(position) is not None for position in found)
+    assert all(history.expected_digests(position) is not None for position in found)
 
 
 def test_a_replay_that_diverges_leaves_nothing(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_damaged_states_are_passed_over(tmp_path: Path) -> None:
     initial = database.execute("SELECT page_table FROM snapshots WHERE initial").fetchone()
     assert initial is not None
     database.execute("UPDATE snapshots SET cpu = x'00' WHERE NOT initial AND id % 2")
-    database.execute("UPDATE snapshots SET output_count = 9 WHERE NOT initial AND NOT id % 2")
+    database.execute("UPDATE snapshots SET output = x'0100' WHERE NOT initial AND NOT id % 2")
     database.execute("UPDATE interval_index SET data = x'1234'")
     database.commit()
     database.close()
@@ -303,7 +304,8 @@ def test_states_without_a_digest_are_left_alone(tmp_path: Path, caplog: pytest.L
     session = reopen(path, snapshot_budget=64 << 20)
     timeline = session.timeline
     timeline.goto(timeline.end)
-    assert timeline.machine.digest() == timeline.history.expected_digest(timeline.end)
+    expected = timeline.history.expected_digests(timeline.end)
+    assert expected is not None and timeline.machine.digest() == expected.state
     session.close()
     store = SnapshotStore.open(store_path(str(path)))
     found = [info for info in store.list() if info.periodic and info.digest]
