@@ -1,0 +1,116 @@
+"""Opening disk images: what format a file has, and the files behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from rdbg.errors import RdbgError
+from rdbg.images.disk_image import DiskImage
+from rdbg.images.host_file import HostFile
+from rdbg.images.qcow2_header import MAGIC, read_header
+from rdbg.images.qcow2_image import Qcow2Image
+from rdbg.images.qcow2_writer import Qcow2Writer
+from rdbg.images.raw_image import RawImage
+
+FORMATS = ("raw", "qcow2")
+#: Files behind one another.
+_MOST_BEHIND = 32
+#: Formats that QEMU has and rdbg has not, by what a file begins with.
+_OTHERS = {
+    b"KDMV": "vmdk",
+    b"# Disk DescriptorFile": "vmdk",
+    b"vhdxfile": "vhdx",
+    b"conectix": "vpc",
+    b"QED\0": "qed",
+    b"<<< ": "vdi",
+    b"LUKS\xba\xbe": "luks",
+    b"koly": "dmg",
+}
+_PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*:")
+
+
+@dataclass(frozen=True)
+class OpenedImage:
+    """An open image.
+
+    Args:
+        image: of it.
+        format: ``raw`` or ``qcow2``.
+        probed: the format was not named, but found.
+    """
+
+    image: DiskImage
+    format: str
+    probed: bool
+
+
+def open_image(path: str, format: str | None, writable: bool) -> OpenedImage:
+    """Open an image and all files behind it.
+
+    Args:
+        path: its name.
+        format: ``raw`` or ``qcow2``; None: what it begins with tells, as in QEMU.
+        writable: whether it is going to be written.
+
+    Raises:
+        RdbgError: it cannot be used: a line that names the file, what is wrong, and the cure.
+    """
+    return _open(path, format, writable, ())
+
+
+def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int, int], ...]) -> OpenedImage:
+    what = "the disk image" if not before else "the backing file"
+    if len(before) > _MOST_BEHIND:
+        raise RdbgError(
+            f"{path}: more than {_MOST_BEHIND} backing files behind one another; join them with qemu-img convert"
+        )
+    file = HostFile(path, writable, what)
+    try:
+        if file.identity in before:
+            raise RdbgError(f"{path}: this backing file is behind itself; mend it with qemu-img rebase -u")
+        probed = format is None
+        found = format or _probe(file)
+        if found == "raw":
+            return OpenedImage(RawImage(file), found, probed)
+        if found != "qcow2":
+            raise RdbgError(
+                f"{path}: an image of format {found}, and rdbg reads {' and '.join(FORMATS)}; convert it with qemu-img "
+                "convert -O qcow2"
+            )
+        if file.read(0, len(MAGIC)) != MAGIC:
+            raise RdbgError(f"{path}: not a qcow2 image; say format=raw, or give another file")
+        header = read_header(file)
+        behind = None
+        if header.backing is not None:
+            place = _behind(path, header.backing)
+            behind = _open(place, header.backing_format, False, (*before, file.identity)).image
+        try:
+            image = Qcow2Image(file, header, behind)
+            return OpenedImage(Qcow2Writer(image) if writable else image, found, probed)
+        except BaseException:
+            if behind is not None:
+                behind.close()
+            raise
+    except BaseException:
+        file.close()
+        raise
+
+
+def _probe(file: HostFile) -> str:
+    start = file.read(0, 512)
+    if start.startswith(MAGIC):
+        return "qcow2"
+    return next((name for magic, name in _OTHERS.items() if start.startswith(magic)), "raw")
+
+
+def _behind(path: str, name: str) -> str:
+    """The place of a backing file: names are relative to the image that has them."""
+    if name.startswith("file:"):
+        name = name.removeprefix("file:")
+    elif _PROTOCOL.match(name):
+        raise RdbgError(
+            f"{path}: its backing file {name[:80]!r} is no file of this host; copy it here, and qemu-img rebase"
+        )
+    return name if os.path.isabs(name) else os.path.join(os.path.dirname(path), name)
