@@ -124,8 +124,8 @@ def read_header(file: HostFile) -> Qcow2Header:
             )
     if incompatible & ~_KNOWN:
         raise RdbgError(
-            f"{path}: a qcow2 image with features that rdbg does not know (bits {incompatible & ~_KNOWN:#x}); convert it "
-            "with qemu-img convert"
+            f"{path}: a qcow2 image with features that rdbg does not know (bits {incompatible & ~_KNOWN:#x}); convert "
+            "it with qemu-img convert"
         )
     if start.encryption:
         raise RdbgError(f"{path}: an encrypted qcow2 image; convert it with qemu-img convert")

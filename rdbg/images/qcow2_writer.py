@@ -31,8 +31,8 @@ class Qcow2Writer(Qcow2Image):
             raise RdbgError(f"{self.path}: this qcow2 image was not closed, its refcounts are out of date: {cure}")
         if header.autoclear:
             raise RdbgError(
-                f"{self.path}: this qcow2 image has bitmaps, which rdbg would put out of date: add snapshot=on, or remove "
-                "them with qemu-img bitmap --remove"
+                f"{self.path}: this qcow2 image has bitmaps, which rdbg would put out of date: add snapshot=on, or "
+                "remove them with qemu-img bitmap --remove"
             )
         self._refcounts = Refcounts(self.file, header)
         self._changed: dict[int, array[int]] = {}  # L2 tables not in the file yet, by offset

@@ -54,6 +54,15 @@ CREATE TABLE snapshots (
 );
 CREATE TABLE bookmarks (name TEXT PRIMARY KEY, icount INTEGER NOT NULL);
 CREATE TABLE interval_index (data BLOB NOT NULL, check_sum BLOB NOT NULL);
+CREATE TABLE disk_contents (
+    id INTEGER PRIMARY KEY,
+    disk INTEGER NOT NULL,
+    pages BLOB NOT NULL,
+    data BLOB NOT NULL,
+    zeros BLOB NOT NULL,
+    lost BLOB NOT NULL,
+    check_sum BLOB NOT NULL
+);
 """
 
 
@@ -182,6 +191,13 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
     return connection, writable
 
 
+def connect_nowhere() -> StoreConnection:
+    """A store in a file that has no name, for what goes with this process: SQLite removes it."""
+    connection = sqlite3.connect("", isolation_level=None, factory=StoreConnection, check_same_thread=False)
+    connection.executescript(_SCHEMA)
+    return connection
+
+
 def refuse_store_target(path: str) -> None:
     """Check that a new store may take the place of what is there: a store, of any version. Its log is folded in, so
     that none is left beside the new one.
@@ -238,7 +254,9 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
 
 def _connect(path: str, mode: str) -> StoreConnection:
     uri = Path(os.path.abspath(path)).as_uri() + f"?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=StoreConnection)
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, factory=StoreConnection, check_same_thread=False
+    )
     # A few bytes of a damaged file can claim to be a value of a gigabyte.
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE)
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -258,11 +276,19 @@ def fold_log(connection: sqlite3.Connection) -> None:
 class Transaction:
     """One transaction: all that happens in the ``with`` block, or nothing.
 
+    Args:
+        path: of the store.
+        connection: to it.
+        writable: whether it can be changed.
+        what: is done, for messages.
+        tidy: leave nothing in the write-ahead log; what is written many times a second leaves that to SQLite.
+
     Raises:
         RdbgError: the store is read-only, in use, gone from its name, or the disk is full.
     """
 
-    def __init__(self, path: str, connection: StoreConnection, writable: bool, what: str) -> None:
+    def __init__(self, path: str, connection: StoreConnection, writable: bool, what: str, tidy: bool = True) -> None:
+        self._tidy = tidy
         self._path = path
         self._db = connection
         self._what = what
@@ -273,7 +299,7 @@ class Transaction:
             raise RdbgError(
                 f"{self._path}: cannot {self._what}: the file or its folder is read-only; copy the recording elsewhere"
             )
-        if file_identity(self._path) != self._db.file:
+        if self._db.file is not None and file_identity(self._path) != self._db.file:
             raise RdbgError(
                 f"{self._path}: cannot {self._what}: the file was deleted, moved away or replaced meanwhile; end rdbg, "
                 "and start it again where the recording is"
@@ -292,7 +318,8 @@ class Transaction:
                 except sqlite3.Error:
                     self._roll_back()
                     raise
-            self._tidy_up()
+            if self._tidy:
+                self._tidy_up()
             return
         self._roll_back()
         if isinstance(error, sqlite3.Error | UnicodeDecodeError):

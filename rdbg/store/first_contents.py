@@ -1,0 +1,410 @@
+"""What a run's disks held where the run has looked at them: each page's first content, once, in the snapshot store.
+
+Pages come in batches, each a row: the numbers of pages and their contents compressed together, runs of pages of zeros,
+and pages that could not be read. A recording is whole with them: a replay opens no image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.errors import RdbgError
+from rdbg.store.database import StoreConnection, Transaction, connect, connect_nowhere, fold_log, guard
+from rdbg.store.page_bits import PageBits
+from rdbg.store.snapshot import ZERO_PAGE
+
+#: Pages of a row: 1 MB, so a single page is found by decompressing 1 MB at most.
+_BATCH = 256
+#: Batches that may wait for the disk before the guest does.
+_MOST_WAITING = 64
+_LEVEL = 1
+#: Decompressed rows that are held.
+_ROWS_HELD = 16
+#: Seconds that another process may take to save a snapshot.
+_BUSY_SECONDS = 60
+_MOST_DISK = 1 << 16
+
+Pages = NDArray[np.uint32]
+
+
+class LostPage(RdbgError):
+    """A page could not be read when the run first looked at it."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much of a disk is kept.
+
+    Args:
+        pages: how many pages, those of zeros too.
+        zeros: how many of them are zeros.
+        lost: how many could not be read.
+        stored: bytes that they take.
+    """
+
+    pages: int
+    zeros: int
+    lost: int
+    stored: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What a row holds but for the contents."""
+
+    id: int
+    pages: Pages
+    zeros: Pages  # first, count, first, count, ...
+    lost: Pages
+
+
+class _Batch:
+    """Pages of a disk on their way to the store."""
+
+    def __init__(self) -> None:
+        self.contents: dict[int, bytes] = {}
+        self.zeros: list[int] = []
+        self.lost: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.contents) + len(self.zeros) // 64 + len(self.lost)
+
+
+class FirstContents:
+    """The first contents of the disks of one run.
+
+    What is kept waits in memory until it is a batch or somebody asks for `write_out`; a thread compresses and stores
+    it.
+
+    Args:
+        path: the store's name, for messages.
+        connection: to it; closed with this.
+        writable: whether more can be kept.
+    """
+
+    def __init__(self, path: str, connection: StoreConnection, writable: bool) -> None:
+        self.path = path
+        self._db = connection
+        self._writable = writable
+        self._database = threading.Lock()
+        self._changed = threading.Condition()
+        self._known: dict[int, PageBits] = {}
+        self._open: dict[int, _Batch] = {}  # being filled
+        self._waiting: list[tuple[int, _Batch]] = []  # for the thread, the first one in its hands
+        self._rows: dict[int, list[_Row]] = {}
+        self._index: dict[int, _Index] = {}
+        self._loaded: dict[int, _Index] = {}  # of what was there from the start
+        self._held: OrderedDict[int, bytes] = OrderedDict()
+        self._thread: threading.Thread | None = None
+        self._ending = False
+        self._durable = True
+        self.trouble: RdbgError | None = None  #: why nothing more is kept
+        self._load()
+
+    @classmethod
+    def open(cls, path: str) -> FirstContents:
+        """Those of a snapshot store.
+
+        Raises:
+            RdbgError: it cannot be opened, or is damaged.
+        """
+        connection, writable = connect(path, None)
+        with guard(path, "open the disks' contents"):
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        return cls(path, connection, writable)
+
+    @classmethod
+    def in_passing(cls) -> FirstContents:
+        """Those of a run that is not recorded: they go with it."""
+        return cls("the run's disks", connect_nowhere(), True)
+
+    # --- keeping --------------------------------------------------------------------------------
+    def known(self, disk: int, page: int) -> bool:
+        """Whether a page is kept, or known to be lost."""
+        bits = self._known.get(disk)
+        if bits is not None and page in bits:
+            return True
+        index = self._loaded.get(disk)
+        return index is not None and index.has(page)
+
+    def keep(self, disk: int, page: int, content: bytes | None) -> None:
+        """Keep a page that is not known yet. Where the store cannot be written it stays in memory.
+
+        Args:
+            disk: its number.
+            page: of the disk.
+            content: 4096 bytes; None: they cannot be read.
+        """
+        self._known.setdefault(disk, PageBits()).add(page)
+        with self._changed:
+            batch = self._open.setdefault(disk, _Batch())
+            if content is None:
+                batch.lost.append(page)
+            elif content == ZERO_PAGE:
+                batch.zeros.append(page)
+            else:
+                batch.contents[page] = content
+            if len(batch) >= _BATCH:
+                self._hand_over(disk)
+                if len(self._waiting) > _MOST_WAITING:
+                    self._changed.wait_for(lambda: len(self._waiting) < _MOST_WAITING // 2 or self.trouble is not None)
+
+    def write_out(self, durable: bool = False) -> None:
+        """Let the store have all that was kept so far.
+
+        Args:
+            durable: not even a power cut is to lose it.
+
+        Raises:
+            RdbgError: the store cannot be written.
+        """
+        with self._changed:
+            for disk in list(self._open):
+                self._hand_over(disk)
+            self._changed.wait_for(lambda: not self._waiting or self.trouble is not None)
+        if self.trouble is not None:
+            raise self.trouble
+        with self._database:
+            if durable and not self._durable:
+                self._db.execute("PRAGMA synchronous = FULL")
+                with self._transaction():
+                    pass  # its end waits for the disk to have all that was written before
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._durable = True
+
+    def close(self) -> None:
+        """Store what waits, as far as that is possible, and let go of the store. May be called twice."""
+        with self._changed:
+            if self._ending:
+                return
+            for disk in list(self._open):
+                self._hand_over(disk)
+            self._ending = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        try:
+            if self._writable and not self._durable:
+                fold_log(self._db)
+        except sqlite3.Error:
+            pass  # it is whole with its log, too
+        self._db.close()
+
+    def _hand_over(self, disk: int) -> None:
+        self._waiting.append((disk, self._open.pop(disk)))
+        if self._thread is None and self.trouble is None:
+            self._thread = threading.Thread(target=self._work, name="disk contents", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    # --- in the thread --------------------------------------------------------------------------
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._ending)
+                if not self._waiting:
+                    return
+                disk, batch = self._waiting[0]
+            try:
+                row = self._store(disk, batch)
+                with self._changed:
+                    self._rows.setdefault(disk, []).append(row)
+                    self._waiting.pop(0)
+                    self._changed.notify_all()
+            except Exception as error:  # whoever waits must not wait for ever
+                with self._changed:
+                    failed = RdbgError(f"{self.path}: keeping the disks' contents failed: {error!r}")
+                    self.trouble = error if isinstance(error, RdbgError) else failed
+                    self._changed.notify_all()
+                return
+
+    def _store(self, disk: int, batch: _Batch) -> _Row:
+        pages = np.array(list(batch.contents), "<u4")
+        zeros, lost = _runs(batch.zeros), np.array(batch.lost, "<u4")
+        data = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(batch.contents.values()))
+        fields = (disk, pages.tobytes(), data, zeros.tobytes(), lost.tobytes())
+        with self._database, self._transaction():
+            made = self._db.execute(
+                "INSERT INTO disk_contents (disk, pages, data, zeros, lost, check_sum) VALUES (?, ?, ?, ?, ?, ?)",
+                (*fields, _check_sum(fields)),
+            ).lastrowid
+            self._durable = False
+        assert made is not None
+        return _Row(made, pages, zeros, lost)
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self.path, self._db, self._writable, "keep the disks' contents", tidy=False)
+
+    # --- finding --------------------------------------------------------------------------------
+    def find(self, disk: int, page: int) -> bytes | None:
+        """The 4096 bytes of a page; None: it is not kept.
+
+        Raises:
+            LostPage: it could not be read when the run came to it.
+            RdbgError: the store is damaged.
+        """
+        if not self.known(disk, page):
+            return None
+        with self._changed:
+            for owner, batch in [*self._waiting, *self._open.items()]:
+                if owner == disk and page in batch.contents:
+                    return batch.contents[page]
+                if owner == disk and page in batch.zeros:
+                    return ZERO_PAGE
+                if owner == disk and page in batch.lost:
+                    raise LostPage(f"page {page} of disk {disk} could not be read")
+            index = self._index.get(disk)
+            if index is None or index.rows < len(self._rows[disk]):
+                index = self._index[disk] = _Index(self._rows[disk])
+        place = index.place(page)
+        if place is None:
+            return ZERO_PAGE
+        if place[0] < 0:
+            raise LostPage(f"page {page} of disk {disk} could not be read")
+        at = place[1] * PAGE_SIZE
+        return self._row(*place)[at : at + PAGE_SIZE]
+
+    def kept(self) -> dict[int, Kept]:
+        """How much of each disk is kept."""
+        sizes = self._sizes()
+        return {
+            disk: Kept(
+                sum(len(row.pages) + int(row.zeros[1::2].sum()) for row in rows),
+                sum(int(row.zeros[1::2].sum()) for row in rows),
+                sum(len(row.lost) for row in rows),
+                sizes.get(disk, 0),
+            )
+            for disk, rows in sorted(self._rows.items())
+        }
+
+    def check(self) -> None:
+        """Read all of it.
+
+        Raises:
+            RdbgError: some of it is damaged.
+        """
+        for rows in self._rows.values():
+            for row in rows:
+                self._unpacked(row.id, len(row.pages))
+
+    def copy_to(self, other: FirstContents) -> None:
+        """Keep all of it there too.
+
+        Raises:
+            RdbgError: some of it is damaged, or cannot be written.
+        """
+        self.write_out()
+        for disk, rows in self._rows.items():
+            for row in rows:
+                data = self._unpacked(row.id, len(row.pages))
+                for at, page in enumerate(row.pages.tolist()):
+                    other.keep(disk, page, data[at * PAGE_SIZE : (at + 1) * PAGE_SIZE])
+                for first, count in row.zeros.reshape(-1, 2).tolist():
+                    for page in range(first, first + count):
+                        other.keep(disk, page, ZERO_PAGE)
+                for page in row.lost.tolist():
+                    other.keep(disk, page, None)
+        other.write_out()
+
+    def _row(self, number: int, place: int) -> bytes:
+        found = self._held.get(number)
+        if found is None:
+            found = self._held[number] = self._unpacked(number, place + 1)
+            if len(self._held) > _ROWS_HELD:
+                self._held.popitem(last=False)
+        else:
+            self._held.move_to_end(number)
+        return found
+
+    def _unpacked(self, number: int, least: int) -> bytes:
+        """The contents in a row."""
+        query = "SELECT disk, pages, data, zeros, lost, check_sum FROM disk_contents WHERE id = ?"
+        with self._database, guard(self.path, "read the disks' contents"):
+            row = self._db.execute(query, (number,)).fetchone()
+        try:
+            if row is not None and _check_sum(row[:-1]) == row[-1]:
+                most = _BATCH * PAGE_SIZE
+                if least == 0 or 0 <= zstandard.frame_content_size(row[2]) <= most:
+                    data = zstandard.ZstdDecompressor().decompress(row[2], max_output_size=most)
+                    if len(data) >= least * PAGE_SIZE:
+                        return bytes(data)
+        except (zstandard.ZstdError, MemoryError, TypeError):
+            pass
+        raise RdbgError(f"{self.path}: the disks' contents in row {number} are damaged; take a good copy")
+
+    def _load(self) -> None:
+        """What is there."""
+        with guard(self.path, "list the disks' contents"):
+            for number, disk, *columns in self._db.execute("SELECT id, disk, pages, zeros, lost FROM disk_contents"):
+                right = isinstance(disk, int) and 0 <= disk < _MOST_DISK
+                right = right and all(isinstance(column, bytes) and len(column) % 4 == 0 for column in columns)
+                if not right or len(columns[1]) % 8 or len(columns[0]) > 4 * _BATCH:
+                    raise RdbgError(f"{self.path}: the list of the disks' contents is damaged; take a good copy")
+                row = _Row(number, *(np.frombuffer(column, "<u4").astype(np.uint32) for column in columns))
+                self._rows.setdefault(disk, []).append(row)
+        self._loaded = {disk: _Index(rows) for disk, rows in self._rows.items()}
+        self._index = dict(self._loaded)
+
+    def _sizes(self) -> dict[int, int]:
+        with self._database, guard(self.path, "measure the disks' contents"):
+            query = "SELECT disk, sum(length(data) + length(pages) + length(zeros)) FROM disk_contents GROUP BY disk"
+            return {int(disk): int(size) for disk, size in self._db.execute(query)}
+
+
+class _Index:
+    """Where the pages of a disk are."""
+
+    def __init__(self, rows: list[_Row]) -> None:
+        self.rows = len(rows)
+        ids = np.array([row.id for row in rows], np.int64)
+        lengths = np.array([len(row.pages) for row in rows], np.int64)
+        pages = np.concatenate([row.pages for row in rows])
+        order = np.argsort(pages, kind="stable")
+        self._pages = pages[order]
+        self._ids = np.repeat(ids, lengths)[order]
+        self._places = np.concatenate([np.arange(length) for length in lengths])[order]
+        self._lost = np.sort(np.concatenate([row.lost for row in rows]))
+        runs = np.concatenate([row.zeros for row in rows]).reshape(-1, 2).astype(np.int64)
+        self._zeros = runs[np.argsort(runs[:, 0], kind="stable")]
+
+    def has(self, page: int) -> bool:
+        """Whether a page is there, or lost."""
+        at = int(np.searchsorted(self._zeros[:, 0], page, "right"))
+        if at and page < self._zeros[at - 1].sum():
+            return True
+        return self.place(page) is not None
+
+    def place(self, page: int) -> tuple[int, int] | None:
+        """Row and place of a page; a negative row: it is lost; None: it is zeros."""
+        at = int(np.searchsorted(self._pages, page))
+        if at < len(self._pages) and self._pages[at] == page:
+            return int(self._ids[at]), int(self._places[at])
+        at = int(np.searchsorted(self._lost, page))
+        return (-1, 0) if at < len(self._lost) and self._lost[at] == page else None
+
+
+def _runs(numbers: list[int]) -> Pages:
+    """Numbers as runs: first, count, first, count, ..."""
+    if not numbers:
+        return np.zeros(0, "<u4")
+    ordered = np.sort(np.array(numbers, np.int64))
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered) != 1) + 1])
+    counts = np.diff(np.concatenate([starts, [len(ordered)]]))
+    return np.stack([ordered[starts], counts], axis=1).ravel().astype("<u4")
+
+
+def _check_sum(fields: tuple[object, ...]) -> bytes:
+    total = hashlib.blake2b(digest_size=16)
+    for field in fields:
+        data = field if isinstance(field, bytes) else str(field).encode()
+        total.update(len(data).to_bytes(8, "little") + data)
+    return total.digest()
