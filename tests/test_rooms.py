@@ -29,6 +29,7 @@ ORDER = (
     "checkpoints",
     "store",
     "recording",
+    "images",
     "navigation",
     "timeline",
     "serial",

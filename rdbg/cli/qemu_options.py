@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rdbg.cli import drive_values as drives
 from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
 from rdbg.cli.option_values import hint
@@ -48,7 +49,25 @@ OPTIONS = (
     Option(("initrd",), "FILE", values.image("initrd"), "a RAM disk for the kernel"),
     Option(("append",), "TEXT", lambda options, value: replace(options, append=value), "the kernel's command line"),
     Option(("pflash",), "FILE", values.image("pflash"), "what the whole flash chip holds"),
-    Option(("drive",), "if=pflash,file=F", values.drive, "the same in QEMU's long form; if=none is not needed"),
+    *(
+        Option((f"hd{letter}",), "FILE", drives.shorthand(index, "disk"), f"the image of IDE drive {index}")
+        for index, letter in enumerate("abcd")
+    ),
+    Option(("cdrom",), "FILE", drives.shorthand(2, "cdrom"), "what is in the CD-ROM drive, IDE drive 2"),
+    Option(
+        ("drive",),
+        "file=F[,if=ide|virtio|none|pflash] [,format=raw|qcow2][,index=N][,media=disk|cdrom] [,snapshot=on|off]"
+        "[,readonly=on|off] [,cache=MODE][,id=ID][,serial=S]",
+        drives.drive,
+        "a drive with an image; if=none: a -device names it, if=pflash: the whole flash chip",
+    ),
+    Option(
+        ("blockdev",),
+        "driver=file|raw|qcow2,node-name=N [,filename=F|file=NODE][,read-only=on|off]",
+        drives.blockdev,
+        "the same in QEMU's longer form, also as JSON; a -device names it",
+    ),
+    Option(("snapshot",), "", drives.snapshot, "write to no image: what the guest writes goes with the run"),
     Option(("EB", "big-endian"), "", values.endian(True), "the guest is big endian (default: what the image is)"),
     Option(("EL", "little-endian"), "", values.endian(False), "the guest is little endian"),
     Option(
@@ -112,7 +131,7 @@ OPTIONS = (
     Option(("smp",), "1", values.processors),
     Option(("accel",), "tcg", values.accelerator),
     Option(
-        ("nographic", "no-user-config", "snapshot", "mem-prealloc", "no-fd-bootchk"),
+        ("nographic", "no-user-config", "mem-prealloc", "no-fd-bootchk"),
         "",
         values.no_effect,
     ),
@@ -140,10 +159,6 @@ _REFUSED = {
     "device": ("X", "no device can be added to this machine"),
     "usbdevice": ("X", "nothing can be plugged into its USB"),
     "usb": ("", "there is nothing to plug into its USB"),
-    "hda": ("X", "there are no disks; a root file system can be an -initrd"),
-    "hdb": ("X", "there are no disks; a root file system can be an -initrd"),
-    "cdrom": ("X", "there are no disks; a root file system can be an -initrd"),
-    "blockdev": ("X", "there are no disks; flash is -drive if=pflash,file=F"),
     "dtb": ("X", "the machine's boot loader passes no device tree"),
     "loadvm": ("X", "a run starts at power-on; snapshots are there in GDB: monitor loadvm"),
     "trace": ("X", "QEMU's trace points are not there; see -d help"),
@@ -214,21 +229,23 @@ def parse_line(
             found_operands.append(word)
             continue
         option = _BY_NAME.get(name)
-        if name not in own and (option is None or (allowed is not None and name not in allowed)):
+        # record has --snapshot NAME beside QEMU's -snapshot: where QEMU's takes no value, one dash is QEMU's.
+        is_own = name in own and (option is None or bool(option.value) or word.startswith("--"))
+        if not is_own and (option is None or (allowed is not None and name not in allowed)):
             if option is not None:
                 raise UsageError(f"{word}: the recording says this itself; drop it")
             known = [f"-{known}" for known in (*_BY_NAME, *own)]
             raise UsageError(f"{word}: no such option{hint(f'-{name}', known)}; see --help")
-        placeholder = own[name] if name in own else option.value if option is not None else ""
+        placeholder = own[name] if is_own else option.value if option is not None else ""
         value = next(rest, None) if placeholder else ""
         if value is None:
             raise UsageError(f"{word}: its value is missing; write {word} {placeholder}")
-        if name in own:
+        if is_own:
             found_own.setdefault(name, []).append(value)
         elif option is not None:
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
-    return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
+    return ParsedLine(drives.resolve_drives(around.resolve_chardevs(options)), found_own, tuple(found_operands))
 
 
 def help_text(allowed: Collection[str] | None = None) -> str:

@@ -131,8 +131,8 @@ def stopped(options: RunOptions, value: str) -> RunOptions:
 
 
 def no_defaults(options: RunOptions, value: str) -> RunOptions:
-    """``-nodefaults``: no serial port leads anywhere that is not told to."""
-    return replace(options, default_serial=False)
+    """``-nodefaults``: no serial port leads anywhere that is not told to, and there is no empty CD-ROM drive."""
+    return replace(options, default_serial=False, default_drives=False)
 
 
 def traces(options: RunOptions, value: str) -> RunOptions:

@@ -103,26 +103,6 @@ def image(role: str) -> Callable[[RunOptions, str], RunOptions]:
     return lambda options, value: _add_image(options, role, value)
 
 
-def drive(options: RunOptions, value: str) -> RunOptions:
-    """``-drive``."""
-    interface = next((part.partition("=")[2] for part in split_commas(value) if part.startswith("if=")), "ide")
-    if interface == "none":
-        # QEMU keeps a replay's snapshots in such a drive.
-        notice = f"-drive {value}: there are no disks; snapshots are kept beside the recording, in RECORDING.snapshots"
-        return replace(options, notices=(*options.notices, notice))
-    if interface != "pflash":
-        raise UsageError(
-            f"-drive {value}: there are no disks; a root file system can be an -initrd, and flash is "
-            "-drive if=pflash,file=F,format=raw"
-        )
-    pairs = parse_pairs(value, "-drive", ("if", "file", "format", "readonly", "id", "index", "unit", "snapshot"))
-    if pairs.get("format", "raw") != "raw":
-        raise UsageError(f"-drive format={pairs['format']}: only raw images; convert it with qemu-img")
-    if "file" not in pairs:
-        raise UsageError(f"-drive {value}: names no file; add file=F")
-    return _add_image(options, "pflash", pairs["file"])
-
-
 def icount(options: RunOptions, value: str) -> RunOptions:
     """``-icount``."""
     keys = ("shift", "align", "sleep", "rr", "rrfile", "rrsnapshot")

@@ -109,10 +109,8 @@ class Machine:
         self.inputs: InputSource = inputs or NoInputs()
         self._output: OutputSink | None = None
         self._system = MachineSystem(self)
-        overlay = DiskOverlay() if spec.drives else None
-        self.disks: dict[str, Disk] = {}
-        if overlay is not None:
-            self.disks = make_disks(spec.drives, overlay, disk_sources, self.output)
+        overlay = DiskOverlay()
+        self.disks: dict[str, Disk] = make_disks(spec.drives, overlay, disk_sources, self.output)
         self.board: Board = build_board(spec, self._system, self.disks)
         self._host_calls: HostCalls | None = None
         if spec.semihosting is not None:
@@ -133,7 +131,9 @@ class Machine:
         timer_line = self.board.cpu_irq_timer
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self)
-        self._pages = MachinePages(self.core, self.bus.page_count, overlay)
+        self._pages = MachinePages(
+            self.core, self.bus.page_count, overlay if any(disk.sectors for disk in self.disks.values()) else None
+        )
         self.page_count = self._pages.count
         if spec.semihosting is not None:
             self.core.allow_semihosting(spec.semihosting.in_user_mode)

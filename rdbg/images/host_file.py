@@ -51,6 +51,8 @@ class HostFile:
         cure = ""
         if isinstance(error, FileNotFoundError):
             cure = "; make one with qemu-img create, or mend the name"
+        elif isinstance(error, IsADirectoryError):
+            reason, cure = "it is a folder", "; give a file"
         elif isinstance(error, PermissionError) and writable:
             cure = "; add readonly=on, or snapshot=on if the guest is to write without changing it"
         elif isinstance(error, OSError) and error.errno == 30:  # read-only file system

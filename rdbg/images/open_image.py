@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from rdbg.errors import RdbgError
-from rdbg.images.disk_image import DiskImage
+from rdbg.images.disk_image import SECTOR_SIZE, DiskImage
 from rdbg.images.host_file import HostFile
 from rdbg.images.qcow2_header import MAGIC, read_header
 from rdbg.images.qcow2_image import Qcow2Image
@@ -71,7 +71,7 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
         if file.identity in before:
             raise RdbgError(f"{path}: this backing file is behind itself; mend it with qemu-img rebase -u")
         probed = format is None
-        found = format or _probe(file)
+        found = format or probe_format(file.read(0, SECTOR_SIZE))
         if found == "raw":
             return OpenedImage(RawImage(file), found, probed)
         if found != "qcow2":
@@ -98,8 +98,8 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
         raise
 
 
-def _probe(file: HostFile) -> str:
-    start = file.read(0, 512)
+def probe_format(start: bytes) -> str:
+    """The format of an image that begins so; what is not known is ``raw``."""
     if start.startswith(MAGIC):
         return "qcow2"
     return next((name for magic, name in _OTHERS.items() if start.startswith(magic)), "raw")

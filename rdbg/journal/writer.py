@@ -62,6 +62,8 @@ class JournalWriter:
         self._covered = header.start  # no input up to here is missing, once the pending chunk is flushed
         self._covered_on_disk = header.start
         self._published = False
+        #: What must be on disk before the journal tells of it; called with whether a power cut counts, too.
+        self.companion: Callable[[bool], None] | None = None
         refuse_journal_target(path)
         self._fd = self._open_draft()
         self._offset = 0
@@ -186,6 +188,8 @@ class JournalWriter:
         self._covered = max(self._covered, position)
         self.flush()
         self.check()
+        if self.companion is not None:
+            self.companion(True)
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -231,6 +235,8 @@ class JournalWriter:
         )
 
     def _flush_chunk(self) -> None:
+        if self.companion is not None:
+            self.companion(False)
         first = self._first if self._pending else self._covered
         chunk = build_chunk(self._ordinal, first, self._covered, self._kinds, self._pending)
         self._write(chunk)

@@ -7,7 +7,7 @@ import numpy as np
 from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.loaders.elf import machine_name
-from rdbg.emu.spec import Image, MachineSpec, Semihosting
+from rdbg.emu.spec import Drive, Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.host.regular_file import read_regular
@@ -105,8 +105,12 @@ def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
     return None
 
 
-def machine_spec(options: RunOptions) -> MachineSpec:
+def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> MachineSpec:
     """Read all files and describe the machine that ``options`` ask for.
+
+    Args:
+        options: what was asked for.
+        drives: what its images come to.
 
     Raises:
         RdbgError: a file is missing or wrong, or there is nothing to run.
@@ -145,6 +149,7 @@ def machine_spec(options: RunOptions) -> MachineSpec:
         sleep=options.icount.sleep,
         reboot=options.reboot,
         semihosting=_semihosting(options),
+        drives=drives,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.serial_spec import Chardev, SerialSpec
+from rdbg.session.drive_options import DriveLine, DriveOptions
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
 #: here too and then follows the host's clock, which no replay could repeat; here it stays.
@@ -86,6 +87,10 @@ class RunOptions:
         big_endian: byte order of the guest; None: as the image says.
         ram_bytes: size of RAM.
         images: files that the machine starts from.
+        drive_lines: options that describe drives, in their order.
+        drives: what they come to once all are known.
+        snapshot: nothing that the guest writes goes to an image.
+        default_drives: the board has the drives that it has by default.
         append: kernel command line.
         rtc_base: seconds since 1970-01-01 UTC at power-on; None: the host's time now.
         icount: see there.
@@ -114,6 +119,10 @@ class RunOptions:
     big_endian: bool | None = None
     ram_bytes: int = DEFAULT_RAM_BYTES
     images: tuple[ImageFile, ...] = ()
+    drive_lines: tuple[DriveLine, ...] = ()
+    drives: tuple[DriveOptions, ...] = ()
+    snapshot: bool = False
+    default_drives: bool = True
     append: str = ""
     rtc_base: int | None = None
     icount: IcountOptions = field(default_factory=IcountOptions)

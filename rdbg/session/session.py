@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdbg.elf.elf_file import ElfFile, read_elf
-from rdbg.emu.endpoint import EndpointKind
+from rdbg.emu.disk import DiskSource
+from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
@@ -18,11 +19,13 @@ from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
+from rdbg.images.recorded_disk import RecordedDisk
 from rdbg.journal.header import image_digest
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
+from rdbg.navigation.branches import MAIN
 from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -32,6 +35,8 @@ from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
 from rdbg.session.replay_options import check_against
+from rdbg.session.run_drives import RunDrives, used_drives
+from rdbg.store.first_contents import FirstContents
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable
@@ -82,6 +87,8 @@ class Session:
         self._troubles: list[str] = []
         self._control = RunControl()
         self._pid_file: PidFile | None = None
+        self._drives: RunDrives | None = None
+        self._recorded_contents: FirstContents | None = None
         self._leaving = False
         self._guest_exit: int | None = None
         self._unfinished = False  # this is a replay that is there to be run to its end, and is not there
@@ -179,6 +186,9 @@ class Session:
             if self._recording is not None or self._replayed is not None:
                 self.timeline.close()
         finally:
+            if self._drives is not None:
+                self._drives.close()
+                self._note_troubles()
             recording, self._recording = self._recording, None
             self._release()
         if signal is not None:
@@ -220,12 +230,15 @@ class Session:
         icount = options.icount
         if icount.mode is RecordMode.REPLAY:
             spec = self._open_recording(str(icount.journal))
+            sources = self._recorded_disks(spec)
         else:
-            spec = machine_spec(options)
+            self._drives = RunDrives(used_drives(options), say)
+            spec = machine_spec(options, self._drives.described)
+            sources = self._drives.sources
         self._spec = spec
         if options.pid_file is not None:
             self._pid_file = PidFile(options.pid_file)
-        machine = Machine(spec)
+        machine = Machine(spec, disk_sources=sources)
         queue = LiveQueue(machine.input_room)
         for endpoint in machine.board.endpoints:
             if endpoint.kind is EndpointKind.ENTROPY:
@@ -255,7 +268,7 @@ class Session:
             wait=outside.wait,
             congested=lambda: outside.congested,
         )
-        self.timeline.set_output(outside.send)
+        self.timeline.set_output(self._send)
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = SymbolTable(program, machine.read_memory)
@@ -281,8 +294,33 @@ class Session:
             self._tell_of_moving(program)
         if self._recording is not None:
             self._recording.publish()
+            self._keep_disks(self._recording)
             self.timeline.use_store(self._recording.store)
             history.watch(*self._recording.files)
+
+    def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
+        """What the disks of a replay hold: no image is opened."""
+        assert self._replayed is not None
+        store = self._replayed.store
+        if store is not None and any(drive.size_bytes for drive in spec.drives):
+            self._recorded_contents = FirstContents.open(store.path)
+        contents = self._recorded_contents
+        return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
+
+    def _keep_disks(self, recording: NewRecording) -> None:
+        """The recording is to have what the guest looks at on its disks, before the journal tells of it."""
+        if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
+            contents = FirstContents.open(recording.store.path)
+            self._drives.keep_in(contents)
+            recording.writer.companion = contents.write_out
+
+    def _send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
+        """What the guest sends: an OutputSink. Disks are written by the run itself alone, in its present."""
+        assert self._outside is not None
+        if endpoint.kind is not EndpointKind.DISK:
+            self._outside.send(icount, endpoint, data)
+        elif self._drives is not None and self.timeline.live and self.timeline.branch_name == MAIN:
+            self._drives.take(endpoint.port, data)
 
     def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
         icount = self._options.icount
@@ -320,6 +358,8 @@ class Session:
     def _look_outside(self) -> bool:
         """Look at the outside world; whether the run should end."""
         assert self._outside is not None
+        if self._drives is not None:
+            self._drives.look()
         self._note_troubles()
         return self._outside.look()
 
@@ -328,6 +368,7 @@ class Session:
         failure = self.timeline.recording_failure
         found = [failure if ending else f"{failure}; the run goes on, unrecorded"] if failure is not None else []
         found += self._outside.failures if self._outside is not None else []
+        found += self._drives.failures if self._drives is not None else []
         for trouble in found:
             if not any(told.startswith(trouble) or trouble.startswith(told) for told in self._troubles):
                 self._troubles.append(trouble)
@@ -372,6 +413,12 @@ class Session:
             )
 
     def _release(self) -> None:
+        if self._drives is not None:
+            self._drives.close()
+            self._drives = None
+        if self._recorded_contents is not None:
+            self._recorded_contents.close()
+            self._recorded_contents = None
         if self._pid_file is not None:
             self._pid_file.close()
             self._pid_file = None

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import TANK, TANK_OUTPUT, rdbg, rdbg_here, start
+from tests.images.qemu_img import needs_qemu_img, qemu_img
 
-_DISKS = "there are no disks"
 _DEVICE = "no device can be added to this machine"
 _LINES = {
     "u-boot": (
@@ -22,17 +22,6 @@ _LINES = {
         "-device pcnet,netdev=wan,mac=M -drive file=R,format=raw -append 'root=/dev/sda rootwait'",
         _DEVICE,
     ),
-    "buildroot": (
-        "-M malta -kernel {tank} -serial stdio -drive file=rootfs.ext2,format=raw "
-        "-append 'rootwait root=/dev/sda' -net nic,model=pcnet -net user",
-        _DISKS,
-    ),
-    "debian": ("-M malta -kernel {tank} -hda debian.qcow2 -append 'root=/dev/sda1 console=tty0'", _DISKS),
-    "firmadyne": (
-        "-m 256 -M malta -kernel {tank} -drive if=ide,format=raw,file=I -append 'root=/dev/sda1' -nographic "
-        "-net nic -net socket,listen=:2000",
-        _DISKS,
-    ),
     "firmae": (
         "-m 1024 -M malta -kernel {tank} -append A -serial file:L -serial unix:S,server,nowait "
         "-monitor unix:M,server,nowait -display none -device e1000,netdev=net0 -netdev tap,id=net0,script=no",
@@ -41,7 +30,7 @@ _LINES = {
     "penguin": (
         "-M malta -kernel {tank} -append init=/igloo -display none -drive file=I,if=virtio,cache=unsafe,snapshot=on "
         "-no-reboot -netdev user,id=user.0 -device virtio-net,netdev=user.0 -rtc base=2023-01-01T00:00:00",
-        _DISKS,
+        _DEVICE,
     ),
     "replay manual": (
         "-kernel {tank} -drive driver=blkreplay,if=none,image=img-direct,id=img-blkreplay "
@@ -72,12 +61,39 @@ def test_zephyr(tmp_path: Path) -> None:
     assert not pid_file.exists(), "it goes when the run ends"
 
 
+_DISK_LINES = {
+    "buildroot": "-M malta -kernel {tank} -serial stdio -drive file={raw},format=raw "
+    "-append 'rootwait root=/dev/sda' -net nic,model=pcnet -net user",
+    "debian": "-M malta -kernel {tank} -hda {qcow2} -append 'root=/dev/sda1 console=tty0'",
+    "firmadyne": "-m 256 -M malta -kernel {tank} -drive if=ide,format=raw,file={raw} -append 'root=/dev/sda1' "
+    "-nographic -net nic -net socket,listen=:2000",
+    "cd-rom": "-M malta -kernel {tank} -cdrom {raw} -boot d",
+    "four": "-M malta -kernel {tank} -hda {qcow2} -hdb {raw} -hdd {raw} -snapshot",
+}
+
+
+@needs_qemu_img
+@pytest.mark.parametrize("name", _DISK_LINES)
+def test_a_line_with_disks_runs_and_is_replayed_without_them(name: str, tmp_path: Path) -> None:
+    raw, qcow2 = tmp_path / "raw", tmp_path / "qcow2"
+    raw.write_bytes(bytes(1 << 20))
+    qemu_img("create", "-f", "qcow2", qcow2, "1G")
+    words = shlex.split(_DISK_LINES[name].format(tank=TANK, raw=raw, qcow2=qcow2))
+    recorded = rdbg("record", "-o", tmp_path / "run", *words)
+    assert recorded.returncode == 0 and recorded.stdout == TANK_OUTPUT, recorded.stderr
+    raw.unlink()
+    qcow2.unlink()
+    replayed = rdbg("replay", tmp_path / "run")
+    assert replayed.returncode == 0 and replayed.stdout == TANK_OUTPUT, replayed.stderr
+
+
 def test_qemus_own_line_for_reverse_debugging(tmp_path: Path) -> None:
     journal = tmp_path / "r.bin"
     icount = f"shift=3,rrfile={journal},rrsnapshot=init"
     common = ["-net", "none", "-serial", "stdio", "-drive", "file=empty.qcow2,if=none,id=rr", "-kernel", TANK]
     recorded = rdbg("run", "-icount", f"{icount},rr=record", *common)
     assert recorded.returncode == 0 and recorded.stdout == TANK_OUTPUT
-    assert b"-drive file=empty.qcow2,if=none,id=rr: there are no disks; snapshots are kept" in recorded.stderr
+    said = f"drive rr: not used; snapshots are kept beside the recording, in {journal}.snapshots"
+    assert said in recorded.stderr.decode()
     replayed = rdbg("run", "-icount", f"{icount},rr=replay", *common)
     assert replayed.returncode == 0 and replayed.stdout == TANK_OUTPUT

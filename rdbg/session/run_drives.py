@@ -1,0 +1,111 @@
+"""The drives of a live run: their images are opened, described for the machine, written to, and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rdbg.emu.disk import SECTOR_SIZE, DiskSource, NoContents
+from rdbg.emu.disk_write import decode_disk_write
+from rdbg.emu.spec import Drive
+from rdbg.errors import RdbgError
+from rdbg.images.disk_image import DiskImage
+from rdbg.images.open_image import open_image
+from rdbg.images.run_image import ImageUse, RunImage
+from rdbg.session.drive_options import DriveOptions
+from rdbg.session.options import RunOptions
+from rdbg.store.first_contents import FirstContents
+
+
+def used_drives(options: RunOptions) -> list[DriveOptions]:
+    """The drives that are plugged in somewhere."""
+    return [drive for drive in options.drives if drive.bus != "none"]
+
+
+class RunDrives:
+    """Open images. Close them on every path.
+
+    Args:
+        options: of each drive.
+        say: takes a line for the user that is no failure.
+
+    Raises:
+        RdbgError: an image cannot be used.
+    """
+
+    def __init__(self, options: Sequence[DriveOptions], say: Callable[[str], None]) -> None:
+        self.failures: list[str] = []  #: what went wrong meanwhile, a line each
+        self._contents = FirstContents.in_passing()
+        self._images: list[RunImage | None] = []
+        described: list[Drive] = []
+        try:
+            for number, option in enumerate(options):
+                image = None if option.file is None else self._open(number, option, say)
+                self._images.append(image)
+                size = 0 if image is None else image.image.size
+                read_only = option.read_only or option.media == "cdrom"
+                described.append(
+                    Drive(option.name, option.bus, option.index, option.media, size, read_only, option.serial)
+                )
+        except BaseException:
+            self.close()
+            raise
+        self.described = tuple(described)  #: what the machine is told of them
+
+    @property
+    def sources(self) -> list[DiskSource]:
+        """What the machine reads."""
+        pairs = zip(self.described, self._images, strict=True)
+        return [NoContents(drive.name) if image is None else image for drive, image in pairs]
+
+    def keep_in(self, contents: FirstContents) -> None:
+        """From now on all that the guest looks at is kept there: the run is recorded. It is closed with this.
+
+        Raises:
+            RdbgError: what was looked at before cannot be kept there.
+        """
+        old, self._contents = self._contents, contents
+        old.copy_to(contents)
+        for image in self._images:
+            if image is not None:
+                image.contents = contents
+                image.keeps_reads = True
+        old.close()
+
+    def take(self, number: int, data: bytes) -> None:
+        """What leaves a disk of the machine at the live end of the run."""
+        image = self._images[number]
+        if image is not None:
+            image.take(decode_disk_write(data))
+
+    def look(self) -> None:
+        """To be asked now and then."""
+        for image in self._images:
+            if image is not None:
+                image.look()
+
+    def close(self) -> None:
+        """Let the images have what waits, and let go of them. May be called twice."""
+        for image in self._images:
+            if image is not None:
+                image.close()
+        self._images = []
+        self._contents.close()
+
+    def _open(self, number: int, option: DriveOptions, say: Callable[[str], None]) -> RunImage:
+        assert option.file is not None
+        writes = not (option.snapshot or option.read_only or option.media == "cdrom")
+        opened = open_image(option.file, option.format, writes)
+        try:
+            self._check(option, opened.image)
+        except RdbgError:
+            opened.image.close()
+            raise
+        probed = opened.probed and opened.format == "raw" and writes
+        if probed:
+            say(f"{option.file}: no format was named, and this was taken for a raw image; format=raw says so")
+        use = ImageUse(writes, option.cache, probed)
+        return RunImage(option.name, number, opened.image, use, self._contents, self.failures.append)
+
+    def _check(self, option: DriveOptions, image: DiskImage) -> None:
+        if image.size < SECTOR_SIZE:
+            raise RdbgError(f"{option.file}: the disk image is empty; make one with qemu-img create")
