@@ -163,7 +163,7 @@ def _journal(path: Path, body: bytes, chunks: bytes = b"") -> str:
 def _body(words: bytes = b"\0") -> bytes:
     return (
         bytes(16 + 8) + b"\1v" + b"\5malta" + b"\x0424Kf" + b"\0" + struct.pack("<QB", 1 << 20, 3) + b"\0"
-        + bytes(8) + b"\0\1" + b"\0" + words + b"\0" + bytes(8)
+        + bytes(8) + b"\0\1" + b"\0" + words + b"\0" + bytes(8 + 2)  # starts at 0; no drives, no cards
     )  # fmt: skip
 
 
