@@ -6,7 +6,8 @@ content, as with QEMU's ``discard=ignore``, its default.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from struct import Struct
 
 from rdbg.emu.device import State, System
@@ -105,69 +106,80 @@ class VirtioBlock(VirtioDevice):
 
     # --- requests ----------------------------------------------------------------------------
     def notified(self, queue: Virtqueue) -> None:
-        """Do all requests that are available."""
+        """Do all requests that are available. What goes to the disk is done when all have been taken, so that a wrong
+        one among them breaks the device before any is given back, as on QEMU."""
+        taken: list[tuple[Chain, Callable[[], int]]] = []
         while True:
             queue.notification = False
             while (chain := queue.pop()) is not None:
-                if not self._request(queue, chain):
+                work = self._request(chain)
+                if work is None:
                     queue.forget()
                     break
+                if isinstance(work, int):
+                    self._finish(queue, chain, work)
+                else:
+                    taken.append((chain, work))
             queue.set_notification(True)
             if queue.is_empty():
-                return
+                break
+        for chain, work in taken:
+            self._finish(queue, chain, work())
 
-    def _request(self, queue: Virtqueue, chain: Chain) -> bool:
-        """Do one request, and give it back. False: it is so wrong that the device is broken now."""
-        if not chain.readable or not chain.writable:
-            self.fail("virtio-blk missing headers")
-            return False
-        size = total(chain.readable)
-        if size < HEADER_SIZE:
-            self.fail("virtio-blk request outhdr too short")
-            return False
-        header = gather(self.memory, part(chain.readable, 0, HEADER_SIZE))
-        kind: int = self.order.word.unpack_from(header)[0]
-        sector: int = self.order.double.unpack_from(header, 8)[0]
+    def _finish(self, queue: Virtqueue, chain: Chain, status: int) -> None:
         room = total(chain.writable) - 1
-        bare = kind & ~(T_OUT | T_BARRIER)
-        if bare == T_IN:
-            if kind & T_OUT:
-                status = self._write(sector, part(chain.readable, HEADER_SIZE, size), size - HEADER_SIZE)
-            else:
-                status = self._read(sector, chain.writable, room)
-        elif bare == T_FLUSH:
-            self._disk.flush()
-            status = S_OK
-        elif bare == T_GET_ID:
-            identity = (self._serial + b"\0")[: min(ID_SIZE, room)]
-            scatter(self.memory, chain.writable, identity, "serial number")
-            status = S_OK
-        elif bare == T_SCSI:
-            status = self._scsi(chain)
-        elif bare in (T_DISCARD & ~T_OUT, T_WRITE_ZEROES & ~T_OUT):
-            if not kind & T_OUT or size - HEADER_SIZE > RANGE_SIZE:
-                status = S_UNSUPP
-            elif size - HEADER_SIZE < RANGE_SIZE:
-                self.fail("virtio-blk discard/write_zeroes header too short")
-                return False
-            else:
-                wanted = gather(self.memory, part(chain.readable, HEADER_SIZE, RANGE_SIZE))
-                status = self._range(wanted, kind & ~T_BARRIER == T_WRITE_ZEROES)
-        else:
-            status = S_UNSUPP
         scatter(self.memory, chain.writable, bytes((status,)), "status", room)
         queue.push(chain, room + 1)
         queue.notify()
-        return True
+
+    def _request(self, chain: Chain) -> int | Callable[[], int] | None:
+        """Look at a request: its status, or what is to be done to have it. None: the device is broken now."""
+        if not chain.readable or not chain.writable:
+            self.fail("virtio-blk missing headers")
+            return None
+        size = total(chain.readable) - HEADER_SIZE
+        if size < 0:
+            self.fail("virtio-blk request outhdr too short")
+            return None
+        header = gather(self.memory, part(chain.readable, 0, HEADER_SIZE))
+        kind: int = self.order.word.unpack_from(header)[0]
+        sector: int = self.order.double.unpack_from(header, 8)[0]
+        bare = kind & ~(T_OUT | T_BARRIER)
+        if bare == T_IN:
+            if kind & T_OUT:
+                if not self._fits(sector, size):
+                    return S_IOERR
+                return partial(self._write, sector, part(chain.readable, HEADER_SIZE, size), size)
+            room = total(chain.writable) - 1
+            return partial(self._read, sector, chain.writable, room) if self._fits(sector, room) else S_IOERR
+        if bare == T_FLUSH:
+            return self._flush
+        if bare == T_GET_ID:
+            identity = (self._serial + b"\0")[: min(ID_SIZE, total(chain.writable) - 1)]
+            scatter(self.memory, chain.writable, identity, "serial number")
+            return S_OK
+        if bare == T_SCSI:
+            return self._scsi(chain)
+        if bare in (T_DISCARD & ~T_OUT, T_WRITE_ZEROES & ~T_OUT):
+            if not kind & T_OUT or size > RANGE_SIZE:
+                return S_UNSUPP
+            if size < RANGE_SIZE:
+                self.fail("virtio-blk discard/write_zeroes header too short")
+                return None
+            wanted = gather(self.memory, part(chain.readable, HEADER_SIZE, RANGE_SIZE))
+            return self._range(wanted, kind & ~T_BARRIER == T_WRITE_ZEROES)
+        return S_UNSUPP
 
     def _fits(self, sector: int, size: int) -> bool:
         if size > MOST_TRANSFER or size % SECTOR_SIZE:
             return False
         return sector + size // SECTOR_SIZE <= self._disk.sectors
 
+    def _flush(self) -> int:
+        self._disk.flush()
+        return S_OK
+
     def _read(self, sector: int, buffers: Sequence[Buffer], size: int) -> int:
-        if not self._fits(sector, size):
-            return S_IOERR
         for at in range(0, size, PIECE):
             here = min(size - at, PIECE)
             first = sector + at // SECTOR_SIZE
@@ -180,7 +192,7 @@ class VirtioBlock(VirtioDevice):
         return S_OK
 
     def _write(self, sector: int, buffers: Sequence[Buffer], size: int) -> int:
-        if not self._fits(sector, size) or self._disk.read_only:
+        if self._disk.read_only:
             return S_IOERR
         for at in range(0, size, PIECE):
             data = gather(self.memory, part(buffers, at, min(size - at, PIECE)))
@@ -206,7 +218,7 @@ class VirtioBlock(VirtioDevice):
         scatter(self.memory, chain.writable[-2:-1], errors, "SCSI errors")
         return S_UNSUPP
 
-    def _range(self, wanted: bytes, zero: bool) -> int:
+    def _range(self, wanted: bytes, zero: bool) -> int | Callable[[], int]:
         """Discard sectors, or write zeros to them (5.2.6.2)."""
         sector: int = self.order.double.unpack_from(wanted)[0]
         count: int = self.order.word.unpack_from(wanted, 8)[0]
@@ -217,9 +229,9 @@ class VirtioBlock(VirtioDevice):
             return S_UNSUPP
         if self._disk.read_only:
             return S_IOERR
-        if not zero:
-            return S_OK
-        size = count * SECTOR_SIZE
+        return partial(self._zero, sector, count * SECTOR_SIZE) if zero else S_OK
+
+    def _zero(self, sector: int, size: int) -> int:
         for at in range(0, size, PIECE):
             if self._store(sector + at // SECTOR_SIZE, bytes(min(size - at, PIECE))) != S_OK:
                 return S_IOERR

@@ -176,17 +176,17 @@ class VirtioNet(VirtioDevice, NetworkDevice):
             return
         queue = self.queues[RECEIVE]
         mergeable = bool(self.features & MRG_RXBUF)
-        if not self._has_buffers(queue, len(data) + self._header_size if mergeable else 1):
+        if not self._has_buffers(queue, len(data) + self._header_size if mergeable else 0):
             queue.set_notification(True)
             return
         queue.set_notification(False)
         if self.filter.accepts(data, self.mac):
             self._fill(queue, data, mergeable)
-        if not self._has_buffers(queue, FRAME_ROOM if mergeable else 1):
+        if not self._has_buffers(queue, FRAME_ROOM if mergeable else 0):
             queue.set_notification(True)  # what comes next waits for the driver to give more
 
     def _has_buffers(self, queue: Virtqueue, size: int) -> bool:
-        return not queue.is_empty() and queue.has_writable(size)
+        return not queue.is_empty() and (not size or queue.has_writable(size))
 
     def _fill(self, queue: Virtqueue, data: bytes, mergeable: bool) -> None:
         """Put a packet into buffers, several ones if the driver can merge them."""

@@ -150,6 +150,11 @@ class VirtioDevice(Device):
         self.event_index = bool(self.features & CommonFeature.EVENT_IDX)
         self.notify_on_empty = bool(self.features & CommonFeature.NOTIFY_ON_EMPTY)
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether a big-endian guest has negotiated little-endian rings and numbers."""
+        return self._guest_order.big_endian and not self.order.big_endian
+
     # --- what kinds of devices define ----------------------------------------------------------
     @abstractmethod
     def config(self) -> bytes:

@@ -36,8 +36,8 @@ class Master(Protocol):
 
 
 class LegacyPorts(Device):
-    """The ports of a legacy or transitional device: little-endian, but the configuration space at their end is in the
-    guest's byte order.
+    """The ports of a legacy or transitional device: little-endian. The configuration space at their end is bytes, in
+    which numbers stand in the guest's byte order.
 
     Args:
         name: unique in the machine.
@@ -57,11 +57,12 @@ class LegacyPorts(Device):
         if size == 8:
             return self.read(offset, 4) | self.read(offset + 4, 4) << 32
         if offset >= CONFIG:
-            return self._in_guest_order(self._device.read(offset - CONFIG, size), size)
+            return self._config_value(self._device.read(offset - CONFIG, size), size)
         return self._register(offset) & ((1 << (8 * size)) - 1)
 
-    def _in_guest_order(self, value: int, size: int) -> int:
-        if not self._device.order.big_endian:
+    def _config_value(self, value: int, size: int) -> int:
+        """Drivers that work by the modern interface do not look here. QEMU turns the bytes for those that do."""
+        if not self._device.is_turned:
             return value
         return int.from_bytes(value.to_bytes(size, "little"), "big")
 
@@ -95,7 +96,7 @@ class LegacyPorts(Device):
             self.write(offset, 4, value & 0xFFFF_FFFF)
             self.write(offset + 4, 4, value >> 32)
         elif offset >= CONFIG:
-            device.write(offset - CONFIG, size, self._in_guest_order(value, size))
+            device.write(offset - CONFIG, size, self._config_value(value, size))
         elif offset == QUEUE_NOTIFY:
             device.notify(value)
         elif offset == QUEUE_SELECT:

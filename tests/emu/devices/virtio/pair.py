@@ -54,6 +54,9 @@ class RunningQemu(QtestMachine):
     def write_bytes(self, address: int, data: bytes) -> None:
         self._command(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
 
+    def set_link(self, up: bool) -> None:
+        self._qmp("human-monitor-command", {"command-line": f"set_link n0 {'on' if up else 'off'}"})
+
     def resume(self) -> None:
         self._qmp("cont")
 
