@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rdbg.chaos.guest_disks import GuestDisks
 from rdbg.chaos.source import ChaosInputs
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.interrupt_view import InterruptView
@@ -22,11 +23,15 @@ class LoadedGuest:
     Args:
         spec: the machine.
         load: puts the machine into the state that the runs start from; None: power-on.
+        disks: what its disks hold; None: nothing can be read of them.
     """
 
-    def __init__(self, spec: MachineSpec, load: Callable[[Machine], None] | None = None) -> None:
+    def __init__(
+        self, spec: MachineSpec, load: Callable[[Machine], None] | None = None, disks: GuestDisks | None = None
+    ) -> None:
         self.spec = spec
-        self.machine = Machine(spec)
+        self.disks = disks or GuestDisks(())
+        self.machine = Machine(spec, disk_sources=None if disks is None else disks.sources)
         if load is not None:
             load(self.machine)
         self.view = InterruptView(self.machine, self.machine.board.cpu_irq_timer, spec.board)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from rdbg.chaos.runner import Finished, Runner
 from rdbg.emu.output_mark import OutputMark
 from rdbg.history.history import History
@@ -9,6 +11,7 @@ from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.snapshots import Snapshots
 from rdbg.navigation.stored import StoredStates
 from rdbg.recording.recording import NewRecording
+from rdbg.store.first_contents import FirstContents
 
 #: The bookmarks at the failure, and at the interrupt that leads to it where that is known.
 FAILURE = "failure"
@@ -43,6 +46,9 @@ def keep(runner: Runner, run: Finished, path: str, command_line: tuple[str, ...]
         for record in records:
             recording.writer.append(record)
         recording.writer.sync(run.ending.icount)
+        if guest.disks.contents is not None:
+            with closing(FirstContents.open(recording.store.path)) as contents:
+                guest.disks.contents.copy_to(contents)
         recording.store.notes.put_bookmark(FAILURE, run.outcome.position)
         if race is not None:
             recording.store.notes.put_bookmark(RACE, race)

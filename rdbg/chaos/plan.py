@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rdbg.chaos.conditions import parse_condition
 from rdbg.chaos.guest import LoadedGuest
+from rdbg.chaos.guest_disks import guest_disks
 from rdbg.chaos.policy import Policy, SeededPolicy
 from rdbg.chaos.runner import Limits, Runner
 from rdbg.chaos.script import Scripted, moved, of_recording, typed
@@ -22,6 +23,7 @@ from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import never
 from rdbg.recording.recording import OpenRecording
+from rdbg.session.drive_options import DriveOptions
 from rdbg.session.images import elf_image
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
@@ -53,6 +55,7 @@ class Plan:
         limits: see there.
         command_line: how to say all this again, but for the seed.
         symbols: an ELF file with the guest's symbols; None: its own image.
+        drives: the images of its drives.
     """
 
     spec: MachineSpec
@@ -63,6 +66,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     command_line: tuple[str, ...] = ()
     symbols: bytes | None = None
+    drives: tuple[DriveOptions, ...] = ()
 
     def command_of(self, seed: int) -> tuple[str, ...]:
         """The command line that makes one of the runs again."""
@@ -78,7 +82,8 @@ class Plan:
             RdbgError: it cannot be loaded, or a condition is none.
         """
         start = self.start
-        guest = LoadedGuest(self.spec, None if start is None else lambda machine: load_start(machine, start))
+        disks = guest_disks(self.spec.drives, self.drives, None if start is None else start.recording)
+        guest = LoadedGuest(self.spec, None if start is None else lambda machine: load_start(machine, start), disks)
         conditions = [parse_condition(text) for text in self.fail_on]
         symbols = symbol_table(self.symbols or elf_image(self.spec), guest.machine.read_memory)
         return Runner(guest, conditions, self.limits, symbols, stopped)

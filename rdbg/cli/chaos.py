@@ -6,11 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from rdbg.chaos.campaign import Campaign, Keeping, Summary
 from rdbg.chaos.conditions import DEFAULTS
+from rdbg.chaos.guest_disks import unwritten
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.report import CampaignProgress, summary_lines, summary_object
 from rdbg.chaos.runner import Limits
@@ -24,6 +26,7 @@ from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image, machine_spec
+from rdbg.session.run_drives import used_drives
 
 #: What the real-time clock shows at power-on, unless -rtc says otherwise: each run begins alike. 2000-01-01.
 _CLOCK = 946_684_800
@@ -85,7 +88,7 @@ def _plan(line: ParsedLine, qemu_words: tuple[str, ...]) -> Plan:
     limits = Limits(seconds(line, "for", Limits.seconds), seconds(line, "patience", Limits.patience))
     handed_on = [word for name in HANDED_ON for value in line.own.get(name, ()) for word in (f"--{name}", value)]
     command_line = (*handed_on, *(("--", *qemu_words) if qemu_words else ()))
-    return Plan(spec, start, fail_on, text, inputs, limits, command_line, symbols)
+    return Plan(spec, start, fail_on, text, inputs, limits, command_line, symbols, tuple(used_drives(options)))
 
 
 def _start(line: ParsedLine) -> tuple[StartPlace | None, MachineSpec]:
@@ -95,7 +98,8 @@ def _start(line: ParsedLine) -> tuple[StartPlace | None, MachineSpec]:
     if text is None:
         if options.rtc_base is None:
             options = replace(options, rtc_base=_CLOCK)
-        return None, replace(machine_spec(options), sleep=False)
+        with closing(unwritten(used_drives(options))) as drives:
+            return None, replace(machine_spec(options, drives.described), sleep=False)
     said = sorted(options.said - set(HARMLESS))
     if said or options.images:
         raise UsageError(f"chaos: -{said[0]}: {text} says this itself; drop it")

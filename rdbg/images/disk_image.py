@@ -6,8 +6,6 @@ from typing import Protocol
 
 from rdbg.images.host_file import HostFile
 
-SECTOR_SIZE = 512
-
 
 class DiskImage(Protocol):
     """An open disk image."""

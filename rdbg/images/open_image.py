@@ -6,8 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 
+from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.errors import RdbgError
-from rdbg.images.disk_image import SECTOR_SIZE, DiskImage
+from rdbg.images.disk_image import DiskImage
 from rdbg.images.host_file import HostFile
 from rdbg.images.qcow2_header import MAGIC, read_header
 from rdbg.images.qcow2_image import Qcow2Image

@@ -10,8 +10,9 @@ from enum import Enum
 
 import zstandard
 
+from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.errors import RdbgError
-from rdbg.images.disk_image import SECTOR_SIZE, DiskImage
+from rdbg.images.disk_image import DiskImage
 from rdbg.images.host_file import HostFile
 from rdbg.images.qcow2_header import Qcow2Header
 

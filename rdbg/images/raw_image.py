@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdbg.images.disk_image import SECTOR_SIZE
+from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.images.host_file import HostFile
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from rdbg.emu.disk import DiskError
+from rdbg.emu.disk import SECTOR_SIZE, DiskError
 from rdbg.emu.disk_write import DiskWrite
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
-from rdbg.images.disk_image import SECTOR_SIZE, DiskImage
+from rdbg.images.disk_image import DiskImage
 from rdbg.images.open_image import probe_format
 from rdbg.store.first_contents import FirstContents, LostPage
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TextIO
 
+from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.spec import Drive
 from rdbg.errors import RdbgError
 from rdbg.host.printable import printable
 from rdbg.journal.header import ImageReference
@@ -14,6 +17,7 @@ from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST
 from rdbg.recording.recording import OpenRecording
 from rdbg.recording.words import date_text, end_text, kind_name, machine_text, seconds_text
+from rdbg.store.first_contents import FirstContents, Kept
 from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
 
@@ -71,6 +75,7 @@ def _lines(
         yield "append", machine.append
     for image in header.images:
         yield "image", _image(image, store, problems)
+    yield from _drives(machine.drives, store, problems)
     if header.initial_snapshot:
         yield "starts from", f"snapshot {header.initial_snapshot}, icount {header.start:,}"
     length = reader.covered - header.start
@@ -88,6 +93,30 @@ def _lines(
     yield "digests", f"{counts[KIND_DIGEST]:,}"
     if store is not None:
         yield from _snapshots(store, problems)
+
+
+def _drives(drives: Sequence[Drive], store: SnapshotStore | None, problems: list[str]) -> Iterator[tuple[str, str]]:
+    """What the recording has of each disk."""
+    kept: Mapping[int, Kept] = {}
+    if store is not None and any(drive.size_bytes for drive in drives):
+        try:
+            with closing(FirstContents.open(store.path)) as contents:
+                kept = contents.kept()
+                contents.check()
+        except RdbgError as error:
+            problems.append(str(error))
+    for number, drive in enumerate(drives):
+        text = f"{drive.name}, {drive.media}, "
+        if not drive.size_bytes:
+            yield "drive", text + "empty"
+            continue
+        found = kept.get(number)
+        looked = "nothing of it was read"
+        if found is not None:
+            looked = f"{_size(found.pages * PAGE_SIZE)} of it kept in {_size(found.stored)}"
+            if found.lost:
+                looked += f", {found.lost} pages could not be read"
+        yield "drive", text + f"{_size(drive.size_bytes)}, {looked}"
 
 
 def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str, str]]:

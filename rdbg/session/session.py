@@ -26,7 +26,7 @@ from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.branches import MAIN
-from rdbg.recording.recording import NewRecording, OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
@@ -302,7 +302,10 @@ class Session:
         """What the disks of a replay hold: no image is opened."""
         assert self._replayed is not None
         store = self._replayed.store
-        if store is not None and any(drive.size_bytes for drive in spec.drives):
+        if any(drive.size_bytes for drive in spec.drives):
+            if store is None:
+                missing = store_path(self._replayed.path)
+                raise RdbgError(f"{missing}: not there, and it has what the disks held; copy it along with the journal")
             self._recorded_contents = FirstContents.open(store.path)
         contents = self._recorded_contents
         return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
