@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: timer-periods races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: network-cards timer-periods races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -116,8 +116,13 @@ PROGRAMS ?= 500
 timer-periods: $(READY)
 	$(BIN)/python -m tests.races.test_timer_periods --programs $(PROGRAMS)
 
+# Network cards beside QEMU's: so many random guests of each.
+SEEDS ?= 100
+network-cards: $(READY)
+	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
+
 # What takes too long for each change.
-nightly: races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
+nightly: network-cards races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

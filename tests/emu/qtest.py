@@ -75,6 +75,20 @@ class QtestMachine:
     def write(self, address: int, size: int, value: int) -> None:
         self._command(f"write{_LETTER[size]} {address:#x} {value:#x}")
 
+    def read_bytes(self, address: int, size: int) -> bytes:
+        return bytes.fromhex(self._command(f"read {address:#x} {size:#x}").split()[1][2:])
+
+    def write_bytes(self, address: int, data: bytes) -> None:
+        self._command(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
+
+    def wait_for_others(self) -> None:
+        """Until QEMU has seen what came to its other sockets before."""
+        for _ in range(3):
+            self._command("endianness")
+
+    def set_link(self, name: str, up: bool) -> None:
+        self._qmp("set_link", {"name": name, "up": up})
+
     # --- time --------------------------------------------------------------------------------
     def run(self, host_seconds: float) -> int:
         """Let the CPU run for about this long on the host's clock.
@@ -92,7 +106,7 @@ class QtestMachine:
         instructions = 2 * int(count[1], 16) + (int(pc[1], 16) - LOOP_PC) // 4
         return instructions << self._shift
 
-    def _qmp(self, command: str, arguments: dict[str, str] | None = None) -> object:
+    def _qmp(self, command: str, arguments: dict[str, object] | None = None) -> object:
         if self._socket is None:
             self._command("endianness")  # answered once QEMU is up, so its other socket is there too
             self._socket = socket.socket(socket.AF_UNIX)

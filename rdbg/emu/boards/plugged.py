@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rdbg.emu.boards.card import Card, CardBuilder, CardHost
+from rdbg.emu.boards.network_cards import NETWORK_CARDS
 from rdbg.emu.boards.virtio_cards import VIRTIO_CARDS
 from rdbg.emu.devices.pci_bus import PciBus
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 
-CARDS: Mapping[str, CardBuilder] = {**VIRTIO_CARDS}
+CARDS: Mapping[str, CardBuilder] = {**NETWORK_CARDS, **VIRTIO_CARDS}
 
 #: What goes into a card, and the models of those that take it.
 PARTS: Mapping[str, tuple[str, ...]] = {"virtconsole": ("virtio-serial-pci",)}

@@ -1,0 +1,1 @@
+"""Intel 82540EM (PRO/1000 MT Desktop)."""

@@ -1,0 +1,1 @@
+"""AMD Am79C973 (PCnet-FAST III)."""
