@@ -36,8 +36,8 @@ def sealed_journal(journal: bytes) -> bytes:
     while 0 <= at <= len(data) - CHUNK_HEADER_SIZE:
         (length,) = struct.unpack_from("<I", data, at + 32)
         end = at + CHUNK_HEADER_SIZE
-        struct.pack_into("<I", data, at + 40, zlib.crc32(data[end : end + length]))
-        struct.pack_into("<I", data, at + 44, zlib.crc32(data[at : at + 44]))
+        struct.pack_into("<I", data, at + 48, zlib.crc32(data[end : end + length]))
+        struct.pack_into("<I", data, at + 52, zlib.crc32(data[at : at + 52]))
         at = data.find(CHUNK_MAGIC, end)
     return bytes(data)
 

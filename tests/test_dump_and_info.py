@@ -105,6 +105,7 @@ def test_info(path: str) -> None:
         "end         the guest powered off, exit code 3, at 9.500000000 s of virtual time",
         "inputs      5 (serial 1, wake 1, reset 1, write-memory 1, write-register 1)",
         "digests     1",
+        "endpoint    serial 0: 8 bytes in 1 inputs came in; 1,234 bytes in 7 outputs had left by icount 400",
         "snapshots   2",
         "integrity   journal and snapshots are whole",
     ):

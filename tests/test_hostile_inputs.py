@@ -184,7 +184,7 @@ def test_a_header_of_15_megabytes(tmp_path: Path) -> None:
 
 
 def _chunk(count: int, payload: bytes, last: int = 1 << 30) -> bytes:
-    head = chunks.CHUNK_MAGIC + struct.pack("<QQQIIII", 0, 0, last, count, len(payload), 2, zlib.crc32(payload))
+    head = chunks.CHUNK_MAGIC + struct.pack("<QQQIIIIII", 0, 0, last, count, len(payload), 0, 2, 0, zlib.crc32(payload))
     return head + zlib.crc32(head).to_bytes(4, "little") + payload
 
 

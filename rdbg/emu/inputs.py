@@ -80,10 +80,15 @@ class InputSource(Protocol):
         """With something waiting outside: the first position at which it may enter. It enters there or at a later one,
         as the host has it. None: nothing waits."""
 
-    def take(self, icount: int) -> list[InputEvent]:
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Inputs that enter at ``icount``, in order; called when one of the two above is not beyond it.
 
         A live source stamps them with ``icount`` here, and a recording one writes them down.
+
+        Args:
+            icount: where.
+            idled_until: the CPU waits, and what comes from outside now enters at this virtual time in nanoseconds,
+                which a WAKE must say; None: it runs, or its wait begins here.
         """
 
     def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
@@ -110,7 +115,7 @@ class NoInputs:
         """Nothing waits."""
         return None
 
-    def take(self, icount: int) -> list[InputEvent]:
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Nothing."""
         return []
 

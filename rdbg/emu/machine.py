@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rdbg.emu import core as cpu
@@ -150,6 +150,7 @@ class Machine:
         self._idle_position = -1  # where the CPU waits
         self._idle_events = 0  # how many events have not woken it there
         self._woken_by: list[InputEvent] = []
+        self._no_more_at = -1  # a position at which nothing that waits outside may enter any more
         self._watches: tuple[Watch, ...] = ()
         self._ranges: list[tuple[Watch, int]] = []  # of each range that the core watches: its watch, and what to add
         self._noted: NotedWrites | None = None
@@ -192,6 +193,11 @@ class Machine:
     def set_output(self, sink: OutputSink) -> None:
         """Where goes what leaves by the endpoints."""
         self._output = sink
+
+    @property
+    def endpoints(self) -> Collection[Endpoint]:
+        """Where the machine meets the outside world."""
+        return self.board.endpoints.keys()
 
     def input_room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss, in bytes or packets; 0 for one that is not there."""
@@ -405,6 +411,7 @@ class Machine:
         self._happen(icount)
         while self._reset_wanted:
             self._reset()
+            self._no_more_at = icount
             self._happen(icount)
         return self.plan(icount + 1)
 
@@ -417,6 +424,9 @@ class Machine:
         while (timer := self._system.earliest()) is not None and (timer.deadline_ns or 0) <= self.now_ns:
             timer.disarm()
             timer.function()
+            # In a replay inputs enter before what else happens at their position: what a timer has made room for comes
+            # behind it.
+            self._no_more_at = icount
             expired += 1
             if expired > MOST_EXPIRIES:
                 raise RdbgError(
@@ -446,16 +456,22 @@ class Machine:
         self._host_calls.call()
 
     def _take_inputs(self, icount: int) -> None:
-        while self._enters_by(icount):
+        while self._is_known_by(icount) or (icount != self._no_more_at and self._waits_by(icount)):
             taken = self.inputs.take(icount)
             if not taken:
                 return
             for event in taken:
                 self._enter(event)
 
-    def _enters_by(self, icount: int) -> bool:
-        """Whether an input enters at ``icount``."""
-        return any(at is not None and at <= icount for at in (self.inputs.next_icount(), self.inputs.waiting_from()))
+    def _is_known_by(self, icount: int) -> bool:
+        """Whether an input is known to enter at ``icount``."""
+        at = self.inputs.next_icount()
+        return at is not None and at <= icount
+
+    def _waits_by(self, icount: int) -> bool:
+        """Whether something waits outside that may enter at ``icount``."""
+        at = self.inputs.waiting_from()
+        return at is not None and at <= icount
 
     def _icount_of(self, deadline_ns: int | None) -> int:
         """The first icount whose time is at or after ``deadline_ns``."""
@@ -467,13 +483,15 @@ class Machine:
     def idle(self, icount: int, cpu_ns: int) -> bool:
         """The CPU waits. Let virtual time pass up to the next event, of the CPU itself at ``cpu_ns``; False: come back
         to the caller of run()."""
-        if not self._woken_by and self._enters_by(icount):
-            self._woken_by = list(self.inputs.take(icount))
+        if icount != self._idle_position:
+            self._idle_position, self._idle_events = icount, 0
+        if not self._woken_by and (self._is_known_by(icount) or self._waits_by(icount)):
+            # A replay passes the same timers before it lets enter what came after them.
+            after_timers = self.now_ns + 1 if self._idle_events else None
+            self._woken_by = list(self.inputs.take(icount, after_timers))
         timer = self._system.earliest()
         deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
-        if icount != self._idle_position:
-            self._idle_position, self._idle_events = icount, 0
         status = self.core.read_cp0(12, 0)
         wakes = not self.core.calling and status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
         if self._idle_events >= _MOST_IDLE_EVENTS or not wakes:

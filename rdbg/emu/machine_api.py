@@ -8,7 +8,7 @@ Virtual addresses are numbers of up to 64 bits, as `rdbg.emu.architecture` has t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -365,6 +365,11 @@ class MachineApi(Protocol):
 
     def evaluate(self, expression: Expression) -> int | None:
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
+
+    @property
+    def endpoints(self) -> Collection[Endpoint]:
+        """Where the machine meets the outside world."""
+        ...
 
     def input_room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss: bytes of a serial port, packets of a network card."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
-from rdbg.history.log import BranchLog, GrowingLog, Log, MemoryLog
+from rdbg.history.log import GrowingLog, Log
 from rdbg.history.log_queries import digest_at, inputs_at, next_digest, writing_inputs
+from rdbg.history.long_logs import BranchLog, RecordedLog, ScratchLog
 from rdbg.history.recorded import check_kinds, notice_of
 from rdbg.history.recorder import Recorder
 from rdbg.journal.output_marks import Digests, build_digests, parse_digests
@@ -74,14 +75,14 @@ class History:
 
     @classmethod
     def live_run(cls, live: LiveInputs | None = None, start: int = 0) -> History:
-        """A run that goes on, its history in memory only."""
-        log = MemoryLog()
+        """A run that goes on and leaves nothing behind."""
+        log = ScratchLog()
         return cls(log, start, start, live, None, None, log)
 
     @classmethod
     def recording(cls, writer: JournalWriter, live: LiveInputs | None = None) -> History:
-        """A run that goes on and is recorded by ``writer``."""
-        log = MemoryLog()
+        """A run that goes on and is recorded by ``writer``, from whose file it reads its own past."""
+        log = RecordedLog(writer)
         start = writer.header.start
         return cls(log, start, start, live, Recorder(writer), None, log)
 
@@ -155,8 +156,8 @@ class History:
             events = [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]
         return self._entered(events, icount)
 
-    def take(self, icount: int) -> list[InputEvent]:
-        """Inputs that enter at ``icount``, in order; the cursor moves past them.
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
+        """Inputs that enter at ``icount``, in order; the cursor moves past them. See `InputSource`.
 
         Raises:
             RdbgError: a recorded input's position was not met: the replay has diverged.
@@ -178,8 +179,9 @@ class History:
             self._cursor = ordinal + 1
         if icount >= self._open_from and self._accepts() and self._outside is not None:
             events = self._outside.take()
-            if events and self._idled_until is not None:
-                events.insert(0, InputEvent(icount, InputKind.WAKE, value=self._idled_until))
+            waited = [time for time in (self._idled_until, idled_until) if time is not None]
+            if events and waited:
+                events.insert(0, InputEvent(icount, InputKind.WAKE, value=max(waited)))
             self._idled_until = None
             taken += self._entered(events, icount)
         return taken
@@ -324,7 +326,7 @@ class History:
             self._recorder.close(end)
 
     def fork(self, icount: int) -> History:
-        """A run that shares this one's past up to here and goes on live from here, in memory only.
+        """A run that shares this one's past up to here and goes on live from here; it leaves nothing behind.
 
         Args:
             icount: where the machine stands; inputs behind the cursor have entered.
@@ -339,12 +341,23 @@ class History:
         return [self._log.record(ordinal) for ordinal in range(self._log.count)]
 
     @property
+    def entered_packets(self) -> int:
+        """How many packets are behind the cursor: the number of the latest one."""
+        return self._log.packets_before(self._cursor)
+
+    def packet(self, number: int) -> InputEvent | None:
+        """The packet of that number, from 1 in the order in which they entered, by whichever card; None: there are not
+        so many."""
+        ordinal = self._log.packet(number)
+        return None if ordinal is None else event_of(self._log.record(ordinal))
+
+    @property
     def entered_records(self) -> int:
         """How many records are behind the cursor; see `rewind`."""
         return self._cursor
 
     def rewind(self, icount: int, records: int) -> None:
-        """Forget what came after a moment of this run, which is in memory: it goes on from there another way.
+        """Forget what came after a moment of this run, which is not recorded: it goes on from there another way.
 
         Args:
             icount: the moment.

@@ -1,4 +1,4 @@
-"""The records of a run, in memory or in a journal, behind one small interface."""
+"""The records of a run, in memory or in a file, behind one small interface."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from typing import Protocol
 
+from rdbg.emu.inputs import InputKind
 from rdbg.journal.records import Record
 
 
 class Log(Protocol):
-    """Records in order of icount, numbered from 0. `JournalReader` is one, `MemoryLog` the other."""
+    """Records in order of icount, numbered from 0. `JournalReader` is one, of a run that is over."""
 
     @property
     def count(self) -> int:
@@ -24,6 +25,12 @@ class Log(Protocol):
 
     def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
         """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
+
+    def packet(self, number: int) -> int | None:
+        """Number of the record of the packet of that number, from 1, that entered; None: not so many have."""
+
+    def packets_before(self, ordinal: int) -> int:
+        """How many of the first ``ordinal`` records are packets that entered."""
 
     def check(self) -> None:
         """Look whether the records are what they were.
@@ -44,7 +51,7 @@ class GrowingLog(Log, Protocol):
 
 
 class MemoryLog:
-    """The records of a run that is going on."""
+    """Records in memory."""
 
     def __init__(self) -> None:
         self._records: list[Record] = []
@@ -75,6 +82,15 @@ class MemoryLog:
                 found = ordinals[at]
         return found
 
+    def packet(self, number: int) -> int | None:
+        """Number of the record of the packet of that number, from 1; None: there are not so many."""
+        packets = self._by_kind.get(InputKind.PACKET, [])
+        return packets[number - 1] if 1 <= number <= len(packets) else None
+
+    def packets_before(self, ordinal: int) -> int:
+        """How many of the first ``ordinal`` records are packets."""
+        return bisect_left(self._by_kind.get(InputKind.PACKET, []), ordinal)
+
     def check(self) -> None:
         """Nobody else can change them."""
 
@@ -93,51 +109,10 @@ class MemoryLog:
         for ordinals in self._by_kind.values():
             del ordinals[bisect_left(ordinals, count) :]
 
-
-class BranchLog:
-    """The records of a run that left another one: those of the other up to there, then its own.
-
-    Args:
-        base: the other run's records; the first ``shared`` of them never change.
-        shared: how many.
-    """
-
-    def __init__(self, base: Log, shared: int) -> None:
-        self._base = base
-        self._shared = shared
-        self._own = MemoryLog()
-
-    @property
-    def count(self) -> int:
-        """Number of records."""
-        return self._shared + self._own.count
-
-    def record(self, ordinal: int) -> Record:
-        """The record of that number."""
-        return self._base.record(ordinal) if ordinal < self._shared else self._own.record(ordinal - self._shared)
-
-    def find(self, icount: int) -> int:
-        """Number of the first record with a greater icount, or ``count``."""
-        own = self._own.find(icount)
-        return self._shared + own if own else min(self._base.find(icount), self._shared)
-
-    def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
-        """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
-        if ordinal < self._shared:
-            found = self._base.next_of(ordinal, kinds)
-            if found is not None and found < self._shared:
-                return found
-        found = self._own.next_of(max(0, ordinal - self._shared), kinds)
-        return None if found is None else found + self._shared
-
-    def check(self) -> None:
-        """Look whether the shared ones are what they were."""
-        self._base.check()
-
-    def append(self, record: Record) -> None:
-        """Add a record, not before the latest one."""
-        self._own.append(record)
-
-    def truncate(self, count: int) -> None:
-        """Forget all records but the first ``count``, at least the shared ones."""
-        self._own.truncate(max(0, count - self._shared))
+    def take(self, count: int) -> list[Record]:
+        """Forget the first ``count`` records, and number the others from 0; gives those that are forgotten."""
+        taken, rest = self._records[:count], self._records[count:]
+        self.truncate(0)
+        for record in rest:
+            self.append(record)
+        return taken

@@ -45,6 +45,18 @@ class _BoundedVarInt(c.Construct):  # type: ignore[misc]  # construct has no typ
         return value
 
 
+def var_int(number: int) -> bytes:
+    """What VAR_INT makes of a number."""
+    if number < 0x80:
+        return bytes((number,))
+    made = bytearray()
+    while number >= 0x80:
+        made.append(number & 0x7F | 0x80)
+        number >>= 7
+    made.append(number)
+    return bytes(made)
+
+
 #: 7 bits a byte, low bits first.
 VAR_INT = _BoundedVarInt(_LIMIT)
 #: Bytes, as many as a number of that sort before them says.

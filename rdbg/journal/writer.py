@@ -7,18 +7,20 @@ import os
 import stat
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable
 
+from rdbg.emu.inputs import InputKind
 from rdbg.errors import RdbgError
-from rdbg.journal.chunks import build_chunk, build_record
+from rdbg.journal.chunks import CHUNK_HEADER_SIZE, Chunk, build_chunk, build_record, parse_chunk_header
 from rdbg.journal.file_header import MAGIC, build_header
 from rdbg.journal.header import JournalHeader
 from rdbg.journal.records import EndOfRun, Record, record_of_end
 
 #: A chunk is flushed when it holds this many records, or bytes, or is this old in host time. A replay parses a chunk at
-#: a time (about 5 ms), and a chunk's header is 48 bytes (a tenth of a byte a record).
+#: a time (about 5 ms), and a chunk's header is 56 bytes (a tenth of a byte a record).
 CHUNK_RECORDS = 512
-CHUNK_BYTES = 32 << 10
+CHUNK_BYTES = 128 << 10
 CHUNK_SECONDS = 0.5
 
 #: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions:
@@ -55,6 +57,7 @@ class JournalWriter:
         self._pending_bytes = 0
         self._first = 0
         self._kinds = 0
+        self._packets = 0
         self._since = 0.0  # when the pending chunk began
         self._flushed = clock()
         self._ordinal = 0
@@ -64,6 +67,7 @@ class JournalWriter:
         self._published = False
         #: What must be on disk before the journal tells of it; called with whether a power cut counts, too.
         self.companion: Callable[[bool], None] | None = None
+        self.written: deque[Chunk] = deque()  #: chunks with records that are in the file, for who takes them out
         refuse_journal_target(path)
         self._fd = self._open_draft()
         self._offset = 0
@@ -90,6 +94,22 @@ class JournalWriter:
     def covered_on_disk(self) -> int:
         """Icount up to which a reader of the file misses no input."""
         return self._covered_on_disk
+
+    def reading(self) -> int:
+        """A descriptor of the file for reading what was written; it belongs to the caller.
+
+        Raises:
+            RdbgError: the file is not there any more.
+        """
+        try:
+            # Opened anew: a duplicate would share the lock, and keep it when the recording is over.
+            descriptor = os.open(self._target if self._published else self._draft, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _failure(self.path, "cannot read the new journal", error) from error
+        if not os.path.samestat(os.fstat(descriptor), os.fstat(self._fd)):
+            os.close(descriptor)
+            raise self._spoilt("another one has its name")
+        return descriptor
 
     def publish(self) -> None:
         """Give the journal its own name: from now on it is the recording, and an earlier one of that name is gone.
@@ -139,6 +159,7 @@ class JournalWriter:
         self._pending.append(built)
         self._pending_bytes += len(built)
         self._kinds |= 1 << record.kind
+        self._packets += record.kind == InputKind.PACKET
         self._last = record.icount
         self._covered = max(self._covered, record.icount)
         if len(self._pending) >= CHUNK_RECORDS or self._pending_bytes >= CHUNK_BYTES:
@@ -238,14 +259,17 @@ class JournalWriter:
         if self.companion is not None:
             self.companion(False)
         first = self._first if self._pending else self._covered
-        chunk = build_chunk(self._ordinal, first, self._covered, self._kinds, self._pending)
-        self._write(chunk)
+        data = build_chunk(self._ordinal, first, self._covered, self._kinds, self._packets, self._pending)
+        chunk = parse_chunk_header(self._offset, data[:CHUNK_HEADER_SIZE])
+        self._write(data)
+        if self._pending and chunk is not None:
+            self.written.append(chunk)
         self._ordinal += len(self._pending)
         self._covered_on_disk = self._covered
         self._flushed = self._clock()
         self._pending.clear()
         self._pending_bytes = 0
-        self._kinds = 0
+        self._kinds = self._packets = 0
 
     def _write(self, data: bytes) -> None:
         """All of ``data`` or nothing, so that the file ends in a whole chunk also when the disk is full."""

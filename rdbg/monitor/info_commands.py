@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from rdbg.emu.architecture import RegisterInfo
+from rdbg.emu.output_mark import endpoint_order
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, recording_state
 from rdbg.monitor.control_commands import status
@@ -91,6 +92,16 @@ def _bookmarks(context: MonitorContext, arguments: list[str]) -> str:
     return "".join(f"{position:>16}  {name}\n" for name, position in bookmarks)
 
 
+def _endpoints(context: MonitorContext, arguments: list[str]) -> str:
+    timeline = context.timeline
+    sent = timeline.sent
+    lines = [f"{'ENDPOINT':<14}{'OUTPUTS':>12}{'BYTES SENT':>16}"]
+    for endpoint in sorted(timeline.machine.endpoints, key=endpoint_order):
+        out = sent.sent(endpoint)
+        lines.append(f"{endpoint!s:<14}{out.outputs:>12}{out.size:>16}")
+    return "\n".join([*lines, f"{timeline.history.entered_packets} packets have come in so far"]) + "\n"
+
+
 def _size(count: int) -> str:
     """Bytes in the unit that suits them."""
     size = float(count)
@@ -117,6 +128,9 @@ INFO_TOPICS: dict[str, MonitorCommand] = {
         ),
         MonitorCommand("registers", "info registers", "all registers, with CP0", _registers),
         MonitorCommand("bookmarks", "info bookmarks", "named positions", _bookmarks),
+        MonitorCommand(
+            "endpoints", "info endpoints", "serial ports, network cards, disks, and what has left by each", _endpoints
+        ),
         MonitorCommand("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
     )
 }

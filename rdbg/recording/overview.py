@@ -16,6 +16,7 @@ from rdbg.journal.header import ImageReference
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import INPUT_KINDS, KIND_DIGEST
 from rdbg.recording.recording import OpenRecording
+from rdbg.recording.traffic import Traffic
 from rdbg.recording.words import date_text, end_text, kind_name, machine_text, seconds_text
 from rdbg.store.first_contents import FirstContents, Kept
 from rdbg.store.snapshot import SnapshotInfo
@@ -86,11 +87,17 @@ def _lines(
         yield "end", end_text(end) + at
     else:
         yield "end", f"none: the recorder was killed, or still runs; usable up to icount {reader.covered:,}"
-    counts = Counter(record.kind for record in reader.records())
+    traffic = Traffic()
+    counts: Counter[int] = Counter()
+    for record in reader.records():
+        counts[record.kind] += 1
+        traffic.add(record)
     inputs = {kind: count for kind, count in sorted(counts.items()) if kind in INPUT_KINDS}
     by_kind = ", ".join(f"{kind_name(kind)} {count:,}" for kind, count in inputs.items())
     yield "inputs", f"{sum(inputs.values()):,}" + (f" ({by_kind})" if by_kind else "")
     yield "digests", f"{counts[KIND_DIGEST]:,}"
+    for endpoint, line in traffic.lines():
+        yield "endpoint", f"{endpoint}: {line}"
     if store is not None:
         yield from _snapshots(store, problems)
 

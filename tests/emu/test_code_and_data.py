@@ -191,5 +191,5 @@ class OneInput(NoInputs):
     def next_icount(self) -> int | None:
         return self.events[0].icount if self.events else None
 
-    def take(self, icount: int) -> list[InputEvent]:
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         return [self.events.pop()]

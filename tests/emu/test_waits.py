@@ -75,7 +75,7 @@ class InPieces(NoInputs):
     def next_icount(self) -> int | None:
         return self.pieces[0][0].icount if self.pieces else None
 
-    def take(self, icount: int) -> list[InputEvent]:
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         return self.pieces.pop(0)
 
 

@@ -43,7 +43,7 @@ class Typing(NoInputs):
         assert self.machine is not None
         return 0 if self._text and self.machine.input_room(serial_port(CONSOLE)) else None
 
-    def take(self, icount: int) -> list[InputEvent]:
+    def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         if self._recorded is not None:
             return [self._recorded.pop(0)] if self._recorded and self._recorded[0].icount == icount else []
         assert self.machine is not None

@@ -245,12 +245,14 @@ def _chunk(dice: random.Random, ordinal: int, first: int, batch: list[Record]) -
         built.append(chunks.build_record(each, min(previous, each.icount)))
         previous, kinds = max(previous, each.icount), kinds | 1 << each.kind
     last = batch[-1].icount
+    packets = sum(each.kind == InputKind.PACKET for each in batch)
     if dice.random() < 0.05:
-        ordinal, first, last, kinds = (
+        ordinal, first, last, kinds, packets = (
             value if dice.random() < 0.7 else dice.choice(NUMBERS) & ((1 << bits) - 1)
-            for value, bits in ((ordinal, 64), (first, 64), (last, 64), (kinds, 32))
+            for value, bits in ((ordinal, 64), (first, 64), (last, 64), (kinds, 32), (packets, 32))
         )
-    return chunks.build_chunk(ordinal, first, max(first, last) if dice.random() < 0.95 else last, kinds, built)
+    last = max(first, last) if dice.random() < 0.95 else last
+    return chunks.build_chunk(ordinal, first, last, kinds, packets, built)
 
 
 # --- stores -----------------------------------------------------------------------------------

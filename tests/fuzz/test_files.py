@@ -157,9 +157,9 @@ def test_writes_where_none_can_be_made(
             for record, before in zip(made, [header.start, *(each.icount for each in made)], strict=False)
         ]
         kinds = sum(1 << each for each in {record.kind for record in made})
-        path.write_bytes(
-            file_header.build_header(header) + chunks.build_chunk(0, header.start, made[-1].icount, kinds, built)
-        )
+        packets = sum(record.kind == InputKind.PACKET for record in made)
+        chunk = chunks.build_chunk(0, header.start, made[-1].icount, kinds, packets, built)
+        path.write_bytes(file_header.build_header(header) + chunk)
         history = History.replay(JournalReader(str(path)))
         timeline = Timeline(Machine(small_spec(), history), history)
         try:

@@ -452,4 +452,6 @@ def test_bookmarks_and_places(gdb: Gdb, guest: Guest) -> None:
     assert "deleted" in gdb.run("monitor delbookmark early")
     assert "no bookmark 'early'" in gdb.run("monitor delbookmark early")
     assert "ICOUNT" in gdb.run("monitor info checkpoints")
+    endpoints = gdb.run("monitor info endpoints")
+    assert re.search(r"serial 0 +\d+ +\d+", endpoints) and "0 packets have come in" in endpoints
     gdb.run("monitor goto end")

@@ -156,7 +156,7 @@ def test_order_is_kept(tmp_path: Path) -> None:
 
 
 FULL = """
-import resource, sys
+import random, resource, sys
 sys.path.insert(0, sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 from tests.journal.samples import header
@@ -166,8 +166,9 @@ from rdbg.journal.writer import JournalWriter
 writer = JournalWriter(sys.argv[1], header())
 writer.publish()
 history = History.recording(writer)
+dice = random.Random(1)
 for n in range(1, 20001):
-    history.append(InputEvent(n * 10, InputKind.SERIAL, data=b"abcdefgh"))
+    history.append(InputEvent(n * 10, InputKind.SERIAL, data=dice.randbytes(8)))
     history.advance(n * 10)
 print(history.failure)
 print(history.end, history.live)

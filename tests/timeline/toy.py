@@ -331,6 +331,10 @@ class Toy:
             return RunStop(StopKind.AMBIGUOUS, start, pc, rerun_from=start)
         return RunStop(StopKind.LIMIT, self.icount, self.pc)
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (serial_port(0),)
+
     def input_room(self, endpoint: Endpoint) -> int:
         return 16
 
