@@ -1,7 +1,7 @@
 """MIPS Malta with a CoreLV card, as QEMU's ``-M malta`` is wired: same memory map, same interrupt lines.
 
 i8259 pair: CPU hardware interrupt 0; CBUS UART: 2; Count/Compare: 5. Serial ports 0 and 1 are the ISA UARTs, 2 is the
-CBUS UART. No disks, no network card, no display.
+CBUS UART. No display.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
     serial = serial_contents()
     empty = bytes(EEPROM_SIZE)
     eeproms = (spd_contents(spec.ram_bytes), empty, empty, empty, empty, empty, serial, empty)
-    south = Piix4(system, isa, pci, lambda level: system.set_cpu_irq(IRQ_I8259, level), spec.rtc_base, eeproms)
+    south = Piix4(
+        system, isa, pci, lambda level: system.set_cpu_irq(IRQ_I8259, level), spec.rtc_base, eeproms,
+        {drive.index: disks[drive.name] for drive in spec.drives if drive.bus == "ide"},
+    )  # fmt: skip
     line = south.interrupts.line
     uarts = (
         Uart16550("uart0", system, 0, line(IRQ_UART0)),

@@ -1,12 +1,12 @@
 """Intel 82371AB (PIIX4) south bridge: its four PCI functions and the chips of a PC behind it.
 
-IDE has no drives, USB no devices on its ports, keyboard and mouse are never touched: they are there so that
+USB has no devices on its ports, keyboard and mouse are never touched: they are there so that
 firmware and kernels find what they find on QEMU's board.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rdbg.emu.device import Device, State, System
 from rdbg.emu.devices.acpi_pm import PORTS as PM_PORTS
@@ -16,6 +16,10 @@ from rdbg.emu.devices.fields import BYTE, load_fields, save_fields
 from rdbg.emu.devices.i8042 import I8042
 from rdbg.emu.devices.i8254 import I8254
 from rdbg.emu.devices.i8259 import InterruptPair
+from rdbg.emu.devices.ide.ata_disk import AtaDisk
+from rdbg.emu.devices.ide.cd_drive import CdDrive
+from rdbg.emu.devices.ide.channel import CONTROL, BusMasterPorts, DriveMaker, IdeChannel
+from rdbg.emu.devices.ide.drive import Drive
 from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.mc146818 import Mc146818
 from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
@@ -23,6 +27,7 @@ from rdbg.emu.devices.pci_bus import LINES, PciBus
 from rdbg.emu.devices.smbus import SmbusHost
 from rdbg.emu.devices.uhci import PORT_COUNT as USB_PORTS
 from rdbg.emu.devices.uhci import Uhci
+from rdbg.emu.disk import Disk
 
 INTEL = 0x8086
 SLOT = 10
@@ -32,10 +37,11 @@ SMBUS_PORTS = 64
 SMBUS_DEFAULT_BASE = 0x1100
 GPE_PORT, GPE_PORTS = 0xAFE0, 4
 RESET_PORT = 0xCF9
-IDE_PORTS = ((0x1F0, 8), (0x3F6, 1), (0x170, 8), (0x376, 1))
+IDE_PORTS = ((0x1F0, 0x3F6), (0x170, 0x376))  #: of each channel: command block, control block
 
 REQUESTS = 16
 IRQ_TIMER, IRQ_KEYBOARD, IRQ_RTC, IRQ_SCI, IRQ_MOUSE = 0, 1, 8, 9, 12
+IRQ_IDE0, IRQ_IDE1 = 14, 15
 
 
 class ConfiguredPorts:
@@ -98,27 +104,6 @@ class ResetControl(ByteDevice):
         load_fields(self, {"value": BYTE}, state)
 
 
-class NoDrives(ByteDevice):
-    """An IDE channel, or its bus master, with nothing on the cable: loads give 0, so that a probe finds no drive."""
-
-    def read_byte(self, offset: int) -> int:
-        """No status bit is set."""
-        return 0
-
-    def write_byte(self, offset: int, value: int) -> None:
-        """Goes nowhere."""
-
-    def reset(self) -> None:
-        """No state."""
-
-    def save(self) -> State:
-        """No state."""
-        return {}
-
-    def load(self, state: State) -> None:
-        """No state."""
-
-
 class Piix4:
     """The south bridge, wired.
 
@@ -129,6 +114,7 @@ class Piix4:
         cpu_irq: driven by the interrupt controllers.
         rtc_base: seconds since 1970 that the clock shows at power-on.
         eeproms: contents of the EEPROMs on the SMBus.
+        drives: what is on the IDE channels: by place, of which each channel has two, the medium.
     """
 
     def __init__(
@@ -139,6 +125,7 @@ class Piix4:
         cpu_irq: Callable[[bool], None],
         rtc_base: int,
         eeproms: tuple[bytes, ...],
+        drives: Mapping[int, Disk],
     ) -> None:
         self.interrupts = InterruptPair(cpu_irq)
         line = self.interrupts.line
@@ -150,8 +137,11 @@ class Piix4:
         self.events = GeneralPurposeEvents("piix4.gpe")
         self.smbus = SmbusHost("piix4.smbus", eeproms)
         self.reset_control = ResetControl("piix4.reset", system)
-        self._drives = NoDrives("piix4.ide.channels")
-        self._bus_master = NoDrives("piix4.ide.dma")
+        self.channels = (
+            IdeChannel("ide0", system, line(IRQ_IDE0), ide_drives(drives, 0)),
+            IdeChannel("ide1", system, line(IRQ_IDE1), ide_drives(drives, 1)),
+        )
+        self._bus_master = BusMasterPorts("piix4.ide.dma", self.channels)
         self._usb = Uhci("piix4.uhci", system)
         self.functions = (
             _isa_function(), _ide_function(self._bus_master), _usb_function(self._usb), _pm_function()
@@ -164,7 +154,7 @@ class Piix4:
         self.devices: tuple[Device, ...] = (
             self.interrupts.slave, self.interrupts.master, self.interrupts.elcr, self.pit, self.rtc,
             self.keyboard, self.keyboard.keyboard, self.keyboard.mouse, self._usb, self.pm, self.apm, self.events,
-            self.smbus, self.reset_control, self._drives, self._bus_master,
+            self.smbus, self.reset_control, *self.channels, self._bus_master,
             *self.functions,
         )  # fmt: skip
 
@@ -179,8 +169,10 @@ class Piix4:
         isa.attach(0xB2, 2, self.apm)
         isa.attach(GPE_PORT, GPE_PORTS, self.events)
         isa.attach(RESET_PORT, 1, self.reset_control)
-        for base, count in IDE_PORTS:
-            isa.attach(base, count, self._drives)
+        for channel, (commands, control) in zip(self.channels, IDE_PORTS, strict=True):
+            isa.attach(commands, 8, channel)
+            isa.attach(control, 1, channel, CONTROL)
+            channel.connect(self.functions[1])
         pm = self.functions[3]
         isa.attach_movable(ConfiguredPorts(pm, self.pm, PM_PORTS, PM_BASE, (PM_ENABLE, 1)))
         isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))
@@ -192,6 +184,24 @@ class Piix4:
         if request < REQUESTS:
             together = any(route == request and self._pci.line_level(other) for other, route in enumerate(routes))
             self.interrupts.line(request)(together)
+
+
+def ide_drives(disks: Mapping[int, Disk], channel: int) -> DriveMaker:
+    """What builds the two drives of a channel.
+
+    Args:
+        disks: the media, by place: 0 and 1 are on channel 0.
+        channel: which.
+    """
+
+    def make(cable: IdeChannel, unit: int) -> Drive:
+        place = 2 * channel + unit
+        disk = disks.get(place)
+        if disk is not None and disk.cdrom:
+            return CdDrive(cable, unit, disk, place + 1)
+        return AtaDisk(cable, unit, disk, place + 1)
+
+    return make
 
 
 def _isa_function() -> PciFunction:
