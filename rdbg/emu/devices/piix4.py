@@ -19,7 +19,7 @@ from rdbg.emu.devices.i8259 import InterruptPair
 from rdbg.emu.devices.ide.ata_disk import AtaDisk
 from rdbg.emu.devices.ide.cd_drive import CdDrive
 from rdbg.emu.devices.ide.channel import CONTROL, BusMasterPorts, DriveMaker, IdeChannel
-from rdbg.emu.devices.ide.drive import Drive
+from rdbg.emu.devices.ide.drive import IdeDrive
 from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.mc146818 import Mc146818
 from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
@@ -194,7 +194,7 @@ def ide_drives(disks: Mapping[int, Disk], channel: int) -> DriveMaker:
         channel: which.
     """
 
-    def make(cable: IdeChannel, unit: int) -> Drive:
+    def make(cable: IdeChannel, unit: int) -> IdeDrive:
         place = 2 * channel + unit
         disk = disks.get(place)
         if disk is not None and disk.cdrom:

@@ -8,13 +8,12 @@ from pathlib import Path
 from types import TracebackType
 
 from rdbg.emu.devices.ide.channel import IdeChannel
-from rdbg.emu.devices.ide.drive import BSY, DRQ, Drive, Work
+from rdbg.emu.devices.ide.drive import BSY, DRQ, IdeDrive, Work
 from rdbg.emu.disk import Disk, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.emu.spec import Drive as DriveSpec
-from rdbg.emu.spec import Image, MachineSpec
+from rdbg.emu.spec import Drive, Image, MachineSpec
 from tests.emu.bench_system import BenchMachine
 from tests.emu.qtest import QtestMachine
 
@@ -51,7 +50,7 @@ class IdePair:
     def __init__(self, drives: Sequence[tuple[int, Path | None, str]], big_endian: bool = False) -> None:
         contents = [b"" if path is None else path.read_bytes() for _, path, _ in drives]
         described = tuple(
-            DriveSpec(f"d{place}", "ide", place, medium, len(data), medium == "cdrom")
+            Drive(f"d{place}", "ide", place, medium, len(data), medium == "cdrom")
             for (place, _, medium), data in zip(drives, contents, strict=True)
         )
         code = (0x1000FFFF).to_bytes(4, "big" if big_endian else "little")
@@ -110,7 +109,7 @@ class IdePair:
     def port(self, channel: int, register: int) -> int:
         return PORTS + COMMANDS[channel] + register
 
-    def drive(self, channel: int) -> Drive:
+    def drive(self, channel: int) -> IdeDrive:
         """Our selected drive of a channel."""
         return self.channels[channel].drives[self.channels[channel].selected]
 

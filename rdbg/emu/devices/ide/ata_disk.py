@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Number, all_of, load_field
 from rdbg.emu.devices.ide import smart
-from rdbg.emu.devices.ide.drive import LBA, READY, SECTOR, UNC, After, Cable, Drive, Work
+from rdbg.emu.devices.ide.drive import LBA, READY, SECTOR, UNC, After, Cable, IdeDrive, Work
 from rdbg.emu.devices.ide.identify import (
     CHANGING,
     DISK_WORDS,
@@ -34,7 +34,7 @@ ACTIVE = 0xFF  #: CHECK POWER MODE
 DMA_READ, DMA_WRITE, DMA_TRIM = range(3)
 
 
-class Featured(Drive):
+class Featured(IdeDrive):
     """What disks and CD-ROM drives share of SET FEATURES.
 
     Args:
@@ -44,7 +44,7 @@ class Featured(Drive):
         words: those of its self-description that can be changed, in their order in `CHANGING`.
     """
 
-    FIELDS = Drive.FIELDS | all_of(Number(0, 0xFFFF), *(f"word{word}" for word in CHANGING))
+    FIELDS = IdeDrive.FIELDS | all_of(Number(0, 0xFFFF), *(f"word{word}" for word in CHANGING))
 
     def __init__(self, cable: Cable, unit: int, disk: Disk | None, words: tuple[int, ...]) -> None:
         self._first_words = words

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rdbg.emu.device import FOREVER, Device, State, System
 from rdbg.emu.devices.fields import BIT, BYTE, FLAG, WORD, Fields, Number, load_fields, save_fields
-from rdbg.emu.devices.ide.drive import BSY, DRQ, Drive, Work
+from rdbg.emu.devices.ide.drive import BSY, DRQ, IdeDrive, Work
 from rdbg.emu.devices.pci import PciFunction
 from rdbg.errors import RdbgError
 
@@ -27,7 +27,7 @@ TABLE_SIZE = 4096
 _ENTRY = 8
 _LAST_ENTRY = 0x8000_0000
 
-DriveMaker = Callable[["IdeChannel", int], Drive]
+DriveMaker = Callable[["IdeChannel", int], IdeDrive]
 
 
 class IdeChannel(Device):
@@ -206,7 +206,7 @@ class IdeChannel(Device):
             self._set_irq(True)
 
     # --- work --------------------------------------------------------------------------------
-    def begin(self, drive: Drive, work: Work, sectors: int = 0) -> None:
+    def begin(self, drive: IdeDrive, work: Work, sectors: int = 0) -> None:
         """Let a drive be busy for as long as a piece of work takes."""
         drive.status |= BSY
         self.worker = drive.unit
@@ -241,7 +241,7 @@ class IdeChannel(Device):
         self.control &= ~SOFT_RESET
 
     # --- bus master --------------------------------------------------------------------------
-    def begin_dma(self, drive: Drive) -> None:
+    def begin_dma(self, drive: IdeDrive) -> None:
         """Transfer once the bus master has been started."""
         self.worker = drive.unit
         self.wants_dma = True

@@ -58,7 +58,7 @@ class Cable(Protocol):
     def request_interrupt(self) -> None:
         """Raise the channel's interrupt, unless the CPU does not want it."""
 
-    def begin(self, drive: Drive, work: Work, sectors: int = 0) -> None:
+    def begin(self, drive: IdeDrive, work: Work, sectors: int = 0) -> None:
         """Call the drive's ``finish`` when a piece of work is done.
 
         Args:
@@ -70,7 +70,7 @@ class Cable(Protocol):
     def cancel(self) -> None:
         """Forget the work, and a DMA transfer that waits for the bus master."""
 
-    def begin_dma(self, drive: Drive) -> None:
+    def begin_dma(self, drive: IdeDrive) -> None:
         """A transfer by DMA is wanted: the drive's ``finish`` is called once the bus master has been started."""
 
     def end_dma(self, more: bool = False) -> None:
@@ -108,7 +108,7 @@ _REGISTERS = all_of(
 )  # fmt: skip
 
 
-class Drive(ABC):
+class IdeDrive(ABC):
     """A drive: or, without a disk, what a channel shows where none is connected.
 
     Args:
