@@ -50,6 +50,8 @@ def extensions() -> list[Extension]:
                 "-fno-strict-aliasing",
                 "-fno-inline-functions-called-once",
                 "-fno-tree-slp-vectorize",
+                # Debugger's paths take a `const Cpu *`: that looking changes nothing is for the compiler to say.
+                "-Werror=discarded-qualifiers",
             ],  # fmt: skip
             depends=[str(path) for pattern in ("*.pxd", "*.pxi") for path in sorted(source.parent.glob(pattern))],
         )

@@ -81,7 +81,7 @@ def test_the_document_names_every_monitor_command() -> None:
 
 
 def test_the_document_tells_where_the_windows_are() -> None:
-    source = (PROJECT / "rdbg" / "emu" / "state.pxi").read_text()
+    source = (PROJECT / "rdbg" / "emu" / "cpu_constants.pxd").read_text()
     windows = [int(value, 16) for value in re.findall(r"(?:IO|WATCH)_WINDOW = (0x\w+)U", source)]
     document = _document("cpu.md")
     assert len(windows) == 2

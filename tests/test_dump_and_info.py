@@ -72,7 +72,7 @@ def test_dump(path: str) -> None:
         "1 200 wake the CPU idled until 0.000005000 s of virtual time",
         "2 200 reset by the user",
         "3 300 write-memory physical 0x00001000: 2 bytes: 01 02",
-        "4 300 write-register register 37 = 0x80000000",
+        "4 300 write-register register pc = 0x80000000",
         "5 400 digest 000102030405060708090a0b0c0d0e0f, serial 0 sent 1,234 bytes",
         "6 450 kind-23 unknown to this rdbg: port 1, value 0x2, data " + " ".join(["00"] * 64) + "... (100 bytes)",
         "7 1000000000 end the guest powered off, exit code 3",

@@ -76,8 +76,8 @@ def _name(path: Path) -> str:
 
 
 def _sources() -> dict[str, Path]:
-    """Every module of the package by its name; compiled ones by their source."""
-    paths = [path for suffix in ("*.py", "*.pyx") for path in PACKAGE.rglob(suffix)]
+    """Every module of the package by its name; compiled ones and what they share by their source."""
+    paths = [path for suffix in ("*.py", "*.pyx", "*.pxd") for path in PACKAGE.rglob(suffix)]
     return {_name(path): path for path in paths}
 
 
@@ -87,7 +87,7 @@ SOURCES = _sources()
 def _imports(path: Path) -> Iterator[tuple[int, str, list[str]]]:
     """Line, module and names of each import that a file has."""
     text = path.read_text()
-    if path.suffix == ".pyx":
+    if path.suffix != ".py":
         for included in re.findall(r'^include "(.*)"$', text, re.MULTILINE):
             yield from _cython_imports((path.parent / included).read_text())
         yield from _cython_imports(text)

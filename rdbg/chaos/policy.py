@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from rdbg.emu.ahead import AccessAhead, Readable, Way, look_ahead
+from rdbg.emu.way_ahead import AccessAhead, SystemRegisters, Way, nothing_known
 
 #: The longest that an interrupt is held back, in instructions: 8 ms with -icount shift=3.
 LONGEST_HOLD = 1_000_000
@@ -30,11 +30,13 @@ _SHARED = 3  # between two other accesses to what the handler has, too
 _STACK_UPDATE = 0.25
 
 
-class InterruptedGuest(Readable, Protocol):
+class InterruptedGuest(Protocol):
     """What a policy sees of the guest."""
 
     @property
     def pc(self) -> int: ...
+
+    def look_ahead(self, pc: int, most: int, system: SystemRegisters = nothing_known, guess: bool = False) -> Way: ...
 
 
 class Policy(Protocol):
@@ -80,7 +82,7 @@ class SeededPolicy:
         self,
         seed: int,
         guest: InterruptedGuest,
-        system: Callable[[int, int], int | None] = lambda register, select: None,
+        system: SystemRegisters = nothing_known,
         handler: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._random = random.Random(seed)
@@ -140,7 +142,7 @@ class SeededPolicy:
         for sight in (_NEAR, _FAR):
             if moments or self._sight_left <= 0:
                 break
-            way = look_ahead(self._guest, self._guest.pc, sight, self._system)
+            way = self._guest.look_ahead(self._guest.pc, sight, self._system)
             self._sight_left -= way.followed + 20
             moments = worthwhile(way, self._handled)
         if not moments:
@@ -158,7 +160,7 @@ class SeededPolicy:
         if entry is None or entry == self._handled_by:
             return
         self._handled_by = entry
-        way = look_ahead(self._guest, entry, _HANDLER_SIGHT, self._system, guess=True)
+        way = self._guest.look_ahead(entry, _HANDLER_SIGHT, self._system, guess=True)
         self._handled |= {access.word for access in way.accesses if not access.stack}
 
 

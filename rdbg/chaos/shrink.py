@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from rdbg.chaos.policy import FixedPolicy, InterruptedGuest, Policy, worthwhile
 from rdbg.chaos.runner import Finished, Runner
 from rdbg.chaos.script import Scripted
-from rdbg.emu.ahead import look_ahead
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 
@@ -199,7 +198,7 @@ class _Looking:
     def hold(self, icount: int) -> int:
         """See Policy."""
         loaded: set[int] = set()
-        for access in look_ahead(self._guest, self._guest.pc, _SIGHT).accesses:
+        for access in self._guest.look_ahead(self._guest.pc, _SIGHT).accesses:
             if not access.store:
                 loaded.add(access.word)
             elif not access.stack and access.word not in loaded:
@@ -226,7 +225,7 @@ class _Aiming:
     def hold(self, icount: int) -> int:
         """See Policy."""
         if self._first <= icount < self._end and not self.found:
-            way = look_ahead(self._guest, self._guest.pc, _FAR_SIGHT)
+            way = self._guest.look_ahead(self._guest.pc, _FAR_SIGHT)
             for moment in worthwhile(way, frozenset()):
                 self.found += [
                     (icount, length) for length in range(moment.first, min(moment.last, moment.first + 3) + 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rdbg.chaos.policy import Policy
 from rdbg.chaos.runner import Runner
 from rdbg.chaos.script import Scripted
-from rdbg.emu.ahead import AccessAhead, look_ahead
+from rdbg.emu.way_ahead import AccessAhead
 
 #: Instructions of the interrupted code that are looked at: before the interrupt, and after it.
 _BEFORE = 200
@@ -58,11 +58,11 @@ def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted]
     while machine.icount < due - 1:
         here = machine.icount
         if not view.in_exception:
-            accesses += [(here + access.at, access) for access in look_ahead(machine, machine.pc, 1).accesses]
+            accesses += [(here + access.at, access) for access in machine.look_ahead(machine.pc, 1).accesses]
         if not run.step() or machine.icount > due:
             break
     base = machine.icount
-    way = look_ahead(machine, machine.pc, _AFTER)
+    way = machine.look_ahead(machine.pc, _AFTER)
     for _ in range(_STEPS):
         if view.in_exception and machine.by_interrupt:
             break

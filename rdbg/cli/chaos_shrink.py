@@ -19,7 +19,7 @@ from rdbg.chaos.where import Interruption, find_interruption
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
-from rdbg.emu.ahead import AccessAhead
+from rdbg.emu.way_ahead import AccessAhead
 from rdbg.errors import RdbgError, UsageError
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image

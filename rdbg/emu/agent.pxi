@@ -16,7 +16,7 @@ cdef enum:
     REGISTER_WIDE_F0 = 128
 
 
-cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, uint64_t *value) noexcept nogil:
+cdef bint agent_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, uint64_t *value) noexcept nogil:
     """A register by GDB's number; False: there is none."""
     cdef uint32_t word = 0
     cdef uint64_t odd = 0
@@ -43,31 +43,32 @@ cdef bint agent_register(Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, 
     elif number == REGISTER_FIR:
         uc_reg_read(c.uc, UC_MIPS_REG_FIR, &word)
         value[0] = word
-    elif number < CP0_NUMBERS and c.cp0_of[number]:
-        value[0] = read_cp0(c, (c.cp0_of[number] - 1) >> 3, (c.cp0_of[number] - 1) & 7, icount)
+    elif number < CP0_NUMBERS and c.stops.cp0_of[number]:
+        value[0] = read_cp0(c, (c.stops.cp0_of[number] - 1) >> 3, (c.stops.cp0_of[number] - 1) & 7, icount)
     else:
         return False
     return True
 
 
-cdef bint agent_memory(Cpu *c, uint32_t va, uint32_t size, uint64_t *value) noexcept nogil:
+cdef bint agent_memory(const Cpu *c, uint32_t va, uint32_t size, uint64_t *value) noexcept nogil:
     """A number in the guest's memory and byte order, as the debugger sees it; False: it is not mapped."""
-    cdef uint32_t i, pa, m
+    cdef uint32_t i
+    cdef uint32_t pa = 0
+    cdef uint32_t m = 0
     cdef uint64_t byte
     value[0] = 0
     for i in range(size):
-        if translate(c, va + i, LOAD, True, &pa) != TRANSLATED:
-            return False
-        m = c.phys_map[pa >> PAGE_BITS]
-        if m == MAP_UNKNOWN:
-            m = classify(c, pa >> PAGE_BITS)
+        if i == 0 or not (va + i) & (PAGE_BYTES - 1):
+            if translate(c, va + i, LOAD, True, &pa) != TRANSLATED:
+                return False
+            m = stands_at(c, pa >> PAGE_BITS)
         if (m & MAP_KIND) == MAP_IO and m & MAP_READ:
             byte = 0                             # nothing answers there, and it reads as zeros
         elif (m & MAP_KIND) == MAP_MEMORY:
-            byte = c.memory[(<size_t>(m >> 8) << PAGE_BITS) + (pa & (PAGE_BYTES - 1))]
+            byte = c.memory.bytes[(<size_t>(m >> 8) << PAGE_BITS) + ((va + i) & (PAGE_BYTES - 1))]
         else:
             return False
-        if c.big_endian:
+        if c.machine.big_endian:
             value[0] = value[0] << 8 | byte
         else:
             value[0] |= byte << (8 * i)
@@ -120,7 +121,7 @@ cdef bint agent_binary(int op, uint64_t left, uint64_t right, uint64_t *value) n
     return True
 
 
-cdef int agent_value(Cpu *c, const AgentStep *code, uint32_t count, uint32_t pc, uint64_t icount,
+cdef int agent_value(const Cpu *c, const AgentStep *code, uint32_t count, uint32_t pc, uint64_t icount,
                      uint64_t *value) noexcept nogil:
     """The value of an expression at ``pc``; False: it cannot be evaluated."""
     cdef uint64_t stack[MOST_AGENT_STACK + 4]
@@ -197,7 +198,7 @@ cdef int agent_value(Cpu *c, const AgentStep *code, uint32_t count, uint32_t pc,
     return False
 
 
-cdef bint condition_holds(Cpu *c, const Condition *condition, uint32_t pc, uint64_t icount) noexcept nogil:
+cdef bint condition_holds(const Cpu *c, const Condition *condition, uint32_t pc, uint64_t icount) noexcept nogil:
     """GDB's rule: without expressions always; else when any one is not zero. One that cannot be evaluated stops too, so
     that GDB can say why."""
     cdef uint32_t i, first
@@ -205,36 +206,22 @@ cdef bint condition_holds(Cpu *c, const Condition *condition, uint32_t pc, uint6
     if condition.count == 0:
         return True
     for i in range(condition.first, condition.first + condition.count):
-        first = c.expressions[i]
-        if not agent_value(c, c.agent_code + first, c.expressions[i + 1] - first, pc, icount, &value) or value:
+        first = c.stops.expressions[i]
+        if not agent_value(c, c.stops.agent_code + first, c.stops.expressions[i + 1] - first, pc, icount, &value) or value:
             return True
     return False
 
 
-cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
-    """Unicorn is about to run an instruction that has, or had, a breakpoint with a condition.
-
-    The registers are those before it. A slot is passed by: a breakpoint there is met at its branch.
-    """
-    cdef Cpu *c = <Cpu*>user
-    cdef uint32_t pc = <uint32_t>address
-    cdef uint64_t icount = c.base + ((pc - c.start) >> 2)
-    cdef int64_t k
-    if not c.probe or c.why != WHY_NONE or c.stop_soon:
-        return
-    k = find_breakpoint(c, pc)
-    if k < 0 or c.conditions[k].count == 0 or passes(c, pc, icount):
-        return
-    if in_slot(c, pc):
-        return
-    if not condition_holds(c, &c.conditions[k], pc, icount):
-        return
-    if not c.last_hit:
-        stop_before(c, pc, icount, WHY_BREAKPOINT)
-    elif not c.have_bp_hit or icount > c.bp_hit_icount:
-        note_hit(c, icount, pc)
-    elif icount < c.bp_hit_icount and (not c.have_bp_before or icount > c.bp_before_icount):
-        # A later hit of this block is noted already; it may not happen after all.
-        c.have_bp_before = True
-        c.bp_before_icount = icount
-        c.bp_before_pc = pc
+cdef value_of(const Cpu *c, code):
+    """See Core.value_of."""
+    cdef uint64_t value = 0
+    cdef uint32_t i
+    cdef AgentStep *steps
+    steps = <AgentStep*>calloc(len(code) + 1, sizeof(AgentStep))
+    if steps == NULL:
+        raise MemoryError
+    for i in range(<uint32_t>len(code)):
+        steps[i] = AgentStep(code[i].operation, code[i].operand)
+    known = agent_value(c, steps, <uint32_t>len(code), c.where.next_pc, position(c), &value)
+    free(steps)
+    return value if known else None

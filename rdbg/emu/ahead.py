@@ -8,11 +8,12 @@ Architecture for Programmers, vol. II, appendix A.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from rdbg.emu.machine_api import Extent, Space
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.way_ahead import AccessAhead, SystemRegisters, Way, nothing_known
 
 _MASK = 0xFFFF_FFFF
 _WAIT = 0x42000020
@@ -43,44 +44,6 @@ class Readable(Protocol):
     def storage(self, address: int, length: int) -> list[Extent]: ...
 
 
-@dataclass(frozen=True)
-class AccessAhead:
-    """A load or a store on the way.
-
-    Args:
-        at: how many instructions come before it.
-        pc: its address.
-        word: address of the word that it lies in.
-        store: else a load.
-        stack: whether its address is the stack pointer's.
-        name: its mnemonic.
-    """
-
-    at: int
-    pc: int
-    word: int
-    store: bool
-    stack: bool
-    name: str = ""
-
-
-@dataclass
-class Way:
-    """The way ahead.
-
-    Args:
-        accesses: to memory, in order.
-        length: instructions that it has.
-        followed: steps that were followed to find it; where a loop only counts it is longer.
-        waits_at: how many instructions come before a ``wait`` at which it ends; None: it ends otherwise.
-    """
-
-    accesses: list[AccessAhead] = field(default_factory=list)
-    length: int = 0
-    followed: int = 0
-    waits_at: int | None = None
-
-
 @dataclass
 class _Turn:
     """A turn of a loop that has ended.
@@ -108,7 +71,7 @@ def look_ahead(
     guest: Readable,
     pc: int,
     most: int,
-    system: Callable[[int, int], int | None] = lambda register, select: None,
+    system: SystemRegisters = nothing_known,
     guess: bool = False,
 ) -> Way:
     """Follow the code from ``pc``, with registers and memory as they stand.
@@ -133,7 +96,7 @@ def look_ahead(
 class _Walk:
     """The registers and the memory of a guest that runs in thought."""
 
-    def __init__(self, guest: Readable, pc: int, system: Callable[[int, int], int | None], guess: bool) -> None:
+    def __init__(self, guest: Readable, pc: int, system: SystemRegisters, guess: bool) -> None:
         self._guest = guest
         self._guess = guess
         self._order = "big" if guest.big_endian else "little"

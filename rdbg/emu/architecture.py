@@ -94,6 +94,10 @@ class AddressSegment:
     length: int
     physical: int
 
+    def has(self, address: int) -> bool:
+        """Whether a virtual address is in it."""
+        return self.start <= address < self.start + self.length
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -87,18 +87,18 @@ cdef void find_exit_checks(Cpu *c, uint8_t *scratch) noexcept nogil:
         return
     engine[at] = 1
     if runs_past_stop(c, scratch):
-        c.no_exit_checks = engine + at
+        c.code.no_exit_checks = engine + at
     else:
         engine[at] = 0
 
 
 cdef void become_model(Cpu *c) noexcept nogil:
     """Make of Unicorn's 24Kf what the model is: what a release 1 has not is a reserved instruction."""
-    uc_context_save(c.uc, c.ctx)
-    if c.model.release == 1:
-        (<uint64_t*>(c.ctx_bytes + c.at_insn_flags))[0] &= ~<uint64_t>ISA_MIPS32R2
-    (<uint32_t*>(c.ctx_bytes + c.at_fcr0))[0] = c.model.fir
-    uc_context_restore(c.uc, c.ctx)
+    uc_context_save(c.uc, c.context.saved)
+    if c.machine.model.release == 1:
+        (<uint64_t*>(c.context.bytes + c.context.at_insn_flags))[0] &= ~<uint64_t>ISA_MIPS32R2
+    (<uint32_t*>(c.context.bytes + c.context.at_fcr0))[0] = c.machine.model.fir
+    uc_context_restore(c.uc, c.context.saved)
 
 
 cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
@@ -112,24 +112,24 @@ cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
         return "memory"
     value = 0
     uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
-    uc_context_save(c.uc, c.ctx)
-    memcpy(copy, c.ctx_bytes, size)
+    uc_context_save(c.uc, c.context.saved)
+    memcpy(copy, c.context.bytes, size)
     value = 0x10
     uc_reg_write(c.uc, UC_MIPS_REG_CP0_STATUS, &value)
-    uc_context_save(c.uc, c.ctx)
-    c.at_hflags = find_difference(copy, c.ctx_bytes, size, &n)
+    uc_context_save(c.uc, c.context.saved)
+    c.context.at_hflags = find_difference(copy, c.context.bytes, size, &n)
     free(copy)
     if n != 2:
         return "hflags"
-    c.at_btarget = c.at_hflags + 4
-    c.at_bcond = c.at_hflags + 8
-    if (<uint32_t*>(c.ctx_bytes + c.at_hflags + 20))[0] != STATUS_WRITABLE_24KF:
+    c.context.at_btarget = c.context.at_hflags + 4
+    c.context.at_bcond = c.context.at_hflags + 8
+    if (<uint32_t*>(c.context.bytes + c.context.at_hflags + 20))[0] != STATUS_WRITABLE_24KF:
         return "CP0_Status_rw_bitmask"
     # No MIPS16: its instructions could not be counted by a block's size. A jump to an odd address is an
     # address error then, as on a core without it.
-    c.at_insn_flags = c.at_hflags + 28
-    (<uint64_t*>(c.ctx_bytes + c.at_insn_flags))[0] &= ~((<uint64_t>1) << 32)
-    uc_context_restore(c.uc, c.ctx)
+    c.context.at_insn_flags = c.context.at_hflags + 28
+    (<uint64_t*>(c.context.bytes + c.context.at_insn_flags))[0] &= ~((<uint64_t>1) << 32)
+    uc_context_restore(c.uc, c.context.saved)
 
     # Every segment unmapped for all modes (SegCtl0..2), else ll and sc look into the CPU's own TLB.
     value = 0
@@ -149,47 +149,47 @@ cdef const char *calibrate(Cpu *c, uint8_t *scratch) noexcept nogil:
     words[1] = 0xC1090F98U                        # ll t1, 0xf98(t0)
     (<uint32_t*>(scratch + 0xF98))[0] = swap_if(c, 0x5A17C3E9)
     run_words(c, scratch, words, 2)
-    uc_context_save(c.uc, c.ctx)
-    c.at_lladdr = find_word(c.ctx_bytes, size, 0x76AB0F98, &n)
+    uc_context_save(c.uc, c.context.saved)
+    c.context.at_lladdr = find_word(c.context.bytes, size, 0x76AB0F98, &n)
     if n == 2:                                   # CP0_LLAddr has it too; lladdr stands before llval
-        c.at_lladdr = 0
-        c.at_llval = CONTEXT_HEADER + 4
-        while c.at_llval < size - 3:
-            if (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] == 0x5A17C3E9 and (
-                    <uint32_t*>(c.ctx_bytes + c.at_llval - 4))[0] == 0x76AB0F98:
-                c.at_lladdr = c.at_llval - 4
+        c.context.at_lladdr = 0
+        c.context.at_llval = CONTEXT_HEADER + 4
+        while c.context.at_llval < size - 3:
+            if (<uint32_t*>(c.context.bytes + c.context.at_llval))[0] == 0x5A17C3E9 and (
+                    <uint32_t*>(c.context.bytes + c.context.at_llval - 4))[0] == 0x76AB0F98:
+                c.context.at_lladdr = c.context.at_llval - 4
                 break
-            c.at_llval += 4
+            c.context.at_llval += 4
     else:
-        c.at_llval = c.at_lladdr + 4
-    if c.at_lladdr == 0 or (<uint32_t*>(c.ctx_bytes + c.at_llval))[0] != 0x5A17C3E9:
+        c.context.at_llval = c.context.at_lladdr + 4
+    if c.context.at_lladdr == 0 or (<uint32_t*>(c.context.bytes + c.context.at_llval))[0] != 0x5A17C3E9:
         return "lladdr"
     words[0] = 0x3C086BCD                        # lui t0, 0x6bcd
     words[1] = 0x8D090F11U                        # lw t1, 0xf11(t0)
     run_words(c, scratch, words, 2)
-    uc_context_save(c.uc, c.ctx)
-    c.at_badvaddr = find_word(c.ctx_bytes, size, 0x6BCD0F11, &n)
+    uc_context_save(c.uc, c.context.saved)
+    c.context.at_badvaddr = find_word(c.context.bytes, size, 0x6BCD0F11, &n)
     if n != 1:
         return "BadVAddr"
-    c.at_error = c.at_hflags - 4
-    n = <int>(<uint32_t*>(c.ctx_bytes + c.at_error))[0]
+    c.context.at_error = c.context.at_hflags - 4
+    n = <int>(<uint32_t*>(c.context.bytes + c.context.at_error))[0]
     words[0] = 0xC8000000U                       # lwc2: coprocessor 2 unusable, and the error code says 2
     run_words(c, scratch, words, 1)
-    uc_context_save(c.uc, c.ctx)
-    if n != 0 or (<uint32_t*>(c.ctx_bytes + c.at_error))[0] != 2:
+    uc_context_save(c.uc, c.context.saved)
+    if n != 0 or (<uint32_t*>(c.context.bytes + c.context.at_error))[0] != 2:
         return "error_code"
     value = 0x01800003
     if uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value) != UC_ERR_OK:
         return "FCSR"
-    uc_context_save(c.uc, c.ctx)
-    c.at_fcsr = find_word(c.ctx_bytes, size, 0x01800003, &n)
+    uc_context_save(c.uc, c.context.saved)
+    c.context.at_fcsr = find_word(c.context.bytes, size, 0x01800003, &n)
     if n != 1:
         return "FCSR"
     value = 0
     uc_reg_write(c.uc, UC_MIPS_REG_FCSR, &value)
     uc_reg_read(c.uc, UC_MIPS_REG_FIR, &value)
-    c.at_fcr0 = c.at_fcsr - 8                    # before the mask of FCSR's writable bits
-    if value != FIR_24KF or (<uint32_t*>(c.ctx_bytes + c.at_fcr0))[0] != value:
+    c.context.at_fcr0 = c.context.at_fcsr - 8                    # before the mask of FCSR's writable bits
+    if value != FIR_24KF or (<uint32_t*>(c.context.bytes + c.context.at_fcr0))[0] != value:
         return "FIR"
     become_model(c)
     find_exit_checks(c, scratch)

@@ -2,17 +2,26 @@
 # cython: embedsignature=True
 """The CPU: Unicorn running the guest deprivileged, with everything privileged done here.
 
-One class, `Core`, in layers (core_*.pxi) over functions that know no Python (the other .pxi files: unicorn, state, decode,
-mmu, exceptions, cp0, traps, agent, blocks, device_place, mmio,
-watch_blocks, straight_line, run, calibrate). docs/cpu.md explains the design.
+One class, `Core`, over functions in files by subject (.pxi), each of which calls only what is in those included before it.
+docs/cpu.md explains the design.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from rdbg.emu.cpu cimport *
+from rdbg.emu.cpu_constants cimport *
+from rdbg.emu.guest cimport *
+from rdbg.emu.unicorn cimport *
+
 import numpy
+
+from rdbg.emu.bus import BusError
+from rdbg.emu.cpu_record import CPU_RECORD, VERSION, record_fields
+from rdbg.errors import RdbgError
 
 cdef extern from "endian.h" nogil:
     uint32_t htole32(uint32_t)
@@ -20,34 +29,42 @@ cdef extern from "endian.h" nogil:
     uint32_t le32toh(uint32_t)
     uint64_t le64toh(uint64_t)
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
+cdef uint64_t MOST_HELD = 1 << 40
+cdef uint64_t NOWHERE = 0xFFFFFFFFFFFFFFFF   # no position
 
-from rdbg.emu.bus import BusError
-from rdbg.emu.cpu_record import CPU_RECORD, VERSION, record_fields
-from rdbg.errors import RdbgError
-
-include "unicorn.pxi"
-include "state.pxi"
 include "decode.pxi"
-include "mmu.pxi"
+include "standing.pxi"
+include "registers.pxi"
+include "touched.pxi"
+include "translate.pxi"
+include "soft_tlb.pxi"
 include "exceptions.pxi"
+include "tlb.pxi"
 include "cp0.pxi"
+include "hooks.pxi"
+include "agent.pxi"
+include "breakpoints.pxi"
+include "watches.pxi"
+include "fill.pxi"
+include "code_words.pxi"
+include "events.pxi"
+include "straight_line.pxi"
+include "device_place.pxi"
+include "watch_blocks.pxi"
+include "mmio.pxi"
 include "traps.pxi"
 include "blocks.pxi"
-include "agent.pxi"
-include "device_place.pxi"
-include "mmio.pxi"
-include "watch_blocks.pxi"
-include "straight_line.pxi"
+include "faults.pxi"
+include "by_hand.pxi"
 include "run.pxi"
 include "calibrate.pxi"
 include "saved_cpu.pxi"
-include "core_engine.pxi"
-include "core_registers.pxi"
-include "core_memory.pxi"
-include "core_state.pxi"
-include "core_host.pxi"
-include "core_running.pxi"
+include "reset.pxi"
+include "engine.pxi"
+include "arming.pxi"
+include "looking.pxi"
+include "pages.pxi"
 
 WHY_NAMES = {
     WHY_LIMIT: "limit", WHY_PAUSE: "paused", WHY_BREAKPOINT: "breakpoint", WHY_WATCH: "watchpoint",
@@ -62,7 +79,7 @@ NEVER = FOREVER
 MEMORY_MAX = <uint32_t>SCRATCH_PAGE
 
 
-cdef class Core(Running):
+cdef class Core:
     """A MIPS32 core over a machine's memory.
 
     Args:
@@ -80,3 +97,508 @@ cdef class Core(Running):
     Raises:
         RdbgError: Unicorn is not as this code knows it.
     """
+
+    cdef Cpu *c
+    cdef object host
+    cdef object error
+    cdef object buffer
+    cdef uint8_t[::1] view
+    cdef uint8_t *scratch
+    cdef object scratch_buffer
+    cdef uint8_t[::1] scratch_view
+    cdef set code_hooks                  # addresses that have had a breakpoint with a condition
+
+    def __cinit__(self):
+        self.c = <Cpu*>calloc(1, sizeof(Cpu))
+        if self.c == NULL:
+            raise MemoryError
+
+    def __init__(self, memory, model, bint big_endian, uint32_t shift, uint32_t count_period_ns, int timer_line, host):
+        cdef Cpu *c = self.c
+        self.host = host
+        self.code_hooks = set()
+        self.buffer = memory
+        self.view = memory
+        self.scratch_buffer = numpy.zeros(2 * PAGE_BYTES, dtype=numpy.uint8)
+        self.scratch_view = self.scratch_buffer
+        self.scratch = <uint8_t*>((<size_t>&self.scratch_view[0] + PAGE_BYTES - 1) & ~<size_t>(PAGE_BYTES - 1))
+        c.owner = <void*>self
+        c.memory.bytes = &self.view[0]
+        c.memory.page_count = <uint32_t>(len(memory) >> PAGE_BITS)
+        describe(c, model)
+        c.machine.big_endian = big_endian
+        c.machine.shift = shift
+        c.machine.count_period_ns = count_period_ns
+        c.machine.timer_line = timer_line
+        allocate(c)
+        open_engine(c, self.scratch)
+        c.run.limit = FOREVER
+        c.run.pause_at = FOREVER
+        look_soon(c)
+        c.due.outside = FOREVER
+        c.due.release = FOREVER
+        c.devices.access_icount = NOWHERE
+        c.devices.access_base = NOWHERE
+        c.devices.cut_base = NOWHERE
+        c.code.seen_base = NOWHERE
+
+    def __dealloc__(self):
+        if self.c != NULL:
+            release(self.c)
+
+    @staticmethod
+    def unicorn_version():
+        """The version of the Unicorn library in use, as text."""
+        return unicorn_version()
+
+    cdef keep_error(self, error):
+        """An exception in a callback ends the run before the next block; the first one counts."""
+        if self.error is None:
+            self.error = error
+        self.c.run.why_soon = WHY_ERROR
+        look_soon(self.c)
+
+    def read_gpr(self, uint32_t n):
+        """General register ``n``."""
+        return gpr(self.c, n)
+
+    def write_gpr(self, uint32_t n, uint32_t value):
+        """Set general register ``n``."""
+        set_gpr(self.c, n, value)
+
+    def read_hi_lo(self):
+        """(HI, LO)."""
+        cdef uint32_t hi = 0
+        cdef uint32_t lo = 0
+        uc_reg_read(self.c.uc, UC_MIPS_REG_HI, &hi)
+        uc_reg_read(self.c.uc, UC_MIPS_REG_LO, &lo)
+        return hi, lo
+
+    def write_hi(self, uint32_t value):
+        """Set HI."""
+        uc_reg_write(self.c.uc, UC_MIPS_REG_HI, &value)
+
+    def write_lo(self, uint32_t value):
+        """Set LO."""
+        uc_reg_write(self.c.uc, UC_MIPS_REG_LO, &value)
+
+    def write_pc(self, uint32_t pc):
+        """Set PC: the debugger moves it."""
+        stand_at(self.c, pc, position(self.c))
+        if self.c.guest.halted:
+            self.c.guest.halted = 0
+
+    def read_fpr(self, uint32_t n):
+        """The 64 bits of floating-point register ``n`` as the core holds them."""
+        cdef uint64_t value = 0
+        uc_reg_read(self.c.uc, UC_MIPS_REG_F0 + <int>n, &value)
+        return value
+
+    def write_fpr(self, uint32_t n, uint64_t value):
+        """Set floating-point register ``n``."""
+        uc_reg_write(self.c.uc, UC_MIPS_REG_F0 + <int>n, &value)
+
+    def read_fcsr(self):
+        """Floating-point control and status."""
+        uc_context_save(self.c.uc, self.c.context.saved)
+        return (<uint32_t*>(self.c.context.bytes + self.c.context.at_fcsr))[0]
+
+    def write_fcsr(self, uint32_t value):
+        """Set floating-point control and status, but for causes that would raise an exception."""
+        value &= ~(<uint32_t>0x20000 | ((value << 5) & 0x1F000))
+        uc_reg_write(self.c.uc, UC_MIPS_REG_FCSR, &value)
+
+    def read_fir(self):
+        """Floating-point implementation register."""
+        cdef uint32_t value = 0
+        uc_reg_read(self.c.uc, UC_MIPS_REG_FIR, &value)
+        return value
+
+    def read_cp0(self, uint32_t register, uint32_t select):
+        """A CP0 register as mfc0 reads it, without side effects."""
+        return read_cp0(self.c, register, select, position(self.c))
+
+    def write_cp0(self, uint32_t register, uint32_t select, uint32_t value):
+        """Write a CP0 register as mtc0 does."""
+        write_cp0(self.c, register, select, value, position(self.c))
+
+    def tlb(self):
+        """The TLB: a list of (EntryHi, PageMask, EntryLo0, EntryLo1)."""
+        cdef TlbEntry *e
+        result = []
+        for i in range(self.c.machine.model.tlb_entries):
+            e = &self.c.guest.tlb[i]
+            result.append((e.vpn2 | e.asid, e.mask, e.lo0 | e.is_global, e.lo1 | e.is_global))
+        return result
+
+    def set_lines(self, uint32_t lines):
+        """Levels of the hardware interrupt inputs, bit 0 = line 0 (Cause.IP2)."""
+        self.c.guest.hardware_lines = lines & 0x3F
+        update_lines(self.c)
+
+    @property
+    def lines(self):
+        """Levels of the hardware interrupt inputs."""
+        return self.c.guest.hardware_lines
+
+    def translate(self, uint32_t va):
+        """Guest-physical address of a virtual one for a load in kernel mode, or None."""
+        cdef uint32_t pa = 0
+        if translate(self.c, va, LOAD, True, &pa) != TRANSLATED:
+            return None
+        return pa
+
+    def forget_mappings(self):
+        """The bus changed: ask again what stands where."""
+        memset(self.c.memory.phys_map, 0, 4 << 20)
+        forget_recent(self.c)
+        flush_tlb(self.c)
+
+    def take_touched(self):
+        """(written pages, virtual pages written, read, executed) since the last call: sorted numpy arrays; then the
+        blocks executed, or None if they were too many; then guest-physical pages of devices that stores may have gone
+        to."""
+        return take_touched(self.c)
+
+    def take_stale(self):
+        """Pages written since the last call, for the digest: a sorted numpy array."""
+        return take_stale(self.c)
+
+    def mark_written(self, uint32_t page):
+        """A device or the debugger is about to change a page: its translated code goes."""
+        cdef Cpu *c = self.c
+        if page >= c.memory.page_count:
+            raise IndexError(f"page {page} of a machine with {c.memory.page_count}")
+        if c.memory.page_state[page] & (PAGE_CODE | PAGE_MIXED):
+            purge_code(c, page)
+            c.memory.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
+        mark_written(c, page)
+
+    def read_pages(self, pages):
+        """Bytes of pages, one after another."""
+        return read_pages(self.c, pages)
+
+    def write_pages(self, pages, data):
+        """Put pages back: not a guest's write."""
+        write_pages(self.c, pages, data)
+
+    def copy_pages(self, pages, uint8_t[:, ::1] out, rows):
+        """Copy each page to a row of ``out``."""
+        copy_pages(self.c, pages, out, rows)
+
+    def put_pages(self, pages, const uint8_t[:, ::1] source, rows):
+        """Put each page back from a row of ``source``: not a guest's write."""
+        put_pages(self.c, pages, source, rows)
+
+    def nonzero_pages(self, uint32_t count):
+        """The first ``count`` pages that hold anything but zeros: a sorted numpy array."""
+        return nonzero_pages(self.c, count)
+
+    @property
+    def icount(self):
+        """The position."""
+        return position(self.c)
+
+    @property
+    def pc(self):
+        """Virtual address of the next instruction."""
+        return self.c.where.next_pc
+
+    @property
+    def device_icount(self):
+        """The position of the access that a device is asked for; else the position."""
+        return position(self.c) if self.c.devices.access_icount == NOWHERE else self.c.devices.access_icount
+
+    @property
+    def clock_icount(self):
+        """The position whose time devices see: that behind the access that one is asked for; else the position."""
+        return position(self.c) if self.c.devices.access_icount == NOWHERE else self.c.devices.access_icount + 1
+
+    @property
+    def bias_ns(self):
+        """Idle virtual time skipped so far, in nanoseconds."""
+        return self.c.guest.bias_ns
+
+    @bias_ns.setter
+    def bias_ns(self, uint64_t value):
+        self.c.guest.bias_ns = value
+
+    @property
+    def halted(self):
+        """Whether the CPU waits."""
+        return bool(self.c.guest.halted)
+
+    @property
+    def calling(self):
+        """Whether it waits for the answer to a call of the host."""
+        return self.c.guest.halted == HALTED_CALLING
+
+    def wait_for_host(self):
+        """Run nothing after the call that is being made, until `answered`."""
+        self.c.guest.halted = HALTED_CALLING
+
+    def answered(self):
+        """The call of the host has its answer: the CPU goes on."""
+        self.c.guest.halted = 0
+        look_soon(self.c)
+
+    def reset(self, uint32_t pc, uint32_t status):
+        """Registers of reset; icount and virtual time go on. Callable from events().
+
+        Args:
+            pc: where the CPU starts.
+            status: CP0 Status.
+        """
+        reset_cpu(self.c, pc, status)
+
+    def end_reset(self):
+        """After a reset outside a run: the CPU stands at the reset vector already."""
+        self.c.run.was_reset = False
+
+    def save(self):
+        """(icount, record): all of the CPU's state, as `rdbg.emu.cpu_record` describes it."""
+        cdef Saved saved
+        saved.guest = self.c.guest
+        read_registers(self.c, &saved.registers)
+        return position(self.c), pack_saved(&saved)
+
+    def load(self, uint64_t icount, bytes record):
+        """Take back what save() gave.
+
+        Raises:
+            RdbgError: the record is of another version, or no CPU can be in that state; nothing has changed then.
+        """
+        cdef Cpu *c = self.c
+        cdef Saved saved
+        wrong = unpack_saved(record, &saved) or impossible_part(c, icount, &saved)
+        if wrong:
+            raise RdbgError(f"the CPU state of the snapshot at icount {icount} {wrong}")
+        c.guest = saved.guest
+        write_registers(c, &saved.registers)
+        c.run.why_soon = WHY_NONE
+        c.run.was_reset = False
+        stand_at(c, saved.registers.pc, icount)
+        plan_compare(c)
+        plan_hold(c)
+        c.due.host = 0
+        flush_tlb(c)
+
+    cdef uint64_t ask_read(self, uint32_t pa, unsigned size) except? 0xFFFFFFFFU:
+        return <uint64_t>self.host.io_read(pa, size)
+
+    cdef int ask_write(self, uint32_t pa, unsigned size, uint64_t value) except -1:
+        self.host.io_write(pa, size, value)
+        return 0
+
+    def allow_semihosting(self, bint in_user_mode):
+        """Let `sdbbp 1` call the host.
+
+        Args:
+            in_user_mode: in user mode too.
+        """
+        self.c.machine.semihosting = SEMIHOSTING_ALL if in_user_mode else SEMIHOSTING_KERNEL
+
+    def arm_stops(self, breakpoints, conditions, watches):
+        """Set what the next runs look for.
+
+        Args:
+            breakpoints: virtual addresses.
+            conditions: address -> expressions, for those that stop only if one of them is not zero.
+            watches: (first, last, kinds, space), with kinds and spaces as in cpu_constants.pxd.
+        """
+        arm_stops(self, breakpoints, conditions, watches)
+
+    cdef uc_err go(self) except *:
+        cdef uc_err err
+        cdef Cpu *c = self.c
+        while True:
+            if c.run.broken:
+                rebuild(self)
+            c.run.inside = True
+            with nogil:
+                err = execute(c)
+            c.run.inside = False
+            if c.run.why != WHY_REBUILD:
+                return err
+
+    cdef finish(self, uc_err err):
+        cdef Cpu *c = self.c
+        c.run.limit = FOREVER
+        plan_closer(c)
+        if self.error is not None:
+            error, self.error = self.error, None
+            c.run.why_soon = WHY_NONE
+            raise error
+        if err != UC_ERR_OK:
+            raise RdbgError(f"the CPU core failed near pc {c.where.start:#010x}, icount {position(c)}: "
+                            f"{uc_strerror(err).decode()}")
+        if c.run.stop_soon and c.run.why != WHY_AMBIGUOUS:
+            c.run.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
+
+    def run(self, until, pause_at, bint last_hit, bint passes):
+        """Run from here; see RunRequest.
+
+        Args:
+            until: position not to run past, or None.
+            pause_at: position from which the run ends before a block; when that takes long, it ends sooner. None: it does
+                not.
+            last_hit: note hits, do not stop at them.
+            passes: a breakpoint here does not count.
+
+        Returns:
+            Why it ended: a value of WHY_NAMES.
+        """
+        cdef Cpu *c = self.c
+        cdef uc_err err
+        begin_run(c, FOREVER if until is None else until, FOREVER if pause_at is None else pause_at, last_hit, passes)
+        err = self.go()
+        self.finish(err)
+        return WHY_NAMES[c.run.why]
+
+    def step(self, bint noting=False):
+        """Retire one instruction, a branch with its slot, or take one exception. Nothing stops it. Returns like run().
+
+        Args:
+            noting: keep the writes to watched ranges for take_noted().
+        """
+        cdef Cpu *c = self.c
+        cdef uc_err err
+        cdef uint32_t length
+        if noting and c.watch.direct:
+            stop_direct(c)
+        begin_run(c, FOREVER, FOREVER, True, False)
+        c.run.probe = False
+        c.watch.noting = noting
+        length = step_length(c, c.where.next_pc)
+        c.run.limit = c.run.start_icount + length
+        plan_closer(c)
+        c.run.stepping = True
+        err = self.go()
+        c.run.stepping = False
+        c.watch.noting = False
+        self.finish(err)
+        return WHY_NAMES[c.run.why]
+
+    def take_noted(self):
+        """The writes kept since the last call: (space, address in it, virtual address, bytes before, bytes written), as
+        the guest's stores made them."""
+        cdef Cpu *c = self.c
+        cdef NotedWrite *made
+        cdef uint32_t i
+        taken = []
+        for i in range(c.watch.noted_count):
+            made = &c.watch.noted[i]
+            taken.append((made.space, made.address, made.va, self.in_memory(made.old, made.size),
+                          self.in_memory(made.value, made.size)))
+        c.watch.noted_count = 0
+        return taken
+
+    cdef bytes in_memory(self, uint64_t value, uint32_t size):
+        """The bytes in memory of a guest value."""
+        cdef uint8_t raw[8]
+        store_host(self.c, raw, size, value)
+        return raw[:size]
+
+    def note_change(self, uint32_t first, uint32_t last):
+        """Bytes of the machine's pages are about to change by something else than a store of the CPU: tell watches that
+        are for that."""
+        note_change(self.c, first, last)
+
+    def watched_access(self):
+        """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None.
+        One that faults is none: it is made when the instruction runs again."""
+        return watched_access(self.c)
+
+    def stops_here(self):
+        """Whether a breakpoint stops before the next instruction."""
+        return bool(stops_here(self.c, self.c.where.next_pc, position(self.c)))
+
+    def value_of(self, code):
+        """The value of an expression here, unsigned 64 bits; None: it cannot be evaluated."""
+        return value_of(self.c, code)
+
+    def name_cp0(self, uint32_t number, uint32_t register, uint32_t select):
+        """Give a CP0 register its number in expressions."""
+        self.c.stops.cp0_of[number] = <uint16_t>((register << 3 | select) + 1)
+
+    def next_length(self):
+        """Instructions that the next step would retire if nothing goes wrong: 2 for a branch with its slot."""
+        return step_length(self.c, self.c.where.next_pc)
+
+    def kick(self):
+        """Make a run in progress pause soon, as one does that takes long; for tests."""
+        pause_soon(self.c)
+
+    def ask_for_events(self):
+        """Ask for events again before the next instruction."""
+        self.c.due.host = 0
+        look_soon(self.c)
+
+    def hold_interrupts(self, uint64_t instructions):
+        """Take no interrupt until so many instructions have run, or the time that they take has passed in a wait.
+
+        Raises:
+            RdbgError: they are more than anybody waits for.
+        """
+        cdef Cpu *c = self.c
+        if instructions > MOST_HELD:
+            raise RdbgError(f"the run holds interrupts back for {instructions} instructions at icount {position(c)}; at "
+                            f"most {MOST_HELD} can be: its recording is damaged")
+        c.guest.hold_ns = now_ns(c, position(c)) + (instructions << c.machine.shift)
+        plan_hold(c)
+
+    def ask_to_hold(self, bint wanted):
+        """Whether the host is asked, before an interrupt is taken, if it shall be held back."""
+        self.c.run.asks_to_hold = wanted
+
+    def request_stop(self):
+        """End the run as a shutdown before the next instruction."""
+        self.c.run.why_soon = WHY_SHUTDOWN
+        look_soon(self.c)
+
+    @property
+    def breakpoint_hit(self):
+        """(icount, pc) of the last breakpoint hit of a last_hit run, or None."""
+        return (self.c.stops.hit_icount, self.c.stops.hit_pc) if self.c.stops.have_hit else None
+
+    @property
+    def watches_blocks(self):
+        """Whether watched pages are mapped as they are, and blocks looked at instead; for tests."""
+        return self.c.watch.direct != 0
+
+    @property
+    def watched_blocks(self):
+        """Of the latest blocks with watched accesses of a last_hit run, in order, [(position at their start, end)]; then
+        whether these are all."""
+        cdef Cpu *c = self.c
+        cdef uint64_t n
+        cdef uint64_t first = c.watch.hit_count - min(c.watch.hit_count, MOST_HITS)
+        blocks = [(c.watch.hits[n & (MOST_HITS - 1)].start, c.watch.hits[n & (MOST_HITS - 1)].end)
+                  for n in range(first, c.watch.hit_count)]
+        return blocks, first == 0
+
+    @property
+    def watch_hit(self):
+        """(icount of the block, pc of the block, index of the watch, address, 1 read or 2 write), or None."""
+        cdef Cpu *c = self.c
+        if not c.watch.have_hit:
+            return None
+        return (c.watch.hit_icount, c.watch.hit_pc, c.watch.hit_index, c.watch.hit_address, c.watch.hit_kind)
+
+    @property
+    def place(self):
+        """(icount, pc, exact) of the instruction that makes the access by hand, or the next one where the CPU stands;
+        else of the current block."""
+        cdef Cpu *c = self.c
+        cdef int back
+        if c.devices.access_icount != NOWHERE:
+            return (c.devices.access_icount, c.where.start + 4 * <uint32_t>(c.devices.access_icount - c.where.base), True)
+        if not c.run.inside:
+            return (position(c), c.where.next_pc, True)
+        back = 1 if c.where.in_slot else 0
+        return (c.where.base - back, c.where.start - 4 * back, False)
+
+    @property
+    def block(self):
+        """(icount, pc) of the position from which an ambiguous run is to be stepped."""
+        return (self.c.run.again, self.c.run.again_pc)

@@ -31,7 +31,6 @@ class Extension(Enum):
     MIPS16 = (1, 1 << 2)
     MT = (3, 1 << 2)
     DSP = (3, 1 << 10)
-    MICROMIPS = (3, 1 << 14)
 
 
 #: Those whose instructions the core runs.

@@ -1,6 +1,5 @@
 # What has to be known of instruction words (MIPS32 vol. II): branches, loads and stores, possible traps.
 
-
 cdef enum:
     OP_SC = 0x38
 
@@ -48,7 +47,7 @@ cdef inline bint may_branch(uint32_t w) noexcept nogil:
     return (op & 0x3C) == 0x14                   # beql bnel blezl bgtzl
 
 
-cdef inline bint is_branch(Cpu *c, uint32_t w) noexcept nogil:
+cdef inline bint is_branch(const Cpu *c, uint32_t w) noexcept nogil:
     """Whether ``w`` has a delay slot here. Nothing stops between the two; whether a branch-likely nullifies the slot or
     not, they count two, as QEMU counts them."""
     return may_branch(w) and (w >> 26 != 0x11 or c.guest.cp0.status & STATUS_CU1 != 0)
@@ -206,3 +205,22 @@ cdef bint may_raise_fpe(uint32_t w) noexcept nogil:
 cdef bint is_rdhwr_counter(uint32_t w) noexcept nogil:
     """Whether ``w`` is rdhwr of registers 0 to 3, which raises RI in the middle of a block."""
     return (w & 0xFFE007FFU) == 0x7C00003B and ((w >> 11) & 31) <= 3
+
+
+cdef uint32_t registers_written(uint32_t w) noexcept nogil:
+    """A superset of the general registers that an instruction changes, as bits (MIPS32 vol. II, appendix A)."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t rt = <uint32_t>1 << ((w >> 16) & 31)
+    if op == 0 or op == 0x1C or op == 0x1F:      # SPECIAL SPECIAL2 SPECIAL3
+        return rt | <uint32_t>1 << ((w >> 11) & 31)
+    if op == 1 or op == 3:                       # bltzal and its like, jal
+        return <uint32_t>1 << 31
+    if op == 2 or (op >= 4 and op <= 7) or (op & 0x3C) == 0x14:
+        return 0
+    if (op >= 8 and op <= 0x0F) or (op >= 0x10 and op <= 0x12) or (op >= 0x20 and op <= 0x26) or op == 0x30 or op == OP_SC:
+        return rt                                # immediates, moves from coprocessors, loads, ll, sc
+    if op == 0x31 or op == 0x35 or op == 0x13 or op == 0x33 or op == 0x2F:
+        return 0                                 # lwc1 ldc1 cop1x pref cache
+    if (op >= 0x28 and op <= 0x2B) or op == 0x2E or op == 0x39 or op == 0x3D:
+        return 0                                 # stores
+    return <uint32_t>-1

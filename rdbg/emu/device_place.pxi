@@ -1,6 +1,6 @@
 # Which instruction of the current block accesses a device. Unicorn's callbacks know no PC.
 
-cdef bint reaches(Cpu *c, uint32_t w, uint32_t pa, unsigned size, bint store) noexcept nogil:
+cdef bint reaches(const Cpu *c, uint32_t w, uint32_t pa, unsigned size, bint store) noexcept nogil:
     """Whether the load or store ``w``, with the registers as they stand, accesses ``size`` bytes at ``pa``."""
     cdef int length = 0
     cdef bint stores = False
@@ -38,7 +38,7 @@ cdef struct Known:
     bint doubtful                # a store may have changed one of them meanwhile
 
 
-cdef void know_at_entry(Cpu *c, uint32_t pc, uint32_t n, Known *known) noexcept nogil:
+cdef void know_at_entry(const Cpu *c, uint32_t pc, uint32_t n, Known *known) noexcept nogil:
     """What is known where the block at ``pc`` begins: registers that it does not write hold now what they held."""
     cdef uint32_t i
     cdef uint32_t written = 0
@@ -61,19 +61,19 @@ cdef bint known_address(const Known *known, uint32_t w, uint32_t *va) noexcept n
     return knows(known, (w >> 21) & 31) and not memory_access_is_indexed(w)
 
 
-cdef uint32_t *ram_word(Cpu *c, uint32_t va, int access) noexcept nogil:
+cdef uint32_t *ram_word(const Cpu *c, uint32_t va, int access) noexcept nogil:
     """Where the word at ``va`` is stored; NULL: not in memory, or not to be accessed."""
     cdef uint32_t pa = 0
     cdef uint32_t m
     if translate(c, va, access, kernel_mode(c), &pa) != TRANSLATED:
         return NULL
-    m = c.phys_map[pa >> PAGE_BITS]
+    m = c.memory.phys_map[pa >> PAGE_BITS]
     if m == MAP_UNKNOWN or (m & MAP_KIND) != MAP_MEMORY or not m & (MAP_WRITE if access == STORE else MAP_READ):
         return NULL
-    return <uint32_t*>(c.memory + (<size_t>(m >> 8) << PAGE_BITS) + (va & (PAGE_BYTES - 4)))
+    return <uint32_t*>(c.memory.bytes + (<size_t>(m >> 8) << PAGE_BITS) + (va & (PAGE_BYTES - 4)))
 
 
-cdef void note_store(Cpu *c, Known *known, uint32_t w) noexcept nogil:
+cdef void note_store(const Cpu *c, Known *known, uint32_t w) noexcept nogil:
     """A store: it may change what was loaded before."""
     cdef uint32_t va = 0
     cdef uint32_t i
@@ -87,7 +87,7 @@ cdef void note_store(Cpu *c, Known *known, uint32_t w) noexcept nogil:
             known.doubtful = True
 
 
-cdef void learn(Cpu *c, Known *known, uint32_t w, bint loads) noexcept nogil:
+cdef void learn(const Cpu *c, Known *known, uint32_t w, bint loads) noexcept nogil:
     """What is known behind ``w``. ``loads``: memory is as it was."""
     cdef uint32_t op = w >> 26
     cdef uint32_t rs = (w >> 21) & 31
@@ -124,7 +124,7 @@ cdef void learn(Cpu *c, Known *known, uint32_t w, bint loads) noexcept nogil:
         known.value[rd] = value
 
 
-cdef int place_of_several(Cpu *c, uint32_t pa, unsigned size, bint store, uint32_t first, bint unplaced, bint loads,
+cdef int place_of_several(const Cpu *c, uint32_t pa, unsigned size, bint store, uint32_t first, bint unplaced, bint loads,
                           bint *again) noexcept nogil:
     """place_access, when more than one instruction could be the one.
 
@@ -133,22 +133,22 @@ cdef int place_of_several(Cpu *c, uint32_t pa, unsigned size, bint store, uint32
         again: set if that may be wrong.
     """
     cdef Known known
-    cdef uint32_t n = c.size >> 2
+    cdef uint32_t n = c.where.size >> 2
     cdef uint32_t i, w
     cdef uint32_t va = 0
     cdef uint32_t since = 0                      # registers written from the one that was found on
     cdef int found = -1
     cdef bint sure
-    know_at_entry(c, c.start, n, &known)
+    know_at_entry(c, c.where.start, n, &known)
     for i in range(n):
-        w = code_word(c, c.start + 4 * i)
+        w = code_word(c, c.where.start + 4 * i)
         if i >= first and reaches(c, w, pa, size, store):
             sure = known_address(&known, w, &va)
             if not sure or va == effective_address(c, w):
                 if found < 0:
                     found = <int>i
                     since = 0
-                elif unplaced or since & bases_of(code_word(c, c.start + 4 * found)):
+                elif unplaced or since & bases_of(code_word(c, c.where.start + 4 * found)):
                     return -1
                 if sure and not unplaced:
                     break                        # it has still to make its access
@@ -158,7 +158,7 @@ cdef int place_of_several(Cpu *c, uint32_t pa, unsigned size, bint store, uint32
     return found
 
 
-cdef int place_access(Cpu *c, uint32_t pa, unsigned size, bint store) noexcept nogil:
+cdef int place_access(const Cpu *c, uint32_t pa, unsigned size, bint store) noexcept nogil:
     """Which instruction of the current block makes the access that a device is asked for; -1: it cannot be told.
 
     Registers are exact, so it is one of those whose address is the right one. Mostly there is one. Of several, those go
@@ -166,40 +166,40 @@ cdef int place_access(Cpu *c, uint32_t pa, unsigned size, bint store) noexcept n
     before the second comes, if its base register is known to have been the same then; so as long as all accesses of the
     block have been placed, the first that has made none is the one.
     """
-    cdef uint32_t n = c.size >> 2
+    cdef uint32_t n = c.where.size >> 2
     cdef uint32_t i
     cdef int found = -1
     cdef int count = 0
     cdef bint again = False
-    cdef bint known = c.access_base == c.base    # something about the block's accesses so far
-    cdef uint32_t first = c.access_index if known else 0
+    cdef bint known = c.devices.access_base == c.where.base    # something about the block's accesses so far
+    cdef uint32_t first = c.devices.access_index if known else 0
     if is_one_step(c):
         return <int>n - 1
-    if c.seen_base == c.base and is_hooked(c, c.start, c.start + c.size - 1):
-        return <int>((c.seen_pc - c.start) >> 2)
-    if known and not c.access_unplaced and not comes_twice(code_word(c, c.start + 4 * first)):
+    if c.code.seen_base == c.where.base and is_hooked(c, c.where.start, c.where.start + c.where.size - 1):
+        return <int>((c.code.seen_pc - c.where.start) >> 2)
+    if known and not c.devices.access_unplaced and not comes_twice(code_word(c, c.where.start + 4 * first)):
         first += 1
     for i in range(first, n):
-        if reaches(c, code_word(c, c.start + 4 * i), pa, size, store):
+        if reaches(c, code_word(c, c.where.start + 4 * i), pa, size, store):
             found = <int>i
             count += 1
     if count <= 1:
         return found
-    found = place_of_several(c, pa, size, store, first, known and c.access_unplaced, True, &again)
+    found = place_of_several(c, pa, size, store, first, known and c.devices.access_unplaced, True, &again)
     if again:
-        found = place_of_several(c, pa, size, store, first, known and c.access_unplaced, False, &again)
+        found = place_of_several(c, pa, size, store, first, known and c.devices.access_unplaced, False, &again)
     return found
 
 
 cdef bint cuts_here(Cpu *c) noexcept nogil:
     """Whether the current block can end at any of its instructions. False: the run comes here again, in single steps,
     and from then on it can."""
-    cdef uint8_t *host = fetch_host(c, c.start)
+    cdef uint8_t *host = fetch_host(c, c.where.start)
     cdef size_t page
     if host != NULL:
-        page = (host - c.memory) >> PAGE_BITS
-        if c.page_state[page] & (PAGE_EXIT_CHECKS | PAGE_MIXED) and is_hooked(c, c.start, c.start + c.size - 1):
+        page = (host - c.memory.bytes) >> PAGE_BITS
+        if c.memory.page_state[page] & (PAGE_EXIT_CHECKS | PAGE_MIXED) and is_hooked(c, c.where.start, c.where.start + c.where.size - 1):
             return True
-        c.page_state[page] |= PAGE_EXIT_CHECKS
+        c.memory.page_state[page] |= PAGE_EXIT_CHECKS
     ambiguous(c)
     return False

@@ -1,17 +1,5 @@
 # Exceptions, interrupts, and time (MIPS32 PRA vol. III, chapter 6).
 
-cdef inline uint32_t gpr(Cpu *c, uint32_t n) noexcept nogil:
-    cdef uint32_t value = 0
-    if n:
-        uc_reg_read(c.uc, UC_MIPS_REG_0 + <int>n, &value)
-    return value
-
-
-cdef inline void set_gpr(Cpu *c, uint32_t n, uint32_t value) noexcept nogil:
-    if n:
-        uc_reg_write(c.uc, UC_MIPS_REG_0 + <int>n, &value)
-
-
 cdef void sync_status(Cpu *c) noexcept nogil:
     """Give Unicorn the part of Status that it shall know: never kernel mode, never CP0.
 
@@ -37,49 +25,49 @@ cdef void set_status(Cpu *c, uint32_t status) noexcept nogil:
 
 
 cdef inline uint64_t now_ns(const Cpu *c, uint64_t icount) noexcept nogil:
-    return (icount << c.shift) + c.guest.bias_ns
+    return (icount << c.machine.shift) + c.guest.bias_ns
 
 
 cdef uint32_t read_count(const Cpu *c, uint64_t icount) noexcept nogil:
     if c.guest.cp0.cause & CAUSE_DC:
         return c.guest.count_base
-    return c.guest.count_base + <uint32_t>(now_ns(c, icount) // c.count_period_ns)
+    return c.guest.count_base + <uint32_t>(now_ns(c, icount) // c.machine.count_period_ns)
 
 
 cdef inline uint64_t icount_of(const Cpu *c, uint64_t ns) noexcept nogil:
     """The first icount whose virtual time is ``ns`` or later."""
     if ns <= c.guest.bias_ns:
         return 0
-    return (ns - c.guest.bias_ns + ((<uint64_t>1) << c.shift) - 1) >> c.shift
+    return (ns - c.guest.bias_ns + ((<uint64_t>1) << c.machine.shift) - 1) >> c.machine.shift
 
 
 cdef void plan_compare(Cpu *c) noexcept nogil:
     """Find the icount of compare_ns."""
     if c.guest.cp0.cause & CAUSE_DC:
-        c.compare_event = FOREVER
+        c.due.compare = FOREVER
         return
-    c.compare_event = icount_of(c, c.guest.compare_ns)
+    c.due.compare = icount_of(c, c.guest.compare_ns)
     look_soon(c)
 
 
 cdef void plan_hold(Cpu *c) noexcept nogil:
     """Find the icount at which interrupts are no longer held back."""
-    c.hold_event = FOREVER
+    c.due.release = FOREVER
     if c.guest.hold_ns > now_ns(c, position(c)):
-        c.hold_event = icount_of(c, c.guest.hold_ns)
+        c.due.release = icount_of(c, c.guest.hold_ns)
     look_soon(c)
 
 
 cdef inline uint64_t count_round_ns(const Cpu *c) noexcept nogil:
     """How long Count takes for all its values."""
-    return (<uint64_t>1 << 32) * c.count_period_ns
+    return (<uint64_t>1 << 32) * c.machine.count_period_ns
 
 
 cdef void restart_compare(Cpu *c, uint64_t icount) noexcept nogil:
     """After a write to Count, Compare or Cause.DC: so many whole ticks from now as Count lacks, at once if it lacks none,
     as QEMU has it (target/mips/cp0_timer.c, cpu_mips_timer_update)."""
     cdef uint32_t ticks = c.guest.cp0.compare - read_count(c, icount)
-    c.guest.compare_ns = now_ns(c, icount) + <uint64_t>ticks * c.count_period_ns
+    c.guest.compare_ns = now_ns(c, icount) + <uint64_t>ticks * c.machine.count_period_ns
     plan_compare(c)
 
 
@@ -87,22 +75,22 @@ cdef void update_lines(Cpu *c) noexcept nogil:
     """Cause.IP7..2 from the interrupt inputs and the timer."""
     cdef uint32_t lines = c.guest.hardware_lines
     if c.guest.cp0.cause & CAUSE_TI:
-        lines |= (<uint32_t>1) << c.timer_line
+        lines |= (<uint32_t>1) << c.machine.timer_line
     c.guest.cp0.cause = (c.guest.cp0.cause & ~<uint32_t>0xFC00) | ((lines & 0x3F) << 10)
     look_soon(c)
 
 
-cdef inline bint interrupt_pending(Cpu *c) noexcept nogil:
+cdef inline bint interrupt_pending(const Cpu *c) noexcept nogil:
     return (c.guest.cp0.cause & c.guest.cp0.status & 0xFF00) != 0
 
 
-cdef inline bint interrupts_enabled(Cpu *c) noexcept nogil:
+cdef inline bint interrupts_enabled(const Cpu *c) noexcept nogil:
     return (c.guest.cp0.status & (STATUS_IE | STATUS_EXL | STATUS_ERL)) == STATUS_IE
 
 
-cdef inline bint takes_interrupt(Cpu *c) noexcept nogil:
+cdef inline bint takes_interrupt(const Cpu *c) noexcept nogil:
     """Whether an interrupt is taken before the next instruction, if that is in no delay slot."""
-    return interrupt_pending(c) and interrupts_enabled(c) and c.hold_event == FOREVER
+    return interrupt_pending(c) and interrupts_enabled(c) and c.due.release == FOREVER
 
 
 cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
@@ -123,7 +111,7 @@ cdef uint32_t enter_exception(Cpu *c, int code, uint32_t offset, uint32_t pc, bi
     return (r.ebase & <uint32_t>0xFFFFF000U) + offset
 
 
-cdef uint32_t interrupt_offset(Cpu *c) noexcept nogil:
+cdef uint32_t interrupt_offset(const Cpu *c) noexcept nogil:
     cdef uint32_t spacing, pending, vector
     if not c.guest.cp0.cause & CAUSE_IV:
         return 0x180
@@ -140,27 +128,27 @@ cdef uint32_t interrupt_offset(Cpu *c) noexcept nogil:
 
 cdef uint32_t link_address(const Cpu *c) noexcept nogil:
     """LLAddr: of the link that stands, or of the last one that an exception ended. Needs the context saved."""
-    cdef uint32_t va = (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0]
+    cdef uint32_t va = (<uint32_t*>(c.context.bytes + c.context.at_lladdr))[0]
     cdef uint32_t pa = 0
     if va != 1 and translate(c, va, LOAD, True, &pa) == TRANSLATED:
-        return pa >> c.model.lladdr_shift
+        return pa >> c.machine.model.lladdr_shift
     return c.guest.cp0.lladdr
 
 
 cdef void forget_branch_and_link(Cpu *c) noexcept nogil:
     """What every exception entry and eret do inside Unicorn: no branch is pending, the LL bit is clear."""
     cdef uint32_t *hflags
-    uc_context_save(c.uc, c.ctx)
-    hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
-    if hflags[0] & HFLAGS_BMASK or (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] != 1:
+    uc_context_save(c.uc, c.context.saved)
+    hflags = <uint32_t*>(c.context.bytes + c.context.at_hflags)
+    if hflags[0] & HFLAGS_BMASK or (<uint32_t*>(c.context.bytes + c.context.at_lladdr))[0] != 1:
         hflags[0] &= ~<uint32_t>HFLAGS_BMASK
         c.guest.cp0.lladdr = link_address(c)
-        (<uint32_t*>(c.ctx_bytes + c.at_lladdr))[0] = 1
-        uc_context_restore(c.uc, c.ctx)
+        (<uint32_t*>(c.context.bytes + c.context.at_lladdr))[0] = 1
+        uc_context_restore(c.uc, c.context.saved)
 
 
 cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot) noexcept nogil:
-    """Take an exception of the instruction at ``pc``, inside or outside emu_start. c.base counts that instruction."""
+    """Take an exception of the instruction at ``pc``, inside or outside emu_start. c.where.base counts that instruction."""
     cdef uint32_t vector
     forget_branch_and_link(c)
     vector = enter_exception(c, code, offset, pc, in_slot)
@@ -169,13 +157,13 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
 
 cdef inline void go_to(Cpu *c, uint32_t pc, bint transfer) noexcept nogil:
     """Go on at ``pc``; ``transfer``: that is not simply the next instruction, so it ends a step."""
-    c.next_pc = pc
+    c.where.next_pc = pc
     no_block(c, pc)
-    if c.stepping and transfer:
-        c.limit = c.base
+    if c.run.stepping and transfer:
+        c.run.limit = c.where.base
         plan_closer(c)
     if pc & 3:                                   # an exception of its own, at the next position
-        c.why = WHY_RESTART
+        c.run.why = WHY_RESTART
         uc_emu_stop(c.uc)
         return
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &pc)
@@ -185,17 +173,17 @@ cdef bint pending_branch(Cpu *c, uint32_t slot_pc, uint32_t *target) noexcept no
     """Whether Unicorn stands in a delay slot, and where it goes from there. Clears that, if so."""
     cdef uint32_t *hflags
     cdef uint32_t kind
-    uc_context_save(c.uc, c.ctx)
-    hflags = <uint32_t*>(c.ctx_bytes + c.at_hflags)
+    uc_context_save(c.uc, c.context.saved)
+    hflags = <uint32_t*>(c.context.bytes + c.context.at_hflags)
     kind = hflags[0] & 0x803800
     if kind == 0:
         target[0] = slot_pc + 4
         return False
-    target[0] = (<uint32_t*>(c.ctx_bytes + c.at_btarget))[0]
-    if kind == 0x1000 and (<uint32_t*>(c.ctx_bytes + c.at_bcond))[0] == 0:
+    target[0] = (<uint32_t*>(c.context.bytes + c.context.at_btarget))[0]
+    if kind == 0x1000 and (<uint32_t*>(c.context.bytes + c.context.at_bcond))[0] == 0:
         target[0] = slot_pc + 4
     hflags[0] &= ~<uint32_t>HFLAGS_BMASK
-    uc_context_restore(c.uc, c.ctx)
+    uc_context_restore(c.uc, c.context.saved)
     return True
 
 
@@ -204,12 +192,3 @@ cdef void note_bad_address(Cpu *c, int code, uint32_t va) noexcept nogil:
     if code == EXC_TLBL or code == EXC_TLBS or code == EXC_MOD:
         c.guest.cp0.context = (c.guest.cp0.context & ~<uint32_t>0x7FFFFF) | ((va >> 9) & 0x7FFFF0)
         c.guest.cp0.entryhi = (c.guest.cp0.entryhi & 0xFF) | (va & <uint32_t>0xFFFFE000U)
-
-
-cdef uint32_t effective_address(Cpu *c, uint32_t w) noexcept nogil:
-    """Address that the load or store ``w`` computes from the registers as they stand."""
-    cdef int size = 0
-    cdef bint store = False
-    if memory_access(w, &size, &store) == 2:
-        return gpr(c, (w >> 21) & 31) + gpr(c, (w >> 16) & 31)
-    return gpr(c, (w >> 21) & 31) + <uint32_t><int32_t><int16_t>(w & 0xFFFF)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rdbg.emu import core as cpu
+from rdbg.emu.ahead import look_ahead
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError, Claim
@@ -55,10 +56,11 @@ from rdbg.emu.spec import MachineSpec
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.system import MachineSystem
 from rdbg.emu.tlb_report import tlb_report
+from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
 
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
-# As in state.pxi.
+# As in cpu_constants.pxd.
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3, Access.CHANGE: 6}
 READS, WRITES = 1, 6
 #: Address space that Unicorn takes for translated code and for itself.
@@ -72,7 +74,6 @@ _MOST_IDLE_EVENTS = 1 << 15
 _STATUS_IM, _STATUS_IE, _STATUS_HELD_OFF = 0xFF00, 0x1, 0x7
 #: More than any timer expires at one position.
 MOST_EXPIRIES = 1_000_000
-KSEG01 = 2  # the upper two bits of an address that no TLB translates (MIPS32 PRA vol. III, section 4.3)
 
 
 @dataclass
@@ -158,7 +159,7 @@ class Machine:
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
         self._load_backings()
         self._reset()
-        self.core.settle()
+        self.core.end_reset()
 
     def _require_names(self) -> None:
         """Names key what snapshots say of devices."""
@@ -254,6 +255,10 @@ class Machine:
     def exception_entries(self, address: int) -> Conditions:
         """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
         return entries(address, self.read_register(29), self.architecture.number_of("epc"), self.core.read_cp0)
+
+    def look_ahead(self, pc: int, most: int, system: SystemRegisters = nothing_known, guess: bool = False) -> Way:
+        """Follow the code from ``pc``; see `MachineApi`."""
+        return look_ahead(self, pc, most, system, guess)
 
     def evaluate(self, expression: Expression) -> int | None:
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
@@ -371,10 +376,6 @@ class Machine:
         blocks, complete = self.core.watched_blocks
         return WatchedBlocks([Block(*block) for block in blocks], complete)
 
-    def kick(self) -> None:
-        """Make a run in progress pause soon."""
-        self.core.kick()
-
     # --- what the core asks (rdbg.emu.core.Host) ------------------------------------------------
 
     def classify(self, page: int) -> tuple[int, int]:
@@ -445,7 +446,7 @@ class Machine:
         waiting = self.inputs.waiting_from()
         return (0 if self._reset_wanted else event), (cpu.NEVER if waiting is None else max(waiting, icount))
 
-    def hold(self, icount: int) -> None:
+    def before_interrupt(self, icount: int) -> None:
         """An interrupt is about to be taken: let whoever is asked hold it back."""
         for event in self.inputs.hold_interrupt(icount, self.now_ns if self.core.halted else None):
             self._enter(event)
@@ -528,7 +529,7 @@ class Machine:
 
     def _pass_time(self, until_ns: int) -> None:
         self.core.bias_ns += max(0, until_ns - self.now_ns)
-        self.core.attend()
+        self.core.ask_for_events()
 
     def _enter(self, event: InputEvent) -> None:
         endpoint = event.endpoint
@@ -536,7 +537,7 @@ class Machine:
             enter_endpoint(event, self.board.endpoints.get(endpoint))
         elif event.kind is InputKind.RESET:
             self._reset_wanted = True
-            self.core.attend()
+            self.core.ask_for_events()
         elif event.kind is InputKind.SHUTDOWN:
             self.request_shutdown(event.value)
         elif event.kind is InputKind.HOLD:
@@ -544,9 +545,9 @@ class Machine:
 
     # --- what devices ask (through MachineSystem) -----------------------------------------------
 
-    def attend(self) -> None:
+    def ask_for_events(self) -> None:
         """A timer changed: look again before the next instruction."""
-        self.core.attend()
+        self.core.ask_for_events()
 
     def set_cpu_irq(self, line: int, level: bool) -> None:
         """Drive a hardware interrupt line."""
@@ -571,7 +572,7 @@ class Machine:
             self.request_shutdown(0)
             return
         self._reset_wanted = True
-        self.core.attend()
+        self.core.ask_for_events()
 
     def request_shutdown(self, exit_code: int) -> None:
         """Power off before the next instruction. Of several codes the first counts."""
@@ -849,14 +850,18 @@ class Machine:
         return False
 
     def resolved(self, watch: Watch) -> Watch:
-        """The watch with its storage, if the same RAM stands behind its addresses at all times: those of kseg0 and
-        kseg1, which no TLB translates. Stores to anything else are commands to what is there."""
+        """The watch with its storage, if the same RAM stands behind its addresses at all times: those of a segment that
+        no TLB translates. Stores to anything else are commands to what is there."""
         last = _last(watch.address, watch.length)
-        if watch.address >> 30 != KSEG01 or last >> 30 != KSEG01 or not WATCH_KINDS[watch.access] & WRITES:
+        segment = next(
+            (each for each in self.architecture.segments if each.has(watch.address) and each.has(last)), None
+        )
+        if segment is None or not WATCH_KINDS[watch.access] & WRITES:
             return watch
         extents = self.storage(watch.address, watch.length)
         pages = range(watch.address // PAGE_SIZE, last // PAGE_SIZE + 1)
-        if not all(self.bus.classify(page * PAGE_SIZE & 0x1FFFFFFF).writable for page in pages):
+        physical = segment.physical - segment.start
+        if not all(self.bus.classify(page * PAGE_SIZE + physical).writable for page in pages):
             return watch
         return replace(watch, storage=tuple(extents))
 

@@ -20,6 +20,7 @@ from rdbg.emu.architecture import Architecture
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
+from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 
 #: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
 #: evaluated.
@@ -120,7 +121,7 @@ class StopKind(Enum):
     """Why Machine.run came back."""
 
     LIMIT = "limit"  #: at the last position <= ``until``
-    PAUSED = "paused"  #: ``slice`` instructions or more were run, or they took long, or a kick
+    PAUSED = "paused"  #: ``slice`` instructions or more were run, or they took long
     BREAKPOINT = "breakpoint"  #: PC is at a breakpoint; the instruction there has not run
     WATCHPOINT = "watchpoint"  #: the instruction at PC is about to make a watched access (see below)
     IDLE = "idle"  #: the CPU waits, and nothing but an input from outside can wake it
@@ -363,6 +364,18 @@ class MachineApi(Protocol):
         """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
         ...
 
+    def look_ahead(self, pc: int, most: int, system: SystemRegisters = nothing_known, guess: bool = False) -> Way:
+        """Follow the code from ``pc``, with registers and memory as they stand; nothing changes.
+
+        Args:
+            pc: where to begin, not inside a step.
+            most: steps to follow.
+            system: what system registers hold.
+            guess: where a branch cannot be told, it is not taken; what devices hold is unknown, and what is stored to
+                them is lost. False: the way ends there.
+        """
+        ...
+
     def evaluate(self, expression: Expression) -> int | None:
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
 
@@ -373,9 +386,6 @@ class MachineApi(Protocol):
 
     def input_room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss: bytes of a serial port, packets of a network card."""
-
-    def kick(self) -> None:
-        """Make a run in progress pause soon (callable from a signal handler or another thread)."""
 
     def set_output(self, sink: OutputSink) -> None:
         """Where goes what leaves by the endpoints."""

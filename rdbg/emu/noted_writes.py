@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdbg.emu.machine_api import Space, Watch, Write, Writer
 
-#: Spaces as the core numbers them (state.pxi); those that a user never names.
+#: Spaces as the core numbers them (cpu_constants.pxd); those that a user never names.
 VIRTUAL = 0
 SPACES = {Space.MEMORY: 1, Space.DEVICE: 2}
 

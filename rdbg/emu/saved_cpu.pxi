@@ -123,11 +123,11 @@ cdef impossible_part(const Cpu *c, uint64_t icount, const Saved *saved):
     cdef uint64_t now
     cdef uint32_t i
     # Virtual time stays below 2^62 ns, so that no sum of two times overflows.
-    if icount >> (62 - c.shift):
+    if icount >> (62 - c.machine.shift):
         return damaged_part("icount", icount)
-    if guest.tlb_count < c.model.tlb_entries:
+    if guest.tlb_count < c.machine.model.tlb_entries:
         return damaged_part("guest.tlb_count", guest.tlb_count)
-    if guest.cp0.wired >= c.model.tlb_entries:
+    if guest.cp0.wired >= c.machine.model.tlb_entries:
         return damaged_part("guest.cp0.wired", guest.cp0.wired)
     if not is_page_mask(guest.cp0.pagemask):
         return damaged_part("guest.cp0.pagemask", guest.cp0.pagemask)
@@ -141,7 +141,7 @@ cdef impossible_part(const Cpu *c, uint64_t icount, const Saved *saved):
         return damaged_part("registers.gpr.0", saved.registers.gpr[0])
     if not guest.cp0.cause & CAUSE_DC:
         # Each match that was missed takes a turn of a loop.
-        now = (icount << c.shift) + guest.bias_ns
+        now = (icount << c.machine.shift) + guest.bias_ns
         if guest.compare_ns > now + 2 * count_round_ns(c) or guest.compare_ns + 16 * count_round_ns(c) < now:
             return damaged_part("guest.compare_ns", guest.compare_ns)
     return None

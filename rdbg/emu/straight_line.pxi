@@ -79,7 +79,7 @@ cdef bint bit_field(Straight *s, uint32_t w) noexcept nogil:
     cdef uint32_t low = (w >> 6) & 31
     cdef uint32_t function = w & 0x3F
     cdef uint32_t mask, value
-    if s.cpu.model.release < 2:
+    if s.cpu.machine.model.release < 2:
         return False
     if function == 0:                            # ext: msb is the size - 1
         if low + msb > 31:
@@ -110,7 +110,7 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
     cdef uint32_t rs_field = (w >> 21) & 31
     cdef uint32_t a, b
     if function == 0 or function == 2 or function == 3:
-        if rs_field > (1 if function == 2 and s.cpu.model.release > 1 else 0):
+        if rs_field > (1 if function == 2 and s.cpu.machine.model.release > 1 else 0):
             return False
         return put(s, rd, shifted(function, get(s, (w >> 16) & 31), sa, rs_field == 1))
     if function == 0x0F:                         # sync
@@ -118,7 +118,7 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
     a = get(s, rs_field)
     b = get(s, (w >> 16) & 31)
     if function == 4 or function == 6 or function == 7:
-        if sa > (1 if function == 6 and s.cpu.model.release > 1 else 0):
+        if sa > (1 if function == 6 and s.cpu.machine.model.release > 1 else 0):
             return False
         return put(s, rd, shifted(function, b, a, sa == 1))
     if sa:
@@ -148,7 +148,7 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
     return False
 
 
-cdef uint8_t *plain_memory(Cpu *c, uint32_t va, uint32_t size, bint store) noexcept nogil:
+cdef uint8_t *plain_memory(const Cpu *c, uint32_t va, uint32_t size, bint store) noexcept nogil:
     """The bytes at ``va`` if Unicorn, too, could access them without asking here; NULL: it would have to ask."""
     cdef uint32_t vpage = va >> PAGE_BITS
     cdef uint32_t pa = 0
@@ -156,14 +156,14 @@ cdef uint8_t *plain_memory(Cpu *c, uint32_t va, uint32_t size, bint store) noexc
     cdef uint16_t written = PAGE_DATA | PAGE_DIRTY | PAGE_STALE
     if va & (size - 1) or translate(c, va, STORE if store else LOAD, kernel_mode(c), &pa) != TRANSLATED:
         return NULL
-    m = c.phys_map[pa >> PAGE_BITS]
+    m = c.memory.phys_map[pa >> PAGE_BITS]
     if m == MAP_UNKNOWN or (m & MAP_KIND) != MAP_MEMORY or through_window(c, vpage, m, pa >> PAGE_BITS):
         return NULL
-    if not bit_test(c.seen_read, vpage) or not m & MAP_READ:
+    if not bit_test(c.touched.seen_read, vpage) or not m & MAP_READ:
         return NULL
-    if store and not (m & MAP_WRITE and bit_test(c.seen_written, vpage) and c.page_state[m >> 8] & written == written):
+    if store and not (m & MAP_WRITE and bit_test(c.touched.seen_written, vpage) and c.memory.page_state[m >> 8] & written == written):
         return NULL
-    return c.memory + (<size_t>(m >> 8) << PAGE_BITS) + (va & (PAGE_BYTES - 1))
+    return c.memory.bytes + (<size_t>(m >> 8) << PAGE_BITS) + (va & (PAGE_BYTES - 1))
 
 
 cdef bint access_memory(Straight *s, uint32_t w) noexcept nogil:
@@ -270,18 +270,18 @@ cdef uint32_t branch_with_slot(Straight *s, uint32_t w, uint32_t slot, uint32_t 
     return target
 
 
-cdef uint32_t *straight_code(Cpu *c, uint32_t pc) noexcept nogil:
+cdef uint32_t *straight_code(const Cpu *c, uint32_t pc) noexcept nogil:
     """The code at ``pc``, to the end of its page; NULL: Unicorn has to ask for it."""
     cdef uint32_t pa = 0
     cdef uint32_t m
     if pc & 3 or translate(c, pc, FETCH, kernel_mode(c), &pa) != TRANSLATED:
         return NULL
-    m = c.phys_map[pa >> PAGE_BITS]
+    m = c.memory.phys_map[pa >> PAGE_BITS]
     if m == MAP_UNKNOWN or (m & MAP_KIND) != MAP_MEMORY or not m & MAP_READ:
         return NULL
-    if not bit_test(c.seen_executed, pc >> PAGE_BITS):
+    if not bit_test(c.touched.seen_executed, pc >> PAGE_BITS):
         return NULL
-    return <uint32_t*>(c.memory + (<size_t>(m >> 8) << PAGE_BITS) + (pc & (PAGE_BYTES - 1)))
+    return <uint32_t*>(c.memory.bytes + (<size_t>(m >> 8) << PAGE_BITS) + (pc & (PAGE_BYTES - 1)))
 
 
 cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept nogil:
@@ -292,21 +292,21 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
         to_block_end: up to the end of the block, with the branch there; else only instructions that are none.
     """
     cdef Straight s
-    cdef uint32_t pc = c.next_pc
+    cdef uint32_t pc = c.where.next_pc
     cdef uint64_t icount = position(c)
     cdef uint32_t left = (PAGE_BYTES - (pc & (PAGE_BYTES - 1))) >> 2
     cdef uint32_t *code = straight_code(c, pc)
     cdef uint32_t w
     cdef uint32_t target = 1                     # where the branch at the block's end leads
     cdef uint32_t i = 0
-    if code == NULL or c.watch_direct or c.direct_wanted or c.noting or c.stop_soon:
+    if code == NULL or c.watch.direct or c.watch.direct_wanted or c.watch.noting or c.run.stop_soon:
         return 0
     s.cpu = c
     s.read = 1
     s.changed = 0
     s.value[0] = 0
     while i < most and i < left and target == 1:
-        if c.bp_count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
+        if c.stops.count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
             break
         w = guest_word(c, code[i])
         if may_branch(w):
@@ -323,16 +323,16 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     if i == 0:
         return 0
     put_back(&s)
-    remember_block(&c.blocks, <uint64_t>pc << 32 | 4 * i)
+    remember_block(&c.touched.blocks, <uint64_t>pc << 32 | 4 * i)
     stand_at(c, pc + 4 * i if target == 1 else target, icount + i)
-    c.came_from = icount
-    uc_reg_write(c.uc, UC_MIPS_REG_PC, &c.next_pc)
+    c.where.came_from = icount
+    uc_reg_write(c.uc, UC_MIPS_REG_PC, &c.where.next_pc)
     return i
 
 
 cdef inline uint32_t before_next_event(const Cpu *c, uint64_t icount) noexcept nogil:
     """Instructions that can run before something is due, or the limit is reached: as many as a page has, or fewer."""
-    cdef uint64_t due = min(c.limit, next_event(c))
+    cdef uint64_t due = min(c.run.limit, next_event(c))
     if due <= icount:
         return 0
     return <uint32_t>min(due - icount, <uint64_t>PAGE_BYTES // 4)
@@ -343,16 +343,16 @@ cdef void finish_block(Cpu *c) noexcept nogil:
     Unicorn, the rest of the block would be translated, for this one time: 10 us and more. Where that comes again and again,
     it is."""
     cdef uint32_t known
-    cdef Finished *finished = &c.finished[(c.next_pc >> 2) & (FINISHED - 1)]
-    if c.why or c.size or c.next_pc & 3:
+    cdef Finished *finished = &c.code.finished[(c.where.next_pc >> 2) & (FINISHED - 1)]
+    if c.run.why or c.where.size or c.where.next_pc & 3:
         return
-    if position(c) >= c.attention and at_boundary(c, c.next_pc, position(c)):
+    if position(c) >= c.run.attention and at_boundary(c, c.where.next_pc, position(c)):
         return
-    known = c.recent[recent_slot(c.next_pc)]
-    if known and not (known ^ c.next_pc) & <uint32_t>BLOCK_TAG:
+    known = c.touched.recent[recent_slot(c.where.next_pc)]
+    if known and not (known ^ c.where.next_pc) & <uint32_t>BLOCK_TAG:
         return                                   # it is translated
-    if finished.pc != c.next_pc:
-        finished.pc = c.next_pc
+    if finished.pc != c.where.next_pc:
+        finished.pc = c.where.next_pc
         finished.times = 0
     finished.times += 1
     if finished.times > FINISHED_OFTEN:

@@ -63,12 +63,12 @@ class MachineSystem:
         """Make a virtual timer."""
         if name in self.timers:
             raise RdbgError(f"two timers of this board are named {name!r}: device names must differ")
-        made = self.timers[name] = VirtualTimer(name, function, self._attend)
+        made = self.timers[name] = VirtualTimer(name, function, self._ask_for_events)
         return made
 
-    def _attend(self) -> None:
+    def _ask_for_events(self) -> None:
         if self.powered:
-            self._machine.attend()
+            self._machine.ask_for_events()
 
     def earliest(self) -> VirtualTimer | None:
         """The armed timer that expires first; of two at once, the one made first."""
@@ -91,7 +91,7 @@ class MachineSystem:
 
     def room_grown(self) -> None:
         """An endpoint can take more input: ask for it soon."""
-        self._attend()
+        self._ask_for_events()
 
     def request_reset(self) -> None:
         """Reset the whole machine before the next instruction."""

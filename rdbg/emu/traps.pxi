@@ -6,7 +6,7 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     Unicorn loses PC, but not registers, and an instruction that raises an exception writes none: so the culprit is
     among those that raise it with the registers as they stand. Usually it is the only one.
     """
-    cdef uint32_t n = c.size >> 2
+    cdef uint32_t n = c.where.size >> 2
     cdef uint32_t i, at, address
     cdef uint32_t w = 0
     cdef int size = 0
@@ -15,12 +15,12 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     cdef int found = 0
     cdef uint32_t bad = 0
     if number == UC_EXCP_ADEL or number == UC_EXCP_ADES:
-        uc_context_save(c.uc, c.ctx)
-        bad = (<uint32_t*>(c.ctx_bytes + c.at_badvaddr))[0]
+        uc_context_save(c.uc, c.context.saved)
+        bad = (<uint32_t*>(c.context.bytes + c.context.at_badvaddr))[0]
         note_bad_address(c, EXC_ADEL, bad)
     for i in range(n):
-        at = c.start + 4 * i
-        if i and slot_at(c, c.start, c.in_slot, at) and never_taken(w):
+        at = c.where.start + 4 * i
+        if i and slot_at(c, c.where.start, c.where.in_slot, at) and never_taken(w):
             w = 0                                # passed over together with its branch-likely
             continue
         w = code_word(c, at)
@@ -46,33 +46,28 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     return found
 
 
-cdef inline bint in_slot(Cpu *c, uint32_t pc) noexcept nogil:
-    """Whether the instruction at ``pc`` of the current block sits in a delay slot."""
-    return slot_at(c, c.start, c.in_slot, pc)
-
-
 cdef inline bint calls_host(const Cpu *c, uint32_t w) noexcept nogil:
     """Whether ``w``, a debug breakpoint, is a call of the host as MIPS' Unified Hosting Interface has it."""
-    if w != CALL_WORD or c.semihosting == 0:
+    if w != CALL_WORD or c.machine.semihosting == 0:
         return False
-    return c.semihosting == SEMIHOSTING_ALL or (c.guest.cp0.status & (STATUS_KSU | STATUS_EXL | STATUS_ERL)) != STATUS_USER
+    return c.machine.semihosting == SEMIHOSTING_ALL or (c.guest.cp0.status & (STATUS_KSU | STATUS_EXL | STATUS_ERL)) != STATUS_USER
 
 
 cdef void call_host(Cpu *c, uint32_t pc) noexcept with gil:
     """Let the host do what the instruction at ``pc`` asks for; the answer may come later."""
     cdef Core core = <Core>c.owner
-    c.io_epoch += 1
-    c.access_icount = c.base + ((pc - c.start) >> 2)
+    c.devices.epoch += 1
+    c.devices.access_icount = c.where.base + ((pc - c.where.start) >> 2)
     try:
         core.host.semihosting()
     except BaseException as error:
         core.keep_error(error)
-    c.access_icount = NOWHERE
+    c.devices.access_icount = NOWHERE
 
 
 cdef void take_trap(Cpu *c, int number) noexcept nogil:
     """An exception in the current block: emulate the instruction or enter the handler."""
-    cdef uint32_t pc = c.start + c.size - 4
+    cdef uint32_t pc = c.where.start + c.where.size - 4
     cdef uint32_t w, op, target = 0
     cdef uint64_t before
     cdef int candidates = 1
@@ -80,11 +75,11 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     cdef int done = RESERVED
     cdef bint slot
     if number == UC_EXCP_ADEL:
-        uc_context_save(c.uc, c.ctx)
-        if (<uint32_t*>(c.ctx_bytes + c.at_error))[0] & ERROR_IN_FETCH:
+        uc_context_save(c.uc, c.context.saved)
+        if (<uint32_t*>(c.context.bytes + c.context.at_error))[0] & ERROR_IN_FETCH:
             # A jump to an address that is no multiple of 4: the block hook has not seen it.
-            c.broken = True
-            refuse(c, WHY_EXCEPTION, EXC_ADEL, False, True, 0, (<uint32_t*>(c.ctx_bytes + c.at_badvaddr))[0], FETCH)
+            c.run.broken = True
+            refuse(c, WHY_EXCEPTION, EXC_ADEL, False, True, 0, (<uint32_t*>(c.context.bytes + c.context.at_badvaddr))[0], FETCH)
             uc_emu_stop(c.uc)
             return
     if number == UC_EXCP_RI:
@@ -94,11 +89,11 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
             number != UC_EXCP_DEBUG_BREAK):
         candidates = scan_for_trap(c, number, &pc)
     if candidates > 1:
-        if c.seen_base != c.base or not is_hooked(c, c.start, c.start + c.size - 1):
+        if c.code.seen_base != c.where.base or not is_hooked(c, c.where.start, c.where.start + c.where.size - 1):
             ambiguous(c)
             return
-        pc = c.seen_pc
-    before = c.base + ((pc - c.start) >> 2)
+        pc = c.code.seen_pc
+    before = c.where.base + ((pc - c.where.start) >> 2)
     drop_hits_after(c, before)
     slot = in_slot(c, pc)
     w = code_word(c, pc)
@@ -106,8 +101,8 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
     if number == UC_EXCP_DEBUG_BREAK and calls_host(c, w):
         call_host(c, pc)
         done = EMULATED_WAIT if c.guest.halted else EMULATED
-    c.base = before + 1
-    c.came_from = before - 1 if slot else before
+    c.where.base = before + 1
+    c.where.came_from = before - 1 if slot else before
 
     if number == UC_EXCP_CPU:
         if op == 0x10 or op == 0x2F:
@@ -142,7 +137,7 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         raise_at(c, code, 0x180, pc, slot)
         return
     if done == EMULATED_JUMP:
-        go_to(c, c.next_pc, True)
+        go_to(c, c.where.next_pc, True)
         finish_block(c)
         return
     target = pc + 4
@@ -153,7 +148,7 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
             c.guest.halted = HALTED_WAITING
         look_soon(c)
         go_to(c, target, True)
-    elif c.why_soon:                             # the call ended the run: nothing comes after it
+    elif c.run.why_soon:                             # the call ended the run: nothing comes after it
         go_to(c, target, True)
     elif slot and target != pc + 4:
         go_to(c, target, True)
@@ -161,28 +156,16 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         go_to(c, target, False)
 
 
-cdef void ambiguous(Cpu *c) noexcept nogil:
-    """More than one instruction could have raised this: the run must come here again in single steps. From now on the
-    block's instructions are followed one by one, so that this happens once."""
-    cdef uint8_t *host = fetch_host(c, c.start)
-    if c.hooked.count >= MOST_CODE_HOOKS:
-        c.broken = True
-    elif host != NULL:
-        hook_range(c, c.start, c.start + c.size - 1)
-        purge_code(c, <uint32_t>((host - c.memory) >> PAGE_BITS))
-    come_again(c)
-
-
 cdef void on_interrupt(uc_engine *uc, uint32_t number, void *user) noexcept nogil:
     """Unicorn's INTR hook: an exception. PC is garbage here."""
     cdef Cpu *c = <Cpu*>user
-    if c.bring_up or c.why:
+    if c.machine.bring_up or c.run.why:
         uc_emu_stop(uc)
         return
-    if c.armed:
-        c.dirty_exit = True
+    if c.run.armed:
+        c.run.dirty_exit = True
     take_trap(c, <int>number)
-    if c.armed and not c.why:
+    if c.run.armed and not c.run.why:
         # The exit set for the interrupted stretch must not be met in the handler.
-        c.why = WHY_RESTART
+        c.run.why = WHY_RESTART
         uc_emu_stop(uc)

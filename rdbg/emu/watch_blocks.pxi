@@ -5,25 +5,6 @@
 # A block is taken for a hit if one of its accesses would be: an exception may end it before, so whoever is told of a
 # hit looks closely, as with those that the window sees.
 
-cdef uint32_t registers_written(uint32_t w) noexcept nogil:
-    """A superset of the general registers that an instruction changes, as bits (MIPS32 vol. II, appendix A)."""
-    cdef uint32_t op = w >> 26
-    cdef uint32_t rt = <uint32_t>1 << ((w >> 16) & 31)
-    if op == 0 or op == 0x1C or op == 0x1F:      # SPECIAL SPECIAL2 SPECIAL3
-        return rt | <uint32_t>1 << ((w >> 11) & 31)
-    if op == 1 or op == 3:                       # bltzal and its like, jal
-        return <uint32_t>1 << 31
-    if op == 2 or (op >= 4 and op <= 7) or (op & 0x3C) == 0x14:
-        return 0
-    if (op >= 8 and op <= 0x0F) or (op >= 0x10 and op <= 0x12) or (op >= 0x20 and op <= 0x26) or op == 0x30 or op == OP_SC:
-        return rt                                # immediates, moves from coprocessors, loads, ll, sc
-    if op == 0x31 or op == 0x35 or op == 0x13 or op == 0x33 or op == 0x2F:
-        return 0                                 # lwc1 ldc1 cop1x pref cache
-    if (op >= 0x28 and op <= 0x2B) or op == 0x2E or op == 0x39 or op == 0x3D:
-        return 0                                 # stores
-    return <uint32_t>-1
-
-
 cdef bint add_access(Cpu *c, DirectBlock *block, uint32_t w, uint8_t *bases, uint32_t *offsets) noexcept nogil:
     """Take an instruction's access into the list. False: its address cannot be told."""
     cdef int size = 4
@@ -77,11 +58,11 @@ cdef void study_block(Cpu *c, DirectBlock *block) noexcept nogil:
     cdef uint32_t i, w
     cdef uint32_t changed = 0
     cdef uint8_t *host = fetch_host(c, block.pc)
-    block.epoch = c.direct_epoch
+    block.epoch = c.watch.direct_epoch
     block.count = 0
     block.clear = False
     block.simple = block.pc >> 30 == 2 and host != NULL
-    block.mixed = host != NULL and c.page_state[(host - c.memory) >> PAGE_BITS] & PAGE_MIXED
+    block.mixed = host != NULL and c.memory.page_state[(host - c.memory.bytes) >> PAGE_BITS] & PAGE_MIXED
     if block.mixed:
         block.simple = block.simple and block.n <= MOST_MIXED
         memcpy(block.words, host, 4 * min(block.n, MOST_MIXED))
@@ -101,29 +82,13 @@ cdef void study_block(Cpu *c, DirectBlock *block) noexcept nogil:
             block.steady = False
 
 
-cdef inline bint block_changed(Cpu *c, DirectBlock *block) noexcept nogil:
+cdef inline bint block_changed(const Cpu *c, DirectBlock *block) noexcept nogil:
     """Whether a block is not what it was when it was studied."""
     cdef uint8_t *host
     if not block.mixed or not block.simple:
         return False
     host = fetch_host(c, block.pc)
     return host == NULL or memcmp(host, block.words, 4 * block.n) != 0
-
-
-cdef Place place_of(Cpu *c, uint32_t va, int kind) noexcept nogil:
-    """What stands behind a virtual address that is about to be loaded from or stored to."""
-    cdef uint32_t pa = 0
-    cdef uint32_t m
-    if translate(c, va, STORE if kind == ACCESS_WRITE else LOAD, kernel_mode(c), &pa) != TRANSLATED:
-        return Place(SPACE_NONE, va)
-    m = c.phys_map[pa >> PAGE_BITS]
-    if m == MAP_UNKNOWN:
-        m = classify(c, pa >> PAGE_BITS)
-    if (m & MAP_KIND) != MAP_MEMORY:
-        return Place(SPACE_DEVICE, pa)
-    if not m & (MAP_WRITE if kind == ACCESS_WRITE else MAP_READ):
-        return Place(SPACE_NONE, va)
-    return Place(SPACE_MEMORY, ((m >> 8) << PAGE_BITS) | (va & (PAGE_BYTES - 1)))
 
 
 cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept nogil:
@@ -137,12 +102,12 @@ cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept n
     for i in range(block.count):
         access = &block.accesses[i]
         first = gpr(c, access.base) + access.offset
-        if c.watch_storage:
+        if c.watch.storage:
             # The bytes around an unaligned access may begin on the page before: its own byte tells the page.
             place = place_of(c, first + access.reach, access.kind)
             place.address -= access.reach
-        for k in range(c.watch_count):
-            if watched_at(&c.watches[k], first, place, access.size, access.kind, &at):
+        for k in range(c.watch.count):
+            if watched_at(&c.watch.ranges[k], first, place, access.size, access.kind, &at):
                 note_watch(c, icount, icount + block.n, block.pc, k, at, access.kind)
                 clear = False
                 break
@@ -151,56 +116,36 @@ cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept n
 
 cdef void watch_block(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
     """A block is about to run while watched pages are mapped as they are, or shall be."""
-    cdef DirectBlock *block = &c.direct_blocks[(pc >> 2) & (DIRECT_BLOCKS - 1)]
-    if block.epoch != c.direct_epoch or block.pc != pc or block.n != n or block_changed(c, block):
+    cdef DirectBlock *block = &c.watch.direct_blocks[(pc >> 2) & (DIRECT_BLOCKS - 1)]
+    if block.epoch != c.watch.direct_epoch or block.pc != pc or block.n != n or block_changed(c, block):
         block.pc = pc
         block.n = n
         study_block(c, block)
-    c.direct_wanted = False
+    c.watch.direct_wanted = False
     if not block.simple or slot_block(c, pc):
         stop_direct(c)
         return
-    if not c.watch_direct:
-        c.watch_direct = True
+    if not c.watch.direct:
+        c.watch.direct = True
         flush_tlb(c)
-    if not (block.clear and block.steady and c.start == pc and c.size == 4 * n):
+    if not (block.clear and block.steady and c.where.start == pc and c.where.size == 4 * n):
         block.clear = block_is_clear(c, block, icount)
 
 
 cdef void stop_direct(Cpu *c) noexcept nogil:
     """Lead accesses to watched pages through the window."""
-    c.direct_wanted = False
-    c.window_accesses = 0
-    c.probe = c.bp_count != 0 or c.stop_soon
-    if c.watch_direct:
-        c.watch_direct = False
+    c.watch.direct_wanted = False
+    c.watch.window_accesses = 0
+    c.run.probe = c.stops.count != 0 or c.run.stop_soon
+    if c.watch.direct:
+        c.watch.direct = False
         flush_tlb(c)
 
 
 cdef inline void seen_in_window(Cpu *c) noexcept nogil:
     """Another access has come through the window."""
-    c.window_accesses += 1
-    if c.window_accesses >= DIRECT_AFTER and not c.stepping:
-        c.window_accesses = 0
-        c.direct_wanted = True
+    c.watch.window_accesses += 1
+    if c.watch.window_accesses >= DIRECT_AFTER and not c.run.stepping:
+        c.watch.window_accesses = 0
+        c.watch.direct_wanted = True
         look_at_blocks(c)
-
-
-cdef bint storage_watched(Cpu *c, uint32_t m, uint32_t ppage) noexcept nogil:
-    """Whether a watch that counts no virtual addresses has to do with the page where ``m`` stands."""
-    cdef size_t i
-    cdef uint32_t space = SPACE_MEMORY if (m & MAP_KIND) == MAP_MEMORY else SPACE_DEVICE
-    cdef uint32_t page = m >> 8 if space == SPACE_MEMORY else ppage
-    for i in range(c.watch_count):
-        if (c.watches[i].space == space and c.watches[i].first >> PAGE_BITS <= page
-                and page <= c.watches[i].last >> PAGE_BITS):
-            return True
-    return False
-
-
-cdef inline bint through_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) noexcept nogil:
-    """Whether accesses to a virtual page, where ``m`` stands, are to be seen one by one."""
-    if not c.watch_count or not (
-            bit_test(c.watched_pages, vpage) or c.watch_storage and storage_watched(c, m, ppage)):
-        return False
-    return not (c.watch_direct and (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ and m & MAP_WRITE)

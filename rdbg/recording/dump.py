@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.host.printable import printable
 from rdbg.journal.reader import JournalReader
 from rdbg.recording.words import date_text, kind_name, machine_text, record_text
@@ -32,9 +33,11 @@ def write_dump(path: str, out: TextIO) -> bool:
         out.write(f"# {printable(path)}: recorded {date_text(header.created)} by rdbg {header.rdbg_version}\n")
         out.write(f"# {printable(machine_text(header.machine))}\n")
         out.write("# record          icount  kind            what\n")
+        model = CPU_MODELS.get(header.machine.cpu)
+        architecture = None if model is None else model.architecture
         number = 0
         for record in reader.records():
-            line = f"{number:8} {record.icount:15}  {kind_name(record.kind):14}  {record_text(record)}"
+            line = f"{number:8} {record.icount:15}  {kind_name(record.kind):14}  {record_text(record, architecture)}"
             out.write(line + "\n")
             number += 1
         if reader.damage is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from rdbg.emu.architecture import Architecture
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.emu.spec import MachineSpec
@@ -38,8 +39,13 @@ def kind_name(kind: int) -> str:
     return _KIND_NAMES.get(kind, f"kind-{kind}")
 
 
-def record_text(record: Record) -> str:
-    """What a record says, but for its place and kind."""
+def record_text(record: Record, architecture: Architecture | None) -> str:
+    """What a record says, but for its place and kind.
+
+    Args:
+        record: it.
+        architecture: of the recorded machine, which names its registers; None: it is not known to this rdbg.
+    """
     match record.kind:
         case InputKind.SERIAL:
             port = "semihosting" if record.port == CONSOLE else f"port {record.port}"
@@ -63,7 +69,9 @@ def record_text(record: Record) -> str:
         case InputKind.POKE_MEMORY:
             return f"physical {record.value:#010x}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.POKE_REGISTER:
-            return f"register {record.port} = {record.value:#x}"
+            register = architecture.register_of_journal(record.port) if architecture is not None else None
+            name = f"of journal id {record.port}" if register is None else register.name
+            return f"register {name} = {record.value:#x}"
         case kind if kind == KIND_DIGEST:
             return _digests_text(record.data)
         case kind if kind == KIND_END:

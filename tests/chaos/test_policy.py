@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from rdbg.chaos.policy import LONGEST_HOLD, FixedPolicy, SeededPolicy, worthwhile
 from rdbg.chaos.script import moved, of_recording, typed
-from rdbg.emu.ahead import AccessAhead, Way
 from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.way_ahead import AccessAhead, Way
 from tests.emu.guests import NOP, addiu, beq, lui, lw, machine_with, sw
 
 #: Adds to a word for ever.

@@ -35,7 +35,7 @@ def guest(before: list[int], after: list[int]) -> Machine:
 def test_a_kick_is_heard_where_code_falls_through(name: str) -> None:
     before, after, counted = SEAMS[name]
     kicked, stepped = guest(before, after), guest(before, after)
-    kicked.set_output(lambda icount, endpoint, data: kicked.kick())
+    kicked.set_output(lambda icount, endpoint, data: kicked.core.kick())
     stop = kicked.run(RunRequest(until=200))
     assert stop.kind is StopKind.PAUSED
     assert stop.pc % PAGE in ((0,) if counted is not None else (4 * i for i in range(1, PAGE // 4)))
@@ -51,7 +51,7 @@ def test_a_kick_is_heard_where_code_falls_through(name: str) -> None:
 
 def test_a_run_through_empty_memory_lets_its_caller_look_up() -> None:
     machine = machine_with([])
-    threading.Timer(0.05, machine.kick).start()
+    threading.Timer(0.05, machine.core.kick).start()
     stop = machine.run(RunRequest(until=2_000_000))  # seconds, since every page is translated
     assert stop.kind is StopKind.PAUSED and stop.position < 1_500_000
     other = machine_with([])

@@ -43,6 +43,7 @@ from rdbg.emu.machine_api import (
 )
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
+from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
 from rdbg.rsp.agent_code import AgentError
 from tests.rsp.agent_oracle import AgentContext, AgentExpression
@@ -338,8 +339,6 @@ class Toy:
     def input_room(self, endpoint: Endpoint) -> int:
         return 16
 
-    def kick(self) -> None: ...
-
     def set_output(self, sink: OutputSink) -> None:
         self._sink = sink
 
@@ -415,6 +414,9 @@ class Toy:
 
     def exception_entries(self, address: int) -> Conditions:
         return {}
+
+    def look_ahead(self, pc: int, most: int, system: SystemRegisters = nothing_known, guess: bool = False) -> Way:
+        return Way()
 
     def evaluate(self, expression: Expression) -> int | None:
         def memory(address: int, size: int) -> int | None:

@@ -1,5 +1,7 @@
 # What is used of Unicorn's C API (unicorn/unicorn.h of the unicorn wheel).
 
+from libc.stdint cimport uint32_t, uint64_t
+
 cdef extern from "unicorn/unicorn.h" nogil:
     ctypedef struct uc_engine:
         pass

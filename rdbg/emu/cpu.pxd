@@ -1,0 +1,329 @@
+# The CPU: its state that Unicorn does not keep, and the bookkeeping of a run, in structs by subject.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from rdbg.emu.cpu_constants cimport *
+from rdbg.emu.guest cimport Guest, Model
+from rdbg.emu.unicorn cimport uc_context, uc_engine
+
+
+cdef struct FetchEntry:
+    uint32_t vpage
+    uint32_t generation
+    uint8_t *host
+
+
+cdef struct AgentStep:
+    uint32_t op
+    uint64_t operand
+
+
+cdef struct Condition:
+    uint32_t first               # its expressions in Cpu.expressions
+    uint32_t count               # 0: none, the breakpoint always stops
+
+
+cdef struct StableLoad:
+    uint32_t address
+    uint32_t size
+    uint64_t epoch
+    uint64_t value
+    uint64_t until               # first icount at which it may differ
+
+
+cdef struct IdleStore:
+    uint32_t address
+    uint32_t size
+    uint64_t epoch
+    uint64_t value
+
+
+cdef struct BlockSet:
+    uint64_t *slots              # open addressing, 2 * MOST_BLOCKS; 0: free
+    uint32_t *used               # which slots are
+    uint32_t count               # MOST_BLOCKS: too many to be told apart
+
+
+cdef struct PageList:
+    uint32_t *items              # each page at most once
+    size_t count
+
+
+# How often the rest of a block has been done by hand from an address.
+cdef struct Finished:
+    uint32_t pc
+    uint32_t times
+
+
+cdef struct AddressRange:
+    uint32_t first
+    uint32_t last
+
+
+cdef struct RangeList:
+    AddressRange *items
+    size_t count
+
+
+cdef struct Alternations:
+    uint16_t period              # icount >> MIXED_PERIOD
+    uint16_t times               # stores to it in that period, as a page of code
+
+
+cdef struct WatchRange:
+    uint32_t first
+    uint32_t last
+    uint32_t kinds
+    uint32_t space
+
+
+cdef struct Place:
+    uint32_t space
+    uint32_t address
+
+
+cdef struct NotedWrite:
+    uint32_t space
+    uint32_t address
+    uint32_t va
+    uint32_t size
+    uint64_t old
+    uint64_t value
+
+
+cdef struct HitBlock:
+    uint64_t start
+    uint64_t end
+
+
+cdef struct DirectAccess:
+    uint8_t base                 # register, as it is on entry
+    uint8_t kind                 # 1 read, 2 write
+    uint8_t size
+    uint8_t reach                # the address that the instruction gives is so far behind the first byte
+    uint32_t offset
+
+
+cdef struct DirectBlock:
+    uint32_t epoch               # Cpu.direct_epoch when it was looked at
+    uint32_t pc
+    uint32_t n                   # instructions
+    bint simple                  # all its accesses are in the list
+    bint steady                  # it leaves their base registers as they were
+    bint clear                   # none hit when it was entered last
+    bint mixed                   # its words may change without notice: they are kept in ``words``
+    uint32_t count
+    DirectAccess accesses[MOST_DIRECT]
+    uint32_t words[MOST_MIXED]
+
+
+# --- one struct for each subject ---------------------------------------------------------------
+
+# Where the CPU stands: the block that runs, or ran last, and what comes then. The block hook most often touches this.
+cdef struct Where:
+    uint64_t base                # icount at its start
+    uint32_t start
+    uint32_t size                # bytes; 0: nothing of it has been counted yet
+    uint64_t came_from           # while size is 0: where the step or block began that led to base
+    # what block it is, where that is rare
+    bint in_slot                 # it begins in the delay slot of the block before, where the translator has split the two
+    bint splits                  # it ends with a branch, whose slot follows in a block of its own
+    uint32_t copied              # bytes of it that `code.copy` holds as they were on entry: its page may change without notice
+    uint32_t next_pc             # where to go on after emu_start returned
+
+
+# This run: how far it goes, and why it ended.
+cdef struct Run:
+    # when the block hook has to look closer
+    uint64_t closer              # no block may end at this icount or later without a look
+    uint64_t attention           # first icount at which something may have to be done before an instruction
+    uint64_t limit               # hard limit, a position
+    uint64_t pause_at            # first icount at which the slice ends
+    uint64_t start_icount        # where this run started
+    uint32_t start_pc            # an interrupt that ends a wait leads elsewhere at the same icount
+    bint passes_start            # a breakpoint there was dealt with and does not count
+    uint64_t look_at_ns          # host time from which whoever called shall be let look at the outside world
+    bint asks_to_hold            # before an interrupt is taken, ask whether it shall be held back
+    bint probe                   # breakpoints armed
+    bint last_hit
+    bint stepping                # one instruction: an exception ends it
+    bint stop_soon               # stop before the next block
+    bint broken                  # the engine must not translate another block
+    bint was_reset               # Python reset the CPU; next_pc says where it starts
+    volatile int kicked          # pause at the next block
+    bint inside                  # inside execute()
+    int why
+    uint64_t again               # AMBIGUOUS: the position from which to take single steps
+    uint32_t again_pc
+    int why_soon
+    uint32_t arm_at
+    bint armed
+    bint dirty_exit              # a block of no instructions may have been translated at arm_at
+
+
+# When something is known to happen: icounts.
+cdef struct Due:
+    uint64_t host                # first at which Python has something to do
+    uint64_t outside             # from which something may enter from outside, anywhere
+    uint64_t compare             # of the Compare match
+    uint64_t release             # at which interrupts are no longer held back
+
+
+# An exception found by the fill callback.
+cdef struct Fault:
+    int code
+    bint refill
+    bint has_address
+    uint32_t address             # page of the access
+    uint32_t pc
+    int access
+
+
+# Breakpoints.
+cdef struct Stops:
+    uint64_t *filter
+    uint32_t *addresses
+    size_t count
+    Condition *conditions        # of each
+    AgentStep *agent_code
+    uint32_t *expressions        # where each begins in agent_code, and where the last ends
+    uint16_t cp0_of[CP0_NUMBERS] # debugger's number -> CP0 register << 3 | select, + 1
+    bint have_hit
+    uint64_t hit_icount
+    uint32_t hit_pc
+    bint have_before             # the hit before that, in case its block faults early
+    uint64_t before_icount
+    uint32_t before_pc
+
+
+# Watched ranges.
+cdef struct Watching:
+    WatchRange *ranges
+    size_t count
+    bint storage                 # some of them do not count virtual addresses
+    bint noting                  # a step whose writes to them are kept
+    NotedWrite noted[MOST_NOTED]
+    uint32_t noted_count
+    HitBlock hits[MOST_HITS]     # a ring
+    uint64_t hit_count
+    HitBlock events_after        # while events happen: the block that led there. end is 0 otherwise
+    bint have_hit
+    uint64_t hit_icount
+    uint32_t hit_pc
+    uint32_t hit_address
+    int hit_index
+    int hit_kind
+    uint64_t *pages              # bitmap over virtual pages
+    uint32_t slot_page[WATCH_SLOTS]
+    uint32_t slot_map[WATCH_SLOTS]
+    uint32_t slot_phys[WATCH_SLOTS]
+    size_t slots
+    bint direct                  # watched pages are mapped as they are: see watch_blocks.pxi
+    bint direct_wanted           # ... shall be, from the next block on
+    uint32_t window_accesses     # that came through the window since
+    uint32_t direct_epoch        # advanced whenever code may have changed
+    DirectBlock direct_blocks[DIRECT_BLOCKS]
+
+
+# Memory, and what stands where.
+cdef struct Memory:
+    uint8_t *bytes               # all backings, one after another
+    uint32_t page_count
+    uint16_t *page_state
+    Alternations *alternated
+    uint64_t *code_words         # of each backing page, a bit for each word that translated code may stand for
+    uint32_t *phys_map           # one word for each guest-physical page
+    uint32_t generation          # of Unicorn's TLB
+    FetchEntry fetch[FETCH_CACHE]
+    uint32_t purge_page          # backing page + 1 whose code is being thrown away
+
+
+# Accesses to devices.
+cdef struct Devices:
+    uint32_t *page_of_slot       # guest-physical page of each slot
+    uint32_t *slot_of_page       # slot + 1 of each guest-physical page
+    size_t slots
+    StableLoad loads[STABLE_LOADS]   # what polled device registers hold
+    IdleStore stores[STABLE_LOADS]   # stores that would change nothing
+    uint64_t epoch               # advanced whenever a device's state may have changed
+    uint64_t access_icount       # of the instruction whose access a device answers; NOWHERE: none does
+    uint64_t access_base         # the block, by its start, for which the next two hold
+    uint32_t access_index        # which of its instructions made the latest access to a device
+    bint access_unplaced         # others were made, and it is not known by which
+    uint64_t cut_base            # the block, by its start, that must end at cut_from
+    uint64_t cut_from
+
+
+# What was touched since take_touched, or the last digest.
+cdef struct Touched:
+    PageList dirty
+    PageList stale
+    PageList written_virtual
+    PageList written_devices     # guest-physical pages
+    PageList read_virtual
+    PageList executed_virtual
+    BlockSet blocks              # executed
+    # Blocks among them, by address: tag | bytes | RARE. First those at mapped addresses, then those in kseg0
+    # and kseg1, whose code does not change with the TLB.
+    uint32_t recent[MAPPED_BLOCKS + UNMAPPED_BLOCKS]
+    uint64_t *seen_written       # bitmaps over virtual pages behind the three lists
+    uint64_t *seen_devices       # and over guest-physical ones
+    uint64_t *seen_read
+    uint64_t *seen_executed
+
+
+# Code that is followed instruction by instruction, or done by hand.
+cdef struct Code:
+    RangeList hooked             # virtual addresses for whose instructions on_instruction is called
+    uint64_t *hooked_pages       # virtual pages that have been looked at for it
+    uint32_t seen_pc             # the latest of them
+    uint64_t seen_base           # icount at the start of its block
+    uint8_t copy[PAGE_BYTES]     # the current block as it was on entry, see Where.copied
+    uint8_t *no_exit_checks      # in Unicorn: what is translated now asks after no load or store whether to stop; or NULL
+    bint want_exit_checks        # a condition's hook stops in the middle of a block
+    Finished finished[FINISHED]  # by (address >> 2)
+
+
+# What the machine is.
+cdef struct Machine:
+    Model model
+    bint big_endian
+    uint32_t shift
+    uint32_t count_period_ns
+    int timer_line
+    int semihosting              # SEMIHOSTING_*: whether `sdbbp 1` calls the host
+    bint bring_up                # calibration: everything maps to the scratch page
+
+
+# A copy of Unicorn's own CPU, and calibrated offsets in it.
+cdef struct Context:
+    uc_context *saved
+    uint8_t *bytes
+    size_t at_hflags
+    size_t at_error
+    size_t at_btarget
+    size_t at_bcond
+    size_t at_lladdr
+    size_t at_llval
+    size_t at_badvaddr
+    size_t at_fcsr
+    size_t at_fcr0
+    size_t at_insn_flags
+
+
+cdef struct Cpu:
+    Where where
+    Run run
+    Due due
+    uc_engine *uc
+    void *owner                  # the Core object, borrowed
+    Fault fault
+    Machine machine
+    Context context
+    Guest guest
+    Stops stops
+    Watching watch
+    Memory memory
+    Devices devices
+    Touched touched
+    Code code

@@ -1,0 +1,172 @@
+# Numbers: sizes, what the CPU writes into its registers, and what this core calls its own states.
+
+cdef enum:
+    LONGEST_SLICE_NS = 50_000_000    # of host time, before a run that may pause looks for a place to
+    PAGE_BITS = 12
+    PAGE_BYTES = 4096
+    CODE_BITS = 16               # words of 64 bits that Cpu.code_words has for a page
+    TLB_SLOTS = 128              # the most TLB entries of a model, and those that tlbwr has replaced
+    FETCH_CACHE = 1024
+    # Blocks seen lately, by (address >> 2), see Cpu.recent: few of mapped code, since they are forgotten often
+    MAPPED_BLOCKS = 8192
+    UNMAPPED_BLOCKS = 32768
+    BLOCK_TAG = ~(4 * MAPPED_BLOCKS - 1)
+    FINISHED = 1024              # addresses in the middle of blocks, remembered
+    FINISHED_OFTEN = 8           # times after which it pays to have the rest of a block translated
+    MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
+    STABLE_LOADS = 64
+    MOST_CODE_HOOKS = 512        # beyond, the engine is made anew without those that are no longer wanted
+    BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
+    CP0_NUMBERS = 128            # register numbers of the debugger that may be CP0 registers
+    MIXED_AFTER = 8              # code/data alternations after which a page keeps both,
+    MIXED_PERIOD = 22            # within 1 << 22 instructions
+
+    # Unicorn's physical address space is ours to lay out: backings from 0, then windows of one page
+    # for device registers and for watched pages, handed out on demand.
+    IO_WINDOW = 0xB0000000U
+    WATCH_WINDOW = 0xF0000000U
+    IO_SLOTS = 0x40000
+    WATCH_SLOTS = 0x1000
+    SCRATCH_PAGE = 0xAFFFF000U
+    CODE_BUFFER = 64 << 20       # bytes of translated code; when they are full, Unicorn drops all of it
+    BRING_UP_IO = 0x2000         # while calibrating, a load from here stops the run
+
+    # phys_map: what stands at a guest-physical page
+    MAP_UNKNOWN = 0
+    MAP_MEMORY = 1               # backing page in bits 8..; flags below
+    MAP_IO = 2                   # wholly claimed by devices; slot in bits 8..
+    MAP_PARTIAL = 3              # some bytes are claimed: accesses are done one by one
+    MAP_NONE = 4                 # bus error
+    MAP_KIND = 7
+    MAP_READ = 8                 # loads and fetches go straight to the backing; with MAP_IO: it reads as zeros
+    MAP_WRITE = 16               # stores go straight to the backing
+
+    # page_state: who holds a mapping of a backing page in Unicorn's TLB
+    PAGE_CODE = 1                # translated code may exist; no plain writable mapping
+    PAGE_DATA = 2                # writable mapping may exist; no executable one
+    PAGE_MIXED = 4               # both, on the slow path
+    PAGE_DIRTY = 8               # written since take_touched
+    PAGE_STALE = 16              # written since the last digest
+    PAGE_USED = 64               # written ever; all others are zeros
+    PAGE_EXIT_CHECKS = 256       # a hook may end a block in its middle
+
+    # Cause.ExcCode (MIPS32 PRA vol. III, table 9.28)
+    EXC_INT = 0
+    EXC_MOD = 1
+    EXC_TLBL = 2
+    EXC_TLBS = 3
+    EXC_ADEL = 4
+    EXC_ADES = 5
+    EXC_IBE = 6
+    EXC_DBE = 7
+    EXC_SYS = 8
+    EXC_BP = 9
+    EXC_RI = 10
+    EXC_CPU = 11
+    EXC_OV = 12
+    EXC_TR = 13
+    EXC_FPE = 15
+
+    # Unicorn's exception numbers (qemu target/mips/cpu.h of Unicorn 2.1)
+    UC_EXCP_ADEL = 12
+    UC_EXCP_ADES = 13
+    UC_EXCP_DEBUG_BREAK = 16
+    UC_EXCP_SYSCALL = 17
+    UC_EXCP_BREAK = 18
+    UC_EXCP_CPU = 19
+    UC_EXCP_RI = 20
+    UC_EXCP_OVERFLOW = 21
+    UC_EXCP_TRAP = 22
+    UC_EXCP_FPE = 23
+
+    STATUS_IE = 1
+    STATUS_EXL = 2
+    STATUS_ERL = 4
+    STATUS_KSU = 0x18
+    STATUS_USER = 0x10           # of KSU
+
+    # Why no instruction runs
+    HALTED_WAITING = 1           # in wait, until an interrupt
+    HALTED_CALLING = 2           # in a call of the host, until that has its answer
+
+    SEMIHOSTING_KERNEL = 1       # user mode may not
+    SEMIHOSTING_ALL = 2
+    CALL_WORD = 0x7000007F       # sdbbp 1
+    STATUS_BEV = 0x400000
+    STATUS_CU0 = 0x10000000
+    STATUS_CU1 = 0x20000000
+    STATUS_FR = 0x04000000
+
+    CAUSE_BD = 0x80000000U
+    CAUSE_TI = 0x40000000
+    CAUSE_DC = 0x08000000
+    CAUSE_IV = 0x00800000
+
+    HFLAGS_BMASK = 0x87F800      # all that says 'a branch is pending'
+    ERROR_IN_FETCH = 2           # EXCP_INST_NOTAVAIL
+
+    # Why a run ended or was interrupted
+    WHY_NONE = 0
+    WHY_LIMIT = 1
+    WHY_PAUSE = 2
+    WHY_BREAKPOINT = 3
+    WHY_WATCH = 4
+    WHY_IDLE = 5
+    WHY_SHUTDOWN = 6
+    WHY_AMBIGUOUS = 7
+    WHY_ARM = 8                  # translate again, truncated at arm_at
+    WHY_EXCEPTION = 9            # the fill callback found an exception
+    WHY_ACCESS = 10              # a load or store to be done by hand
+    WHY_ERROR = 11               # a Python callback raised
+    WHY_RESTART = 12             # go on at next_pc
+    WHY_REBUILD = 13             # the engine must be made anew
+    WHY_CUT = 14                 # a store may change the code behind it in its block
+
+
+# What a watched range counts, and what counts as an access of it.
+cdef enum:
+    SPACE_VIRTUAL = 0
+    SPACE_MEMORY = 1             # bytes of the backings, whatever addresses they are accessed by
+    SPACE_DEVICE = 2             # guest-physical addresses of device registers
+    SPACE_NONE = 3               # a store that changes nothing where it goes
+    ACCESS_READ = 1
+    ACCESS_WRITE = 2
+    ACCESS_CHANGE = 4            # of memory, by anything but the CPU's stores
+    MOST_NOTED = 64              # writes that one step makes
+    MOST_HITS = 1024             # blocks with watched accesses that are kept of a run
+
+
+# What is known of blocks that access watched pages: see watch_blocks.pxi.
+cdef enum:
+    UNKNOWN_BASE = 255
+    MOST_DIRECT = 8              # accesses of a block
+    DIRECT_BLOCKS = 256          # remembered, by (address >> 2)
+    MOST_MIXED = 64              # instructions of a block on a mixed page, whose words are compared each time
+    DIRECT_AFTER = 300           # accesses through the window: many times what it costs to take it away and bring it back
+
+
+cdef enum:
+    ERR_READ_UNALIGNED = 16      # UC_ERR_READ_UNALIGNED, UC_ERR_WRITE_UNALIGNED
+    ERR_WRITE_UNALIGNED = 17
+
+
+# What a translation comes to, what asks for one, and hooks on long runs of code (hooks.pxi).
+cdef enum:
+    TRANSLATED = 0
+    ADDRESS_ERROR = 1
+    NO_MATCH = 2
+    NOT_VALID = 3
+    NOT_DIRTY = 4
+
+    LOAD = 0
+    STORE = 1
+    FETCH = 2
+
+    LONG_RUN = 32                # page_state: has a straight run that would crash Unicorn's translator
+    LONG_RUN_WORDS = 340         # Unicorn 2.1.4 crashes at 376
+    LONG_NOPS = 128              # page_state: such a run consists of nops for a good part
+    # Unicorn ends a block at 4000 operations: the hook and what else it emits for every instruction are 10, so that
+    # 376 instructions do not come together unless more than a hundred of them are translated to nothing.
+    MOST_EMPTY = 32
+    MOST_HOOKED_RUNS = 4         # hooks on one page before all of it is hooked
+    MOST_HOOKED_RANGES = 1 << 14 # hooks before everything is

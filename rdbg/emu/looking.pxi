@@ -1,0 +1,47 @@
+# Where the CPU stands, looked at: what the next step would do.
+
+cdef watched_by(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc):
+    cdef int size = 4
+    cdef bint store = False
+    cdef int form = memory_access(w, &size, &store)
+    cdef uint32_t first, last, pa
+    cdef uint32_t at = 0
+    cdef size_t i
+    cdef int kind
+    cdef Place place
+    if form == 0 or uses_fpu(w) and not c.guest.cp0.status & STATUS_CU1:
+        return None
+    first = effective_address(c, w)
+    if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
+        first += pc + 8 - gpr(c, 31)         # the branch sets ra before its slot runs
+    last = first + size - 1
+    if translate(c, first, STORE if store else LOAD, kernel_mode(c), &pa) != TRANSLATED:
+        return None
+    if form < 3 and first & (size - 1):
+        return None
+    if w >> 26 == OP_SC and not link_holds(c, first):
+        return None
+    if form in (3, 4):
+        if (form == 3) != c.machine.big_endian:
+            last = first
+            first &= ~<uint32_t>3
+        else:
+            last = first | 3
+    kind = ACCESS_WRITE if store else ACCESS_READ
+    place = place_of(c, first, kind) if c.watch.storage else Place(SPACE_NONE, 0)
+    for i in range(c.watch.count):
+        if watched_at(&c.watch.ranges[i], first, place, last - first + 1, kind, &at):
+            return (<int>i, max(at, c.watch.ranges[i].first), kind)
+    return None
+
+
+cdef watched_access(const Cpu *c):
+    """The watched access that the next step makes; see Core.watched_access."""
+    cdef uint32_t pc = c.where.next_pc
+    cdef uint32_t w = code_word(c, pc)
+    cdef uint32_t i
+    for i in range(2 if slot_runs(c, pc) else 1):
+        hit = watched_by(c, code_word(c, pc + 4 * i), w if i else 0, pc)
+        if hit is not None:
+            return hit
+    return None
