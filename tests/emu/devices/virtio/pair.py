@@ -46,13 +46,7 @@ class MemoryDisk(Disk):
 
 
 class RunningQemu(QtestMachine):
-    """QEMU with its memory, and with a CPU that can run all the time."""
-
-    def read_bytes(self, address: int, size: int) -> bytes:
-        return bytes.fromhex(self._command(f"read {address:#x} {size:#x}").split()[1][2:])
-
-    def write_bytes(self, address: int, data: bytes) -> None:
-        self._command(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
+    """QEMU with a CPU that can run all the time, and a cable that can be pulled out."""
 
     def set_link(self, up: bool) -> None:
         self._qmp("human-monitor-command", {"command-line": f"set_link n0 {'on' if up else 'off'}"})
