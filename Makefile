@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: network-cards timer-periods races gdb-suite kill-soak fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -89,6 +89,10 @@ KILLS ?= 1000
 kill-soak: $(READY)
 	$(BIN)/python -m tests.soak --kills $(KILLS)
 
+# Recorders killed while their guest writes to its disk: the image is as after a power cut, the recording replays.
+disk-kills: $(READY)
+	DISK_KILLS=200 $(BIN)/pytest -q tests/images/test_guest_with_disk.py -k killed
+
 # GDB's own tests (Debian's gdb-source) on rdbg and on QEMU, in both byte orders: rdbg must pass as many. Half an hour.
 SUITE_PACKAGES := gdb-source dejagnu expect gdb-multiarch qemu-system-mips gcc-mipsel-linux-gnu gcc-mips-linux-gnu
 gdb-suite: $(READY)
@@ -122,7 +126,7 @@ network-cards: $(READY)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
-nightly: network-cards races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak gdb-suite fuzz-positions writers
+nightly: network-cards races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:
