@@ -49,7 +49,8 @@ class CheckpointKeeper:
 
     Args:
         machine: at the start of its run.
-        memory_limit: bytes for checkpoints beyond the first, which holds all of the memory.
+        memory_limit: bytes for checkpoints beyond the first, which holds all of the memory, and beyond what disks were
+            written.
         max_checkpoints: bound on their number.
     """
 
@@ -69,6 +70,7 @@ class CheckpointKeeper:
         self._base_bytes = self.store.bytes_used
         self._tracked_from = machine.icount
         self._written = _NO_PAGES  # pages whose new contents have no version yet
+        self._disk_pages = 0  # how many pages have ever held what disks were written
         self._visited: list[int] = []
         self._detached_bytes = 0  # that detached checkpoints may hold, by which the limit is higher
 
@@ -230,6 +232,7 @@ class CheckpointKeeper:
         self._tracked_from = here
         if len(touched.written):
             written = np.asarray(touched.written, np.uint32)
+            self._disk_pages = max(self._disk_pages, int(written[-1]) + 1 - self.machine.first_disk_page)
             self._written = distinct(np.concatenate([self._written, written])) if len(self._written) else written
 
     def _thin(self, end: int) -> None:
@@ -244,4 +247,6 @@ class CheckpointKeeper:
         return checkpoint.bytes_beside_pages + self.store.held_alone(checkpoint.table)
 
     def _over_limit(self) -> bool:
-        return self.bytes_used - self._base_bytes > self.memory_limit + self._detached_bytes
+        # One content of each page of a disk is there whatever checkpoints there are: without it no state is.
+        held = self._base_bytes + self._disk_pages * PAGE_SIZE
+        return self.bytes_used - held > self.memory_limit + self._detached_bytes

@@ -136,6 +136,7 @@ class Machine:
             self.core, self.bus.page_count, overlay if any(disk.sectors for disk in self.disks.values()) else None
         )
         self.page_count = self._pages.count
+        self.first_disk_page = self.bus.page_count
         if spec.semihosting is not None:
             self.core.allow_semihosting(spec.semihosting.in_user_mode)
         self._system.powered = True

@@ -311,7 +311,8 @@ class MachineApi(Protocol):
 
     architecture: Architecture
     big_endian: bool
-    page_count: int  #: pages of 4096 bytes in all backings, numbered from 0
+    page_count: int  #: numbers of pages of 4096 bytes are below: first those of all backings, from 0
+    first_disk_page: int  #: then those that hold what disks were written, from this number on, without gaps
     inputs: InputSource
 
     @property

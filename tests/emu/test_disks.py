@@ -191,3 +191,21 @@ def test_two_drives_of_one_name_are_refused() -> None:
 def test_a_machine_without_disks_has_the_pages_of_its_memory_alone() -> None:
     made = machine_with([LOOP, NOP])
     assert made.page_count == made.bus.page_count
+
+
+def test_what_is_written_to_disks_leaves_checkpoints_their_memory() -> None:
+    """A guest that writes more to its disk than checkpoints may hold can be gone back in all the same."""
+    made, _ = machine(1 << 30)
+    keeper = CheckpointKeeper(made, memory_limit=2 << 20)
+    keeper.take(0, OutputMark(), 1 << 40)
+    disk = made.disks["d0"]
+    for index in range(16):
+        disk.write(index * 2048, bytes([index + 1]) * (1 << 20))
+        made.step()
+        keeper.take(0, OutputMark(), 1 << 40)
+    assert len(keeper.checkpoints) == 17
+    for _ in range(16):  # the same again, with other contents: now checkpoints hold what was there before
+        disk.write(0, made.icount.to_bytes(4, "little") * (1 << 18))
+        made.step()
+        keeper.take(0, OutputMark(), 1 << 40)
+    assert 1 < len(keeper.checkpoints) < 33

@@ -93,7 +93,7 @@ class Toy:
     architecture = TOY
     data = 0x40000  #: virtual address of the memory
     big_endian = False
-    page_count = PAGES
+    page_count = first_disk_page = PAGES
 
     def __init__(self, program: Sequence[Op], ambiguous: int = 0, seed: int = 0) -> None:
         self.program = list(program)
