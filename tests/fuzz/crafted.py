@@ -26,6 +26,7 @@ from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
@@ -36,6 +37,7 @@ from rdbg.journal.records import KIND_DIGEST, KIND_END, Record
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.recording import NewRecording
+from rdbg.store.first_contents import FirstContents
 from rdbg.store.index_codec import _VERSION, pack_index
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import Timeline
@@ -132,6 +134,9 @@ def record(folder: Path) -> Recording:
     new.store.notes.put_bookmark("here", 1_000)
     timeline.close()
     new.store.close()
+    with closing(FirstContents.open(new.store.path)) as contents:
+        for page in range(40):
+            contents.keep(page % 2, page, (None, bytes(PAGE_SIZE), bytes([page]) * PAGE_SIZE)[page % 3])
     store = path.with_name("whole.snapshots")
     change_store(store, _without_origin)
     reader = JournalReader(str(path))
@@ -277,7 +282,7 @@ def store(dice: random.Random, whole: Recording, path: Path) -> None:
 
 
 def _any_value(dice: random.Random, connection: sqlite3.Connection) -> None:
-    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta"))
+    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "disk_contents", "meta"))
     columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
     rows = [row[0] for row in connection.execute(f"SELECT rowid FROM {table}")]
     if rows:

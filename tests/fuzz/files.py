@@ -30,6 +30,7 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.images.open_image import open_image
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.dump import write_dump
@@ -37,12 +38,13 @@ from rdbg.recording.overview import write_info
 from rdbg.recording.pack import unpack
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import guest_big_endian
+from rdbg.store.first_contents import FirstContents, LostPage
 from rdbg.store.index_codec import unpack_index
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.symbols.table import SymbolTable
 from rdbg.targets.mips32_target import MIPS32_TARGET
 from rdbg.timeline import Timeline
-from tests.fuzz import crafted
+from tests.fuzz import crafted, crafted_images
 from tests.fuzz.guarded import GuardedMemory
 from tests.isolated import MEMORY, in_memory, isolated
 from tests.machine_use import use
@@ -126,6 +128,7 @@ class Kinds:
             "packs": self.pack,
             "executables": self.executable,
             "boards": self.board,
+            "images": self.image,
         }
 
     def journal(self, dice: random.Random) -> None:
@@ -149,11 +152,25 @@ class Kinds:
         if dice.random() < _RUNS:
             self._replay(dice, path)
             return
+        if dice.random() < _RUNS:
+            self._look_at_disks(path.with_name("j.snapshots"))
+            return
         store = SnapshotStore.open(str(path.with_name("j.snapshots")))
         try:
             self._load(store)
         finally:
             store.close()
+
+    def _look_at_disks(self, path: Path) -> None:
+        contents = FirstContents.open(str(path))
+        try:
+            contents.kept()
+            for page in (*range(40), 1 << 20, (1 << 32) - 1):
+                with suppress(LostPage):
+                    contents.find(page % 2, page)
+            contents.check()
+        finally:
+            contents.close()
 
     def _load(self, store: SnapshotStore) -> None:
         if self._machine is None:
@@ -237,6 +254,23 @@ class Kinds:
         images = (Image("kernel", "k.elf", self._good), text)
         machine = Machine(MachineSpec("bare", "24Kf", spec.big_endian, 1 << 20, 3, images))
         use(machine, _LENGTH)
+
+    def image(self, dice: random.Random) -> None:
+        """Opened, read and written."""
+        path, behind = self._folder / "image", self._folder / "behind"
+        behind.write_bytes(crafted_images.image(dice, dice.choice((b"", b"image", b"behind"))))
+        path.write_bytes(crafted_images.image(dice, dice.choice((b"", b"image", b"behind"))))
+        opened = open_image(str(path), dice.choice((None, "qcow2")), dice.random() < 0.5).image
+        try:
+            for _ in range(20):
+                at = dice.randrange(max(1, min(opened.size, 1 << 22)))
+                opened.read(at, dice.choice((1, 512, 4096, 100_000)))
+                if opened.files[0].writable:
+                    opened.write(at // 512 * 512, bytes(dice.choice((512, 4096))))
+                if dice.random() < 0.2:
+                    opened.flush()
+        finally:
+            opened.close()
 
 
 def check_line(error: RdbgError) -> None:
@@ -342,7 +376,7 @@ def main() -> None:
     options = parser.parse_args()
     whole = whole_recording()
     harm = 0
-    for kind in options.kinds or ("journals", "stores", "packs", "executables", "boards"):
+    for kind in options.kinds or ("journals", "stores", "packs", "executables", "boards", "images"):
         began = time.monotonic()
         outcome, harmful, end = Outcome(), 0, options.first + options.files
         for first in range(options.first, end, _TOLD):

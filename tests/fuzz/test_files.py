@@ -30,7 +30,7 @@ def whole() -> Recording:
     return whole_recording()
 
 
-@pytest.mark.parametrize("kind", ["journals", "stores", "packs", "executables", "boards"])
+@pytest.mark.parametrize("kind", ["journals", "stores", "packs", "executables", "boards", "images"])
 def test_crafted_files_do_no_harm(whole: Recording, kind: str) -> None:
     outcome, wrong = run(kind, 0, 200, whole)
     assert not wrong, "\n".join(wrong)
