@@ -25,7 +25,6 @@ from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
-from rdbg.navigation.branches import MAIN
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -318,11 +317,11 @@ class Session:
             recording.writer.companion = contents.write_out
 
     def _send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
-        """What the guest sends: an OutputSink. Disks are written by the run itself alone, in its present."""
+        """What the guest sends, where it is to leave: an OutputSink."""
         assert self._outside is not None
         if endpoint.kind is not EndpointKind.DISK:
             self._outside.send(icount, endpoint, data)
-        elif self._drives is not None and self.timeline.live and self.timeline.branch_name == MAIN:
+        elif self._drives is not None:
             self._drives.take(endpoint.port, data)
 
     def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
