@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.chaos import chaos_sections
 from benchmarks.curves import curves
+from benchmarks.debian_system import DebianSystem
 from benchmarks.effort import Effort
 from benchmarks.first_times import first_sections
 from benchmarks.guests import MALTA_UART, MIPSSIM_UART, Guest, make_guest
@@ -25,7 +26,7 @@ from benchmarks.rows import Section
 from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PARTS = ("main", "linux", "long", "first", "layouts", "chaos", "plot")
+_PARTS = ("main", "linux", "debian", "long", "first", "layouts", "chaos", "plot")
 
 
 def main() -> int:
@@ -56,6 +57,8 @@ def main() -> int:
                 yield from Measurements(folder, guest, effort, with_qemu).sections()
             if "linux" in parts:
                 yield from LinuxBoot(folder, effort.repeats).sections(with_qemu)
+            if "debian" in parts:
+                yield from DebianSystem(folder, effort.repeats).sections(with_qemu)
             if "long" in parts:
                 yield from long_sections(Rdbg(folder), guest, effort)
             if "first" in parts:
