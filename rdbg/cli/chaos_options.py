@@ -68,8 +68,8 @@ _ALONE = frozenset({"serial", "chardev", "monitor", "pidfile", "gdb", "s", "S", 
 _LONGEST = 1e6
 
 #: Options that say what the machine is.
-_MACHINE = ("M", "cpu", "m", "bios", "kernel", "initrd", "append", "pflash", "drive", "EB", "EL", "icount", "rtc",
-            "semihosting", "semihosting-config", "no-reboot")  # fmt: skip
+_MACHINE = ("M", "cpu", "m", "bios", "kernel", "initrd", "append", "pflash", "drive", "device", "nic", "net", "netdev",
+            "EB", "EL", "icount", "rtc", "semihosting", "semihosting-config", "no-reboot")  # fmt: skip
 
 
 def chaos_help() -> str:

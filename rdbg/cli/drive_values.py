@@ -232,7 +232,7 @@ def resolve_drives(options: RunOptions) -> RunOptions:
 
 def _unplugged(options: RunOptions, drive: DriveOptions) -> Iterator[str]:
     """What to say of a drive that no card has."""
-    if any(line.refers == drive.name for line in options.drive_lines):
+    if drive.name in options.claimed_drives or any(line.refers == drive.name for line in options.drive_lines):
         return
     if options.icount.mode is not RecordMode.NONE:
         # QEMU keeps a replay's snapshots in such a drive.

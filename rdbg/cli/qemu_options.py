@@ -10,10 +10,13 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rdbg.cli import device_values, netdev_values
 from rdbg.cli import drive_values as drives
 from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
+from rdbg.cli.drive_cards import place_drives
 from rdbg.cli.option_values import hint
+from rdbg.cli.plugging import resolve_devices
 from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.errors import UsageError
 from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
@@ -96,6 +99,31 @@ OPTIONS = (
         around.monitor,
         "where the monitor can be typed at without GDB (also: Ctrl-A c under -serial mon:stdio)",
     ),
+    Option(
+        ("nic",),
+        "user|tap|bridge|socket|none [,model=CARD][,mac=M][,KEY=VALUE...]",
+        netdev_values.nic,
+        "a network card and its back end (default, as QEMU's: a pcnet with -nic user)",
+    ),
+    Option(
+        ("netdev",),
+        "user|tap|bridge|socket|stream|dgram|hubport,id=ID [,KEY=VALUE...]",
+        netdev_values.netdev,
+        "a back end for network cards, as QEMU's; user: hostfwd=tcp::8080-:80 leads from the host into the guest",
+    ),
+    Option(("net",), "nic|user|tap|socket|none[,KEY=VALUE...]", netdev_values.net, "the same in QEMU's old form"),
+    Option(
+        ("device",),
+        "CARD[,netdev=ID][,drive=ID][,KEY=VALUE...]",
+        device_values.device,
+        "plug a card in; -device help lists them, -device CARD,help says what can be said of one",
+    ),
+    Option(
+        ("object",),
+        "filter-dump,id=ID,netdev=ID,file=F",
+        device_values.made_object,
+        "write the packets of a back end to F, for Wireshark (of a recording: rdbg dump --pcap)",
+    ),
     Option(("pidfile",), "FILE", around.pid_file, "write the process number there; it goes when the run ends"),
     Option(("gdb",), "tcp:HOST:PORT", around.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),
     Option(("s",), "", around.short_gdb, f"the same as -gdb tcp::{DEFAULT_GDB_PORT}"),
@@ -128,6 +156,7 @@ OPTIONS = (
         values.snapshot_budget,
         "disk for going quickly to any moment in later sessions (default 256M; 0: none)",
     ),
+    Option(("vga",), "none", device_values.vga),
     Option(("smp",), "1", values.processors),
     Option(("accel",), "tcg", values.accelerator),
     Option(
@@ -142,21 +171,15 @@ OPTIONS = (
         Option((name,), "none", values.switched_off(f"-{name}", missing))
         for name, missing in {
             "display": "there is no screen",
-            "vga": "there is no graphics card",
             "vnc": "there is no screen",
             "qmp": "the monitor is GDB's monitor command",
             "mon": "the monitor is GDB's monitor command",
-            "net": "there is no network",
-            "nic": "there is no network",
-            "netdev": "there is no network",
             "parallel": "there is no parallel port",
         }.items()
     ),
 )
 #: What QEMU has and this machine has not: refused with the reason.
 _REFUSED = {
-    "object": ("X", "there is nothing that it would belong to"),
-    "device": ("X", "no device can be added to this machine"),
     "usbdevice": ("X", "nothing can be plugged into its USB"),
     "usb": ("", "there is nothing to plug into its USB"),
     "dtb": ("X", "the machine's boot loader passes no device tree"),
@@ -245,7 +268,8 @@ def parse_line(
         elif option is not None:
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
-    return ParsedLine(drives.resolve_drives(around.resolve_chardevs(options)), found_own, tuple(found_operands))
+    options = resolve_devices(drives.resolve_drives(place_drives(options)))
+    return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 
 def help_text(allowed: Collection[str] | None = None) -> str:

@@ -100,7 +100,12 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         console = found if shared else resolved(console, "-semihosting-config")
         options = replace(options, semihosting=replace(options.semihosting, console=console))
     serials = tuple(resolved(spec, "-serial") for spec in options.serials)
-    return replace(options, serials=serials, monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors))
+    return replace(
+        options,
+        serials=serials,
+        monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors),
+        virtual_consoles=tuple(resolved(spec, "-device virtconsole") for spec in options.virtual_consoles),
+    )
 
 
 def gdb(options: RunOptions, value: str) -> RunOptions:
@@ -131,8 +136,9 @@ def stopped(options: RunOptions, value: str) -> RunOptions:
 
 
 def no_defaults(options: RunOptions, value: str) -> RunOptions:
-    """``-nodefaults``: no serial port leads anywhere that is not told to, and there is no empty CD-ROM drive."""
-    return replace(options, default_serial=False, default_drives=False)
+    """``-nodefaults``: no serial port leads anywhere that is not told to, and there is no empty CD-ROM drive and no
+    network card."""
+    return replace(options, default_serial=False, default_drives=False, default_net=False, display_card=False)
 
 
 def traces(options: RunOptions, value: str) -> RunOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import Any
 
-from rdbg.netdev.network_backend import Watched
+from rdbg.host.waiting import Watched
 from rdbg.serial.ports import open_backend
 from rdbg.serial.serial_spec import SerialSpec
 

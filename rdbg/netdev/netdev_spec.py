@@ -165,11 +165,13 @@ class Netdev:
         name: the user's id, or one that was made up.
         kind: what it is.
         option: as typed, for messages.
+        optional: nobody has asked for it: where it cannot be opened, that is said, and the run goes on without.
     """
 
     name: str
     kind: NetdevKind
     option: str
+    optional: bool = False
 
 
 @dataclass(frozen=True)

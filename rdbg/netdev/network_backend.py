@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from rdbg.host.waiting import Watched
+
 #: Ethernet's header; a frame that is shorter is none.
 SHORTEST_FRAME = 14
 #: What QEMU's cards take at most, with all that a card may put together (virtio's, GSO's).
@@ -12,9 +14,6 @@ LONGEST_FRAME = 68 << 10
 
 #: Gets a frame that comes from the network: an Ethernet frame without its FCS.
 Deliver = Callable[[bytes], None]
-
-#: What `select.poll` takes and gives: a descriptor, and which events are waited for.
-Watched = list[tuple[int, int]]
 
 
 class NetworkBackend(ABC):

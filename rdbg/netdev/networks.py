@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from rdbg.errors import RdbgError
+from rdbg.host.messages import say
+from rdbg.host.waiting import Watched
 from rdbg.netdev.datagram_network import DatagramNetwork
 from rdbg.netdev.netdev_spec import DatagramNet, Netdev, NetworkPlan, StreamNet, TapNet, UserNet
-from rdbg.netdev.network_backend import Deliver, NetworkBackend, Watched, is_frame
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 from rdbg.netdev.pcap_file import PcapFile
 from rdbg.netdev.slirp_library import SlirpLibrary
 from rdbg.netdev.stream_network import StreamNetwork
@@ -52,7 +55,12 @@ class Networks:
         self._library: SlirpLibrary | None = None
         try:
             for netdev in plan.netdevs:
-                self._backends[netdev.name] = self._open(netdev, partial(self._arrived, netdev.name))
+                try:
+                    self._backends[netdev.name] = self._open(netdev, partial(self._arrived, netdev.name))
+                except RdbgError as error:
+                    if not netdev.optional:
+                        raise
+                    say(f"warning: {netdev.option} leads nowhere: {error}")
             for dump in plan.dumps:
                 self._dumps.append(PcapFile(dump))
         except BaseException:
@@ -132,7 +140,8 @@ class Networks:
 
     def _send_to(self, name: str, frame: bytes) -> None:
         self._note(name, frame, incoming=False)
-        self._backends[name].send(frame)
+        if name in self._backends:
+            self._backends[name].send(frame)
 
     def _note(self, name: str, frame: bytes, incoming: bool) -> None:
         for dump in self._dumps:

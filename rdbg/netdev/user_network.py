@@ -12,9 +12,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
 from rdbg.errors import RdbgError
+from rdbg.host.waiting import Watched, happened_within
 from rdbg.netdev.guest_forward import GuestForwardTarget
 from rdbg.netdev.netdev_spec import GuestForward, HostForward, UserNet
-from rdbg.netdev.network_backend import Deliver, NetworkBackend, Watched, is_frame
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 from rdbg.netdev.slirp_library import (
     CONFIG_VERSION,
     POLL_ERR,
@@ -70,7 +71,7 @@ class UserNetwork(NetworkBackend):
         self._ffi, self._lib = library.ffi, library.lib
         self._timers: dict[Any, _Timer] = {}  # by the handle that the library has
         self._targets: list[GuestForwardTarget] = []
-        self._polled: Watched = []
+        self._polled: list[tuple[int, int]] = []
         self._happened: dict[int, int] = {}
         self._timeout = 0.0
         self._slirp = self._ffi.NULL
@@ -114,11 +115,7 @@ class UserNetwork(NetworkBackend):
         """Move bytes between the guest's connections and the host's."""
         if self._slirp == self._ffi.NULL:
             return
-        watched = self.watched()
-        poller = select.poll()
-        for handle, events in watched:
-            poller.register(handle, events)
-        self._happened = dict(poller.poll(0)) if watched else {}
+        self._happened = happened_within(0, self.watched())
         self._lib.slirp_pollfds_poll(self._slirp, 0, self._get_events, self._ffi.NULL)
         for target in self._targets:
             target.poll(self._happened)

@@ -6,9 +6,10 @@ import os
 import select
 from collections.abc import Callable, Sequence
 
-from rdbg.emu.endpoint import Endpoint, serial_port
+from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import UsageError
+from rdbg.host.waiting import Watched, happened_within
 from rdbg.serial.backend import NullSerial, SerialBackend
 from rdbg.serial.file import FileSerial
 from rdbg.serial.monitor_console import MonitorConsole
@@ -64,6 +65,7 @@ class SerialPorts:
         console: the end of the console that the guest has by calling the host, port number CONSOLE. It shares a
             terminal with a serial port.
         typed_first: at a shared terminal all is typed to the console; else what a call waits for.
+        virtual_consoles: one for each console endpoint from 0.
 
     Raises:
         RdbgError: one cannot be opened (those before it are closed again), or two want the terminal.
@@ -77,10 +79,11 @@ class SerialPorts:
         monitors: Sequence[SerialSpec] = (),
         console: SerialSpec | None = None,
         typed_first: bool = False,
+        virtual_consoles: Sequence[SerialSpec] = (),
     ) -> None:
-        if sum(spec.kind is SerialKind.STDIO for spec in specs) > 1:
+        if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *virtual_consoles)) > 1:
             raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
-        if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *monitors)) > 1:
+        if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *virtual_consoles, *monitors)) > 1:
             raise UsageError(
                 "-monitor stdio: a serial port has the terminal; write -serial mon:stdio (Ctrl-A c changes between the "
                 "two), or give one another back end"
@@ -97,6 +100,9 @@ class SerialPorts:
         try:
             for number, spec in enumerate(specs):
                 self._backends.append(open_backend(spec, screen, listen_any, f"serial{number}"))
+            for number, spec in enumerate(virtual_consoles):
+                self._backends.append(open_backend(spec, screen, listen_any, f"virtconsole{number}"))
+                self._endpoints.append(Endpoint(EndpointKind.CONSOLE, number))
             if console is not None and self._shared is None:
                 self._backends.append(open_backend(console, screen, listen_any, "semihosting"))
                 self._endpoints.append(serial_port(CONSOLE))
@@ -132,6 +138,7 @@ class SerialPorts:
         wants: Callable[[Endpoint], bool],
         asked: Callable[[], bool],
         timeout: float = 0.0,
+        also: Watched = (),
     ) -> None:
         """Move bytes in both directions.
 
@@ -140,6 +147,7 @@ class SerialPorts:
             wants: whether what comes for a port should be read now (its guest has room).
             asked: whether the guest waits for something typed at its console.
             timeout: how long to wait for something to happen, in seconds.
+            also: other descriptors at which something may happen.
         """
         for at, backend in enumerate(self._backends):
             if held := backend.overdue():
@@ -153,10 +161,12 @@ class SerialPorts:
         writers = [handle for backend in self._backends for handle in backend.write_handles()]
         if not readers and not writers and not timeout:
             return
-        readable, writable, _ = select.select(list(readers), writers, [], timeout)
-        for handle in readable:
-            number = readers.get(handle)
-            if number is not None:
+        reads = [(handle, select.POLLIN) for handle in readers]
+        writes = [(handle, select.POLLOUT) for handle in writers]
+        happened = happened_within(timeout, [*reads, *writes, *also])
+        writable = any(happened.get(handle, 0) & ~select.POLLIN for handle in writers)
+        for handle, number in readers.items():
+            if happened.get(handle, 0) & ~select.POLLOUT:
                 data, breaks = self._backends[number].receive(), self._backends[number].take_breaks()
                 arrived = self._backends[number].take_arrival()
                 if arrived and number in self._consoles:

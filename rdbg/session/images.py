@@ -150,6 +150,7 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
         reboot=options.reboot,
         semihosting=_semihosting(options),
         drives=drives,
+        plugged=options.plugged,
     )
 
 

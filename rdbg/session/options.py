@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from rdbg.emu.spec import Plugged
 from rdbg.net.tcp_address import TcpAddress
+from rdbg.netdev.netdev_spec import NetworkPlan, PacketDump
 from rdbg.serial.serial_spec import Chardev, SerialSpec
 from rdbg.session.drive_options import DriveLine, DriveOptions
+from rdbg.session.network_options import CardOption, NetdevOption
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
 #: here too and then follows the host's clock, which no replay could repeat; here it stays.
@@ -89,6 +92,7 @@ class RunOptions:
         images: files that the machine starts from.
         drive_lines: options that describe drives, in their order.
         drives: what they come to once all are known.
+        claimed_drives: names of those with the bus ``none`` that cards have.
         snapshot: nothing that the guest writes goes to an image.
         default_drives: the board has the drives that it has by default.
         append: kernel command line.
@@ -98,6 +102,16 @@ class RunOptions:
         default_serial: see there.
         chardevs: back ends that serial ports may name.
         monitors: ends at which rdbg itself is typed to.
+        netdevs: back ends of networks, by -netdev, -nic and -net.
+        nics: cards, by -nic.
+        net_nics: cards, by -net.
+        devices: cards, by -device.
+        dumps: captures of packets.
+        default_net: the board has the network that it has by default.
+        display_card: cards have the slots that they have beside QEMU's graphics card.
+        plugged: what the cards come to once all is known.
+        network_plan: what the networks come to.
+        virtual_consoles: one back end for each console card.
         pid_file: file for the process number, or None.
         gdb: where to listen for GDB, or None.
         listen_any: GDB may come from other hosts.
@@ -121,6 +135,7 @@ class RunOptions:
     images: tuple[ImageFile, ...] = ()
     drive_lines: tuple[DriveLine, ...] = ()
     drives: tuple[DriveOptions, ...] = ()
+    claimed_drives: frozenset[str] = frozenset()
     snapshot: bool = False
     default_drives: bool = True
     append: str = ""
@@ -130,6 +145,16 @@ class RunOptions:
     default_serial: bool = True
     chardevs: tuple[Chardev, ...] = ()
     monitors: tuple[SerialSpec, ...] = ()
+    netdevs: tuple[NetdevOption, ...] = ()
+    nics: tuple[CardOption, ...] = ()
+    net_nics: tuple[CardOption, ...] = ()
+    devices: tuple[CardOption, ...] = ()
+    dumps: tuple[PacketDump, ...] = ()
+    default_net: bool = True
+    display_card: bool = True
+    plugged: tuple[Plugged, ...] = ()
+    network_plan: NetworkPlan = NetworkPlan()
+    virtual_consoles: tuple[SerialSpec, ...] = ()
     pid_file: str | None = None
     gdb: TcpAddress | None = None
     listen_any: bool = False

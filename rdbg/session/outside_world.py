@@ -1,4 +1,4 @@
-"""The outside world of a run: serial ports, signals, the wish to end."""
+"""The outside world of a run: serial ports, networks, signals, the wish to end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rdbg.emu.endpoint import Endpoint, serial_port
+from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.outlet import Outlet
+from rdbg.netdev.networks import Networks
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.ports import SerialPorts
 
@@ -22,10 +23,10 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class OutsideWorld:
-    """Moves bytes between the host's ends of the serial ports and the run, between its slices.
+    """Moves bytes and packets between the host's ends and the run, between its slices.
 
     Args:
-        ports: the host's ends.
+        ports: the host's ends of serial ports.
         queue: where received bytes wait for the guest.
         accepts: whether the guest takes input now; a replay has its own, and what comes is dropped.
         ended: another reason to end, asked often.
@@ -45,6 +46,7 @@ class OutsideWorld:
         self._accepts = accepts
         self._ended = ended
         self._log = log
+        self._networks: Networks | None = None
         self._signal: int | None = None
         self._previous: dict[int, object] = {}
 
@@ -76,6 +78,10 @@ class OutsideWorld:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def plug_in(self, networks: Networks) -> None:
+        """Let the guest's cables lead somewhere. They are closed with this."""
+        self._networks = networks
+
     @property
     def consoles(self) -> list[MonitorConsole]:
         """The monitors that are typed at without GDB."""
@@ -101,6 +107,8 @@ class OutsideWorld:
     def look(self) -> bool:
         """Look at the outside world without waiting; whether the run should end."""
         self._ports.poll(self._receive, self._wants, self._asked)
+        if self._networks is not None and self._accepts():
+            self._networks.poll()
         if self._log is not None:
             self._log.flush()
         return self.quit_requested
@@ -108,24 +116,37 @@ class OutsideWorld:
     @property
     def congested(self) -> bool:
         """Whether the guest should wait: a reader of its output, or of the log about it, is slow."""
+        if self._networks is not None and self._networks.congested:
+            return True
         return self._ports.congested or (self._log is not None and self._log.pending > 0)
 
     @property
     def failures(self) -> list[str]:
         """Why output of the guest is lost, a line for each port where it is."""
-        return self._ports.failures
+        return self._ports.failures + (self._networks.failures if self._networks is not None else [])
 
     def wait(self, seconds: float) -> None:
         """Wait for something to happen outside."""
-        self._ports.poll(self._receive, self._wants, self._asked, timeout=seconds)
+        if self._networks is None or not self._accepts():
+            self._ports.poll(self._receive, self._wants, self._asked, timeout=seconds)
+            return
+        watched = self._networks.watched()
+        patience = self._networks.patience(seconds)
+        self._ports.poll(self._receive, self._wants, self._asked, timeout=patience, also=watched)
+        self._networks.poll()
 
     def send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """What the guest sent: an OutputSink."""
-        self._ports.send(endpoint, data)
+        if endpoint.kind is not EndpointKind.NETWORK:
+            self._ports.send(endpoint, data)
+        elif self._networks is not None:
+            self._networks.send(endpoint.port, data)
 
     def close(self) -> None:
         """Give back terminal, sockets and signals."""
         self._ports.close()
+        if self._networks is not None:
+            self._networks.close()
         self.release_signals()
 
     def _wants(self, endpoint: Endpoint) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from rdbg.emu.spec import MachineSpec, Semihosting
+from rdbg.emu.spec import MachineSpec, Plugged, Semihosting
 from rdbg.errors import RdbgError
 from rdbg.session.options import RunOptions, SemihostingOptions
 
@@ -34,6 +34,8 @@ def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
         if name in options.said and wanted != recorded:
             raise _contradiction(form.format(wanted), path, form.format(recorded))
     _check_semihosting(options.semihosting, machine.semihosting, path)
+    if options.said & {"nic", "net", "netdev", "device"} and options.plugged != machine.plugged:
+        raise _contradiction(f"cards {_cards(options.plugged)}", path, f"cards {_cards(machine.plugged)}")
     if options.big_endian is not None and options.big_endian != machine.big_endian:
         raise _contradiction(_ORDERS[options.big_endian], path, _ORDERS[machine.big_endian])
 
@@ -45,6 +47,15 @@ def _check_semihosting(wanted: SemihostingOptions, recorded: Semihosting | None,
     elif wanted.arguments and wanted.arguments != recorded.arguments:
         said, known = (f"arg={',arg='.join(words)}" for words in (wanted.arguments, recorded.arguments))
         raise _contradiction(f"-semihosting-config {said}", path, known)
+
+
+def _cards(cards: tuple[Plugged, ...]) -> str:
+    """What is plugged in, in words."""
+    words = []
+    for card in cards:
+        slot = "" if card.slot is None else f" in slot {card.slot:02x}"
+        words.append(f"{card.model}{slot}" + ("" if card.mac is None else f" ({card.mac.hex(':')})"))
+    return ", ".join(words) or "none"
 
 
 def _contradiction(said: str, path: str, recorded: str) -> RdbgError:

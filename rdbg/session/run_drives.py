@@ -18,7 +18,7 @@ from rdbg.store.first_contents import FirstContents
 
 def used_drives(options: RunOptions) -> list[DriveOptions]:
     """The drives that are plugged in somewhere."""
-    return [drive for drive in options.drives if drive.bus != "none"]
+    return [drive for drive in options.drives if drive.bus != "none" or drive.name in options.claimed_drives]
 
 
 class RunDrives:

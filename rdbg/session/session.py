@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.disk import DiskSource
-from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
@@ -25,6 +25,8 @@ from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
+from rdbg.netdev.netdev_spec import NetworkPlan
+from rdbg.netdev.networks import Networks
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -247,10 +249,14 @@ class Session:
         calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None
         # Nobody has asked for a serial port at the terminal: what is typed is for the console that was asked for.
         typed_first = not options.serials
-        ports = SerialPorts(serials, console, options.listen_any, options.monitors, calls, typed_first)
+        ports = SerialPorts(
+            serials, console, options.listen_any, options.monitors, calls, typed_first, options.virtual_consoles
+        )
         outside = self._outside = OutsideWorld(
             ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
         )
+        if icount.mode is not RecordMode.REPLAY and options.network_plan.netdevs + options.network_plan.segments:
+            outside.plug_in(self._networks(options.network_plan, machine, queue))
         self._control.request = queue.put
         self._control.stopped = options.stopped and bool(options.gdb is not None or outside.consoles)
         outside.catch_signals(interrupt_ends=self._around.terminal)
@@ -323,6 +329,18 @@ class Session:
             self._outside.send(icount, endpoint, data)
         elif self._drives is not None:
             self._drives.take(endpoint.port, data)
+
+    def _networks(self, plan: NetworkPlan, machine: Machine, queue: LiveQueue) -> Networks:
+        """Open the host's ends of the networks. What they bring is dropped while the guest takes no input."""
+
+        def receive(card: int, frame: bytes) -> None:
+            if self.timeline.live:
+                queue.send_packet(card, frame)
+
+        start = self._spec.rtc_base * 1_000_000_000
+        return Networks(
+            plan, receive, lambda card: queue.waiting(network_port(card)), lambda: start + machine.virtual_ns
+        )
 
     def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
         icount = self._options.icount

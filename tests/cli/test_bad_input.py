@@ -43,7 +43,7 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
         (["run", "-chardev", "udp,id=p", "-kernel", TANK], ["-chardev udp", "socket"]),
         (["run", "-chardev", "socket,id=s", "-kernel", TANK], ["names no port", "path=P"]),
         (["run", "-chardev", "null,id=a", "-chardev", "null,id=a", "-kernel", TANK], ["second", "id=a"]),
-        (["run", "-device", "e1000", "-kernel", TANK], ["-device e1000", "no device"]),
+        (["run", "-device", "e100", "-kernel", TANK], ["-device e100", "did you mean e1000?"]),
         (["run", "-enable-kvm", "-kernel", TANK], ["-enable-kvm", "emulated"]),
         (["run", "-accel", "kvm", "-kernel", TANK], ["-accel kvm", "tcg"]),
         (["run", "-M", "malta,accel=kvm", "-kernel", TANK], ["-accel kvm", "tcg"]),

@@ -41,7 +41,9 @@ def test_icount_values(shift: str) -> None:
     assert TANK_OUTPUT[:34] in rdbg("run", "-kernel", TANK, "-icount", shift).stdout
 
 
-@pytest.mark.parametrize("option", "-M -machine -cpu -accel -d -chardev -device -display -net".split())
+@pytest.mark.parametrize(
+    "option", "-M -machine -cpu -accel -d -chardev -device -display -net -netdev -nic -object -vga".split()
+)
 def test_values_are_listed(option: str) -> None:
     done = rdbg_here("run", option, "help")
     assert done.returncode == 0 and done.stderr == b"" and done.stdout.strip()
@@ -81,9 +83,7 @@ def test_without_defaults_no_serial_port_leads_anywhere() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.parametrize(
-    "words", [["-net", "nic"], ["-netdev", "user,id=n"], ["-display", "gtk"], ["-monitor", "vc"], ["-vga", "std"]]
-)
+@pytest.mark.parametrize("words", [["-display", "gtk"], ["-monitor", "vc"], ["-vga", "std"]])
 def test_what_is_not_there_is_said_and_done_without(words: list[str]) -> None:
     done = rdbg("run", "-kernel", TANK, "-serial", "stdio", *words)
     assert (done.returncode, done.stdout) == (0, TANK_OUTPUT)

@@ -1,0 +1,114 @@
+"""``-device``: what is plugged in, in QEMU's words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from rdbg.cli.card_models import CARD_NAMES, card_model, models_text, properties_text
+from rdbg.cli.netdev_values import network_object
+from rdbg.cli.option_values import HelpWanted, hint, is_help, parse_switch, split_commas
+from rdbg.errors import UsageError
+from rdbg.session.network_options import CardOption
+from rdbg.session.options import RunOptions
+
+#: What ``-object`` can make.
+_OBJECTS = ("filter-dump", "filter-replay", "rng-builtin", "rng-random")
+_ISA = "malta has its own ISA devices built in; serial ports are -serial"
+_USB = "nothing can be plugged into its USB"
+#: What begins so is known and not here.
+_ELSEWHERE = {
+    "isa-": _ISA,
+    "usb-": _USB,
+    "VGA": "there is no graphics card",
+    "cirrus-vga": "there is no graphics card",
+    "scsi-": "there is no SCSI controller; use ide-hd or virtio-blk-pci",
+    "virtserialport": "use virtconsole",
+    "loader": "use -kernel, -bios or -initrd",
+}
+
+
+def device(options: RunOptions, value: str) -> RunOptions:
+    """``-device``."""
+    if is_help(value):
+        raise HelpWanted(models_text())
+    option = f"-device {value}"
+    parts = _of_json(option, value) if value.startswith("{") else _of_words(option, value)
+    (_, name), *properties = parts
+    if name not in CARD_NAMES:
+        reason = next((reason for start, reason in _ELSEWHERE.items() if name.startswith(start)), None)
+        if reason is not None:
+            raise UsageError(f"-device {name}: {reason}")
+        raise UsageError(f"-device {name}: no such device{hint(name, CARD_NAMES)}; see -device help")
+    model = card_model(name)
+    if ("help", "on") in properties or ("?", "on") in properties:
+        raise HelpWanted(properties_text(model))
+    seen: set[str] = set()
+    for key, text in properties:
+        kind = model.properties.get(key)
+        if kind is None:
+            raise UsageError(
+                f"{option}: {model.name} has no property {key!r}{hint(key, model.properties)}; see -device {name},help"
+            )
+        if key in seen:
+            raise UsageError(f"{option}: {key} is given twice; keep one")
+        seen.add(key)
+        if kind.startswith("bool"):
+            parse_switch(text, f"{option}, {key}")
+    if dict(properties).get("multifunction", "off") in ("on", "yes", "true", "y"):
+        raise UsageError(f"{option}: cards have one function here; drop multifunction=on, and give each its slot")
+    card = CardOption(
+        option,
+        model.name,
+        tuple((key, text) for key, text in properties if key != "id"),
+        dict(properties).get("id", ""),
+    )
+    return replace(options, devices=(*options.devices, card))
+
+
+def vga(options: RunOptions, value: str) -> RunOptions:
+    """``-vga``: there is none, but cards have the slots that they have beside it."""
+    if is_help(value):
+        raise HelpWanted("none                 no graphic card\n")
+    if value in ("none", "off"):
+        return replace(options, display_card=False)
+    notice = f"-vga {value}: there is no graphics card; the run goes on without"
+    return replace(options, notices=(*options.notices, notice))
+
+
+def made_object(options: RunOptions, value: str) -> RunOptions:
+    """``-object``."""
+    kind = split_commas(value)[0].removeprefix("qom-type=")
+    if is_help(value):
+        raise HelpWanted("List of user creatable objects:\n" + "".join(f"  {name}\n" for name in _OBJECTS))
+    if kind not in _OBJECTS:
+        raise UsageError(f"-object {kind}: not supported{hint(kind, _OBJECTS)}; there are {', '.join(_OBJECTS)}")
+    if kind.startswith("filter-"):
+        return network_object(options, value)
+    return options  # where random bytes come from is for the host to say: they are in the recording
+
+
+def _of_words(option: str, value: str) -> list[tuple[str, str]]:
+    parts: list[tuple[str, str]] = []
+    for number, part in enumerate(split_commas(value)):
+        key, equals, text = part.partition("=")
+        if number == 0 and not equals:
+            key, text = "driver", part
+        elif not equals:
+            text = "on"
+        parts.append((key, text))
+    if parts[0][0] != "driver":
+        raise UsageError(f"{option}: names no device; write -device NAME,KEY=VALUE,...")
+    return parts
+
+
+def _of_json(option: str, value: str) -> list[tuple[str, str]]:
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        raise UsageError(f"{option}: not JSON: {error}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("driver"), str):
+        raise UsageError(f'{option}: names no device; write {{"driver":"NAME",...}}')
+    words = {True: "on", False: "off"}
+    pairs = [(str(key), words[text] if isinstance(text, bool) else str(text)) for key, text in found.items()]
+    return [("driver", found["driver"]), *(pair for pair in pairs if pair[0] != "driver")]
