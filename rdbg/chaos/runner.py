@@ -14,8 +14,6 @@ from rdbg.chaos.policy import Policy
 from rdbg.chaos.script import Scripted
 from rdbg.chaos.source import ChaosInputs
 from rdbg.chaos.watch_expression import WatchExpression, parse_watch_expression
-from rdbg.emu.endpoint import serial_port
-from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.history.history import History
 from rdbg.journal.output_marks import Digests
@@ -159,7 +157,7 @@ class Run:
         self._replayer.output.sink = self._output
         self._replayer.checkpoint()  # what is noticed late is looked for from here
         self._script = deque(script)
-        self._late = 0  # by so many instructions what is left of it comes later: a serial port had no room
+        self._late = 0  # by so many instructions what is left of it comes later: an endpoint had no room
         self._no_room = _NO_ROOM
         self._began_ns = self._machine.virtual_ns
         self._deadline = time.monotonic() + runner._limits.patience
@@ -265,7 +263,8 @@ class Run:
         here = self._machine.icount
         while self._script and self._due <= here + self._before_slot and not self._waits:
             event = replace(self._script[0].event, icount=here)
-            if event.kind is InputKind.SERIAL and self._machine.input_room(serial_port(event.port)) < len(event.data):
+            endpoint = event.endpoint
+            if endpoint is not None and self._machine.input_room(endpoint) < event.needs_room:
                 self._late += here + self._no_room - self._due
                 self._no_room = min(2 * self._no_room, _SLICE)
                 return

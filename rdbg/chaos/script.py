@@ -1,4 +1,4 @@
-"""What is typed to the guest in each run, and how its moments are moved."""
+"""What comes to the guest in each run, typed or by a network, and how its moments are moved."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
 from rdbg.errors import UsageError
 
 #: Instructions between two typed bytes: 80 us with -icount shift=3, as at 115,200 baud.
 TYPING_PACE = 10_000
 
 #: Kinds of inputs that may be moved: those of the debugger belong to their place.
-_MOVABLE = (InputKind.SERIAL, InputKind.SERIAL_BREAK, InputKind.RESET, InputKind.SHUTDOWN)
+_MOVABLE = (*ENDPOINT_KINDS, InputKind.RESET, InputKind.SHUTDOWN)
 
 
 @dataclass(frozen=True)

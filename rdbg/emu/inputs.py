@@ -37,6 +37,8 @@ ENDPOINT_KINDS = {
     InputKind.ENTROPY: EndpointKind.ENTROPY,
 }
 
+_STREAMS = (InputKind.SERIAL, InputKind.CONSOLE, InputKind.ENTROPY)
+
 
 @dataclass(frozen=True)
 class InputEvent:
@@ -61,6 +63,13 @@ class InputEvent:
         """Where it comes in; None: not by an endpoint."""
         kind = ENDPOINT_KINDS.get(self.kind)
         return None if kind is None else Endpoint(kind, self.port)
+
+    @property
+    def needs_room(self) -> int:
+        """How much room its endpoint must have, or else some of it is lost: bytes, or packets."""
+        if self.kind is InputKind.PACKET:
+            return 1
+        return len(self.data) if self.kind in _STREAMS else 0
 
 
 class InputSource(Protocol):

@@ -150,7 +150,7 @@ class Machine:
         self._skip_ns = 0
         self._idle_ns: int | None = None
         self._idle_position = -1  # where the CPU waits
-        self._idle_events = 0  # how many events have not woken it there
+        self._idle_events = 0  # how many events in a row, since it waits or an input came, have not woken it there
         self._woken_by: list[InputEvent] = []
         self._no_more_at = -1  # a position at which nothing that waits outside may enter any more
         self._watches: tuple[Watch, ...] = ()
@@ -506,6 +506,7 @@ class Machine:
                 self._skip_ns = max(0, self._skip_ns - max(0, wake_ns - now))
                 self._pass_time(wake_ns)
                 self._enter_together()
+                self._idle_events = 0  # what came in may have armed a timer
                 return True
         self._idle_ns = None if deadline is None else max(0, deadline - now)
         if deadline is None or self._idle_ns is None:

@@ -75,9 +75,11 @@ def test_what_a_recording_had_is_moved_with_its_waits() -> None:
         InputEvent(30, InputKind.WAKE, value=9000),
         InputEvent(30, InputKind.SERIAL_BREAK),
         InputEvent(31, InputKind.POKE_MEMORY, value=1, data=b"x"),
+        InputEvent(40, InputKind.PACKET, data=bytes(60)),
+        InputEvent(40, InputKind.LINK),
     ]
     script = of_recording(events, 10)
-    assert [(item.icount, item.wake_ns) for item in script] == [(20, 1000), (30, 9000)]
+    assert [(item.icount, item.wake_ns) for item in script] == [(20, 1000), (30, 9000), (40, None), (40, None)]
     for seed in range(50):
         wakes = [item.wake_ns or 0 for item in moved(script, seed, 10)]
         assert 1000 <= wakes[0] <= wakes[1]
