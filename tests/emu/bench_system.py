@@ -123,6 +123,7 @@ class BenchMachine:
     """A board on a bus, driven at guest-physical addresses."""
 
     def __init__(self, spec: MachineSpec, disks: Mapping[str, Disk] | None = None) -> None:
+        self.spec = spec
         self.system = BenchSystem()
         self.board: Board = build_board(spec, self.system, disks or {})
         for backing in self.board.memory_map.backings:

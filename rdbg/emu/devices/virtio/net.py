@@ -86,6 +86,11 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         self.mac = self._own_mac
         self.link_status &= ~ANNOUNCE
 
+    def reset(self) -> None:
+        """As at power-on; the cable stays as it is."""
+        super().reset()
+        self.packets = 0
+
     # --- configuration -----------------------------------------------------------------------
     def config(self) -> bytes:
         """The configuration space (5.1.4)."""
@@ -214,8 +219,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
                 break
             taken.append((chain, start + size))
         if done < len(data):
-            for _ in taken:
-                queue.forget()
+            queue.forget(len(taken))
             return
         if mergeable:
             count = self.order.half.pack(len(taken))

@@ -70,7 +70,7 @@ class Virtqueue:
         all_of(DOUBLE, "descriptors", "available", "used")
         | all_of(HALF, "next_available", "seen_available", "used_index", "signalled")
         | all_of(FLAG, "is_mapped", "signalled_valid", "notification")
-        | all_of(Number(0, MOST_ENTRIES), "size", "in_use")
+        | {"size": Number(1, MOST_ENTRIES), "in_use": Number(0, MOST_ENTRIES)}
     )
 
     def __init__(self, index: int, most: int, owner: Owner) -> None:
@@ -283,11 +283,12 @@ class Virtqueue:
     def put_back(self) -> None:
         """The chain that was taken last is available again."""
         self.next_available = self.next_available - 1 & 0xFFFF
-        self.in_use -= 1
+        self.forget()
 
-    def forget(self) -> None:
-        """A chain that was taken is never given back."""
-        self.in_use -= 1
+    def forget(self, count: int = 1) -> None:
+        """Chains that were taken are never given back. (There may be none: what was written for one may have reached the
+        device's own registers, and reset it.)"""
+        self.in_use = max(self.in_use - count, 0)
 
     # --- giving back -------------------------------------------------------------------------
     def push(self, chain: Chain, size: int) -> None:
@@ -306,7 +307,7 @@ class Virtqueue:
     def flush(self, count: int) -> None:
         """Show the driver the next ``count`` entries of the used ring."""
         if self._owner.is_disabled:
-            self.in_use -= count
+            self.forget(count)
             return
         if not self.used:
             return
@@ -314,7 +315,7 @@ class Virtqueue:
         new = old + count & 0xFFFF
         self._set_half(self.used + 2, new)
         self.used_index = new
-        self.in_use -= count
+        self.forget(count)
         if _signed(new - self.signalled) < count:
             self.signalled_valid = False
 
