@@ -20,13 +20,8 @@ class BadChain(Exception):
     """The driver has made a chain that cannot be."""
 
 
-class Descriptor(NamedTuple):
-    """One entry of a descriptor table, as the guest wrote it."""
-
-    address: int
-    size: int
-    flags: int
-    next: int
+#: One entry of a descriptor table, as the guest wrote it: address, size, flags, number of the next one.
+Descriptor = tuple[int, int, int, int]
 
 
 class Chain(NamedTuple):
@@ -116,15 +111,15 @@ class DescriptorTable:
         """
         memory, unpack = self._memory, self._order.descriptor.unpack
         table, most, index = self._address, self._size, head
-        descriptor = Descriptor._make(unpack(memory.read(table + DESCRIPTOR_SIZE * index, DESCRIPTOR_SIZE)))
-        if descriptor.flags & INDIRECT:
-            table, size = descriptor.address, descriptor.size
+        descriptor = unpack(memory.read(table + DESCRIPTOR_SIZE * index, DESCRIPTOR_SIZE))
+        if descriptor[2] & INDIRECT:
+            table, size = descriptor[:2]
             if not size or size % DESCRIPTOR_SIZE:
                 raise BadChain("Invalid size for indirect buffer table")
             if 0 < memory.direct(table, size, False) < size:
                 raise BadChain("Cannot map indirect buffer")
             most, index = size // DESCRIPTOR_SIZE, 0
-            descriptor = Descriptor._make(unpack(memory.read(table, DESCRIPTOR_SIZE)))
+            descriptor = unpack(memory.read(table, DESCRIPTOR_SIZE))
         entries: list[Descriptor] = []
         count = 0
         while True:
@@ -132,15 +127,15 @@ class DescriptorTable:
             count += 1
             if count > most:
                 raise BadChain(LOOPED)
-            if not descriptor.flags & NEXT:
+            if not descriptor[2] & NEXT:
                 return
-            index = descriptor.next
+            index = descriptor[3]
             if index >= most:
                 raise BadChain(f"Desc next is {index}")
             if most > MOST_ENTRIES:  # it is never gone through as a whole
-                descriptor = Descriptor._make(unpack(memory.read(table + DESCRIPTOR_SIZE * index, DESCRIPTOR_SIZE)))
+                descriptor = unpack(memory.read(table + DESCRIPTOR_SIZE * index, DESCRIPTOR_SIZE))
                 continue
             if not entries:
                 whole = memory.read(table, DESCRIPTOR_SIZE * most)
-                entries = [Descriptor._make(fields) for fields in self._order.descriptor.iter_unpack(whole)]
+                entries = list(self._order.descriptor.iter_unpack(whole))
             descriptor = entries[index]

@@ -241,9 +241,9 @@ class Virtqueue:
                 return False
             index = index + 1 & 0xFFFF
             try:
-                for descriptor in table.walk(head):
-                    if descriptor.flags & WRITE:
-                        found += descriptor.size
+                for _, length, flags, _ in table.walk(head):
+                    if flags & WRITE:
+                        found += length
                     if found >= size:
                         return True
             except BadChain as error:
@@ -257,9 +257,9 @@ class Virtqueue:
         table = self._table()
         try:
             for head in self._look_ahead():
-                for descriptor in table.walk(head):
-                    if descriptor.flags & WRITE:
-                        found += descriptor.size
+                for _, length, flags, _ in table.walk(head):
+                    if flags & WRITE:
+                        found += length
                     if found >= most:
                         return found
         except BadChain:
@@ -286,8 +286,8 @@ class Virtqueue:
         self.forget()
 
     def forget(self, count: int = 1) -> None:
-        """Chains that were taken are never given back. (There may be none: what was written for one may have reached the
-        device's own registers, and reset it.)"""
+        """Chains that were taken are never given back. (There may be none: what was written for one may have reached
+        the device's own registers, and reset it.)"""
         self.in_use = max(self.in_use - count, 0)
 
     # --- giving back -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The states of virtio cards: saved, loaded into another board, damaged; and devices that write to their own registers."""
+"""The states of virtio cards: saved, loaded into another board, damaged; cards that write to their own registers."""
 
 from __future__ import annotations
 
