@@ -155,6 +155,10 @@ class Pair:
             )
         return got
 
+    def is_same(self, address: int, size: int) -> bool:
+        """Whether both hold the same there already."""
+        return self.ours.system.dma_read(address, size) == self.qemu.read_bytes(address, size)
+
     def settle(self, done: Callable[[], bool] | None = None, seconds: float = 5) -> None:
         """Let QEMU's threads finish what it was told: until ``done`` of its memory, or, without, what it answers at
         once."""

@@ -22,7 +22,7 @@ def pair(case: CardCase, big_endian: bool = False) -> Pair:
 
 @pytest.mark.parametrize(
     ("interface", "big_endian"),
-    [("both", False), ("both", True), ("disable-legacy", False), ("disable-modern", True)],
+    [("both", True), ("disable-legacy", False), ("disable-modern", True)],
 )
 @pytest.mark.parametrize("name", ALL)
 def test_configuration_space(name: str, interface: str, big_endian: bool) -> None:

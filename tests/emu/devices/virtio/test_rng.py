@@ -25,7 +25,7 @@ def feed(machines: Pair) -> int:
     return room
 
 
-@pytest.mark.parametrize(("modern", "big_endian"), [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize(("modern", "big_endian"), [(False, True), (True, False)])
 def test_buffers_are_filled(modern: bool, big_endian: bool) -> None:
     with Pair(RANDOM.ours, RANDOM.qemu, None, big_endian, running=True) as machines:
         driver = Driver(machines, modern)
