@@ -219,6 +219,11 @@ def resolve_drives(options: RunOptions) -> RunOptions:
             )
         taken[place] = line.option
         drive = _with_file(line, named)
+        if line.interface == "ide" and drive.read_only and drive.media == "disk":
+            raise UsageError(
+                f"{line.option}: an IDE disk cannot be read-only; write snapshot=on, which leaves the image as it "
+                "is, or if=virtio"
+            )
         snapshot = drive.snapshot or (options.snapshot and not drive.read_only)
         made.append(
             replace(drive, name=drive.name or _name(line.interface, index, drive.media), index=index, snapshot=snapshot)

@@ -35,7 +35,8 @@ class HostFile:
             self.size = os.lseek(self._fd, 0, os.SEEK_END)  #: bytes
             if not lock_image(self._fd, writable):
                 raise RdbgError(
-                    f"{path}: cannot use {what}: another process uses it; end that one, or give a copy of the file"
+                    f"{path}: cannot use {what}: another process, or another drive, uses it; end that one, or give a "
+                    "copy of the file"
                 )
         except (OSError, ValueError) as error:
             self.close()
@@ -54,9 +55,9 @@ class HostFile:
         elif isinstance(error, IsADirectoryError):
             reason, cure = "it is a folder", "; give a file"
         elif isinstance(error, PermissionError) and writable:
-            cure = "; add readonly=on, or snapshot=on if the guest is to write without changing it"
+            cure = "; add snapshot=on, which leaves it as it is"
         elif isinstance(error, OSError) and error.errno == 30:  # read-only file system
-            cure = "; add readonly=on or snapshot=on"
+            cure = "; add snapshot=on, which leaves it as it is"
         return RdbgError(f"{self.path}: cannot open {what}: {reason}{cure}")
 
     def read(self, offset: int, length: int) -> bytes:

@@ -68,6 +68,7 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
         (["run", "-drive", "file=x,index=0,bus=1", "-kernel", TANK], ["index=", "bus=", "keep one"]),
         (["run", "-drive", "file=x,index=9", "-kernel", TANK], ["index", "0 to 3"]),
         (["run", "-drive", "file=x,id=a", "-drive", "file=y,id=a", "-kernel", TANK], ["second", "id=a"]),
+        (["run", "-drive", "file=x,readonly=on", "-kernel", TANK], ["IDE disk", "snapshot=on"]),
         (["run", "-drive", "file=x,media=tape", "-kernel", TANK], ["media=tape", "disk nor cdrom"]),
         (["run", "-drive", "file=x,cache=fast", "-kernel", TANK], ["'fast'", "writeback"]),
         (["run", "-drive", "file=x,snapshot=maybe", "-kernel", TANK], ["snapshot", "'maybe'"]),
