@@ -230,9 +230,11 @@ class Timeline:
         if end is not None:
             return self._stop(end.reason, end.watch)
         with self._replayer.output.open():
-            stop = self._replayer.step()
+            stop = self._replayer.step(self._resolved(conditions).watches)
         if stop.kind is StopKind.SHUTDOWN:
             return self._powered_off(stop.exit_code)
+        if stop.kind is StopKind.WATCHPOINT:
+            return self._stop(StopReason.WATCHPOINT, stop.watch)
         return self._stop(StopReason.STEP)
 
     def run(

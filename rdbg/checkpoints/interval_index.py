@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,7 @@ class Wanted:
             written = False
             if watch.storage:
                 written = any(pages.changed.meets(*run) for run in storage)
+                written = written or watch.commands and pages.written.meets(first, last)
             elif watch.access is not Access.READ:
                 written = pages.written.meets(first, last)
             if written or (watch.access in (Access.READ, Access.ACCESS) and pages.read.meets(first, last)):
@@ -214,6 +215,25 @@ class IntervalIndex:
             parts.append(Interval(at, end, pages))
         self._replace(low, high, parts)
 
+    def record_late(self, position: int, pages: Sequence[int]) -> None:
+        """Note pages that something else than the CPU wrote at a position at which an interval had ended: what led to
+        that position led to it.
+
+        Args:
+            position: icount.
+            pages: numbers of the machine's pages.
+        """
+        low, high = self._overlapping(position - 1, position)
+        for at in range(low, high):
+            old = self._intervals[at]
+            changed = old.pages.changed.union(PageSet.of(np.asarray(pages, np.uint64)))
+            self._replace(at, at + 1, [replace(old, pages=replace(old.pages, changed=changed))])
+
+    def forget_searches(self, position: int) -> None:
+        """What was learned by searching at positions from ``position`` on may not hold any more."""
+        self.cleared.forget_after(position)
+        self.accesses.forget_after(position)
+
     def coarsen(self, most: int) -> None:
         """Join neighbours until there are at most about ``most`` intervals.
 
@@ -248,8 +268,7 @@ class IntervalIndex:
 
     def forget_after(self, position: int) -> list[Interval]:
         """Drop, and give, what is known of positions from ``position`` on: the run went another way."""
-        self.cleared.forget_after(position)
-        self.accesses.forget_after(position)
+        self.forget_searches(position)
         low = bisect_left(self._starts, position)
         dropped = self._intervals[low:]
         self._replace(low, len(self._starts), [])

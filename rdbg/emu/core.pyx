@@ -274,6 +274,12 @@ cdef class Core:
             c.memory.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
         mark_written(c, page)
 
+    def mark_virtual(self, uint32_t address):
+        """Something else than a store of the CPU writes by a virtual address."""
+        cdef Cpu *c = self.c
+        if not bit_test_and_set(c.touched.seen_written, address >> PAGE_BITS):
+            list_add(&c.touched.written_virtual, address >> PAGE_BITS)
+
     def read_pages(self, pages):
         """Bytes of pages, one after another."""
         return read_pages(self.c, pages)
@@ -499,10 +505,20 @@ cdef class Core:
         store_host(self.c, raw, size, value)
         return raw[:size]
 
-    def note_change(self, uint32_t first, uint32_t last):
+    def note_change(self, uint32_t first, uint32_t last, through=None):
         """Bytes of the machine's pages are about to change by something else than a store of the CPU: tell watches that
-        are for that."""
-        note_change(self.c, first, last)
+        are for that.
+
+        Args:
+            first, last: bytes of the machine's pages.
+            through: virtual address by which the first is written; None: it is written by none.
+
+        Returns:
+            (index of the watch, first address in what it watches), or None.
+        """
+        cdef uint32_t at = 0
+        cdef int i = note_change(self.c, first, last, 0 if through is None else through, through is not None, &at)
+        return None if i < 0 else (i, at)
 
     def watched_access(self):
         """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None.

@@ -1,10 +1,16 @@
 # What happens between two instructions: timers, inputs, interrupts.
 
+cdef HitBlock led_to(const Cpu *c, uint64_t icount) noexcept nogil:
+    """What led to where events happen. Where the CPU stood already, that is at least the instruction before."""
+    cdef uint64_t start = block_start(c)
+    return HitBlock(start if start < icount else icount - 1 if icount else 0, icount)
+
+
 cdef int python_events(Cpu *c, uint64_t icount) noexcept with gil:
     """Let timers and inputs that are due at this position happen."""
     cdef Core core = <Core>c.owner
     c.devices.epoch += 1
-    c.watch.events_after = HitBlock(block_start(c), icount)
+    c.watch.events_after = led_to(c, icount)
     try:
         c.due.host, c.due.outside = core.host.events(icount)
     except BaseException as error:
@@ -24,8 +30,7 @@ cdef int python_idle(Cpu *c, uint64_t icount) noexcept with gil:
         cpu_ns = c.guest.compare_ns
     if c.due.release != FOREVER and c.guest.hold_ns < cpu_ns:
         cpu_ns = c.guest.hold_ns
-    if c.guest.halted == HALTED_CALLING:             # what the answer changes is the call's doing
-        c.watch.events_after = HitBlock(icount - 1, icount)
+    c.watch.events_after = led_to(c, icount)
     try:
         return core.host.idle(icount, cpu_ns)
     except BaseException as error:
@@ -61,6 +66,8 @@ cdef void end_hold(Cpu *c, uint64_t icount) noexcept nogil:
 cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """Before the instruction at ``pc``, which is in no delay slot, something may be due. True: do not run it now."""
     cdef uint32_t vector
+    cdef uint32_t epoch = c.watch.direct_epoch
+    cdef uint64_t came_from
     while True:
         if (icount >= c.due.host or icount >= c.due.outside) and not python_events(c, icount):
             stop_before(c, pc, icount, WHY_ERROR)
@@ -113,4 +120,10 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         stop_before(c, pc, icount, WHY_PAUSE)
         return True
     plan_attention(c)
-    return False
+    if c.watch.direct_epoch == epoch:
+        return False
+    came_from = block_start(c)                   # a device has written to code: the block that is to run may be another
+    c.where.base = icount
+    c.where.came_from = came_from
+    go_to(c, pc, False)
+    return True

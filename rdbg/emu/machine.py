@@ -48,6 +48,7 @@ from rdbg.emu.machine_api import (
 from rdbg.emu.machine_pages import MachinePages
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.memory_writes import NAMES, MemoryWrites
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
@@ -61,8 +62,8 @@ from rdbg.errors import RdbgError
 
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 # As in cpu_constants.pxd.
-WATCH_KINDS = {Access.READ: 1, Access.WRITE: 2, Access.ACCESS: 3, Access.CHANGE: 6}
-READS, WRITES = 1, 6
+WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}
+READS, STORES, WRITES = 1, 2, 6
 #: Address space that Unicorn takes for translated code and for itself.
 TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
@@ -132,9 +133,9 @@ class Machine:
         timer_line = self.board.cpu_irq_timer
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self)
-        self._pages = MachinePages(
-            self.core, self.bus.page_count, overlay if any(disk.sectors for disk in self.disks.values()) else None
-        )
+        self._writes = MemoryWrites(self.core, self._memory)
+        on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
+        self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self._writes)
         self.page_count = self._pages.count
         self.first_disk_page = self.bus.page_count
         if spec.semihosting is not None:
@@ -154,8 +155,6 @@ class Machine:
         self._woken_by: list[InputEvent] = []
         self._no_more_at = -1  # a position at which nothing that waits outside may enter any more
         self._watches: tuple[Watch, ...] = ()
-        self._ranges: list[tuple[Watch, int]] = []  # of each range that the core watches: its watch, and what to add
-        self._noted: NotedWrites | None = None
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
         self._load_backings()
@@ -210,8 +209,8 @@ class Machine:
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward; see RunRequest."""
-        if self._noted is not None:
-            return self._run_noting(request, self._noted)
+        if self._writes.noted is not None:
+            return self._run_noting(request, self._writes.noted)
         self._arm(request.breakpoints, request.conditions, request.watches)
         self._wait_idle = request.wait_idle
         self._skip_ns = request.skip_ns
@@ -222,9 +221,13 @@ class Machine:
         pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
         return self._stop(self.core.run(request.until, pause_at, request.last_hit, request.passes))
 
-    def step(self) -> RunStop:
-        """Retire one instruction (a branch with its slot), or take one exception."""
-        self._arm(frozenset(), {}, ())
+    def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:
+        """Retire one instruction (a branch with its slot), or take one exception.
+
+        Args:
+            watches: for `take_change`.
+        """
+        self._arm(frozenset(), {}, watches)
         self._wait_idle = False
         return self._stop(self.core.step())
 
@@ -271,20 +274,22 @@ class Machine:
         if self._armed != wanted:
             self._armed = None  # until all of it is: the same request may come again
             self._watches = watches
-            self._ranges = []
+            named: list[tuple[Watch, int]] = []
             ranges = []
             for watch in watches:
                 kinds = WATCH_KINDS[watch.access]
-                by_address = kinds & READS if watch.storage else kinds
+                by_address = kinds & (READS | STORES if watch.commands else READS) if watch.storage else kinds
                 if by_address:
-                    self._ranges.append((watch, 0))
+                    named.append((watch, 0))
                     ranges.append((watch.address, _last(watch.address, watch.length), by_address, VIRTUAL))
                 for extent in watch.storage:
-                    self._ranges.append((watch, extent.virtual - extent.address))
+                    named.append((watch, extent.virtual - extent.address))
                     last = _last(extent.address, extent.length)
                     ranges.append((extent.address, last, kinds & WRITES, SPACES[extent.space]))
             self.core.arm_stops(breakpoints, conditions, ranges)
+            self._writes.ranges = named
             self._armed = wanted
+        self._writes.take_change()
 
     def _run_exact(self, request: RunRequest) -> RunStop:
         start = self.core.icount
@@ -304,18 +309,25 @@ class Machine:
             if request.slice is not None and here - start >= request.slice:
                 return RunStop(StopKind.PAUSED, here, self.core.pc)
             stop = self._stop(self.core.step())
-            if hits is not None and (hit is not None or self.core.watched_blocks[0]):
+            change = self.take_change() if request.watches else None
+            if hits is not None and (hit is not None or change is not None or self.core.watched_blocks[0]):
                 hits.blocks.append(Block(here, self.core.icount))
+            elif hits is None and change is not None:
+                return RunStop(StopKind.WATCHPOINT, here, pc, change, rerun_from=here)
             if stop.kind is not StopKind.LIMIT:
                 return stop
 
+    def take_change(self) -> WatchHit | None:
+        """What something else than a store of the CPU has changed of what was watched in the latest run or step."""
+        return self._writes.take_change()
+
     def note_writes(self, watch: Watch | None) -> None:
         """From now on keep the writes to what a watch is for; None: no more."""
-        self._noted = None if watch is None else NotedWrites(watch)
+        self._writes.noted = None if watch is None else NotedWrites(watch)
 
     def take_writes(self) -> list[Write]:
         """The writes kept since the last call, in order."""
-        return [] if self._noted is None else self._noted.take()
+        return [] if self._writes.noted is None else self._writes.noted.take()
 
     def _run_noting(self, request: RunRequest, noted: NotedWrites) -> RunStop:
         """Run while writes are kept: of instructions in an exact run, of others also where the CPU stands."""
@@ -342,7 +354,7 @@ class Machine:
                 return stop
 
     def _watch_hit(self, index: int, address: int, kind: int) -> WatchHit:
-        watch, shift = self._ranges[index]
+        watch, shift = self._writes.ranges[index]
         return WatchHit(watch, (address + shift) & 0xFFFFFFFF, Access.WRITE if kind & WRITES else Access.READ)
 
     def _stop(self, why: str) -> RunStop:
@@ -410,11 +422,15 @@ class Machine:
 
     def events(self, icount: int) -> tuple[int, int]:
         """Everything due at this position; returns what `plan` does."""
-        self._happen(icount)
-        while self._reset_wanted:
-            self._reset()
-            self._no_more_at = icount
+        self._writes.between = True
+        try:
             self._happen(icount)
+            while self._reset_wanted:
+                self._reset()
+                self._no_more_at = icount
+                self._happen(icount)
+        finally:
+            self._writes.between = False
         return self.plan(icount + 1)
 
     def _happen(self, icount: int) -> None:
@@ -505,7 +521,11 @@ class Machine:
             if deadline is None or wake_ns <= deadline:
                 self._skip_ns = max(0, self._skip_ns - max(0, wake_ns - now))
                 self._pass_time(wake_ns)
-                self._enter_together()
+                self._writes.between = not self.core.calling  # what the answer to a call changes is the call's doing
+                try:
+                    self._enter_together()
+                finally:
+                    self._writes.between = False
                 self._idle_events = 0  # what came in may have armed a timer
                 return True
         self._idle_ns = None if deadline is None else max(0, deadline - now)
@@ -595,30 +615,19 @@ class Machine:
 
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
-        self._write_bytes(self._first_byte[name] + offset, data, Writer.RESET if self._resetting else Writer.DEVICE)
+        writer = Writer.RESET if self._resetting else Writer.DEVICE
+        self._writes.write(self._first_byte[name] + offset, data, writer, NAMES.get(writer, f"device {name}"))
 
     def _read_bytes(self, first: int, size: int) -> bytes:
         return self._memory[first : first + size]
 
     def _write_by_dma(self, first: int, data: bytes, by: str) -> None:
-        self._write_bytes(first, data, Writer.DEVICE, by)
-
-    def _write_bytes(self, first: int, data: bytes, writer: Writer, by: str = "") -> None:
-        if not data:
-            return
-        if self._noted is not None and (self._noted.moment is not None or writer is Writer.DEBUGGER):
-            old = bytes(self._memory[first : first + len(data)])
-            self._noted.change(writer, first, old, data, (self.core.icount, self.core.pc))
-        elif self._watches and writer is not Writer.DEBUGGER:
-            self.core.note_change(first, first + len(data) - 1)
-        for page in range(first // PAGE_SIZE, (first + len(data) - 1) // PAGE_SIZE + 1):
-            self.core.mark_written(page)
-        self._memory[first : first + len(data)] = data
+        self._writes.write(first, data, Writer.DEVICE, by)
 
     def store_for_host(self, address: int, data: bytes) -> bool:
         """Put the answer to a call of the host at a virtual address; False, and nothing is written: not all of it is
         memory that can be written to."""
-        pieces: list[tuple[int, bytes]] = []
+        pieces: list[tuple[int, bytes, int]] = []
         at = 0
         while at < len(data):
             here = (address + at) & 0xFFFFFFFF
@@ -627,20 +636,23 @@ class Machine:
             mapping = None if physical is None else self.bus.classify(physical)
             if mapping is None or mapping.backing_page is None or not mapping.writable:
                 return False
-            pieces.append((mapping.backing_page * PAGE_SIZE + here % PAGE_SIZE, data[at : at + size]))
+            pieces.append((mapping.backing_page * PAGE_SIZE + here % PAGE_SIZE, data[at : at + size], here))
             at += size
-        for first, piece in pieces:
-            self._write_bytes(first, piece, Writer.HOST)
+        for first, piece, through in pieces:
+            self._writes.write(first, piece, Writer.HOST, NAMES[Writer.HOST], through)
         return True
 
     def _load_backings(self) -> None:
         for backing in self.board.memory_map.backings:
             first, filled = self._first_byte[backing.name], len(backing.initial)
-            self._write_bytes(first, backing.initial, Writer.RESET)
+            self._load(first, backing.initial)
             while backing.fill and filled < backing.size:
                 filler = bytes((backing.fill,)) * min(_FILLED_AT_ONCE, backing.size - filled)
-                self._write_bytes(first + filled, filler, Writer.RESET)
+                self._load(first + filled, filler)
                 filled += len(filler)
+
+    def _load(self, first: int, data: bytes) -> None:
+        self._writes.write(first, data, Writer.RESET, NAMES[Writer.RESET])
 
     def _reset(self) -> None:
         self._reset_wanted = False
@@ -648,7 +660,7 @@ class Machine:
             # Images in RAM are put back, as QEMU does; what flash holds stays.
             for backing in self.board.memory_map.backings:
                 if backing.writable and backing.initial:
-                    self._write_bytes(self._first_byte[backing.name], backing.initial, Writer.RESET)
+                    self._load(self._first_byte[backing.name], backing.initial)
         for timer in self._system.timers.values():
             timer.disarm()
         state = self.board.reset_state
@@ -695,8 +707,8 @@ class Machine:
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
         self.core.load(state.icount, state.cpu)
-        if self._noted is not None:
-            self._noted.forget_after(state.icount)
+        if self._writes.noted is not None:
+            self._writes.noted.forget_after(state.icount)
         try:
             self._load_devices(parts, states)
         except RdbgError as error:
@@ -751,7 +763,9 @@ class Machine:
             page = self.bus.classify(address).backing_page
             if page is None:
                 raise RdbgError(f"physical address {address:#010x} is no memory: device registers cannot be written")
-            self._write_bytes(page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk], Writer.DEBUGGER)
+            self._writes.write(
+                page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk], Writer.DEBUGGER, NAMES[Writer.DEBUGGER]
+            )
             address, data = address + chunk, data[chunk:]
 
     def take_touched(self) -> Touched:
@@ -852,20 +866,22 @@ class Machine:
         return False
 
     def resolved(self, watch: Watch) -> Watch:
-        """The watch with its storage, if the same RAM stands behind its addresses at all times: those of a segment that
-        no TLB translates. Stores to anything else are commands to what is there."""
+        """The watch with its storage, if the same memory stands behind its addresses at all times: those of a segment
+        that no TLB translates. Stores to memory that cannot be written to directly are commands to what is there (a
+        flash chip)."""
         last = _last(watch.address, watch.length)
         segment = next(
             (each for each in self.architecture.segments if each.has(watch.address) and each.has(last)), None
         )
         if segment is None or not WATCH_KINDS[watch.access] & WRITES:
             return watch
-        extents = self.storage(watch.address, watch.length)
         pages = range(watch.address // PAGE_SIZE, last // PAGE_SIZE + 1)
         physical = segment.physical - segment.start
-        if not all(self.bus.classify(page * PAGE_SIZE + physical).writable for page in pages):
+        shown = [self.bus.classify(page * PAGE_SIZE + physical) for page in pages]
+        if any(mapping.backing_page is None for mapping in shown):
             return watch
-        return replace(watch, storage=tuple(extents))
+        commands = not all(mapping.writable for mapping in shown)
+        return replace(watch, storage=tuple(self.storage(watch.address, watch.length)), commands=commands)
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped; of devices, what a load would give."""

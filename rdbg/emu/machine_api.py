@@ -34,10 +34,9 @@ PageRows = NDArray[np.uint8]
 class Access(Enum):
     """What a watchpoint watches for."""
 
-    WRITE = "write"
+    WRITE = "write"  #: by anybody but the debugger: stores, devices, a reset that loads images again, the host
     READ = "read"
     ACCESS = "access"
-    CHANGE = "change"  #: a write by anything: stores, devices, a reset that loads images again (not the debugger)
 
 
 class Space(Enum):
@@ -74,19 +73,22 @@ class Watch:
         access: which accesses count.
         storage: what stands behind it, if writes count by whatever address they are made. Empty: only accesses by these
             virtual addresses count. Reads always count by virtual address.
+        commands: whether stores by these virtual addresses count beside that: they may be commands to what is there (a
+            flash chip), and change nothing.
     """
 
     address: int
     length: int
     access: Access
     storage: tuple[Extent, ...] = ()
+    commands: bool = False
 
 
 class Writer(Enum):
     """Who changed memory."""
 
     STORE = "store"  #: an instruction
-    DEVICE = "device"  #: a device, as an instruction told it (a flash chip that erases)
+    DEVICE = "device"  #: a device: a flash chip that erases, a disk or a network card by DMA
     RESET = "reset"  #: a reset, which loads images again
     HOST = "host"  #: the host, as the answer to a call (semihosting)
     DEBUGGER = "debugger"
@@ -98,13 +100,16 @@ class Write:
 
     Args:
         writer: who made it.
-        before: icount before the instruction that made it, or led to it; for the debugger that of the write itself.
+        before: icount before the instruction that made it, or led to it. What happened between two instructions (a
+            device's timer, an input, a reset, the debugger) has ``after`` here.
         after: icount after it.
-        pc: address of the instruction (of the first of its step).
+        pc: address of the instruction (of the first of its step); of the next one for the debugger; else 0 between
+            instructions.
         address: first byte written that was asked for, as the virtual address that was asked for.
         through: virtual address by which an instruction wrote it; None: no instruction did.
         old: the bytes before, of those that were asked for and written; empty for device registers.
         new: the bytes written.
+        by: the writer as users see it: ``device flash``, ``ide0 DMA, sector 2048``; empty for an instruction.
     """
 
     writer: Writer
@@ -115,6 +120,7 @@ class Write:
     through: int | None
     old: bytes
     new: bytes
+    by: str = ""
 
 
 class StopKind(Enum):
@@ -137,11 +143,13 @@ class WatchHit:
         watch: the watch that was hit.
         address: first byte accessed that lies in the watched range.
         access: WRITE or READ, what the instruction did.
+        by: who has changed it, if that was no store of the CPU: each writer as users see it, in order.
     """
 
     watch: Watch
     address: int
     access: Access
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,8 +158,8 @@ class RunStop:
 
     Args:
         kind: the reason.
-        position: icount now. For WATCHPOINT: the position before the step with the accessing instruction; the machine
-            is there, the access not yet made.
+        position: icount now. For WATCHPOINT: the position before the step with the accessing instruction, or before
+            the one that led to where something else wrote; the machine is there, the access not yet made.
             For AMBIGUOUS: position of the start of the block to single-step.
         pc: virtual address of the next instruction; for AMBIGUOUS: address of that block.
         watch: the hit, for WATCHPOINT.
@@ -160,7 +168,8 @@ class RunStop:
         skip_left_ns: for IDLE: what is left of RunRequest.skip_ns, waited for but not used up.
         rerun_from: for WATCHPOINT found by a fast scan and for AMBIGUOUS: the machine has gone *past* the place. The
             caller restores any earlier state and runs again to ``rerun_from`` (a position at or before the place), then
-            runs on with ``exact=True``: slow (one instruction at a time) but precise. None: the
+            runs on with ``exact=True``: slow (one instruction at a time) but precise. Of an exact run it is
+            ``position``: only then was known that the step led to a write, and the caller goes back there. None: the
             machine already is at ``position``.
     """
 
@@ -259,6 +268,8 @@ class Touched:
         written: page numbers (index in the machine's page space) written by guest or device.
         written_virtual, read_virtual, executed_virtual: virtual page numbers (address >> 12).
         written_devices: guest-physical page numbers of device registers that may have been stored to.
+        written_late: pages written by something else than the CPU, after the last call but still at its position: what
+            came before that position led to them.
         executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
             (virtual address, bytes), in no order; None: no more is known than their pages.
 
@@ -271,6 +282,7 @@ class Touched:
     executed_virtual: Sequence[int]
     executed_blocks: NDArray[np.unsignedinteger[Any]] | None = None
     written_devices: Sequence[int] = ()
+    written_late: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -340,8 +352,11 @@ class MachineApi(Protocol):
     def run(self, request: RunRequest) -> RunStop:
         """Run forward. Inputs come from ``self.inputs``; output goes to ``self.set_output``'s sink."""
 
-    def step(self) -> RunStop:
-        """Run one step, or take one exception.
+    def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:
+        """Run one step, or take one exception. Watched accesses do not stop it.
+
+        Args:
+            watches: for `take_change`.
 
         Stops with LIMIT, or with IDLE, SHUTDOWN or AMBIGUOUS.
         """
@@ -453,6 +468,11 @@ class MachineApi(Protocol):
 
     def resolved(self, watch: Watch) -> Watch:
         """The watch with its storage, if the same memory stands behind its addresses at all times."""
+        ...
+
+    def take_change(self) -> WatchHit | None:
+        """What something else than a store of the CPU has changed of what was watched in the latest run or step; asked
+        again, None."""
         ...
 
     def note_writes(self, watch: Watch | None) -> None:

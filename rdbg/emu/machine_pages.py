@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from rdbg.emu import core as cpu
 from rdbg.emu.disk_overlay import MOST_WRITTEN, DiskOverlay
 from rdbg.emu.machine_api import Numbers, PageRows, Touched
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.memory_writes import MemoryWrites
 
 _Indices = NDArray[np.uint32]
 
@@ -22,12 +24,14 @@ class MachinePages:
         core: has the memory.
         memory_pages: how many pages that is.
         overlay: what was written to disks; None: there are none.
+        writes: what changes the memory beside the CPU.
     """
 
-    def __init__(self, core: cpu.Core, memory_pages: int, overlay: DiskOverlay | None) -> None:
+    def __init__(self, core: cpu.Core, memory_pages: int, overlay: DiskOverlay | None, writes: MemoryWrites) -> None:
         self._core = core
         self._memory_pages = memory_pages
         self._overlay = overlay
+        self._writes = writes
         self.count = memory_pages if overlay is None else memory_pages + MOST_WRITTEN  #: numbers are below
 
     def take_touched(self) -> Touched:
@@ -37,7 +41,8 @@ class MachinePages:
             on_disks = self._overlay.take_touched()
             if len(on_disks):
                 written = np.concatenate([written, on_disks + np.uint32(self._memory_pages)])
-        return Touched(written, *others)  # type: ignore[arg-type]
+        touched = Touched(written, *others)  # type: ignore[arg-type]
+        return replace(touched, written_late=self._writes.take_late())
 
     def take_stale(self) -> list[int]:
         """Pages whose digest is out of date since the last call."""

@@ -44,10 +44,18 @@ cdef void end_access(Cpu *c, Core core) noexcept with gil:
         c.devices.cut_from = due
 
 
+cdef inline bint code_changed(Cpu *c, uint8_t *code, uint32_t epoch) noexcept nogil:
+    """Whether a device that was asked has changed what the current block runs on, perhaps: that holds for the next
+    instruction, so the block cannot go on."""
+    return (fetch_host(c, c.where.start) != code or c.watch.direct_epoch != epoch) and not is_one_step(c)
+
+
 cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) noexcept with gil:
     cdef Core core = <Core>c.owner
     cdef uint64_t value
     cdef uint64_t until
+    cdef uint8_t *code = fetch_host(c, c.where.start)
+    cdef uint32_t epoch = c.watch.direct_epoch
     look_at_clock(c)
     if not begin_access(c, pa, size, False):
         return 0
@@ -67,6 +75,10 @@ cdef uint64_t ask_device(Cpu *c, uint32_t pa, unsigned size, StableLoad *slot) n
         c.devices.access_icount = NOWHERE
     else:
         c.devices.epoch += 1
+        if code_changed(c, code, epoch):
+            c.devices.access_icount = NOWHERE
+            come_again(c)
+            return value
         end_access(c, core)
     return value
 
@@ -101,9 +113,9 @@ cdef void tell_device(Cpu *c, uint32_t pa, unsigned size, uint64_t value, IdleSt
         core.ask_write(pa, size, value)
     except BaseException as error:
         core.keep_error(error)
-    if (fetch_host(c, c.where.start) != code or c.watch.direct_epoch != epoch) and not is_one_step(c):
+    if code_changed(c, code, epoch):
         c.devices.access_icount = NOWHERE
-        come_again(c)                            # other code stands here now, perhaps: that holds for the next instruction
+        come_again(c)
         return
     end_access(c, core)
 

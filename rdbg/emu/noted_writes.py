@@ -53,18 +53,21 @@ class NotedWrites:
                 self._add_store(replace(write, before=before, after=icount, pc=pc))
         self._writes += others
 
-    def change(self, writer: Writer, address: int, old: bytes, new: bytes, here: tuple[int, int]) -> None:
+    def change(
+        self, writer: Writer, by: str, address: int, old: bytes, new: bytes, here: tuple[int, int], between: bool
+    ) -> None:
         """Bytes of the machine's pages change by something else than a store.
 
         Args:
-            writer: by what.
+            writer, by: by what, and its name.
             address: first byte, in MEMORY.
             old, new: the bytes.
             here: icount and PC of the CPU.
+            between: whether this happens between two instructions.
         """
-        before, pc = self.moment or here
+        before, pc = (here[0], 0) if between else self.moment or here
         for write in self._asked(writer, SPACES[Space.MEMORY], address, None, old, new):
-            self._writes.append(replace(write, before=before, after=before, pc=pc))
+            self._writes.append(replace(write, before=before, after=before, pc=pc, by=by))
 
     def _add_store(self, write: Write) -> None:
         # swl and its like, and those of 64 bits, may come in pieces, from either end.

@@ -21,6 +21,8 @@ cdef uint32_t watch_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) n
 cdef void note_watch(Cpu *c, uint64_t icount, uint64_t end, uint32_t pc, size_t i, uint32_t address, int kind) noexcept nogil:
     """The block at ``pc``, from ``icount`` to ``end``, makes an access that the ``i``-th watch is for."""
     cdef HitBlock *latest = &c.watch.hits[(c.watch.hit_count - 1) & (MOST_HITS - 1)]
+    if c.run.stop_soon:
+        return                                   # what happens at the end of a block comes after its accesses
     c.watch.have_hit = True
     c.watch.hit_icount = icount
     c.watch.hit_pc = pc
@@ -123,9 +125,9 @@ cdef inline bint through_window(const Cpu *c, uint32_t vpage, uint32_t m, uint32
     return not (c.watch.direct and (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ and m & MAP_WRITE)
 
 
-cdef void note_change(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
-    """Bytes of the machine's pages are about to change by something else than a store of the CPU: tell watches that
-    are for that."""
+cdef int note_change(Cpu *c, uint32_t first, uint32_t last, uint32_t va, bint by_va, uint32_t *found) noexcept nogil:
+    """Bytes of the machine's pages are about to change by something else than a store of the CPU, by a virtual address or
+    by none: tell watches that are for that. Gives the index of the first such watch, and the first byte; -1: none is."""
     cdef size_t i
     cdef uint32_t at = 0
     cdef int back = 1 if c.where.in_slot else 0
@@ -133,6 +135,10 @@ cdef void note_change(Cpu *c, uint32_t first, uint32_t last) noexcept nogil:
     if c.watch.events_after.end:
         block = c.watch.events_after
     for i in range(c.watch.count):
-        if watched_at(&c.watch.ranges[i], 0, Place(SPACE_MEMORY, first), last - first + 1, ACCESS_CHANGE, &at):
+        if c.watch.ranges[i].space == SPACE_VIRTUAL and not by_va:
+            continue
+        if watched_at(&c.watch.ranges[i], va, Place(SPACE_MEMORY, first), last - first + 1, ACCESS_CHANGE, &at):
             note_watch(c, block.start, block.end, c.where.start - 4 * back, i, at, ACCESS_CHANGE)
-            return
+            found[0] = max(at, c.watch.ranges[i].first)
+            return <int>i
+    return -1

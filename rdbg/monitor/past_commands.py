@@ -71,8 +71,8 @@ def _none(context: MonitorContext, address: int, length: int) -> str:
 
 
 def _is_at(write: Write) -> bool:
-    """Whether a write was no instruction's: it happened at a position, and what stands there sees it done."""
-    return write.writer in (Writer.RESET, Writer.DEBUGGER)
+    """Whether a write happened at a position, between two instructions: what stands there sees it done."""
+    return write.before == write.after
 
 
 def _place(write: Write) -> int:
@@ -81,18 +81,18 @@ def _place(write: Write) -> int:
 
 
 def _words(write: Write, shown: Callable[[int], str]) -> str:
-    doer = {
-        Writer.STORE: f", pc {shown(write.pc)} wrote",
-        Writer.DEVICE: f", pc {shown(write.pc)} made a device write",
-        Writer.HOST: f", pc {shown(write.pc)} called the host, whose answer wrote",
-        Writer.RESET: ": a reset loaded",
-        Writer.DEBUGGER: ": the debugger wrote",
-    }[write.writer]
+    place = f"icount {_place(write)}"
+    if write.writer is Writer.STORE:
+        place += f", pc {shown(write.pc)} wrote"
+    elif _is_at(write):
+        place += f": {write.by} wrote"
+    else:
+        place += f", pc {shown(write.pc)}: {write.by} wrote"
     change = f"{_bytes(write.old)} -> {_bytes(write.new)}" if write.old else f"{_bytes(write.new)} (a device register)"
     through = ""
     if write.through is not None and write.through != write.address:
         through = f" (through {shown(write.through)})"
-    return f"icount {_place(write)}{doer} {shown(write.address)}: {change}{through}"
+    return f"{place} {shown(write.address)}: {change}{through}"
 
 
 def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:

@@ -26,11 +26,21 @@ class LastHits:
         if hit is not None and low <= hit.position < high:
             self.breakpoint = hit
         watched = machine.watched_blocks
-        blocks = [block for block in watched.blocks if low <= block.start < high]
+        # What was written where the run began counts for the step that led there.
+        reach = machine.architecture.longest_step
+        blocks = [block for block in watched.blocks if low - reach <= block.start < high]
         if not watched.complete:
             self.blocks, self.since = blocks, blocks[0].start if blocks else high
         else:
             self.blocks += blocks
+        self._bound()
+
+    def add(self, block: Block) -> None:
+        """Take over one more block."""
+        self.blocks.append(block)
+        self._bound()
+
+    def _bound(self) -> None:
         if len(self.blocks) > _MOST_BLOCKS:
             self.blocks = self.blocks[-_MOST_BLOCKS:]
             self.since = self.blocks[0].start

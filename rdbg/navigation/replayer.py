@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
-from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop, StopKind
+from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, StopKind, Watch, WatchHit
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.journal.output_marks import Digests
@@ -206,7 +206,7 @@ class Replayer:
         Raises:
             RdbgError: the replay has diverged from the recording.
         """
-        self.catch_up()
+        self._begin()
         start = self.machine.icount
         until = request.until
         for bound in (self.history.next_poke(), self.agreement.next()):
@@ -220,7 +220,14 @@ class Replayer:
             raise
         if not request.exact:
             self._measure(self.machine.icount - start, self._clock() - began)
-        if stop.rerun_from is not None:
+        if (
+            stop.kind is StopKind.WATCHPOINT
+            and request.exact
+            and stop.rerun_from is not None
+            and stop.watch is not None
+        ):
+            stop = self._stand_before(self.machine.icount, stop.watch)
+        elif stop.rerun_from is not None:
             stop = self._look_closely(replace(request, until=until), stop, hits)
         elif hits is not None:
             hits.note(self.machine, start, self.machine.icount)
@@ -228,7 +235,11 @@ class Replayer:
         if stop.kind is StopKind.LIMIT and poke is not None and until == poke != stop.position:
             raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
-        self.catch_up()
+        change = self.catch_up(request.watches)
+        if change is not None and hits is not None:
+            hits.add(Block(max(start, self.machine.icount - 1), self.machine.icount))
+        elif change is not None and stop.kind not in (StopKind.WATCHPOINT, StopKind.BREAKPOINT):
+            return self._stand_before(self.machine.icount, change)
         # A slice may be over, or the guest power off, just where the digest stands.
         stands = stop.kind in (StopKind.PAUSED, StopKind.SHUTDOWN) and self.machine.icount == until
         if stop.kind is StopKind.LIMIT or stands:
@@ -269,15 +280,24 @@ class Replayer:
                 return False
         return True
 
-    def step(self) -> RunStop:
+    def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:
         """Run one step, or take one exception.
+
+        Args:
+            watches: if something else than the CPU's stores writes to these, in the step or where it leads, it is not
+                made: WATCHPOINT. (What a store of the CPU does is known before.)
 
         Raises:
             RdbgError: the replay has diverged from the recording; the machine stands where it stood.
         """
-        self.catch_up()
+        stop, change = self._step(watches)
+        return stop if change is None else self._stand_before(self.machine.icount, change)
+
+    def _step(self, watches: tuple[Watch, ...]) -> tuple[RunStop, WatchHit | None]:
+        self._begin()
         start = self.machine.icount
-        stop = self.machine.step()
+        stop = self.machine.step(watches)
+        change = self.machine.take_change() if watches else None
         if stop.rerun_from is not None:
             stop = self._step_closely(start)
         poke = self.history.next_poke()
@@ -286,8 +306,38 @@ class Replayer:
             self.run_to(start, never, rungs=False)
             raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
+        return stop, self.catch_up(watches) or change
+
+    def _begin(self) -> None:
+        """A movement forward begins."""
         self.catch_up()
-        return stop
+        position = self.machine.icount
+        if self.history.live and position >= self.history.end:
+            # More may come at this position, and write to memory: what was learned of what led here may not hold.
+            self.keeper.index.forget_searches(position - self.machine.architecture.longest_step)
+
+    def _stand_before(self, position: int, change: WatchHit) -> RunStop:
+        """Go back to before the step that has led to a position, where something else than the CPU wrote."""
+        target = max(position - 1, self.history.start)
+        self.restore(self.latest(target))
+        self.run_to(target, never, rungs=False)
+        self.catch_up()
+        return RunStop(StopKind.WATCHPOINT, self.machine.icount, self.machine.pc, change)
+
+    def pass_step(self, watches: tuple[Watch, ...]) -> WatchHit | None:
+        """Run one step; gives what of the watched memory something else than the CPU's stores has changed, in it or
+        where it leads."""
+        return self._step(watches)[1]
+
+    def changed_by_step(self, watches: tuple[Watch, ...]) -> WatchHit | None:
+        """What of the watched memory is changed by something else than the CPU's stores in the next step, or where that
+        leads. The machine stands where it stood."""
+        here = self.machine.icount
+        _, change = self._step(watches)
+        self.restore(self.latest(here))
+        self.run_to(here, never, rungs=False)
+        self.catch_up()
+        return change
 
     def _write_inside_a_step(self, position: int) -> RdbgError:
         self.agreement.fail()
@@ -311,23 +361,33 @@ class Replayer:
             raise RdbgError(f"the instruction at {at}, icount {start}, raises a fault that has no one place")
         return stop
 
-    def catch_up(self) -> None:
+    def catch_up(self, watches: tuple[Watch, ...] = ()) -> WatchHit | None:
         """Let happen all that history has at this very position, so that the state is the position's own.
 
         That is: recorded inputs enter, the debugger's writes are made, and an idle CPU's time passes. At the end of a
         live run the outside world decides when these happen: there, nothing is done but what is recorded already.
+
+        Args:
+            watches: what to watch meanwhile.
+
+        Returns:
+            what of it something else than the CPU or the debugger has changed.
         """
         position, history = self.machine.icount, self.history
+        change: WatchHit | None = None
         while position < history.end or history.ahead:
             entered = history.entered(position)
             for event in history.take_pokes(position):
                 self.machine.apply(event)
             if position >= history.end and not history.ahead:
-                return
+                break
             # While a write is still to be made here, idle time must not pass: it was made before that.
-            self.machine.run(RunRequest(until=position, wait_idle=history.next_poke() == position))
+            wait = history.next_poke() == position
+            self.machine.run(RunRequest(until=position, wait_idle=wait, watches=watches, last_hit=bool(watches)))
+            change = change or (self.machine.take_change() if watches else None)
             if history.next_poke() != position or history.entered(position) == entered:
-                return
+                break
+        return change
 
     def pass_idle_time(self) -> None:
         """Let the time of an idle CPU pass where a live run ends: a replay does that when it comes here, and the digest
@@ -376,6 +436,8 @@ class Replayer:
         if request.until is not None:
             end = min(end, request.until)
         found = self.machine.run(replace(request, until=end, slice=None, exact=True))
+        if found.kind is StopKind.WATCHPOINT and found.rerun_from is not None and found.watch is not None:
+            return self._stand_before(self.machine.icount, found.watch)
         if hits is not None:
             hits.note(self.machine, start, self.machine.icount)
         if found.kind is StopKind.LIMIT and end != request.until:

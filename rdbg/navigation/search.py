@@ -188,16 +188,14 @@ class Search:
             if not self._replayer.run_to(block.start, self._interrupted, rungs=False):
                 raise SearchInterrupted
             while self._machine.icount < limit:
-                stop = self._replayer.advance(RunRequest(until=limit, watches=self._watches, exact=True))
-                if stop.kind is StopKind.PAUSED:
-                    continue
-                if stop.watch is None:
-                    break
                 before = self._machine.icount
-                self._replayer.step()
+                hit = self._machine.watched_access(self._watches)
+                change = self._replayer.pass_step(self._watches)
                 if self._machine.icount == before:
                     break
-                found.append(WatchedAccess(before, self._machine.icount, stop.watch))
+                hit = hit or change
+                if hit is not None:
+                    found.append(WatchedAccess(before, self._machine.icount, hit))
             self._poll()
         return found
 

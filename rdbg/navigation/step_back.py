@@ -60,6 +60,8 @@ class StepBack:
             if not self._traveller.go(here - 1, interrupted):
                 raise SearchInterrupted
             hit = self._machine.watched_access(conditions.watches)
+            if hit is None and conditions.watches:
+                hit = self._replayer.changed_by_step(conditions.watches)
             if hit is not None:
                 self._traveller.go(here)
                 return End(StopReason.WATCHPOINT, hit)

@@ -71,6 +71,7 @@ class Traveller:
         """
         origin = self.position
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        self._replayer.keeper.look(0)
         try:
             found = Search(self._replayer, conditions, interrupted).latest_before(origin, self.history.start)
             _log.debug("searched back from icount %d: %s", origin, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
@@ -14,30 +14,27 @@ from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted
 
-_RANKS = {Writer.STORE: 0, Writer.DEVICE: 1, Writer.HOST: 1, Writer.RESET: 2, Writer.DEBUGGER: 3}
+#: More than there are writes at one position.
+_MOST_AT_ONCE = 1 << 62
 
 
 @dataclass(frozen=True, order=True)
 class Order:
     """Where a write stands among all of the run.
 
-    What leads to a position comes before what happens at it: an instruction's store, what a device made of that, a
-    reset, and then the debugger's writes.
-
     Args:
-        after: the position that the write has led to.
-        rank: by whom.
-        number: among those of its kind there.
+        after: the position that the write has led to, or at which it was made.
+        number: among those there, in the order in which they were made: an instruction's store, what a device made of
+            that, what happened when the position was reached, then what happened while the CPU stood there.
     """
 
     after: int
-    rank: int
     number: int
 
 
 def after_all_at(position: int) -> Order:
     """The order behind all that is done at ``position``."""
-    return Order(position, len(_RANKS), 0)
+    return Order(position, _MOST_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class WriteSearch:
         self._machine = replayer.machine
         self._interrupted = interrupted
         storage = tuple(self._machine.storage(address, length))
-        self._watch = Watch(address, length, Access.CHANGE, storage)
+        self._watch = Watch(address, length, Access.WRITE, storage)
         self._wanted = Wanted(watches=(self._watch,))
         self._start = replayer.history.start
         # Positions at which something from outside may have written.
@@ -102,12 +99,15 @@ class WriteSearch:
                 hits = self._scan(low, high)
                 low = max(low, hits.since)
                 stretches += [(block.start, min(block.end, high)) for block in hits.blocks]
-            stretches += [(place, place) for place in outside if place > low or low == self._start]
+            # From before, so that all that is written at a place is seen, in order.
+            stretches += [
+                (max(place - 1, self._start), place) for place in outside if place > low or low == self._start
+            ]
             stretches = sorted(set(stretches))
             chosen = stretches[-count:]
             if len(chosen) < len(stretches):
                 low = chosen[0][0]
-            lowest = low if (low, low) in chosen else low + 1
+            lowest = low if low == self._start else low + 1
             made = [each for each in self._look(chosen, high) if each.order.after >= lowest]
             found = [each for each in reversed(made) if each.order < bound][:count]
             yield from found
@@ -150,8 +150,11 @@ class WriteSearch:
                     replayer.restore(replayer.latest(max(start - 1, replayer.history.start)))
                     first = False
                     machine.note_writes(self._watch)
-                if machine.icount < start and not replayer.run_to(start, self._interrupted, rungs=False):
-                    raise SearchInterrupted
+                if machine.icount < start:
+                    if not replayer.run_to(start, self._interrupted, rungs=False):
+                        raise SearchInterrupted
+                    # What was looked at closely on the way, since the machine had run past it, is not asked for.
+                    found += [write for write in machine.take_writes() if write.after >= start]
                 replayer.catch_up()
                 while machine.icount < min(end, high):
                     before = machine.icount
@@ -173,8 +176,7 @@ def _ordered(writes: list[Write]) -> list[LastWrite]:
     """Writes with their order, each once."""
     found: list[LastWrite] = []
     for write in writes:
-        order = Order(write.after, _RANKS[write.writer], 0)
-        while found and found[-1].order >= order:
-            order = replace(order, number=order.number + 1)
-        found.append(LastWrite(write, order))
+        last = found[-1].order if found else None
+        number = last.number + 1 if last is not None and last.after == write.after else 0
+        found.append(LastWrite(write, Order(write.after, number)))
     return found

@@ -98,12 +98,14 @@ def _run(client: Client, over: bool = False) -> Stop:
     machine = client.timeline.machine
     # GDB does not know where a return from an exception leads, and waits behind it for its step to end.
     leads_to = machine.exception_return if client.points.is_step_from(machine.pc, over) else None
+    # Where an instruction branches to itself, GDB waits there for the end of its step.
+    steps_to_itself = over and machine.pc in client.points.breakpoints
 
     def movement(conditions: StopConditions, passes: bool) -> Stop:
         if leads_to is not None:
             unconditional = {at: codes for at, codes in conditions.conditions.items() if at != leads_to}
             conditions = StopConditions(conditions.breakpoints | {leads_to}, conditions.watches, unconditional)
-        return client.timeline.run(conditions, client.interrupted, passes=passes)
+        return client.timeline.run(conditions, client.interrupted, passes=passes or steps_to_itself)
 
     return client.passing.forward(movement, over=over)
 
@@ -156,6 +158,9 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.connection.drop_interrupts()  # several presses for one movement are one
     if on_scratch and not client.timeline.on_scratch:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
+    if stop.watch is not None and stop.watch.by:
+        at = client.architecture.shown(stop.watch.address)
+        client.say(f"rdbg: {at} is written by {' and '.join(stop.watch.by)}\n")
     notice = client.layout_notice()
     if notice:
         client.say(f"rdbg: {notice}. 'disconnect' and connect again, and it shows them whole\n")

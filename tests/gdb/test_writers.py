@@ -71,7 +71,7 @@ def test_flash_was_written_by_the_store_that_made_the_chip_do_it(gdb: Gdb, order
     erased, programmed = asked(gdb, f"writes {FLASH:#x} 4")
     assert at(gdb, "erased") in erased and f"{in_order(0x12345678, order)} -> ff ff ff ff" in erased
     assert at(gdb, "programmed") in programmed and f"00 00 00 00 -> {in_order(0x12345678, order)}" in programmed
-    assert "made a device write" in erased
+    assert ": device flash wrote" in erased
     (block,) = asked(gdb, f"lastwrite {FLASH + 0x200:#x} 0x100")
     assert at(gdb, "erased") in block and "ff ff... (256 bytes)" in block
 

@@ -1,5 +1,5 @@
-"""Who wrote this, on generated guests: by every address, by a flash chip, by a reset and by the debugger, against a run
-of single steps in which every store is worked out by hand.
+"""Who wrote this, on generated guests: by every address, by a flash chip, by DMA at once and later, by a reset and by
+the debugger, against a run of single steps in which every store is worked out by hand.
 
 ``python -m tests.timeline.test_writers`` tries more of them.
 """
@@ -27,6 +27,7 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.navigation.writes import Order
 from rdbg.timeline import Timeline
+from tests.emu.dma_device import DMA_BASE, TWICE, dma_machine
 from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, i_type, lui, lw, mtc0, sw
 from tests.emu.images import elf
 
@@ -34,7 +35,7 @@ LOST, KEPT = 0x000FF000, 0x00300000  # pages in RAM: the first is loaded again b
 MAPPED = 0x00400000
 FLASH = 0xBE080000
 RESET, LED = 0xBF000500, 0xBF000408
-KSEG0, KSEG1, TLB, FLASH_BASE, FPGA, COUNTER, VALUE, ENTRY, TEMP, MOVING = 16, 17, 18, 19, 20, 21, 8, 22, 9, 23
+KSEG0, KSEG1, TLB, FLASH_BASE, FPGA, COUNTER, VALUE, ENTRY, TEMP, MOVING, DMA = 16, 17, 18, 19, 20, 21, 8, 22, 9, 23, 12
 TLBWI = 0x42000002
 SB, SH, SWL, SWR, LL, SC = 0x28, 0x29, 0x2A, 0x2E, 0x30, 0x38
 SIZES = {SB: 1, SH: 2, 0x2B: 4, SC: 4}
@@ -81,9 +82,17 @@ def guest(dice: random.Random) -> bytes:
             return [*ready, sw(register, word, FLASH_BASE), addiu(TEMP, 0, 0xFF), sw(TEMP, 0, FLASH_BASE)]
         if kind == 6:
             return [i_type(SB, FPGA, VALUE, LED & 0xFFFF)]
+        if kind in (8, 9):
+            physical = dice.choice([LOST, LOST, LOST + 0x80000000, LOST + 0xFC0, KEPT, 0x1E080000, 0x40000000])
+            where, length = physical + dice.randrange(64), dice.choice([1, 3, 4, 16, 100])
+            return start_dma(where, length, dice.choice([0, 0, 40, 320, 3000, TWICE, TWICE | 500]))
         if kind == 7:
             return [lw(TEMP, 4 * dice.randrange(16), dice.choice([KSEG0, KSEG1])), NOP]
         return data()
+
+    def start_dma(where: int, length: int, delay: int) -> list[int]:
+        ready = [*li(TEMP, where), sw(TEMP, 0, DMA), sw(VALUE, 4, DMA), addiu(TEMP, 0, length), sw(TEMP, 8, DMA)]
+        return [*ready, *li(TEMP, delay), sw(TEMP, 12, DMA)]
 
     lo = (LOST >> 12) << 6 | 7
     start = [
@@ -92,6 +101,7 @@ def guest(dice: random.Random) -> bytes:
         *li(TLB, MAPPED),
         *li(FLASH_BASE, FLASH),
         *li(FPGA, RESET & 0xFFFF0000),
+        *li(DMA, 0xA0000000 | DMA_BASE),
         *li(COUNTER, 0x80000800 | KEPT),
         *li(MOVING, 0xA0000000 | LOST),
         mtc0(0, 5),
@@ -103,7 +113,7 @@ def guest(dice: random.Random) -> bytes:
         mtc0(TEMP, 3),
         TLBWI,
     ]
-    kinds = [FLASHES, *(dice.randrange(12) for _ in range(dice.randint(6, 20)))]
+    kinds = [FLASHES, 8, 9, *(dice.randrange(12) for _ in range(dice.randint(6, 20)))]
     pieces = list(itertools.chain.from_iterable(piece(kind) for kind in dice.sample(kinds, len(kinds))))
     back = li(MOVING, (0xA0000000 if dice.random() < 0.5 else 0x80000000) | LOST)
     count = [
@@ -132,8 +142,9 @@ class Oracle:
 
     def __init__(self, code: bytes, history: History, end: int) -> None:
         self.writes: list[tuple[Space, int, Write]] = []
+        self.led_from: dict[int, int] = {}  # where the step to a position began
         self._step: list[tuple[Space, int, Write]] = []
-        self.machine = Machine(spec(code))
+        self.machine = dma_machine(spec(code))
         self.machine.inputs = history
         history.seek(-1)
         self._watch_others()
@@ -146,10 +157,13 @@ class Oracle:
             self._step = []
             conditional = self._conditional(pc)
             machine.run(RunRequest(until=before + machine.core.next_length()))
+            self.led_from[machine.icount] = before
             if conditional is not None and not machine.read_register(conditional):
                 stores = []
             for space, address, write in [*stores, *self._step]:
-                self.writes.append((space, address, replace(write, before=before, after=machine.icount, pc=pc)))
+                if write.pc:
+                    write = replace(write, before=before, pc=pc)
+                self.writes.append((space, address, replace(write, after=machine.icount)))
             self._poke(history)
 
     def _poke(self, history: History) -> None:
@@ -160,15 +174,16 @@ class Oracle:
         self.writes += self._step
 
     def _watch_others(self) -> None:
-        machine, make = self.machine, self.machine._write_bytes
+        machine, make = self.machine, self.machine._writes.write
 
-        def write_bytes(first: int, data: bytes, writer: Writer) -> None:
-            icount, pc = self._moment
+        def write(first: int, data: bytes, writer: Writer, by: str, through: int | None = None) -> None:
+            between = machine._writes.between
+            icount, pc = (machine.icount, 0) if between else self._moment
             old = bytes(machine._memory[first : first + len(data)])
-            self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data)))
-            make(first, data, writer)
+            self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, by)))
+            make(first, data, writer, by, through)
 
-        machine._write_bytes = write_bytes  # type: ignore[method-assign]
+        machine._writes.write = write  # type: ignore[method-assign]
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]
@@ -195,10 +210,10 @@ class Oracle:
         assert physical is not None
         if 0x1E000000 <= physical < 0x1E400000:
             return []  # a command: the chip decides
-        if physical >= 0x1F000000:
-            return [(Space.DEVICE, physical, Write(Writer.STORE, 0, 0, 0, 0, address, b"", data))]
+        if physical >= 0x1F000000 or physical >> 12 == DMA_BASE >> 12:
+            return [(Space.DEVICE, physical, Write(Writer.STORE, 0, 0, 1, 0, address, b"", data))]
         old = bytes(self.machine._memory[physical : physical + len(data)])
-        return [(Space.MEMORY, physical, Write(Writer.STORE, 0, 0, 0, 0, address, old, data))]
+        return [(Space.MEMORY, physical, Write(Writer.STORE, 0, 0, 1, 0, address, old, data))]
 
     def answer(self, timeline: Timeline, address: int, length: int) -> list[Write]:
         """All writes up to where the timeline stands, latest first."""
@@ -273,7 +288,7 @@ def try_guest(seed: int) -> None:
     code = guest(dice)
     history = History.live_run()
     pace = dice.choice([Pace(slice=1000), Pace(spacing=700, slice=300, rung=50), Pace(slice=100)])
-    timeline = Timeline(Machine(spec(code), history), history, sleep=False, pace=pace)
+    timeline = Timeline(dma_machine(spec(code), history), history, sleep=False, pace=pace)
     live(timeline, dice, 7_000)
     timeline.write_memory(0xA0000000 | LOST, b"poke")
     main = Oracle(code, copy.copy(history), timeline.end)

@@ -247,10 +247,8 @@ class Toy:
         for address, length, kind in self._accesses():
             for watch in watches:
                 first = max(address, watch.address)
-                wanted = {Access.ACCESS: {Access.READ, Access.WRITE}, Access.CHANGE: {Access.WRITE}}
-                if first < min(address + length, watch.address + watch.length) and kind in wanted.get(
-                    watch.access, {watch.access}
-                ):
+                wanted = (kind, Access.ACCESS)
+                if first < min(address + length, watch.address + watch.length) and watch.access in wanted:
                     return WatchHit(watch, first, kind)
         return None
 
@@ -319,7 +317,10 @@ class Toy:
         values = [1] if codes is None else map(self.evaluate, codes)
         return self.pc in breakpoints and any(value is None or value for value in values)
 
-    def step(self) -> RunStop:
+    def take_change(self) -> WatchHit | None:
+        return None  # nothing but its instructions writes to its memory
+
+    def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:
         if self.off:
             return RunStop(StopKind.SHUTDOWN, self.icount, self.pc, exit_code=3)
         if self.idle:

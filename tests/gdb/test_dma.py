@@ -1,0 +1,70 @@
+"""What a device writes by DMA, as a user of GDB meets it: watchpoints stop there both ways and the writer is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gdb.driver import GUESTS, Gdb, Guest
+from tests.gdb.test_guest import START_WORDS, says
+
+BUFFER, FLASH = 0x80200000, 0xBE080000
+#: Each change of the buffer's word: value before and after, who made it.
+CHANGES = (
+    (0, 0x11, "copier DMA"),
+    (0x11, 0x22, "copier DMA"),
+    (0x22, 0x34, "copier DMA and copier DMA, again"),
+)
+
+
+@pytest.fixture
+def gdb(gdb_program: str) -> Iterator[Gdb]:
+    elf = GUESTS / "dma-el.elf"
+    with (
+        Guest("kernel", str(elf), "--run", "600", serve=("-m", "tests.gdb.serve_dma_guest")) as guest,
+        Gdb(gdb_program, elf) as gdb,
+    ):
+        gdb.connect(guest.port)
+        yield gdb
+
+
+def test_a_watchpoint_stops_at_dma_both_ways_and_names_the_device(gdb: Gdb) -> None:
+    gdb.run(f"watch *(unsigned int*){BUFFER:#x}")
+    places = []
+    for before, after, writer in reversed(CHANGES):
+        answer = gdb.run("reverse-continue")
+        assert f"Old value = {after}" in answer and f"New value = {before}" in answer
+        assert f"rdbg: {BUFFER:#x} is written by {writer}\n" in answer
+        places.append(gdb.value("$pc"))
+    assert says(gdb.run("reverse-continue"), START_WORDS)
+    assert places[0] == gdb.value("&waits") and places[2] == gdb.value("&at_once")
+    for before, after, writer in CHANGES:
+        answer = gdb.run("continue")
+        assert f"Old value = {before}" in answer and f"New value = {after}" in answer
+        assert f"rdbg: {BUFFER:#x} is written by {writer}\n" in answer
+        if before == 0:
+            assert gdb.value("$pc") == gdb.value("&at_once") + 4
+
+
+def test_who_wrote_last_names_the_device_and_what_it_did(gdb: Gdb) -> None:
+    lines = gdb.run(f"monitor writes {BUFFER:#x} 4 10").text.splitlines()
+    assert len(lines) == 5 and lines[4].startswith("no more")
+    again, first, timed, at_once = lines[:4]
+    assert ": copier DMA, again wrote 0x80200000: 33 00 00 00 -> 34 00 00 00" in again
+    assert again.split()[1] == first.split()[1]  # at one moment
+    assert ": copier DMA wrote 0x80200000: 22 00 00 00 -> 33 00 00 00" in first
+    assert ": copier DMA wrote 0x80200000: 11 00 00 00 -> 22 00 00 00" in timed and ", pc" not in timed
+    assert f", pc {gdb.value('&at_once'):#010x}: copier DMA wrote 0x80200000: 00 00 00 00 -> 11" in at_once
+    assert "copier DMA wrote" in gdb.run(f"monitor writes {gdb.value('&code'):#x} 4 1")
+    assert gdb.value("$s1") == 3  # the instruction that was overwritten has run as it was, and then as it became
+
+
+def test_a_flash_chips_erase_stops_a_watch_on_a_word_that_no_command_names(gdb: Gdb) -> None:
+    gdb.run(f"watch *(unsigned int*){FLASH:#x}")
+    answer = gdb.run("reverse-continue")
+    assert "Old value = 4294967295" in answer and f"New value = {0x12345678}" in answer
+    assert f"rdbg: {FLASH:#x} is written by device flash\n" in answer
+    assert gdb.value("$pc") == gdb.value("&erased")
+    answer = gdb.run("continue")
+    assert "New value = 4294967295" in answer and "device flash" in answer
