@@ -97,6 +97,10 @@ class PointTable:
         behind = {pc + length for length in self._architecture.instruction_lengths} & self._breakpoints.keys()
         return bool(behind) and (over or self._latest in behind - self._before)
 
+    def is_latest(self, pc: int) -> bool:
+        """Whether the breakpoint at an address was inserted last, after the latest movement, and is new."""
+        return self._latest == pc and pc in self._breakpoints and pc not in self._before
+
     def moving(self) -> None:
         """A movement with these points begins."""
         self._latest, self._before = None, frozenset(self._breakpoints)
