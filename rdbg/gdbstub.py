@@ -204,7 +204,7 @@ class GdbServer:
         if client.connection.closed:
             self._control.stopped = not client.detached
             self._control.attached = False
-            self.timeline.drop_scratch()  # the next one, or the guest itself, goes on with what really happened
+            self.timeline.scratch.drop()  # the next one, or the guest itself, goes on with what really happened
             _log.info(
                 "GDB at %s %s", client.connection.name, "detached" if client.detached else "is gone; the guest stands"
             )

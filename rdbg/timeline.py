@@ -22,9 +22,9 @@ from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
 from rdbg.navigation.questions import QuestionInterrupted, last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
-from rdbg.navigation.scratch import Moment, Scratch
+from rdbg.navigation.scratch import Scratch
 from rdbg.navigation.search import SearchInterrupted
-from rdbg.navigation.snapshots import Snapshot, Snapshots, load_initial
+from rdbg.navigation.snapshots import Snapshots, load_initial
 from rdbg.navigation.step_back import StepBack
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
@@ -37,7 +37,6 @@ __all__ = [
     "BranchSummary",
     "CheckpointSummary",
     "LastWrite",
-    "Moment",
     "Pace",
     "QuestionInterrupted",
     "Stop",
@@ -105,9 +104,10 @@ class Timeline:
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
         self._live_end = LiveEnd(self._replayer, self._forward)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
-        self._scratch = Scratch(self._branches, self._traveller, self._replayer)
-        self._named = NamedSnapshots(self._branches)
-        self._bookmarks = Bookmarks(self.places, self._stored)
+        #: The branch that a write in the past makes, which is not meant to last.
+        self.scratch = Scratch(self._branches, self._traveller, self._replayer)
+        self.snapshots = NamedSnapshots(self._branches, self._traveller, self._replayer, self.places)  #: the named ones
+        self.bookmarks = Bookmarks(self.places, self._stored, self._branches, self._replayer)  #: named positions
         self._initial = initial_snapshot
         self._budget = snapshot_budget
         self._periodic: PeriodicSnapshots | None = None
@@ -136,13 +136,9 @@ class Timeline:
 
     def _save_initial(self, name: str) -> None:
         try:
-            self._snapshots.save(name, self._replayer.capture(), self.machine, initial=True)
+            self._branches.current.snapshots.save(name, self._replayer.capture(), self.machine, initial=True)
         except RdbgError as error:
             raise RdbgError(f"Could not create snapshot for icount record: {error}") from error
-
-    @property
-    def _snapshots(self) -> Snapshots:
-        return self._branches.current.snapshots
 
     # --- where and what --------------------------------------------------------------------
     @property
@@ -298,7 +294,7 @@ class Timeline:
             BREAKPOINT in a handler; HISTORY_START if there is nothing before; INTERRUPTED.
         """
         end = StepBack(self._traveller, self._replayer).run(self._resolved(conditions), interrupted, stood)
-        self._scratch.leave_behind()
+        self.scratch.leave_behind()
         return self._stop(end.reason, end.watch)
 
     def reverse_run(self, conditions: StopConditions, interrupted: Interrupted) -> Stop:
@@ -314,10 +310,10 @@ class Timeline:
             return self._stop(StopReason.INTERRUPTED)
         if found is None:
             self._traveller.go(self.start)
-            self._scratch.leave_behind()
+            self.scratch.leave_behind()
             return self._stop(StopReason.HISTORY_START)
         self._traveller.go(found.position)
-        self._scratch.leave_behind()
+        self.scratch.leave_behind()
         if found.watch is None:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
@@ -366,11 +362,6 @@ class Timeline:
         """The branch that the machine is on; "main" is the run itself."""
         return self._branches.current.name
 
-    @property
-    def on_scratch(self) -> bool:
-        """Whether the machine is on the branch that a write in the past has made."""
-        return self._scratch.active
-
     def branches(self) -> list[BranchSummary]:
         """All branches."""
         return branch_summaries(self._branches, self.end)
@@ -383,14 +374,10 @@ class Timeline:
         Raises:
             UsageError: the name is taken.
         """
-        if self.on_scratch:
+        if self.scratch.active:
             self._branches.rename(name)
         else:
             self._branches.fork(name)
-
-    def scratch(self) -> None:
-        """Make a branch here for writes that are not meant to last: it is dropped when the user moves away from it."""
-        self._scratch.begin()
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
         """Go to another branch, to where one stood there last.
@@ -399,23 +386,11 @@ class Timeline:
             RdbgError: there is no such branch.
         """
         target = self._branches.find(name)
-        scratch = self._branches.current if self.on_scratch else None
+        scratch = self._branches.current if self.scratch.active else None
         self._branches.switch(target)
         if scratch is not None and target is not scratch:
             self._branches.drop(scratch)
         return self.goto(target.position, interrupted)
-
-    def drop_scratch(self) -> bool:
-        """Go back from a scratch branch to the moment where it began, and forget it. False: the machine is on none."""
-        return self._scratch.drop()
-
-    def moment(self) -> Moment | None:
-        """This moment of a scratch branch, for `come_back`; None: the machine is on none."""
-        return self._scratch.moment()
-
-    def come_back(self, moment: Moment) -> bool:
-        """Undo all that happened on the scratch branch since a moment of it. False: it is gone."""
-        return self._scratch.come_back(moment)
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
@@ -444,93 +419,6 @@ class Timeline:
             RdbgError: it is in the past, or the recording is finished.
         """
         self._live_end.require(what)
-
-    # --- snapshots -------------------------------------------------------------------------
-    def save_snapshot(self, name: str) -> None:
-        """Keep the state of this position under a name, in place of an older one.
-
-        If the run is recorded it is on disk afterwards, and the journal up to it. Where the recording broke off it
-        lasts as long as the session.
-
-        Raises:
-            RdbgError: the name cannot be used, or the disk is full.
-        """
-        self._snapshots.save(name, self._replayer.capture(), self.machine, in_memory=not self._synced())
-
-    def load_snapshot(self, name: str) -> Stop:
-        """Roll execution back (or forward) to a named snapshot's moment.
-
-        Raises:
-            RdbgError: there is none of that name, its moment is not in this run, or it is damaged.
-        """
-        found = self._named.restorable(name, self.start, self.end)
-        here = self.position
-        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-        try:
-            found.branch.snapshots.restore(found.snapshot, self._replayer)
-        except RdbgError:
-            self._traveller.go(here)
-            raise
-        self.places.leave(here)
-        return self._stop(StopReason.STEP)
-
-    def delete_snapshot(self, name: str) -> None:
-        """Forget a named snapshot.
-
-        Raises:
-            RdbgError: there is none of that name.
-        """
-        found = self._named.find(name)
-        found.branch.snapshots.delete(found.snapshot)
-
-    def snapshots(self) -> list[Snapshot]:
-        """The named snapshots whose moment is in this run, by position: those made on this branch, and others' in the
-        past that it shares with them. Of two of one name its own counts."""
-        return self._named.here()
-
-    def snapshots_elsewhere(self) -> list[tuple[str, Snapshot]]:
-        """The named snapshots whose moment is on other branches alone, with the branch's name."""
-        return self._named.elsewhere()
-
-    # --- bookmarks ---------------------------------------------------------------------------
-    def bookmarks(self) -> dict[str, int]:
-        """Named positions: name -> icount. Those of a recording are kept with it."""
-        return self._bookmarks.all()
-
-    def set_bookmark(self, name: str) -> None:
-        """Give this position a name, in place of an older one of that name.
-
-        It is kept with the recording, but on a branch, on read-only media, or where the recording broke off, it lasts
-        as long as the session.
-
-        Raises:
-            UsageError: the name cannot be one.
-            RdbgError: the store cannot be written.
-        """
-        on_main = self._branches.current is self._branches.main
-        self._bookmarks.put(name, self.position, lambda: on_main and self._synced())
-
-    def _synced(self) -> bool:
-        """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain.
-
-        Raises:
-            RdbgError: the journal of a finished recording is not what it was.
-        """
-        try:
-            self.history.sync()
-        except RdbgError:
-            if not self.live:
-                raise
-            return False
-        return self.recording_failure is None
-
-    def delete_bookmark(self, name: str) -> None:
-        """Forget a named position.
-
-        Raises:
-            RdbgError: there is none of that name, or the store cannot be written.
-        """
-        self._bookmarks.delete(name)
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

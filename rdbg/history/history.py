@@ -8,11 +8,11 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import GrowingLog, Log
-from rdbg.history.log_queries import digest_at, inputs_at, next_digest, writing_inputs
+from rdbg.history.log_queries import digest_at, digests_at, entering, inputs_at, next_digest, writing_inputs
 from rdbg.history.long_logs import BranchLog, RecordedLog, ScratchLog
 from rdbg.history.recorded import check_kinds, notice_of
 from rdbg.history.recorder import Recorder
-from rdbg.journal.output_marks import Digests, build_digests, parse_digests
+from rdbg.journal.output_marks import Digests, build_digests
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.records import (
     INPUT_KINDS,
@@ -162,21 +162,9 @@ class History:
         Raises:
             RdbgError: a recorded input's position was not met: the replay has diverged.
         """
-        taken: list[InputEvent] = []
-        while True:
-            ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
-            if ordinal is None:
-                break
-            record = self._log.record(ordinal)
-            if record.kind in POKE_KINDS or record.icount > icount:
-                return taken
-            if record.icount < icount:
-                raise RdbgError(
-                    f"the replay diverged: the input recorded at icount {record.icount} cannot enter there, but at "
-                    f"icount {icount}; the fault lies before that"
-                )
-            taken.append(event_of(record))
-            self._cursor = ordinal + 1
+        taken, self._cursor = entering(self._log, self._cursor, icount)
+        if self.ahead:
+            return taken
         if icount >= self._open_from and self._accepts() and self._outside is not None:
             events = self._outside.take()
             waited = [time for time in (self._idled_until, idled_until) if time is not None]
@@ -397,11 +385,7 @@ class History:
         Raises:
             RdbgError: their record is malformed.
         """
-        data = digest_at(self._log, icount)
-        try:
-            return None if data is None else parse_digests(data)
-        except RdbgError as error:
-            raise RdbgError(f"icount {icount} of the journal: {error}; take a good copy") from error
+        return digests_at(self._log, icount)
 
     def next_digest(self, icount: int) -> int | None:
         """Position of the first digest after ``icount`` that can be compared, or None."""

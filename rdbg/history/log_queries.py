@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdbg.emu.inputs import InputKind
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.errors import RdbgError
 from rdbg.history.log import Log
-from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, Record
+from rdbg.journal.output_marks import Digests, parse_digests
+from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, POKE_KINDS, Record, event_of
 
 _WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 
@@ -25,6 +27,41 @@ def writing_inputs(log: Log, count: int) -> Iterator[Record]:
     while ordinal is not None and ordinal < count:
         yield log.record(ordinal)
         ordinal = log.next_of(ordinal + 1, _WRITING_KINDS)
+
+
+def entering(log: Log, cursor: int, icount: int) -> tuple[list[InputEvent], int]:
+    """The next inputs after a cursor that enter at ``icount``, up to a write of the debugger; and where the cursor is
+    behind them.
+
+    Raises:
+        RdbgError: the place of one of them was not met.
+    """
+    found: list[InputEvent] = []
+    while (ordinal := log.next_of(cursor, INPUT_KINDS)) is not None:
+        record = log.record(ordinal)
+        if record.kind in POKE_KINDS or record.icount > icount:
+            break
+        if record.icount < icount:
+            raise RdbgError(
+                f"the replay diverged: the input recorded at icount {record.icount} cannot enter there, but at "
+                f"icount {icount}; the fault lies before that"
+            )
+        found.append(event_of(record))
+        cursor = ordinal + 1
+    return found, cursor
+
+
+def digests_at(log: Log, icount: int) -> Digests | None:
+    """What the record that `digest_at` finds says.
+
+    Raises:
+        RdbgError: it is malformed.
+    """
+    data = digest_at(log, icount)
+    try:
+        return None if data is None else parse_digests(data)
+    except RdbgError as error:
+        raise RdbgError(f"icount {icount} of the journal: {error}; take a good copy") from error
 
 
 def digest_at(log: Log, icount: int) -> bytes | None:

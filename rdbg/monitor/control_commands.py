@@ -37,7 +37,7 @@ def _seek(context: MonitorContext, arguments: list[str]) -> str:
         raise UsageError(
             f"cannot seek to the specified instruction count: the history goes from {timeline.start} to {timeline.end}"
         )
-    timeline.drop_scratch()
+    timeline.scratch.drop()
     return arrival(context, timeline.goto(position, context.interrupted))
 
 

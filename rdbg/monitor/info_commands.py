@@ -29,7 +29,7 @@ def _info(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _snapshots(context: MonitorContext, arguments: list[str]) -> str:
-    snapshots, elsewhere = context.timeline.snapshots(), context.timeline.snapshots_elsewhere()
+    snapshots, elsewhere = context.timeline.snapshots.here(), context.timeline.snapshots.elsewhere()
     others = [
         f"'{snapshot.name}' of icount {snapshot.position} is on branch '{branch}': 'monitor switch {branch}' goes there"
         for branch, snapshot in elsewhere
@@ -86,7 +86,7 @@ def _checkpoints(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _bookmarks(context: MonitorContext, arguments: list[str]) -> str:
-    bookmarks = sorted(context.timeline.bookmarks().items(), key=lambda item: (item[1], item[0]))
+    bookmarks = sorted(context.timeline.bookmarks.all().items(), key=lambda item: (item[1], item[0]))
     if not bookmarks:
         return "There is no bookmark; 'monitor bookmark NAME' sets one here.\n"
     return "".join(f"{position:>16}  {name}\n" for name, position in bookmarks)

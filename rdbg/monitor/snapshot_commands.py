@@ -8,21 +8,21 @@ from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, one_ar
 
 def _save(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "savevm NAME")
-    if context.timeline.on_scratch:
+    if context.timeline.scratch.active:
         raise UsageError("a scratch branch keeps no snapshots; name it first: monitor branch NAME")
-    context.timeline.save_snapshot(name)
+    context.timeline.snapshots.save(name)
     return f"snapshot '{name}' saved at icount {context.timeline.position}\n{recording_state(context, naming=True)}"
 
 
 def _load(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "loadvm NAME")
-    context.timeline.drop_scratch()
-    return f"snapshot '{name}' loaded, " + arrival(context, context.timeline.load_snapshot(name))
+    context.timeline.scratch.drop()
+    return f"snapshot '{name}' loaded, " + arrival(context, context.timeline.snapshots.load(name))
 
 
 def _delete(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "delvm NAME")
-    context.timeline.delete_snapshot(name)
+    context.timeline.snapshots.delete(name)
     return f"snapshot '{name}' deleted\n"
 
 

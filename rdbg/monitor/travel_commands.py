@@ -46,10 +46,10 @@ def travel(context: MonitorContext, place: str) -> Stop:
         RdbgError: there is no such place.
     """
     timeline = context.timeline
-    timeline.drop_scratch()
+    timeline.scratch.drop()
     position = _position(timeline, place)
     here = timeline.position
-    stop = timeline.load_snapshot(place) if position is None else timeline.goto(position, context.interrupted)
+    stop = timeline.snapshots.load(place) if position is None else timeline.goto(position, context.interrupted)
     if position is not None and stop.position != here:
         timeline.places.leave(here)
     return stop
@@ -60,10 +60,10 @@ def _position(timeline: Timeline, place: str) -> int | None:
     ``start`` and ``end``."""
     if place in ("start", "end"):
         return timeline.start if place == "start" else timeline.end
-    names = {snapshot.name for snapshot in timeline.snapshots()}
+    names = {snapshot.name for snapshot in timeline.snapshots.here()}
     if place in names:
         return None
-    bookmarks = timeline.bookmarks()
+    bookmarks = timeline.bookmarks.all()
     if place in bookmarks:
         return bookmarks[place]
     if _PERCENT.fullmatch(place):
@@ -82,7 +82,7 @@ def _position(timeline: Timeline, place: str) -> int | None:
 
 def _back(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "back")
-    context.timeline.drop_scratch()
+    context.timeline.scratch.drop()
     place = context.timeline.places.back(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go back to: no jump was made")
@@ -91,7 +91,7 @@ def _back(context: MonitorContext, arguments: list[str]) -> str:
 
 def _forward(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "forward")
-    context.timeline.drop_scratch()
+    context.timeline.scratch.drop()
     place = context.timeline.places.forward(context.timeline.position)
     if place is None:
         raise UsageError("there is no place to go forward to: 'monitor back' was not used")
@@ -100,13 +100,13 @@ def _forward(context: MonitorContext, arguments: list[str]) -> str:
 
 def _bookmark(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "bookmark NAME")
-    context.timeline.set_bookmark(name)
+    context.timeline.bookmarks.put(name)
     return f"bookmark '{name}' set at icount {context.timeline.position}\n{recording_state(context, naming=True)}"
 
 
 def _delete_bookmark(context: MonitorContext, arguments: list[str]) -> str:
     name = one_argument(arguments, "delbookmark NAME")
-    context.timeline.delete_bookmark(name)
+    context.timeline.bookmarks.delete(name)
     return f"bookmark '{name}' deleted\n"
 
 

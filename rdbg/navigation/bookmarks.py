@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rdbg.errors import RdbgError
+from rdbg.navigation.branches import Branches
 from rdbg.navigation.places import Places
+from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
 from rdbg.store.snapshot import check_name
 
@@ -16,32 +16,35 @@ class Bookmarks:
     Args:
         places: has those of the session.
         stored: has the store with those of the recording, if there is one.
+        branches: of the run.
+        replayer: the machine on its history.
     """
 
-    def __init__(self, places: Places, stored: StoredStates) -> None:
+    def __init__(self, places: Places, stored: StoredStates, branches: Branches, replayer: Replayer) -> None:
         self._places = places
         self._stored = stored
+        self._branches = branches
+        self._replayer = replayer
 
     def all(self) -> dict[str, int]:
-        """Name -> icount."""
+        """Name -> icount. Those of a recording are kept with it."""
         store = self._stored.store
         return {**self._places.bookmarks, **(store.notes.bookmarks() if store is not None else {})}
 
-    def put(self, name: str, position: int, lasting: Callable[[], bool]) -> None:
-        """Give a position a name, in place of an older one of that name.
+    def put(self, name: str) -> None:
+        """Give this position a name, in place of an older one of that name.
 
-        Args:
-            name: the name.
-            position: icount.
-            lasting: asked, where it could be kept with the recording, whether it should.
+        It is kept with the recording, but on a branch, on read-only media, or where the recording broke off, it lasts
+        as long as the session.
 
         Raises:
             UsageError: the name cannot be one.
             RdbgError: the store cannot be written.
         """
         check_name(name)
-        store = self._stored.store
-        if store is not None and store.writable and lasting():
+        store, position = self._stored.store, self._replayer.machine.icount
+        on_main = self._branches.current is self._branches.main
+        if store is not None and store.writable and on_main and self._branches.synced():
             store.notes.put_bookmark(name, position)
         else:
             self._places.bookmarks[name] = position

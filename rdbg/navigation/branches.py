@@ -155,6 +155,21 @@ class Branches:
         common = replayer.keeper.checkpoints.latest_shared(position, entered)
         replayer.restore(common)
 
+    def synced(self) -> bool:
+        """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain.
+
+        Raises:
+            RdbgError: the journal of a finished recording is not what it was.
+        """
+        history = self._replayer.history
+        try:
+            history.sync()
+        except RdbgError:
+            if not history.live:
+                raise
+            return False
+        return self.main.history.failure is None
+
     def snapshots(self) -> Sequence[BranchSnapshot]:
         """All named states: those of the branch at hand, then the others'."""
         here = self.current

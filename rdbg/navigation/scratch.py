@@ -11,7 +11,7 @@ from rdbg.navigation.traveller import Traveller
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of a scratch branch, to come back to; see `Timeline.moment`."""
+    """A moment of a scratch branch, to come back to; see `Scratch.moment`."""
 
     branch: Branch
     position: int

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rdbg.navigation.scratch import Moment
 from rdbg.stub.register_bytes import RegisterBytes
-from rdbg.timeline import Moment, Timeline
+from rdbg.timeline import Timeline
 
 #: A debugger that calls a function puts arguments this far below the stack pointer, at most.
 _ARGUMENTS = 0x10000
@@ -62,7 +63,7 @@ class ClientWrites:
             raise
         start = self._starts[-1] if self._starts else None
         if start is not None and not start.written and not self._is_argument(address):
-            moment = self._timeline.moment()
+            moment = self._timeline.scratch.moment()
             if moment is not None:
                 start.moment = moment
 
@@ -97,7 +98,7 @@ class ClientWrites:
 
     def moved(self) -> None:
         """The guest has run, or the user has gone elsewhere."""
-        if not self._timeline.on_scratch:
+        if not self._timeline.scratch.active:
             self._starts.clear()
         for start in self._starts:
             start.moved = True
@@ -114,13 +115,13 @@ class ClientWrites:
         fresh = not timeline.at_live_end
         if fresh:
             self._starts.clear()
-            timeline.scratch()
+            timeline.scratch.begin()
             self._notices.append(
                 f"rdbg: {what} changed at icount {timeline.position}, in the past: the guest goes on from here in a "
                 "scratch branch, and the run itself stays as it is. 'monitor branch NAME' keeps it; "
                 "'monitor switch main', any jump, or going back before here drops it\n"
             )
-        moment = timeline.moment()
+        moment = timeline.scratch.moment()
         if moment is not None and (not self._starts or self._starts[-1].moved):
             self._starts.append(_Start(moment, self._values()))
             del self._starts[:-_MOST_CALLS]
@@ -130,7 +131,7 @@ class ClientWrites:
         if fresh:
             self._notices.pop()
             self._starts.clear()
-            self._timeline.drop_scratch()
+            self._timeline.scratch.drop()
 
     def _end_call(self) -> None:
         """Registers that are again what they were before the guest ran: a call has ended.
@@ -142,7 +143,7 @@ class ClientWrites:
             start = self._starts[index]
             if start.moved and start.registers == values:
                 del self._starts[index:]
-                self._timeline.come_back(start.moment)
+                self._timeline.scratch.come_back(start.moment)
                 self._undone_at = start.moment.position
                 if not self._told_of_calls:
                     self._told_of_calls = True

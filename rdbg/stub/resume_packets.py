@@ -139,7 +139,7 @@ def _standing(client: Client) -> Stop:
 def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     """Make a movement and say where it ended. A movement that fails ends where it stands, with the reason shown."""
     client.console_open = True
-    on_scratch, began = client.timeline.on_scratch, client.timeline.position
+    on_scratch, began = client.timeline.scratch.active, client.timeline.position
     notices = client.writes.take_notices()
     if notices:
         client.say(notices)
@@ -156,7 +156,7 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     if stop.reason is StopReason.INTERRUPTED:
         client.interrupt_pending = False
         client.connection.drop_interrupts()  # several presses for one movement are one
-    if on_scratch and not client.timeline.on_scratch:
+    if on_scratch and not client.timeline.scratch.active:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
     if stop.watch is not None and stop.watch.by:
         at = client.architecture.shown(stop.watch.address)

@@ -128,7 +128,7 @@ def record(folder: Path) -> Recording:
         timeline.write_register(4, end)
         timeline.write_memory(0x80001100, b"%d" % end)
         if end % 10_000:
-            timeline.save_snapshot(f"at {end}")
+            timeline.snapshots.save(f"at {end}")
     pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
     new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)]))
     new.store.notes.put_bookmark("here", 1_000)

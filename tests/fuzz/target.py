@@ -92,7 +92,7 @@ class Target:
             self._server.close()
             self._begin()
             raise
-        assert not timeline.on_scratch
+        assert not timeline.scratch.active
         timeline.switch("main")
         if self._live:
             self._same_again(timeline)

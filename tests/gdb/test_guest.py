@@ -453,5 +453,5 @@ def test_bookmarks_and_places(gdb: Gdb, guest: Guest) -> None:
     assert "no bookmark 'early'" in gdb.run("monitor delbookmark early")
     assert "ICOUNT" in gdb.run("monitor info checkpoints")
     endpoints = gdb.run("monitor info endpoints")
-    assert re.search(r"serial 0 +\d+ +\d+", endpoints) and "0 packets have come in" in endpoints
+    assert re.search(r"serial 0 +\d+ +\d+", endpoints.text) and "0 packets have come in" in endpoints
     gdb.run("monitor goto end")

@@ -200,7 +200,7 @@ def test_positions_of_a_recorded_disk_have_one_digest_without_the_image(tmp_path
         made.timeline.goto(position)
         truth[made.timeline.position] = made.timeline.machine.digest()
     made.timeline.goto(made.timeline.end)
-    made.timeline.save_snapshot("here")
+    made.timeline.snapshots.save("here")
     made.close()
     (tmp_path / "disk").unlink()
     made = session("-icount", f"rr=replay,{icount}")
@@ -209,7 +209,7 @@ def test_positions_of_a_recorded_disk_have_one_digest_without_the_image(tmp_path
     for position in places:
         made.timeline.goto(position)
         assert made.timeline.machine.digest() == truth[position]
-    made.timeline.load_snapshot("here")
+    made.timeline.snapshots.load("here")
     assert made.timeline.position == end
     made.close()
 

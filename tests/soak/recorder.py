@@ -259,12 +259,12 @@ def examine(path: Path, known: Known, whole: bool = True) -> Left:
             timeline.goto(timeline.end)
         assert not timeline.diverged
         end = machine.digest()
-        there = {each.name: each.position for each in timeline.snapshots()}
+        there = {each.name: each.position for each in timeline.snapshots.here()}
         for name, position in known.snapshots.items():
             assert there.get(name) == position, f"snapshot {name} is lost"
-            timeline.load_snapshot(name)  # compares its digest
+            timeline.snapshots.load(name)  # compares its digest
             assert timeline.position == position
-        marks = timeline.bookmarks()
+        marks = timeline.bookmarks.all()
         for name, position in known.bookmarks.items():
             assert marks.get(name) == position <= timeline.end, f"bookmark {name} is lost"
         timeline.goto(timeline.end)

@@ -195,11 +195,11 @@ def test_the_live_end_can_be_written_and_the_past_on_a_scratch_branch(server: Gd
     assert client.ask(b"g") == everything
     client.ask(b"bs")
     end = server.timeline.end
-    assert client.ask(b"P%x=%b" % (guest.register, zero)) == b"OK" and server.timeline.on_scratch
+    assert client.ask(b"P%x=%b" % (guest.register, zero)) == b"OK" and server.timeline.scratch.active
     assert client.ask(b"M%x,1:00" % guest.unmapped).startswith(b"E")
     client.close()
     server.poll(1)
-    assert not server.timeline.on_scratch and server.timeline.end == end
+    assert not server.timeline.scratch.active and server.timeline.end == end
 
 
 def test_registers_are_in_the_guests_byte_order(server: GdbServer) -> None:

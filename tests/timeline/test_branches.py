@@ -89,11 +89,11 @@ def test_branches_of_branches(timeline: Timeline) -> None:
 def test_a_scratch_branch_is_dropped_by_going_back_before_it(timeline: Timeline) -> None:
     timeline.goto(timeline.end // 2)
     fork, before = timeline.position, timeline.machine.digest()
-    timeline.scratch()
+    timeline.scratch.begin()
     timeline.write_register(V0, 77)
     run_on(timeline, 2000)
-    assert timeline.on_scratch
-    while timeline.on_scratch:
+    assert timeline.scratch.active
+    while timeline.scratch.active:
         assert timeline.reverse_run(StopConditions(frozenset({timeline.machine.pc})), lambda: False).reason in (
             StopReason.BREAKPOINT,
             StopReason.HISTORY_START,
@@ -107,22 +107,22 @@ def test_a_scratch_branch_is_dropped_by_going_back_before_it(timeline: Timeline)
 def test_a_scratch_branch_can_be_undone_to_a_moment_and_dropped(timeline: Timeline) -> None:
     timeline.goto(timeline.end // 2)
     fork, before = timeline.position, timeline.machine.digest()
-    timeline.scratch()
+    timeline.scratch.begin()
     timeline.write_register(V0, 77)
-    changed, moment = timeline.machine.digest(), timeline.moment()
+    changed, moment = timeline.machine.digest(), timeline.scratch.moment()
     assert moment is not None
     timeline.write_register(V0, 99)
     run_on(timeline, 3000)
-    assert timeline.come_back(moment)
+    assert timeline.scratch.come_back(moment)
     assert (timeline.position, timeline.machine.digest()) == (fork, changed)
     run_on(timeline, 500)
-    assert timeline.drop_scratch() and not timeline.drop_scratch()
+    assert timeline.scratch.drop() and not timeline.scratch.drop()
     assert (timeline.position, timeline.machine.digest()) == (fork, before)
 
 
 def test_a_scratch_branch_that_gets_a_name_stays(timeline: Timeline) -> None:
     timeline.goto(timeline.end // 2)
-    timeline.scratch()
+    timeline.scratch.begin()
     timeline.write_register(V0, 77)
     timeline.branch("kept")
     timeline.goto(timeline.start)
@@ -132,7 +132,7 @@ def test_a_scratch_branch_that_gets_a_name_stays(timeline: Timeline) -> None:
 
 
 def names(timeline: Timeline) -> list[str]:
-    return [snapshot.name for snapshot in timeline.snapshots()]
+    return [snapshot.name for snapshot in timeline.snapshots.here()]
 
 
 def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
@@ -141,11 +141,11 @@ def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
 
     def save(name: str, position: int) -> None:
         timeline.goto(position)
-        timeline.save_snapshot(name)
+        timeline.snapshots.save(name)
         digests[name] = timeline.position, timeline.machine.digest()
 
     def loads(name: str) -> bool:
-        timeline.load_snapshot(name)
+        timeline.snapshots.load(name)
         return (timeline.position, timeline.machine.digest()) == digests[name]
 
     save("early", end // 4)
@@ -157,26 +157,26 @@ def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
     save("own", timeline.end)
     save("before", end // 5)
     assert names(timeline) == ["before", "early", "own"]
-    assert [(branch, snapshot.name) for branch, snapshot in timeline.snapshots_elsewhere()] == [("main", "late")]
+    assert [(branch, snapshot.name) for branch, snapshot in timeline.snapshots.elsewhere()] == [("main", "late")]
     assert all(loads(name) for name in ("early", "own", "before"))
     with pytest.raises(RdbgError, match="'late' is of icount .* on branch 'main', .*'monitor switch main'"):
-        timeline.load_snapshot("late")
+        timeline.snapshots.load("late")
     with pytest.raises(RdbgError, match="no snapshot 'none'; there are: before, early, late, own"):
-        timeline.load_snapshot("none")
+        timeline.snapshots.load("none")
     timeline.switch("main")
     assert names(timeline) == ["before", "early", "late"]
     assert all(loads(name) for name in ("early", "late", "before"))
     with pytest.raises(RdbgError, match="on branch 'other'"):
-        timeline.load_snapshot("own")
+        timeline.snapshots.load("own")
     timeline.goto(end // 3)
     timeline.branch("third")
     assert names(timeline) == ["before", "early"]
     save("early", end // 3)  # hides the other of that name, here
     assert loads("early") and timeline.position == digests["early"][0]
-    timeline.delete_snapshot("early")
-    assert names(timeline) == ["before", "early"] and timeline.snapshots()[1].position < end // 3
+    timeline.snapshots.delete("early")
+    assert names(timeline) == ["before", "early"] and timeline.snapshots.here()[1].position < end // 3
     timeline.switch("main")
-    timeline.delete_snapshot("before")
+    timeline.snapshots.delete("before")
     assert names(timeline) == ["early", "late"]
     timeline.switch("other")
     assert names(timeline) == ["early", "own"]
@@ -185,15 +185,15 @@ def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
 def test_a_snapshot_of_before_a_write_and_one_of_after_it_at_one_position() -> None:
     """The branch begins between them: it shares the first alone."""
     timeline = live_timeline()
-    timeline.save_snapshot("before")
+    timeline.snapshots.save("before")
     before = timeline.machine.digest()
     place = timeline.position
     timeline.branch("other")
     timeline.write_register(V0, 77)
-    timeline.save_snapshot("after")
+    timeline.snapshots.save("after")
     assert names(timeline) == ["after", "before"]
-    timeline.load_snapshot("before")
+    timeline.snapshots.load("before")
     timeline.switch("main")
     assert names(timeline) == ["before"]
-    timeline.load_snapshot("before")
+    timeline.snapshots.load("before")
     assert (timeline.position, timeline.machine.digest()) == (place, before)

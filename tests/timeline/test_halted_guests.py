@@ -119,7 +119,7 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
         return looks > 100
 
     timeline.run(StopConditions(), enough)
-    timeline.save_snapshot("asleep")
+    timeline.snapshots.save("asleep")
     timeline.close()
     recording.store.close()
     digest = machine.digest()
@@ -129,9 +129,9 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
     for place in (again.end, 5, again.end, 0, again.end):
         again.goto(place)
     assert replayed.digest() == digest
-    again.load_snapshot("asleep")
+    again.snapshots.load("asleep")
     again.goto(5)
-    again.load_snapshot("asleep")
+    again.snapshots.load("asleep")
     again.goto(again.end)
     assert again.run(StopConditions(), lambda: False).position == again.end
     assert replayed.digest() == digest

@@ -207,10 +207,10 @@ class Run:
             stop = timeline.reverse_run(conditions, lambda: True)
             assert stop.reason is not StopReason.INTERRUPTED or stop.position == here
         elif action == "save":
-            timeline.save_snapshot(draw(st.sampled_from("ab")))
+            timeline.snapshots.save(draw(st.sampled_from("ab")))
         elif action == "load":
-            for snapshot in timeline.snapshots()[:1]:
-                stop = timeline.load_snapshot(snapshot.name)
+            for snapshot in timeline.snapshots.here()[:1]:
+                stop = timeline.snapshots.load(snapshot.name)
                 assert stop.position == snapshot.position
                 if snapshot.entered != self.history.entered_at(snapshot.position):
                     timeline.goto(snapshot.position)

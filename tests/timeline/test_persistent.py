@@ -316,14 +316,14 @@ def test_states_without_a_digest_are_left_alone(tmp_path: Path, caplog: pytest.L
 def test_bookmarks_stay_with_the_recording(recorded: Path) -> None:
     session = reopen(recorded)
     place = session.timeline.goto(12_345).position  # or before it, if a delay slot is there
-    session.timeline.set_bookmark("found it")
+    session.timeline.bookmarks.put("found it")
     session.close()
     session = reopen(recorded)
-    assert session.timeline.bookmarks() == {"found it": place}
-    session.timeline.delete_bookmark("found it")
+    assert session.timeline.bookmarks.all() == {"found it": place}
+    session.timeline.bookmarks.delete("found it")
     session.close()
     session = reopen(recorded)
-    assert session.timeline.bookmarks() == {}
+    assert session.timeline.bookmarks.all() == {}
     session.close()
 
 
@@ -363,17 +363,17 @@ def test_two_sessions_on_one_recording(tmp_path: Path) -> None:
     record(tmp_path / "rec")
     first, second = reopen(tmp_path / "rec"), reopen(tmp_path / "rec")
     first.timeline.goto(10_000)
-    first.timeline.save_snapshot("a")
-    second.timeline.delete_snapshot("a")
-    assert [each.name for each in first.timeline.snapshots()] == ["init"]
+    first.timeline.snapshots.save("a")
+    second.timeline.snapshots.delete("a")
+    assert [each.name for each in first.timeline.snapshots.here()] == ["init"]
     with pytest.raises(RdbgError, match="'a'"):
-        first.timeline.load_snapshot("a")
+        first.timeline.snapshots.load("a")
     with pytest.raises(RdbgError, match="'a'"):
-        first.timeline.delete_snapshot("a")
+        first.timeline.snapshots.delete("a")
     first.timeline.goto(20_000)
-    first.timeline.save_snapshot("b")
-    second.timeline.load_snapshot("b")
+    first.timeline.snapshots.save("b")
+    second.timeline.snapshots.load("b")
     assert second.timeline.machine.digest() == first.timeline.machine.digest()
     for session in (first, second):
-        assert [each.name for each in session.timeline.snapshots()] == ["init", "b"]
+        assert [each.name for each in session.timeline.snapshots.here()] == ["init", "b"]
         session.close()

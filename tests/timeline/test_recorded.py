@@ -61,7 +61,7 @@ def record(path: Path, initial: str = "") -> tuple[bytes, bytes]:
         timeline.write_memory(0x80300100, b"poked")
         timeline.write_register(17, part)
         timeline.reverse_step()
-    timeline.save_snapshot("recorded")
+    timeline.snapshots.save("recorded")
     timeline.goto(timeline.end)
     timeline.close()
     recording.store.close()
@@ -119,18 +119,18 @@ def test_a_snapshot_of_a_replay_is_found_by_the_next(tmp_path: Path) -> None:
     first = Replay(tmp_path / "rec")
     first.timeline.goto(77_777)
     kept, pc = first.machine.digest(), first.machine.pc
-    first.timeline.save_snapshot("here")
+    first.timeline.snapshots.save("here")
     first.opened.close()
     second = Replay(tmp_path / "rec")
-    assert [snapshot.name for snapshot in second.timeline.snapshots()] == ["here", "recorded"]
-    stop = second.timeline.load_snapshot("here")
+    assert [snapshot.name for snapshot in second.timeline.snapshots.here()] == ["here", "recorded"]
+    stop = second.timeline.snapshots.load("here")
     assert (second.machine.digest(), stop.pc) == (kept, pc)
     second.timeline.step()
     second.timeline.reverse_step()
     assert second.machine.digest() == kept
-    second.timeline.delete_snapshot("here")
+    second.timeline.snapshots.delete("here")
     with pytest.raises(RdbgError, match="no snapshot 'here'"):
-        second.timeline.load_snapshot("here")
+        second.timeline.snapshots.load("here")
     assert second.run() is StopReason.HISTORY_END
     second.opened.close()
 
@@ -189,10 +189,10 @@ def test_the_live_end_can_be_written_and_the_past_cannot() -> None:
 def test_a_snapshot_before_a_write_shows_what_was_before() -> None:
     timeline = live_timeline()
     before = timeline.machine.read_register(2)
-    timeline.save_snapshot("before")
+    timeline.snapshots.save("before")
     timeline.write_register(2, before ^ 1)
     timeline.step()
-    timeline.load_snapshot("before")
+    timeline.snapshots.load("before")
     assert timeline.machine.read_register(2) == before
     timeline.goto(timeline.end)
     timeline.reverse_step()

@@ -96,6 +96,6 @@ def test_in_the_past_no_branch_is_left_by_a_write_that_failed() -> None:
     server = serve(timeline)
     client = RawClient(server)
     assert client.ask(b"M8000fffe,4:61626364").startswith(b"E")
-    assert not timeline.on_scratch and timeline.position == 0
+    assert not timeline.scratch.active and timeline.position == 0
     assert timeline.machine.read_memory(0x8000FFFE, 2) == bytes(2)
     server.close()
