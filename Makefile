@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
 
-.PHONY: network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
 
 all: setup
 
@@ -115,6 +115,10 @@ writers: $(READY)
 races: $(READY)
 	$(BIN)/pytest tests/linux/nightly_races.py
 
+# A run on the user network, replayed three times and compared at 200 places.
+networks: $(READY)
+	$(BIN)/pytest tests/linux/nightly_network.py
+
 # When interrupts are taken: so many generated programs at every period of a timer, beside QEMU.
 PROGRAMS ?= 500
 timer-periods: $(READY)
@@ -126,7 +130,7 @@ network-cards: $(READY)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
-nightly: network-cards races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers
+nightly: networks network-cards races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

@@ -41,6 +41,7 @@ _REPLAY_OPTIONS = (
 
 _RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
 _SYMBOLS_OWN = {"o": "FILE", "output": "FILE", "at": "PLACE"}
+_DUMP_OWN = {"pcap": "FILE"}
 _NOWHERE = SerialSpec(SerialKind.NULL)
 
 
@@ -89,8 +90,23 @@ def _replay(words: Sequence[str]) -> int:
 def _dump(words: Sequence[str]) -> int:
     from rdbg.recording.dump import write_dump
 
+    line = parse_line(words, own=_DUMP_OWN, operands=True, allowed=())
+    recording = one_file("dump", line.operands)
+    capture = line.last("pcap")
+    if capture is not None:
+        return _capture(recording, Path(capture), words)
     with writing() as out:
-        return 0 if write_dump(one_file("dump", words), out) else 1
+        return 0 if write_dump(recording, out) else 1
+
+
+def _capture(recording: str, path: Path, words: Sequence[str]) -> int:
+    from rdbg.session.capture import write_capture
+
+    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
+    incoming, outgoing = write_capture(options, path, ("rdbg", "dump", *words))
+    with writing() as out:
+        print(f"{incoming} packets that came in and {outgoing} that went out in {path}", file=out)
+    return 0
 
 
 def _info(words: Sequence[str]) -> int:
@@ -210,7 +226,16 @@ COMMANDS = {
         _chaos_help,
         _chaos,
     ),
-    "dump": Subcommand("FILE", "print a recording's journal in words", lambda: "One line for each record.", _dump),
+    "dump": Subcommand(
+        "FILE [--pcap CAPTURE]",
+        "print a recording's journal in words, or write its packets",
+        lambda: (
+            "One line for each record. --pcap CAPTURE writes all network packets in pcapng's format instead, with the\n"
+            "guest's time, and the icount in each packet's comment: monitor goto ICOUNT goes there. The recording is\n"
+            "replayed for that."
+        ),
+        _dump,
+    ),
     "info": Subcommand(
         "FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info
     ),

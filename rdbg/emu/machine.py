@@ -16,7 +16,7 @@ from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
-from rdbg.emu.endpoint import Endpoint
+from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, entries, return_address
 from rdbg.emu.expression import Expression
@@ -31,6 +31,7 @@ from rdbg.emu.machine_api import (
     MemoryArea,
     Numbers,
     OutputSink,
+    PacketWatcher,
     PageRows,
     Report,
     RunRequest,
@@ -110,6 +111,7 @@ class Machine:
         self.big_endian = spec.big_endian
         self.inputs: InputSource = inputs or NoInputs()
         self._output: OutputSink | None = None
+        self._packets: PacketWatcher | None = None
         self._system = MachineSystem(self)
         overlay = DiskOverlay()
         self.disks: dict[str, Disk] = make_disks(spec.drives, overlay, disk_sources, self.output)
@@ -194,6 +196,10 @@ class Machine:
     def set_output(self, sink: OutputSink) -> None:
         """Where goes what leaves by the endpoints."""
         self._output = sink
+
+    def watch_packets(self, watcher: PacketWatcher) -> None:
+        """Have somebody see every packet that a card receives or sends, each time that the machine passes it."""
+        self._packets = watcher
 
     @property
     def endpoints(self) -> Collection[Endpoint]:
@@ -556,6 +562,8 @@ class Machine:
     def _enter(self, event: InputEvent) -> None:
         endpoint = event.endpoint
         if endpoint is not None:
+            if self._packets is not None and event.kind is InputKind.PACKET:
+                self._packets(self.core.icount, self.virtual_ns, event.port, event.data, True)
             enter_endpoint(event, self.board.endpoints.get(endpoint))
         elif event.kind is InputKind.RESET:
             self._reset_wanted = True
@@ -580,6 +588,8 @@ class Machine:
 
     def output(self, endpoint: Endpoint, data: bytes) -> None:
         """Bytes, or a packet, leave by an endpoint."""
+        if self._packets is not None and endpoint.kind is EndpointKind.NETWORK:
+            self._packets(self.core.device_icount, self.now_ns, endpoint.port, data, False)
         if self._output is not None:
             self._output(self.core.device_icount, endpoint, data)
 

@@ -31,6 +31,10 @@ Numbers = NDArray[np.uint32]
 PageRows = NDArray[np.uint8]
 
 
+#: Sees packets: icount, virtual time in nanoseconds, number of the network card, the frame, and whether it comes in.
+PacketWatcher = Callable[[int, int, int, bytes, bool], None]
+
+
 class Access(Enum):
     """What a watchpoint watches for."""
 

@@ -12,6 +12,7 @@ from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.disk import DiskSource
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
@@ -165,6 +166,15 @@ class Session:
         with self._outside.interruptible():
             travel(MonitorContext(self.timeline, self._look_outside, lambda: None), place)
 
+    @property
+    def spec(self) -> MachineSpec:
+        """The machine."""
+        return self._spec
+
+    def watch_packets(self, watcher: PacketWatcher) -> None:
+        """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
+        self._machine.watch_packets(watcher)
+
     def interruptible(self) -> AbstractContextManager[None]:
         """For what reads the guest at length where it stands: signals end it at once."""
         assert self._outside is not None
@@ -239,7 +249,7 @@ class Session:
         self._spec = spec
         if options.pid_file is not None:
             self._pid_file = PidFile(options.pid_file)
-        machine = Machine(spec, disk_sources=sources)
+        machine = self._machine = Machine(spec, disk_sources=sources)
         queue = LiveQueue(machine.input_room)
         for endpoint in machine.board.endpoints:
             if endpoint.kind is EndpointKind.ENTROPY:

@@ -1,0 +1,63 @@
+"""All packets of a recording, as a capture: those that the guest sent, too, which a replay sends again, to here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rdbg import __version__
+from rdbg.emu.spec import Plugged
+from rdbg.errors import RdbgError
+from rdbg.recording.pcapng import PcapngWriter
+from rdbg.session.options import RunOptions
+from rdbg.session.session import Session, Surroundings
+
+
+def write_capture(options: RunOptions, path: Path, command_line: Sequence[str]) -> tuple[int, int]:
+    """Replay a recording from its start to its end, and write its packets.
+
+    Args:
+        options: of the replay.
+        path: the capture; it appears when it is whole.
+        command_line: the words typed.
+
+    Returns:
+        how many packets came in, and how many went out.
+
+    Raises:
+        RdbgError: it cannot be replayed or written.
+    """
+    draft = path.with_name(path.name + ".new")
+    session = Session(options, Surroundings(command_line=tuple(command_line)))
+    counts = [0, 0]
+    try:
+        with draft.open("wb") as file:
+            start = session.spec.rtc_base * 1_000_000_000
+            writer = PcapngWriter(file, _cards(session.spec.plugged), f"rdbg {__version__}")
+
+            def note(icount: int, nanoseconds: int, card: int, frame: bytes, incoming: bool) -> None:
+                counts[not incoming] += 1
+                number = f"packet {counts[0]}, " if incoming else ""
+                writer.add(card, start + nanoseconds, frame, incoming, f"{number}icount {icount}")
+
+            session.watch_packets(note)
+            session.run()
+        draft.replace(path)
+    except OSError as error:
+        raise RdbgError(f"{path}: cannot write it: {error.strerror}") from error
+    finally:
+        session.close()
+        with suppress(OSError):
+            draft.unlink()
+    return counts[0], counts[1]
+
+
+def _cards(plugged: Sequence[Plugged]) -> list[tuple[str, bytes | None]]:
+    """Name and address of each network card, by number."""
+    found = {card.nic: card for card in plugged if card.nic is not None}
+    cards: list[tuple[str, bytes | None]] = []
+    for number in range(max(found, default=-1) + 1):
+        card = found.get(number)
+        cards.append((f"network {number}", None) if card is None else (card.name or f"{card.model} {number}", card.mac))
+    return cards
