@@ -35,3 +35,46 @@ def answer(frame: bytes, address: bytes) -> bytes | None:
         header = rest[:10] + b"\0\0" + address + rest[12:16]
         return head + header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + echo
     return None
+
+
+class TftpServer:
+    """Gives one file and takes any, each of one block (RFC 1350).
+
+    Args:
+        content: of the file that it gives, below 512 bytes.
+    """
+
+    PORT, UDP = 69, 17
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.taken: list[bytes] = []
+
+    def answer(self, frame: bytes, address: bytes) -> bytes | None:
+        """What it sends back for a packet, or None; see `answer`."""
+        packet = frame[14:]
+        if frame[12:14] != ETHERTYPE_IP or packet[9] != self.UDP or packet[16:20] != address:
+            return None
+        size = int.from_bytes(packet[2:4], "big")
+        source, target = packet[20:22], packet[22:24]
+        assert target == self.PORT.to_bytes(2, "big")
+        pseudo = packet[12:20] + bytes((0, self.UDP)) + packet[24:26]
+        assert checksum(pseudo + packet[20:size]) == 0, "the guest's UDP checksum is wrong"
+        reply = self._serve(packet[28:size])
+        if reply is None:
+            return None
+        datagram = target + source + (8 + len(reply)).to_bytes(2, "big") + b"\0\0" + reply
+        header = b"\x45\0" + (20 + len(datagram)).to_bytes(2, "big") + b"\0\1\0\0\x40\x11\0\0" + address + packet[12:16]
+        header = header[:10] + checksum(header).to_bytes(2, "big") + header[12:]
+        return frame[6:12] + PEER_MAC + ETHERTYPE_IP + header + datagram
+
+    def _serve(self, request: bytes) -> bytes | None:
+        kind = request[1]
+        if kind == 1:  # a file is read: its only block
+            return b"\0\3\0\1" + self._content
+        if kind == 2:  # a file is written: go on
+            return b"\0\4\0\0"
+        if kind == 3:
+            self.taken.append(request[4:])
+            return b"\0\4" + request[2:4]
+        return None
