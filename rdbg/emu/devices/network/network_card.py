@@ -30,7 +30,7 @@ class NetworkCard(NetworkDevice):
         self.endpoint = network_port(port)
         self.mac = mac
         self.link_up = True  #: the cable is plugged in
-        self.packets = 0  #: that have come off the cable
+        self.packets = 0  #: that have come off the cable since power-on: a reset does not begin anew
         self.receive_disabled = False  #: a frame did not fit: none is taken before there is room
         self._held = b""  #: the frame that waits for it; empty: none
         self._detail = ""  #: what is being received, for who asks who wrote to memory
@@ -149,9 +149,8 @@ class NetworkCard(NetworkDevice):
 
     # --- state -------------------------------------------------------------------------------
     def reset(self) -> None:
-        """As at power-on; the cable stays as it is."""
+        """As at power-on; the cable stays as it is, and so does the count of packets."""
         self.receive_disabled = False
-        self.packets = 0
         self._held = b""
 
     def save(self) -> State:
