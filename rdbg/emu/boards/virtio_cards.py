@@ -6,22 +6,59 @@ from collections.abc import Mapping
 
 from rdbg.emu.boards.card import Card, CardBuilder, CardHost
 from rdbg.emu.device import Device
+from rdbg.emu.devices.virtio import block, console, net
 from rdbg.emu.devices.virtio.block import VirtioBlock
 from rdbg.emu.devices.virtio.console import PORTS_MOST, VirtioConsole
 from rdbg.emu.devices.virtio.net import VirtioNet
 from rdbg.emu.devices.virtio.rng import MOST_BYTES, PERIOD_MS, VirtioRng
-from rdbg.emu.devices.virtio.virtio_device import VirtioDevice
+from rdbg.emu.devices.virtio.virtio_device import CommonFeature, VirtioDevice
 from rdbg.emu.devices.virtio.virtio_function import Interfaces, VirtioFunction
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 
 _ON, _OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
-#: Properties of QEMU's that say how it works, and not what the guest finds.
+#: Properties of QEMU's that say how it works, and not what the guest finds; and offloads, which are not offered either
+#: by a QEMU whose peer is no tap device.
 _WITHOUT_EFFECT = frozenset(
-    {"romfile", "rombar", "bootindex", "ioeventfd", "iothread", "vectors", "rng", "chardev", "write-cache",
-     "share-rw", "x-txtimer", "x-txburst", "tx", "rerror", "werror", "request-merging", "multifunction"}
+    {"romfile", "romsize", "rombar", "multifunction", "acpi-index", "failover_pair_id", "bootindex", "ioeventfd",
+     "iothread", "vectors", "rng", "chardev", "share-rw", "rerror", "werror", "request-merging", "seg-max-adjust",
+     "discard_granularity", "tx", "x-txtimer", "x-txburst", "csum", "guest_csum", "guest_tso4", "guest_tso6",
+     "guest_ecn", "guest_ufo", "host_tso4", "host_tso6", "host_ecn", "host_ufo", "ats", "page-per-vq"}
 )  # fmt: skip
+#: Switches that are on, and the feature that is not offered when one is switched off.
+_FEATURES: Mapping[str, int] = {
+    "event_idx": CommonFeature.EVENT_IDX,
+    "indirect_desc": CommonFeature.INDIRECT_DESC,
+    "any_layout": CommonFeature.ANY_LAYOUT,
+    "notify_on_empty": CommonFeature.NOTIFY_ON_EMPTY,
+    "queue_reset": CommonFeature.RING_RESET,
+    "config-wce": block.CONFIG_WCE,
+    "discard": block.DISCARD,
+    "write-zeroes": block.WRITE_ZEROES,
+    "emergency-write": console.EMERGENCY_WRITE,
+    "gso": net.GSO,
+    "guest_announce": net.GUEST_ANNOUNCE,
+    "mrg_rxbuf": net.MRG_RXBUF,
+    "status": net.STATUS,
+    "ctrl_vq": net.CTRL_VQ,
+    "ctrl_rx": net.CTRL_RX,
+    "ctrl_vlan": net.CTRL_VLAN,
+    "ctrl_rx_extra": net.CTRL_RX_EXTRA,
+    "ctrl_mac_addr": net.CTRL_MAC_ADDR,
+    "ctrl_guest_offloads": net.CTRL_GUEST_OFFLOADS,
+}
+#: Properties that have one value here.
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("packed", "iommu_platform", "mq", "rss", "hash", "guest_rsc_ext", "scsi", "failover"), _OFF),
+    **dict.fromkeys(("min_io_size", "opt_io_size", "host_mtu"), ("0",)),
+    **dict.fromkeys(("logical_block_size", "physical_block_size"), ("512",)),
+    **dict.fromkeys(("rx_queue_size", "tx_queue_size", "queue-size"), ("256",)),
+    "write-cache": ("auto", *_ON),
+    "num-queues": ("1",),
+    "speed": ("-1",),
+    "duplex": ("",),
+}
 
 
 class _Properties:
@@ -51,8 +88,8 @@ class _Properties:
         except ValueError:
             raise UsageError(f"{self._model} takes a number as {name}, not {value!r}") from None
 
-    def switch(self, name: str) -> bool:
-        """Whether something is switched on; ``auto`` and nothing are off.
+    def switch(self, name: str, default: bool = False) -> bool:
+        """Whether something is switched on; ``auto`` is as if nothing was said.
 
         Raises:
             UsageError: it is no switch.
@@ -60,22 +97,31 @@ class _Properties:
         value = self.text(name)
         if value in _ON:
             return True
-        if value in _OFF or value in ("", "auto"):
+        if value in _OFF:
             return False
+        if value in ("", "auto"):
+            return default
         raise UsageError(f"{self._model} takes on or off as {name}, not {value!r}")
 
     def interfaces(self) -> Interfaces:
         """``disable-legacy`` and ``disable-modern``."""
         return Interfaces(legacy=not self.switch("disable-legacy"), modern=not self.switch("disable-modern"))
 
+    def withheld(self) -> int:
+        """Features that are switched off."""
+        return sum(bit for name, bit in _FEATURES.items() if not self.switch(name, True))
+
     def end(self) -> None:
         """All that can be said was asked for.
 
         Raises:
-            UsageError: there is more.
+            UsageError: there is more, or another value than there can be.
         """
-        if self._left:
-            raise UsageError(f"{self._model} has no property {next(iter(self._left))!r} here: leave it out")
+        for name, value in self._left.items():
+            if name not in _FIXED:
+                raise UsageError(f"{self._model} has no property {name!r} here: leave it out")
+            if value not in _FIXED[name]:
+                raise UsageError(f"{self._model} has {name}={_FIXED[name][0]} here, not {value!r}: leave it out")
 
 
 def _card(
@@ -87,6 +133,7 @@ def _card(
     more: tuple[Device, ...] = (),
 ) -> Card:
     interfaces = properties.interfaces()
+    device.withhold(properties.withheld())
     properties.end()
     function = VirtioFunction(f"{name}.pci", host.system, device, interfaces)
     return Card(function, (*function.registers, device, *more), endpoints)

@@ -21,6 +21,7 @@ from rdbg.emu.disk import SECTOR_SIZE, Disk, DiskError
 BLOCK_DEVICE = 2
 QUEUE_SIZE = 256
 CONFIG_SIZE = 57
+CONFIG_SIZE_WITH_DISCARD, CONFIG_SIZE_WITHOUT_EITHER = 48, 36  #: without write-zeroes
 
 # Features (5.2.3).
 SEG_MAX, GEOMETRY, READ_ONLY, BLK_SIZE, SCSI = 1 << 2, 1 << 4, 1 << 5, 1 << 6, 1 << 7
@@ -79,7 +80,14 @@ class VirtioBlock(VirtioDevice):
     def offer(self, is_modern: bool) -> int:
         """A legacy device offers SCSI commands (which it refuses) and does not say that any layout will do."""
         offered = super().offer(is_modern)
-        return offered if is_modern else offered & ~CommonFeature.ANY_LAYOUT | SCSI
+        return offered if is_modern else offered & ~int(CommonFeature.ANY_LAYOUT) | SCSI
+
+    @property
+    def config_size(self) -> int:
+        """It ends with what the features need."""
+        if not self._withheld & WRITE_ZEROES:
+            return CONFIG_SIZE
+        return CONFIG_SIZE_WITHOUT_EITHER if self._withheld & DISCARD else CONFIG_SIZE_WITH_DISCARD
 
     # --- configuration -----------------------------------------------------------------------
     def config(self) -> bytes:

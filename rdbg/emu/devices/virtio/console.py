@@ -146,6 +146,11 @@ class VirtioConsole(VirtioDevice):
         number = queue.index // 2 if queue.index < CONTROL_IN else queue.index // 2 - 1
         return None if queue.index in (CONTROL_IN, CONTROL_OUT) else self._ports.get(number)
 
+    @property
+    def config_size(self) -> int:
+        """It ends with the emergency write, if that is offered."""
+        return EMERGENCY_OFFSET if self._withheld & EMERGENCY_WRITE else CONFIG_SIZE
+
     # --- configuration -----------------------------------------------------------------------
     def config(self) -> bytes:
         """The configuration space (5.3.4): the size of no terminal is known."""

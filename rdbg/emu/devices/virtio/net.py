@@ -91,6 +91,11 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         super().reset()
         self.packets = 0
 
+    @property
+    def config_size(self) -> int:
+        """The address, and the status if that is offered."""
+        return MAC_SIZE if self._withheld & STATUS else KIND.config_size
+
     # --- configuration -----------------------------------------------------------------------
     def config(self) -> bytes:
         """The configuration space (5.1.4)."""

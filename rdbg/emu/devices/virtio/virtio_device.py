@@ -118,6 +118,7 @@ class VirtioDevice(Device):
         self.kind = kind
         self._guest_order = BIG if big_endian else LITTLE
         self._transport: Transport | None = None
+        self._withheld = 0
         self.queues = [Virtqueue(index, size, self) for index, size in enumerate(kind.queues)]
         self.generation = 0  #: of the configuration space
         self._clear()
@@ -131,7 +132,11 @@ class VirtioDevice(Device):
     def offer(self, is_modern: bool) -> int:
         """All features that the driver is offered."""
         offered = COMMON_FEATURES | CommonFeature.BAD_FEATURE | self.kind.features
-        return int(offered | CommonFeature.VERSION_1 if is_modern else offered)
+        return int(offered | CommonFeature.VERSION_1 if is_modern else offered) & ~self._withheld
+
+    def withhold(self, features: int) -> None:
+        """Do not offer some features (before it is attached). Configuration that belongs to them alone is not there."""
+        self._withheld = features
 
     def _clear(self) -> None:
         self.status = 0
@@ -254,16 +259,21 @@ class VirtioDevice(Device):
         self._clear()
         self.update_interrupt()
 
+    @property
+    def config_size(self) -> int:
+        """Bytes of the configuration space."""
+        return self.kind.config_size
+
     # --- configuration space -------------------------------------------------------------------
     def read(self, offset: int, size: int) -> int:
         """Bytes of the configuration space, as a little-endian number; ones beyond its end."""
-        if offset + size > self.kind.config_size:
+        if offset + size > self.config_size:
             return (1 << (8 * size)) - 1
         return int.from_bytes(self.config()[offset : offset + size], "little")
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Change bytes of the configuration space; the device decides what becomes of them."""
-        if offset + size <= self.kind.config_size:
+        if offset + size <= self.config_size:
             config = bytearray(self.config())
             config[offset : offset + size] = value.to_bytes(size, "little")
             self.config_changed(bytes(config))

@@ -125,7 +125,7 @@ class VirtioFunction(PciFunction):
         self._legacy = LegacyPorts(f"{name}.legacy", device, self._modern, self)
         bars: list[Bar] = []
         if interfaces.legacy:
-            size = 1 << (CONFIG + kind.config_size - 1).bit_length()
+            size = 1 << (CONFIG + device.config_size - 1).bit_length()
             bars.append(Bar(LEGACY_BAR, "io", size, self._legacy))
         if interfaces.modern:
             bars.append(Bar(MODERN_BAR, "memory", MODERN_SIZE, self._modern, wide=True, prefetchable=True))

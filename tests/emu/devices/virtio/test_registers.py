@@ -48,6 +48,29 @@ def test_configuration_space(name: str, interface: str, big_endian: bool) -> Non
                     driver.legacy(offset, size)
 
 
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("block", {"discard": "off", "write-zeroes": "off", "event_idx": "off", "config-wce": "off"}),
+        ("block", {"write-zeroes": "off", "any_layout": "off", "disable-modern": "on"}),
+        ("network", {"mrg_rxbuf": "off", "status": "off", "ctrl_vlan": "off", "indirect_desc": "off", "csum": "off"}),
+    ],
+)
+def test_features_that_are_switched_off(name: str, properties: dict[str, str]) -> None:
+    case = ALL[name]
+    for key, value in properties.items():
+        case = case.with_property(key, value)
+    with pair(case) as machines:
+        machines.configure(16, 0xFFFF_FFFF)
+        machines.configuration(16)
+        machines.configure(16, LEGACY_AT)
+        legacy, modern = Driver(machines, False), Driver(machines, True)
+        for offset in range(0, 20 + case.config_size):
+            legacy.legacy(offset, 1)
+        if "disable-modern" not in properties:
+            modern.offered()
+
+
 LEGACY_STORES = {0: 4, 4: 4, 8: 4, 12: 2, 14: 2, 18: 1, 19: 1}
 MODERN_STORES = {0: 4, 8: 4, 12: 4, 0x10: 2, 0x14: 1, 0x15: 1, 0x16: 2, 0x18: 2, 0x1A: 2, 0x1E: 2, 0x20: 4, 0x24: 4,
                  0x28: 4, 0x2C: 4, 0x30: 4, 0x34: 4, 0x3A: 2, 0x1000: 1}  # fmt: skip
