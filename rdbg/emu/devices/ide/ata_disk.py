@@ -174,10 +174,11 @@ class AtaDisk(Featured):
             else:
                 self.device = (self.device & 0xF0 | sector >> 24) & 0xFF
             return
-        cylinder, rest = divmod(sector, self.heads * self.track)
+        track = self.track or 1  # a drive that is not there, and a made-up state, have none
+        cylinder, rest = divmod(sector, (self.heads or 1) * track)
         self.cylinder_high, self.cylinder_low = cylinder >> 8 & 0xFF, cylinder & 0xFF
-        self.device = self.device & 0xF0 | rest // self.track & 0x0F
-        self.sector = (rest % self.track) + 1 & 0xFF
+        self.device = self.device & 0xF0 | rest // track & 0x0F
+        self.sector = (rest % track) + 1 & 0xFF
 
     def _is_inside(self, sector: int, count: int) -> bool:
         return 0 <= sector and sector + count <= self.sectors
@@ -307,7 +308,8 @@ class AtaDisk(Featured):
         self.cable.request_interrupt()
 
     def _read_disk(self, sector: int, count: int) -> bytes | None:
-        assert self.disk is not None
+        if self.disk is None:
+            return None
         try:
             return self.disk.read(sector, count)
         except DiskError as error:
@@ -315,7 +317,8 @@ class AtaDisk(Featured):
             return None
 
     def _write_disk(self, sector: int, data: bytes) -> bool:
-        assert self.disk is not None
+        if self.disk is None:
+            return False
         try:
             self.disk.write(sector, data)
         except DiskError as error:

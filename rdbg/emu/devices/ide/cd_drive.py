@@ -267,7 +267,7 @@ class CdDrive(Featured):
             self.count = self.count & ~7 | TO_HOST
             limit = self._byte_count_limit()
             self.burst_left = self.left if self.left <= limit else limit & ~1
-            self.cylinder_low, self.cylinder_high = self.burst_left & 0xFF, self.burst_left >> 8
+            self.cylinder_low, self.cylinder_high = self.burst_left & 0xFF, self.burst_left >> 8 & 0xFF
         size = self.burst_left
         if self.sector_number != NO_SECTOR:
             size = min(size, self.sector_size - self.index)
