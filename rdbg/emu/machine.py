@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from rdbg.emu import core as cpu
 from rdbg.emu.ahead import look_ahead
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
-from rdbg.emu.bus import Bus, BusError, Claim
+from rdbg.emu.bus import Bus, BusError
+from rdbg.emu.core_host import CoreHost
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device import NetworkDevice, SerialDevice, State
 from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
@@ -23,8 +23,6 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
-    Access,
-    Block,
     Conditions,
     Extent,
     MachineState,
@@ -37,8 +35,6 @@ from rdbg.emu.machine_api import (
     RunRequest,
     RunStop,
     ScanHit,
-    Space,
-    StopKind,
     Touched,
     Watch,
     WatchedBlocks,
@@ -47,10 +43,12 @@ from rdbg.emu.machine_api import (
     Writer,
 )
 from rdbg.emu.machine_pages import MachinePages
+from rdbg.emu.machine_runs import MachineRuns
 from rdbg.emu.memory_areas import memory_areas
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.memory_view import MemoryView
 from rdbg.emu.memory_writes import NAMES, MemoryWrites
-from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
+from rdbg.emu.noted_writes import NotedWrites
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
@@ -62,29 +60,9 @@ from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
 
 RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
-# As in cpu_constants.pxd.
-WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}
-READS, STORES, WRITES = 1, 2, 6
 #: Address space that Unicorn takes for translated code and for itself.
 TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
-
-#: A CPU that waits, and that so many timers in a row have not woken, sleeps until an input comes: no more time passes
-#: for it. (Half a minute of a timer that expires a thousand times a second, nine hours of a clock's seconds.)
-_MOST_IDLE_EVENTS = 1 << 15
-#: Status: an interrupt ends a wait only if it would be taken: unmasked, with IE set and neither EXL nor ERL.
-_STATUS_IM, _STATUS_IE, _STATUS_HELD_OFF = 0xFF00, 0x1, 0x7
-#: More than any timer expires at one position.
-MOST_EXPIRIES = 1_000_000
-
-
-@dataclass
-class _ExactHits:
-    """What a run in single steps has noted."""
-
-    def __init__(self) -> None:
-        self.breakpoint: ScanHit | None = None
-        self.blocks: list[Block] = []
 
 
 class Machine:
@@ -112,16 +90,16 @@ class Machine:
         self.inputs: InputSource = inputs or NoInputs()
         self._output: OutputSink | None = None
         self._packets: PacketWatcher | None = None
-        self._system = MachineSystem(self)
+        self.system = MachineSystem(self)
         overlay = DiskOverlay()
         self.disks: dict[str, Disk] = make_disks(spec.drives, overlay, disk_sources, self.output)
-        self.board: Board = build_board(spec, self._system, self.disks)
-        self._host_calls: HostCalls | None = None
+        self.board: Board = build_board(spec, self.system, self.disks)
+        self.host_calls: HostCalls | None = None
         if spec.semihosting is not None:
-            self._host_calls = HostCalls(SemihostingGuest(self, self._system), spec.semihosting)
-            self.board = with_host_calls(self.board, self._host_calls)
+            self.host_calls = HostCalls(SemihostingGuest(self, self.system), spec.semihosting)
+            self.board = with_host_calls(self.board, self.host_calls)
         self._require_names()
-        self.bus = Bus(self.board.memory_map, spec.big_endian, self._system)
+        self.bus = Bus(self.board.memory_map, spec.big_endian, self.system)
         self.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_by_dma)
         memory_bytes = self.bus.page_count * PAGE_SIZE
         if memory_bytes > cpu.MEMORY_MAX:
@@ -133,34 +111,25 @@ class Machine:
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         timer_line = self.board.cpu_irq_timer
+        self._host = CoreHost(self)
         require_address_space(TRANSLATED_CODE, "translated code")
-        self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self)
-        self._writes = MemoryWrites(self.core, self._memory)
+        self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self._host)
+        self.writes = MemoryWrites(self.core, self._memory)
         on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
-        self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self._writes)
+        self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self.writes)
         self.page_count = self._pages.count
         self.first_disk_page = self.bus.page_count
         if spec.semihosting is not None:
             self.core.allow_semihosting(spec.semihosting.in_user_mode)
-        self._system.powered = True
+        self.system.powered = True
         self._registers = {register.info.number: register for register in register_table(self.core)}
+        self._view = MemoryView(self.core, self.bus, self.architecture.segments, self._memory, self._peek)
+        self._runs = MachineRuns(self.core, self._host, self.writes)
         self._digest = StateDigest()
         self._loading = False
-        self._reset_wanted = False
         self._resetting = False
-        self._shutdown_code: int | None = None
-        self._wait_idle = False
-        self._skip_ns = 0
-        self._idle_ns: int | None = None
-        self._idle_position = -1  # where the CPU waits
-        self._idle_events = 0  # how many events in a row, since it waits or an input came, have not woken it there
-        self._woken_by: list[InputEvent] = []
-        self._no_more_at = -1  # a position at which nothing that waits outside may enter any more
-        self._watches: tuple[Watch, ...] = ()
-        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
-        self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
         self._load_backings()
-        self._reset()
+        self.reset()
         self.core.end_reset()
 
     def _require_names(self) -> None:
@@ -215,17 +184,7 @@ class Machine:
 
     def run(self, request: RunRequest) -> RunStop:
         """Run forward; see RunRequest."""
-        if self._writes.noted is not None:
-            return self._run_noting(request, self._writes.noted)
-        self._arm(request.breakpoints, request.conditions, request.watches)
-        self._wait_idle = request.wait_idle
-        self._skip_ns = request.skip_ns
-        self._exact_hits = None
-        self.core.ask_to_hold(self.inputs.asks_interrupts)
-        if request.exact:
-            return self._run_exact(request)
-        pause_at = None if request.slice is None else self.core.icount + max(1, request.slice)
-        return self._stop(self.core.run(request.until, pause_at, request.last_hit, request.passes))
+        return self._runs.run(request, self.inputs.asks_interrupts)
 
     def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:
         """Retire one instruction (a branch with its slot), or take one exception.
@@ -233,23 +192,15 @@ class Machine:
         Args:
             watches: for `take_change`.
         """
-        self._arm(frozenset(), {}, watches)
-        self._wait_idle = False
-        return self._stop(self.core.step())
+        return self._runs.step(watches)
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
-        self._arm(breakpoints, conditions, self._watches)
-        return self.core.stops_here()
+        return self._runs.stops_here(breakpoints, conditions)
 
     def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
-        if not watches:
-            return None
-        breakpoints, conditions, _ = self._armed or (frozenset(), {}, ())
-        self._arm(breakpoints, conditions, watches)
-        hit = self.core.watched_access()
-        return None if hit is None else self._watch_hit(*hit)
+        return self._runs.watched_access(watches)
 
     @property
     def exception_return(self) -> int | None:
@@ -275,298 +226,37 @@ class Machine:
         value: int | None = self.core.value_of(expression)
         return value
 
-    def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
-        wanted = (breakpoints, conditions, watches)
-        if self._armed != wanted:
-            self._armed = None  # until all of it is: the same request may come again
-            self._watches = watches
-            named: list[tuple[Watch, int]] = []
-            ranges = []
-            for watch in watches:
-                kinds = WATCH_KINDS[watch.access]
-                by_address = kinds & (READS | STORES if watch.commands else READS) if watch.storage else kinds
-                if by_address:
-                    named.append((watch, 0))
-                    ranges.append((watch.address, _last(watch.address, watch.length), by_address, VIRTUAL))
-                for extent in watch.storage:
-                    named.append((watch, extent.virtual - extent.address))
-                    last = _last(extent.address, extent.length)
-                    ranges.append((extent.address, last, kinds & WRITES, SPACES[extent.space]))
-            self.core.arm_stops(breakpoints, conditions, ranges)
-            self._writes.ranges = named
-            self._armed = wanted
-        self._writes.take_change()
-
-    def _run_exact(self, request: RunRequest) -> RunStop:
-        start = self.core.icount
-        hits = self._exact_hits = _ExactHits() if request.last_hit else None
-        while True:
-            here, pc = self.core.icount, self.core.pc
-            if self.core.stops_here() and not (request.passes and here == start):
-                if hits is None:
-                    return RunStop(StopKind.BREAKPOINT, here, pc)
-                if request.until is None or here < request.until:
-                    hits.breakpoint = ScanHit(here, pc)
-            if request.until is not None and here + self.core.next_length() > request.until:
-                return RunStop(StopKind.LIMIT, here, pc)
-            hit = self.core.watched_access() if request.watches else None
-            if hit is not None and hits is None:
-                return RunStop(StopKind.WATCHPOINT, here, pc, self._watch_hit(*hit))
-            if request.slice is not None and here - start >= request.slice:
-                return RunStop(StopKind.PAUSED, here, self.core.pc)
-            stop = self._stop(self.core.step())
-            change = self.take_change() if request.watches else None
-            if hits is not None and (hit is not None or change is not None or self.core.watched_blocks[0]):
-                hits.blocks.append(Block(here, self.core.icount))
-            elif hits is None and change is not None:
-                return RunStop(StopKind.WATCHPOINT, here, pc, change, rerun_from=here)
-            if stop.kind is not StopKind.LIMIT:
-                return stop
-
     def take_change(self) -> WatchHit | None:
         """What something else than a store of the CPU has changed of what was watched in the latest run or step."""
-        return self._writes.take_change()
+        return self.writes.take_change()
 
     def note_writes(self, watch: Watch | None) -> None:
         """From now on keep the writes to what a watch is for; None: no more."""
-        self._writes.noted = None if watch is None else NotedWrites(watch)
+        self.writes.noted = None if watch is None else NotedWrites(watch)
 
     def take_writes(self) -> list[Write]:
         """The writes kept since the last call, in order."""
-        return [] if self._writes.noted is None else self._writes.noted.take()
-
-    def _run_noting(self, request: RunRequest, noted: NotedWrites) -> RunStop:
-        """Run while writes are kept: of instructions in an exact run, of others also where the CPU stands."""
-        self._wait_idle, self._skip_ns = request.wait_idle, request.skip_ns
-        if not request.exact:
-            self._arm(frozenset(), {}, ())
-            here = self.core.icount
-            if request.until is not None and request.until <= here:
-                noted.begin(here, self.core.pc)
-            pause_at = None if request.slice is None else here + max(1, request.slice)
-            try:
-                return self._stop(self.core.run(request.until, pause_at, False, False))
-            finally:
-                noted.moment = None
-        self._arm(frozenset(), {}, (noted.watch,))
-        while True:
-            here = self.core.icount
-            if request.until is not None and here + self.core.next_length() > request.until:
-                return RunStop(StopKind.LIMIT, here, self.core.pc)
-            noted.begin(here, self.core.pc)
-            stop = self._stop(self.core.step(True))
-            noted.end(self.core.icount, self.core.take_noted())
-            if stop.kind is not StopKind.LIMIT:
-                return stop
-
-    def _watch_hit(self, index: int, address: int, kind: int) -> WatchHit:
-        watch, shift = self._writes.ranges[index]
-        return WatchHit(watch, (address + shift) & 0xFFFFFFFF, Access.WRITE if kind & WRITES else Access.READ)
-
-    def _stop(self, why: str) -> RunStop:
-        kind = StopKind(why)
-        position, pc = self.core.icount, self.core.pc
-        if kind is StopKind.AMBIGUOUS:
-            block, block_pc = self.core.block
-            return RunStop(kind, block, block_pc, rerun_from=block)
-        if kind is StopKind.WATCHPOINT:
-            hit = self.core.watch_hit
-            assert hit is not None
-            return RunStop(kind, position, pc, self._watch_hit(*hit[2:]), rerun_from=hit[0])
-        if kind is StopKind.SHUTDOWN:
-            return RunStop(kind, position, pc, exit_code=self._shutdown_code or 0)
-        if kind is StopKind.IDLE:
-            return RunStop(kind, position, pc, idle_ns=self._idle_ns, skip_left_ns=self._skip_ns)
-        return RunStop(kind, position, pc)
+        return [] if self.writes.noted is None else self.writes.noted.take()
 
     @property
     def last_breakpoint_hit(self) -> ScanHit | None:
         """The last breakpoint hit of a ``last_hit`` run."""
-        if self._exact_hits is not None:
-            return self._exact_hits.breakpoint
-        hit = self.core.breakpoint_hit
-        return None if hit is None else ScanHit(*hit)
+        return self._runs.last_breakpoint_hit
 
     @property
     def watched_blocks(self) -> WatchedBlocks:
         """Where watched accesses were made in a ``last_hit`` run."""
-        if self._exact_hits is not None:
-            return WatchedBlocks(self._exact_hits.blocks)
-        blocks, complete = self.core.watched_blocks
-        return WatchedBlocks([Block(*block) for block in blocks], complete)
+        return self._runs.watched_blocks
 
-    # --- what the core asks (rdbg.emu.core.Host) ------------------------------------------------
-
-    def classify(self, page: int) -> tuple[int, int]:
-        """What stands at a guest-physical page: (a MAPPING value, backing page)."""
-        mapping = self.bus.classify(page * PAGE_SIZE)
-        if mapping.backing_page is not None:
-            flags = (cpu.MAPPING_READ if mapping.readable else 0) | (cpu.MAPPING_WRITE if mapping.writable else 0)
-            return cpu.MAPPING_MEMORY | flags, mapping.backing_page
-        # Where nothing answers the bus is asked all the same: it logs the address of each access.
-        if mapping.claim is not Claim.WHOLE:
-            return cpu.MAPPING_PARTIAL, 0
-        return cpu.MAPPING_IO | (cpu.MAPPING_READ if self.bus.ignored_page(page * PAGE_SIZE) else 0), 0
-
-    def io_read(self, address: int, size: int) -> int:
-        """A guest load from a device."""
-        return self.bus.read(address, size)
-
-    def io_stable(self, address: int, size: int) -> int:
-        """The icount from which a guest load from a device, made now, may not be repeated without asking; 0: it may not
-        at all."""
-        until_ns = self.bus.stable_until(address, size)
-        return self._icount_of(until_ns) if until_ns else 0
-
-    def io_idle_store(self, address: int, size: int, value: int) -> bool:
-        """Whether a guest store to a device would change nothing."""
-        return self.bus.is_idle_store(address, size, value)
-
-    def io_write(self, address: int, size: int, value: int) -> None:
-        """A guest store to a device."""
-        self.bus.write(address, size, value)
-
-    def events(self, icount: int) -> tuple[int, int]:
-        """Everything due at this position; returns what `plan` does."""
-        self._writes.between = True
-        try:
-            self._happen(icount)
-            while self._reset_wanted:
-                self._reset()
-                self._no_more_at = icount
-                self._happen(icount)
-        finally:
-            self._writes.between = False
-        return self.plan(icount + 1)
-
-    def _happen(self, icount: int) -> None:
-        if not self.core.halted:
-            while self._woken_by:  # of a wait that has ended
-                self._enter_together()
-            self._take_inputs(icount)
-        expired = 0
-        while (timer := self._system.earliest()) is not None and (timer.deadline_ns or 0) <= self.now_ns:
-            timer.disarm()
-            timer.function()
-            # In a replay inputs enter before what else happens at their position: what a timer has made room for comes
-            # behind it.
-            self._no_more_at = icount
-            expired += 1
-            if expired > MOST_EXPIRIES:
-                raise RdbgError(
-                    f"timer {timer.name!r} expires again and again at icount {icount} and never catches up with the "
-                    "virtual time: the snapshot that the run began from is damaged"
-                )
-
-    def plan(self, icount: int) -> tuple[int, int]:
-        """What is known to come: the icount of the next event, which happens right there; and an icount, at least
-        ``icount``, from which something that waits outside may enter anywhere."""
-        timer = self._system.earliest()
-        event = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
-        known = self.inputs.next_icount()
-        if known is not None:
-            event = min(event, max(known, icount))
-        waiting = self.inputs.waiting_from()
-        return (0 if self._reset_wanted else event), (cpu.NEVER if waiting is None else max(waiting, icount))
-
-    def before_interrupt(self, icount: int) -> None:
-        """An interrupt is about to be taken: let whoever is asked hold it back."""
-        for event in self.inputs.hold_interrupt(icount, self.now_ns if self.core.halted else None):
-            self._enter(event)
-
-    def semihosting(self) -> None:
-        """The guest calls the host."""
-        assert self._host_calls is not None
-        self._host_calls.call()
-
-    def _take_inputs(self, icount: int) -> None:
-        while self._is_known_by(icount) or (icount != self._no_more_at and self._waits_by(icount)):
-            taken = self.inputs.take(icount)
-            if not taken:
-                return
-            for event in taken:
-                self._enter(event)
-
-    def _is_known_by(self, icount: int) -> bool:
-        """Whether an input is known to enter at ``icount``."""
-        at = self.inputs.next_icount()
-        return at is not None and at <= icount
-
-    def _waits_by(self, icount: int) -> bool:
-        """Whether something waits outside that may enter at ``icount``."""
-        at = self.inputs.waiting_from()
-        return at is not None and at <= icount
-
-    def _icount_of(self, deadline_ns: int | None) -> int:
-        """The first icount whose time is at or after ``deadline_ns``."""
-        if deadline_ns is None:
-            return cpu.NEVER
-        shift = self.spec.shift
-        return max(0, deadline_ns - self.core.bias_ns + (1 << shift) - 1) >> shift
-
-    def idle(self, icount: int, cpu_ns: int) -> bool:
-        """The CPU waits. Let virtual time pass up to the next event, of the CPU itself at ``cpu_ns``; False: come back
-        to the caller of run()."""
-        if icount != self._idle_position:
-            self._idle_position, self._idle_events = icount, 0
-        if not self._woken_by and (self._is_known_by(icount) or self._waits_by(icount)):
-            # A replay passes the same timers before it lets enter what came after them.
-            after_timers = self.now_ns + 1 if self._idle_events else None
-            self._woken_by = list(self.inputs.take(icount, after_timers))
-        timer = self._system.earliest()
-        deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
-        deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
-        status = self.core.read_cp0(12, 0)
-        wakes = not self.core.calling and status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
-        if self._idle_events >= _MOST_IDLE_EVENTS or not wakes:
-            deadline = None
-        now = self.now_ns
-        if self._woken_by:
-            first = self._woken_by[0]
-            wake_ns = first.value if first.kind is InputKind.WAKE else now
-            if deadline is None or wake_ns <= deadline:
-                self._skip_ns = max(0, self._skip_ns - max(0, wake_ns - now))
-                self._pass_time(wake_ns)
-                self._writes.between = not self.core.calling  # what the answer to a call changes is the call's doing
-                try:
-                    self._enter_together()
-                finally:
-                    self._writes.between = False
-                self._idle_events = 0  # what came in may have armed a timer
-                return True
-        self._idle_ns = None if deadline is None else max(0, deadline - now)
-        if deadline is None or self._idle_ns is None:
-            return False
-        if self._wait_idle and not self._woken_by:
-            if self._skip_ns < self._idle_ns:
-                return False
-            self._skip_ns -= self._idle_ns
-        self._idle_events += 1
-        self._pass_time(deadline)
-        return True
-
-    def _enter_together(self) -> None:
-        """Let those that woke the CPU at one moment enter: one wait may have several, each begins with a WAKE."""
-        waking = self._woken_by
-        count = 1
-        while count < len(waking) and waking[count].kind is not InputKind.WAKE:
-            count += 1
-        self._woken_by = waking[count:]
-        for event in waking[:count]:
-            self._enter(event)
-
-    def _pass_time(self, until_ns: int) -> None:
-        self.core.bias_ns += max(0, until_ns - self.now_ns)
-        self.core.ask_for_events()
-
-    def _enter(self, event: InputEvent) -> None:
+    def enter(self, event: InputEvent) -> None:
+        """Let an input in, here."""
         endpoint = event.endpoint
         if endpoint is not None:
             if self._packets is not None and event.kind is InputKind.PACKET:
                 self._packets(self.core.icount, self.virtual_ns, event.port, event.data, True)
             enter_endpoint(event, self.board.endpoints.get(endpoint))
         elif event.kind is InputKind.RESET:
-            self._reset_wanted = True
+            self._host.reset_wanted = True
             self.core.ask_for_events()
         elif event.kind is InputKind.SHUTDOWN:
             self.request_shutdown(event.value)
@@ -603,13 +293,13 @@ class Machine:
         if not self.spec.reboot:
             self.request_shutdown(0)
             return
-        self._reset_wanted = True
+        self._host.reset_wanted = True
         self.core.ask_for_events()
 
     def request_shutdown(self, exit_code: int) -> None:
         """Power off before the next instruction. Of several codes the first counts."""
-        if self._shutdown_code is None:
-            self._shutdown_code = exit_code
+        if self._host.shutdown_code is None:
+            self._host.shutdown_code = exit_code
         self.core.request_stop()
 
     def mapping_changed(self) -> None:
@@ -626,13 +316,13 @@ class Machine:
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
         writer = Writer.RESET if self._resetting else Writer.DEVICE
-        self._writes.write(self._first_byte[name] + offset, data, writer, NAMES.get(writer, f"device {name}"))
+        self.writes.write(self._first_byte[name] + offset, data, writer, NAMES.get(writer, f"device {name}"))
 
     def _read_bytes(self, first: int, size: int) -> bytes:
         return self._memory[first : first + size]
 
     def _write_by_dma(self, first: int, data: bytes, by: str) -> None:
-        self._writes.write(first, data, Writer.DEVICE, by)
+        self.writes.write(first, data, Writer.DEVICE, by)
 
     def store_for_host(self, address: int, data: bytes) -> bool:
         """Put the answer to a call of the host at a virtual address; False, and nothing is written: not all of it is
@@ -649,7 +339,7 @@ class Machine:
             pieces.append((mapping.backing_page * PAGE_SIZE + here % PAGE_SIZE, data[at : at + size], here))
             at += size
         for first, piece, through in pieces:
-            self._writes.write(first, piece, Writer.HOST, NAMES[Writer.HOST], through)
+            self.writes.write(first, piece, Writer.HOST, NAMES[Writer.HOST], through)
         return True
 
     def _load_backings(self) -> None:
@@ -662,16 +352,17 @@ class Machine:
                 filled += len(filler)
 
     def _load(self, first: int, data: bytes) -> None:
-        self._writes.write(first, data, Writer.RESET, NAMES[Writer.RESET])
+        self.writes.write(first, data, Writer.RESET, NAMES[Writer.RESET])
 
-    def _reset(self) -> None:
-        self._reset_wanted = False
+    def reset(self) -> None:
+        """Reset the whole machine."""
+        self._host.reset_wanted = False
         if self.core.icount:
             # Images in RAM are put back, as QEMU does; what flash holds stays.
             for backing in self.board.memory_map.backings:
                 if backing.writable and backing.initial:
                     self._load(self._first_byte[backing.name], backing.initial)
-        for timer in self._system.timers.values():
+        for timer in self.system.timers.values():
             timer.disarm()
         state = self.board.reset_state
         self.core.reset(state.pc, RESET_STATUS if state.status is None else state.status)
@@ -692,15 +383,14 @@ class Machine:
         return MachineState(icount, registers, self._save_devices())
 
     def _save_devices(self) -> bytes:
-        waits = self.core.halted and self._idle_position == self.icount
         return pack_devices(
             DeviceParts(
                 {device.name: (device.version, device.save()) for device in self.board.devices},
-                {timer.name: timer.deadline_ns for timer in self._system.timers.values()},
-                self._reset_wanted,
-                self._shutdown_code,
-                tuple(self._woken_by),
-                self._idle_events if waits else 0,
+                {timer.name: timer.deadline_ns for timer in self.system.timers.values()},
+                self._host.reset_wanted,
+                self._host.shutdown_code,
+                tuple(self._host.woken_by),
+                self._host.saved_idle_events(),
             )
         )
 
@@ -712,13 +402,13 @@ class Machine:
         """
         parts = unpack_devices(state)
         try:
-            parts.require_timers(self._system.timers)
+            parts.require_timers(self.system.timers)
             states = parts.states_of(self.board.devices)
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
         self.core.load(state.icount, state.cpu)
-        if self._writes.noted is not None:
-            self._writes.noted.forget_after(state.icount)
+        if self.writes.noted is not None:
+            self.writes.noted.forget_after(state.icount)
         try:
             self._load_devices(parts, states)
         except RdbgError as error:
@@ -733,19 +423,17 @@ class Machine:
         """
         lines = self.core.lines
         layout = self.bus.layout()
-        self._woken_by = list(parts.waking)
-        self._idle_position, self._idle_events = self.icount, parts.idle_events
+        self._host.restore(list(parts.waking), parts.idle_events, parts.reset_wanted)
         self._loading = True
         try:
             for device, saved in zip(self.board.devices, states, strict=True):
                 device.load(saved)
         finally:
             self._loading = False
-        for timer in self._system.timers.values():
+        for timer in self.system.timers.values():
             timer.restore(parts.deadlines_ns[timer.name])
         self.core.set_lines(lines)
-        self._reset_wanted = parts.reset_wanted
-        self._shutdown_code = parts.shutdown_code
+        self._host.shutdown_code = parts.shutdown_code
         if parts.shutdown_code is not None:
             self.core.request_stop()
         if self.bus.layout() != layout:
@@ -765,7 +453,7 @@ class Machine:
         elif event.kind is InputKind.POKE_MEMORY:
             self._poke(event.value, event.data)
         else:
-            self._enter(event)
+            self.enter(event)
 
     def _poke(self, address: int, data: bytes) -> None:
         while data:
@@ -773,7 +461,7 @@ class Machine:
             page = self.bus.classify(address).backing_page
             if page is None:
                 raise RdbgError(f"physical address {address:#010x} is no memory: device registers cannot be written")
-            self._writes.write(
+            self.writes.write(
                 page * PAGE_SIZE + address % PAGE_SIZE, data[:chunk], Writer.DEBUGGER, NAMES[Writer.DEBUGGER]
             )
             address, data = address + chunk, data[chunk:]
@@ -842,76 +530,19 @@ class Machine:
 
     def storage(self, address: int, length: int) -> list[Extent]:
         """What stands behind a range of virtual addresses now, up to the first that is unmapped."""
-        found: list[Extent] = []
-        at = address
-        while at < address + length:
-            here = at & 0xFFFFFFFF
-            physical = self.translate(here)
-            if physical is None:
-                break
-            page = self.bus.classify(physical).backing_page
-            space = Space.DEVICE if page is None else Space.MEMORY
-            first = physical if page is None else page * PAGE_SIZE + physical % PAGE_SIZE
-            size = min(address + length - at, PAGE_SIZE - here % PAGE_SIZE)
-            last = found[-1] if found else None
-            if last is not None and last.space is space and last.address + last.length == first:
-                found[-1] = replace(last, length=last.length + size)
-            else:
-                found.append(Extent(space, first, size, here))
-            at += size
-        return found
+        return self._view.storage(address, length)
 
     def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
         """Whether a debugger's write to memory reaches any of these bytes."""
-        at, left = event.value, len(event.data)
-        while left > 0:
-            size = min(left, PAGE_SIZE - at % PAGE_SIZE)
-            page = self.bus.classify(at).backing_page
-            first = -1 if page is None else page * PAGE_SIZE + at % PAGE_SIZE
-            for extent in extents:
-                reaches = extent.address < first + size and first < extent.address + extent.length
-                if extent.space is Space.MEMORY and reaches:
-                    return True
-            at, left = at + size, left - size
-        return False
+        return self._view.holds(extents, event)
 
     def resolved(self, watch: Watch) -> Watch:
-        """The watch with its storage, if the same memory stands behind its addresses at all times: those of a segment
-        that no TLB translates. Stores to memory that cannot be written to directly are commands to what is there (a
-        flash chip)."""
-        last = _last(watch.address, watch.length)
-        segment = next(
-            (each for each in self.architecture.segments if each.has(watch.address) and each.has(last)), None
-        )
-        if segment is None or not WATCH_KINDS[watch.access] & WRITES:
-            return watch
-        pages = range(watch.address // PAGE_SIZE, last // PAGE_SIZE + 1)
-        physical = segment.physical - segment.start
-        shown = [self.bus.classify(page * PAGE_SIZE + physical) for page in pages]
-        if any(mapping.backing_page is None for mapping in shown):
-            return watch
-        commands = not all(mapping.writable for mapping in shown)
-        return replace(watch, storage=tuple(self.storage(watch.address, watch.length)), commands=commands)
+        """The watch with its storage, if the same memory stands behind its addresses at all times."""
+        return self._view.resolved(watch)
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped; of devices, what a load would give."""
-        out = bytearray()
-        while len(out) < length:
-            here = (address + len(out)) & 0xFFFFFFFF
-            physical = self.translate(here)
-            page = None if physical is None else self.bus.classify(physical).backing_page
-            chunk = min(length - len(out), PAGE_SIZE - here % PAGE_SIZE)
-            if page is None:
-                if physical is None:
-                    break
-                found = bytes(chunk) if self.bus.ignored_page(physical) else self._peek(physical, chunk)
-                out += found
-                if len(found) < chunk:
-                    break
-                continue
-            first = page * PAGE_SIZE + here % PAGE_SIZE
-            out += self._memory[first : first + chunk]
-        return bytes(out)
+        return self._view.read_memory(address, length)
 
     def _peek(self, address: int, length: int) -> bytes:
         """What loads from devices would give now, up to where nothing answers. The devices do not notice: what reading
@@ -941,8 +572,3 @@ class Machine:
             "what the TLB translates now", lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)
         )
         return {"tlb": entries}
-
-
-def _last(address: int, length: int) -> int:
-    """Last address of a range, which may reach to the end of the address space and not beyond."""
-    return min(address + length - 1, 0xFFFFFFFF)

@@ -124,7 +124,7 @@ def test_packets_enter_in_order_and_have_numbers(tmp_path: Path) -> None:
 
 def test_packets_that_a_timer_makes_room_for_enter_a_waiting_cpu_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replay let them in before the timer that has made room for them."""
-    monkeypatch.setattr("rdbg.emu.machine._MOST_IDLE_EVENTS", 100)
+    monkeypatch.setattr("rdbg.emu.core_host._MOST_IDLE_EVENTS", 100)
     machine = Machine(waiting_spec())
     queue = LiveQueue(machine.input_room)
     timeline = Timeline(machine, History.live_run(queue), pace=PACE, sleep=False)
@@ -211,5 +211,5 @@ def test_what_comes_while_very_many_packets_wait_is_dropped() -> None:
 def test_a_packet_for_a_card_that_is_not_there_is_lost() -> None:
     machine = Machine(busy_spec())
     before = machine.digest()
-    machine._enter(InputEvent(0, InputKind.PACKET, 7, 0, bytes(60)))
+    machine.enter(InputEvent(0, InputKind.PACKET, 7, 0, bytes(60)))
     assert machine.digest() == before and machine.input_room(Endpoint(EndpointKind.NETWORK, 7)) == 0

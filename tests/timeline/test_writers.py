@@ -174,16 +174,16 @@ class Oracle:
         self.writes += self._step
 
     def _watch_others(self) -> None:
-        machine, make = self.machine, self.machine._writes.write
+        machine, make = self.machine, self.machine.writes.write
 
         def write(first: int, data: bytes, writer: Writer, by: str, through: int | None = None) -> None:
-            between = machine._writes.between
+            between = machine.writes.between
             icount, pc = (machine.icount, 0) if between else self._moment
             old = bytes(machine._memory[first : first + len(data)])
             self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, by)))
             make(first, data, writer, by, through)
 
-        machine._writes.write = write  # type: ignore[method-assign]
+        machine.writes.write = write  # type: ignore[method-assign]
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]
