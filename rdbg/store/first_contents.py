@@ -168,12 +168,14 @@ class FirstContents:
             RdbgError: the store cannot be written.
         """
         with self._changed:
+            if self._ending:
+                return
             for disk in list(self._open):
                 self._hand_over(disk)
             self._changed.wait_for(lambda: not self._waiting or self.trouble is not None)
         if self.trouble is not None:
             raise self.trouble
-        with self._database:
+        with self._database, guard(self.path, "keep the disks' contents"):
             if durable and not self._durable:
                 self._db.execute("PRAGMA synchronous = FULL")
                 with self._transaction():

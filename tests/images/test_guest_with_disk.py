@@ -246,3 +246,20 @@ def test_a_replay_without_its_store_says_what_is_missing(tmp_path: Path) -> None
     (tmp_path / "r.snapshots").unlink()
     with pytest.raises(RdbgError, match=r"r\.snapshots.*copy"):
         session("-icount", f"rr=replay,rrfile={tmp_path / 'r'}")
+
+
+def test_a_campaign_writes_no_image_and_keeps_runs_that_replay_without_it(tmp_path: Path) -> None:
+    before = image(tmp_path / "disk")
+    words = (*MACHINE[:-4], "-hda", tmp_path / "disk", "-net", "none")
+    kept = tmp_path / "kept"
+    done = rdbg("chaos", "-n", "2", "--fail-on", "output:0000002", "--keep", kept, "--for", "20", "--", *words)
+    assert done.returncode == 1, done.stderr
+    assert (tmp_path / "disk").read_bytes() == before
+    (tmp_path / "disk").unlink()
+    recordings = [path for path in kept.iterdir() if not path.suffix]
+    assert recordings
+    replayed = rdbg("replay", recordings[0])
+    assert replayed.returncode == 0, replayed.stderr
+    # A campaign that starts in it has its disk.
+    done = rdbg("chaos", "-n", "1", "--from", recordings[0], "--fail-on", "output:0000002", "--keep", tmp_path / "more")
+    assert done.returncode == 1 and b"never read" not in done.stderr, done.stderr
