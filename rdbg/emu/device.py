@@ -64,6 +64,11 @@ class System(Protocol):
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing; translated code and dirty tracking follow."""
 
+    @property
+    def packet_number(self) -> int:
+        """Running number of the packet that entered last, by whichever card, from 1 since power-on: while a card
+        receives one, its own. Where a card stores it later, it keeps the number."""
+
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it: RAM by each of its addresses, flash, ROM,
         ranges that are ignored, registers of other devices.

@@ -21,7 +21,7 @@ _LIMIT = 1 << 64
 _MOST_VERSION = 1 << 32
 
 #: Of what stands around the devices' own states.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class DeviceParts:
         shutdown_code: exit code of a power-off before the next instruction, or None.
         waking: the inputs that ended the CPU's wait and have not entered yet.
         idle_events: how many events have come since the CPU began to wait, and have not woken it.
+        packets: how many have entered since power-on.
     """
 
     devices: Mapping[str, tuple[int, State]]
@@ -43,6 +44,7 @@ class DeviceParts:
     shutdown_code: int | None = None
     waking: tuple[InputEvent, ...] = ()
     idle_events: int = 0
+    packets: int = 0
 
     def states_of(self, devices: Sequence[Device]) -> list[State]:
         """The state of each of a machine's devices, as its present version has it.
@@ -92,6 +94,7 @@ def pack_devices(parts: DeviceParts) -> bytes:
             "shutdown_code": parts.shutdown_code,
             "waking": [(event.kind.value, event.port, event.value, event.data) for event in parts.waking],
             "idle_events": parts.idle_events,
+            "packets": parts.packets,
         }
     )
     return packed
@@ -118,7 +121,7 @@ def unpack_devices(state: MachineState) -> DeviceParts:
 
 def _parts(
     icount: int, devices: object, timers: object, reset_wanted: object, shutdown_code: object, waking: object,
-    idle_events: object,
+    idle_events: object, packets: object,
 ) -> DeviceParts:  # fmt: skip
     if not isinstance(devices, dict) or not isinstance(timers, dict) or not isinstance(waking, list):
         raise ValueError
@@ -129,13 +132,18 @@ def _parts(
         and len(waking) <= _MOST_WAKING
     )
     if not (
-        whole and isinstance(reset_wanted, bool) and isinstance(idle_events, int) and _is_number(idle_events, _LIMIT)
+        whole
+        and isinstance(reset_wanted, bool)
+        and isinstance(idle_events, int)
+        and _is_number(idle_events, _LIMIT)
+        and isinstance(packets, int)
+        and _is_number(packets, _LIMIT)
     ):
         raise ValueError
     if shutdown_code is not None and not (isinstance(shutdown_code, int) and _is_number(shutdown_code, _LIMIT)):
         raise ValueError
     events = tuple(_input(icount, *event) for event in waking)
-    return DeviceParts(devices, timers, reset_wanted, shutdown_code, events, idle_events)
+    return DeviceParts(devices, timers, reset_wanted, shutdown_code, events, idle_events, packets)
 
 
 def _is_saved_device(saved: object) -> bool:

@@ -127,6 +127,7 @@ class Machine:
         self._runs = MachineRuns(self.core, self._host, self.writes)
         self._digest = StateDigest()
         self._loading = False
+        self.packets = 0  #: that have entered since power-on, by all cards
         self._resetting = False
         self._load_backings()
         self.reset()
@@ -251,6 +252,8 @@ class Machine:
     def enter(self, event: InputEvent) -> None:
         """Let an input in, here."""
         endpoint = event.endpoint
+        if event.kind is InputKind.PACKET:
+            self.packets += 1
         if endpoint is not None:
             if self._packets is not None and event.kind is InputKind.PACKET:
                 self._packets(self.core.icount, self.virtual_ns, event.port, event.data, True)
@@ -391,6 +394,7 @@ class Machine:
                 self._host.shutdown_code,
                 tuple(self._host.woken_by),
                 self._host.saved_idle_events(),
+                self.packets,
             )
         )
 
@@ -434,6 +438,7 @@ class Machine:
             timer.restore(parts.deadlines_ns[timer.name])
         self.core.set_lines(lines)
         self._host.shutdown_code = parts.shutdown_code
+        self.packets = parts.packets
         if parts.shutdown_code is not None:
             self.core.request_stop()
         if self.bus.layout() != layout:

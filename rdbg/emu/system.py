@@ -114,6 +114,11 @@ class MachineSystem:
         """Change bytes of a backing."""
         self._machine.write_backing(name, offset, data)
 
+    @property
+    def packet_number(self) -> int:
+        """Running number of the packet that entered last."""
+        return self._machine.packets
+
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it."""
         return self._machine.dma.read(address, size)

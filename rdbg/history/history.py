@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import GrowingLog, Log
-from rdbg.history.log_queries import digest_at, digests_at, entering, inputs_at, next_digest, writing_inputs
+from rdbg.history.log_queries import (
+    digest_at,
+    digests_at,
+    entering,
+    inputs_at,
+    listed_after,
+    listed_before,
+    next_digest,
+    writing_inputs,
+)
 from rdbg.history.long_logs import BranchLog, RecordedLog, ScratchLog
 from rdbg.history.recorded import check_kinds, notice_of
 from rdbg.history.recorder import Recorder
@@ -24,6 +33,21 @@ from rdbg.journal.records import (
     record_of,
 )
 from rdbg.journal.writer import JournalWriter
+
+
+@dataclass(frozen=True)
+class NumberedInput:
+    """An input with what it is called by.
+
+    Args:
+        number: of its record among all of the run, from 1.
+        record: what it is.
+        packet: its number among packets, from 1; None: it is none.
+    """
+
+    number: int
+    record: Record
+    packet: int | None
 
 
 class History:
@@ -338,6 +362,29 @@ class History:
         so many."""
         ordinal = self._log.packet(number)
         return None if ordinal is None else event_of(self._log.record(ordinal))
+
+    @property
+    def packets(self) -> int:
+        """How many packets the history has."""
+        return self._log.packets_before(self._log.count)
+
+    def input(self, number: int) -> InputEvent | None:
+        """The input of that number, as `inputs_around` numbers them; None: there is none."""
+        ordinal = number - 1
+        if not 0 <= ordinal < self._log.count or self._log.record(ordinal).kind not in INPUT_KINDS:
+            return None
+        return event_of(self._log.record(ordinal))
+
+    def inputs_around(self, most: int) -> tuple[list[NumberedInput], list[NumberedInput]]:
+        """What came from outside last, up to here, and what comes next: at most so many of each, in order."""
+        before = listed_before(self._log, self._cursor, most)
+        after = listed_after(self._log, self._cursor, most)
+        return [self._numbered(each) for each in before], [self._numbered(each) for each in after]
+
+    def _numbered(self, ordinal: int) -> NumberedInput:
+        record = self._log.record(ordinal)
+        packet = self._log.packets_before(ordinal) + 1 if record.kind == InputKind.PACKET else None
+        return NumberedInput(ordinal + 1, record, packet)
 
     @property
     def entered_records(self) -> int:

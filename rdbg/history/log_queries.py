@@ -10,6 +10,8 @@ from rdbg.history.log import Log
 from rdbg.journal.output_marks import Digests, parse_digests
 from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, POKE_KINDS, Record, event_of
 
+#: Beside those that only say when the next one comes.
+_LISTED_KINDS = frozenset(INPUT_KINDS) - {int(InputKind.WAKE), int(InputKind.HOLD)}
 _WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 
 
@@ -19,6 +21,26 @@ def inputs_at(log: Log, icount: int) -> Iterator[int]:
     while ordinal is not None and log.record(ordinal).icount == icount:
         yield ordinal
         ordinal = log.next_of(ordinal + 1, INPUT_KINDS)
+
+
+def listed_before(log: Log, ordinal: int, most: int) -> list[int]:
+    """Numbers of the latest ``most`` of the first ``ordinal`` records that say what came from outside, in order."""
+    found: list[int] = []
+    while ordinal > 0 and len(found) < most:
+        ordinal -= 1
+        if log.record(ordinal).kind in _LISTED_KINDS:
+            found.append(ordinal)
+    return found[::-1]
+
+
+def listed_after(log: Log, ordinal: int, most: int) -> list[int]:
+    """Numbers of the first ``most`` such records from ``ordinal`` on."""
+    found: list[int] = []
+    following = log.next_of(ordinal, _LISTED_KINDS)
+    while following is not None and len(found) < most:
+        found.append(following)
+        following = log.next_of(following + 1, _LISTED_KINDS)
+    return found
 
 
 def writing_inputs(log: Log, count: int) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from rdbg.emu.output_mark import endpoint_order
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, recording_state
 from rdbg.monitor.control_commands import status
+from rdbg.monitor.input_commands import INPUTS_USAGE, inputs
 
 _COLUMNS = 4
 _NEAR = 10  #: checkpoints shown on either side
@@ -19,10 +20,11 @@ def _info(context: MonitorContext, arguments: list[str]) -> str:
     topics = ", ".join([*INFO_TOPICS, *reports])
     if not arguments:
         raise UsageError(f"usage: info TOPIC; topics: {topics}")
-    no_arguments(arguments[1:], f"info {arguments[0]}")
+    topic = INFO_TOPICS.get(arguments[0])
+    if topic is None or topic.usage != INPUTS_USAGE:
+        no_arguments(arguments[1:], f"info {arguments[0]}")
     if arguments[0] in reports:
         return reports[arguments[0]].make()
-    topic = INFO_TOPICS.get(arguments[0])
     if topic is None:
         raise UsageError(f"unknown topic: 'info {arguments[0]}'; topics: {topics}")
     return topic.function(context, arguments[1:])
@@ -128,6 +130,7 @@ INFO_TOPICS: dict[str, MonitorCommand] = {
         ),
         MonitorCommand("registers", "info registers", "all registers, with CP0", _registers),
         MonitorCommand("bookmarks", "info bookmarks", "named positions", _bookmarks),
+        MonitorCommand("inputs", INPUTS_USAGE, "what has come from outside around here", inputs),
         MonitorCommand(
             "endpoints", "info endpoints", "serial ports, network cards, disks, and what has left by each", _endpoints
         ),

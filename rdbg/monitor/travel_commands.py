@@ -14,9 +14,10 @@ from rdbg.monitor.command import (
     recording_state,
     whole_number,
 )
+from rdbg.monitor.input_commands import entered
 from rdbg.timeline import Stop, Timeline
 
-_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
+_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK|packet N|input N"
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
@@ -36,6 +37,8 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
+    if len(arguments) == 2 and arguments[0] in ("packet", "input"):
+        return arrival(context, _go(context, entered(context.timeline, *arguments)))
     return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
 
 
@@ -45,12 +48,17 @@ def travel(context: MonitorContext, place: str) -> Stop:
     Raises:
         RdbgError: there is no such place.
     """
+    context.timeline.scratch.drop()
+    position = _position(context.timeline, place)
+    return context.timeline.snapshots.load(place) if position is None else _go(context, position)
+
+
+def _go(context: MonitorContext, position: int) -> Stop:
     timeline = context.timeline
     timeline.scratch.drop()
-    position = _position(timeline, place)
     here = timeline.position
-    stop = timeline.snapshots.load(place) if position is None else timeline.goto(position, context.interrupted)
-    if position is not None and stop.position != here:
+    stop = timeline.goto(position, context.interrupted)
+    if stop.position != here:
         timeline.places.leave(here)
     return stop
 

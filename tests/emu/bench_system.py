@@ -44,6 +44,7 @@ class BenchSystem:
         self.backings: dict[str, bytearray] = {}
         self.bus: Bus | None = None
         self.dma: DirectMemoryAccess | None = None
+        self.packets = 0
         self.dma_writers: list[str] = []  # of each piece of memory that was written
         self.lines: list[str] = []
 
@@ -80,6 +81,11 @@ class BenchSystem:
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         assert offset + len(data) <= len(self.backings[name])
         self.backings[name][offset : offset + len(data)] = data
+
+    @property
+    def packet_number(self) -> int:
+        self.packets += 1  # a card asks once for each
+        return self.packets
 
     def dma_read(self, address: int, size: int) -> bytes:
         assert self.dma is not None

@@ -87,7 +87,7 @@ class DmaDevice(NetworkDevice):
         self._system.set_cpu_irq(IRQ_LINE, level)
 
     def receive_packet(self, data: bytes) -> None:
-        self._write("packet", data)
+        self._write(f"packet {self._system.packet_number}", data)
         self._irq(True)
 
     def receive_room(self) -> int:

@@ -149,12 +149,12 @@ def test_a_packet_that_comes_while_the_cpu_waits_at_the_live_end_stops_the_watch
     for _ in range(2):
         timeline.goto(timeline.end)
         stop = timeline.reverse_run(watch, lambda: False)
-        assert (stop.position, stop.watch and stop.watch.by) == (idle, ("copier DMA, packet",))
+        assert (stop.position, stop.watch and stop.watch.by) == (idle, ("copier DMA, packet 1",))
         timeline.goto(idle - 1)
         assert timeline.reverse_run(watch, lambda: False).position == stored
         timeline.goto(timeline.end)
         (latest,) = timeline.last_writes(0x80000000 | BUFFER, 4)
-        assert (latest.write.by, latest.write.after) == ("copier DMA, packet", idle)
+        assert (latest.write.by, latest.write.after) == ("copier DMA, packet 1", idle)
 
 
 @pytest.mark.parametrize("delay", [0, 100, 300])

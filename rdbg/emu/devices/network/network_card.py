@@ -30,7 +30,7 @@ class NetworkCard(NetworkDevice):
         self.endpoint = network_port(port)
         self.mac = mac
         self.link_up = True  #: the cable is plugged in
-        self.packets = 0  #: that have come off the cable since power-on: a reset does not begin anew
+        self.packets = 0  #: number of the latest that came off the cable
         self.receive_disabled = False  #: a frame did not fit: none is taken before there is room
         self._held = b""  #: the frame that waits for it; empty: none
         self._detail = ""  #: what is being received, for who asks who wrote to memory
@@ -96,7 +96,7 @@ class NetworkCard(NetworkDevice):
 
     def receive_packet(self, data: bytes) -> None:
         """A frame comes off the cable (between two instructions)."""
-        self.packets += 1
+        self.packets = self._system.packet_number
         if self.link_up:
             self._take_or_hold(data)
 

@@ -76,7 +76,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         self._own_mac = mac
         self.mac = mac
         self.link_status = LINK_UP
-        self.packets = 0  #: that came in since power-on
+        self.packets = 0  #: number of the latest that came in
         self.filter = ReceiveFilter()
         super().__init__(name, system, KIND, big_endian)
 
@@ -181,7 +181,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
 
     def receive_packet(self, data: bytes) -> None:
         """A packet arrives; it is dropped where the cable is out, the filter keeps it out or no buffer holds it."""
-        self.packets += 1
+        self.packets = self.system.packet_number
         if not self.link_status & LINK_UP or not self._takes() or len(data) < FRAME_LEAST:
             return
         queue = self.queues[RECEIVE]

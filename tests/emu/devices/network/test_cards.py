@@ -93,6 +93,7 @@ def test_a_loaded_card_goes_on_as_the_one_that_was_saved(model: str) -> None:
         for device, copy in zip(made.board.devices, other.board.devices, strict=True):
             copy.load(device.save())
         other.system.now = made.system.now
+        other.system.packets = made.system.packets
         for name, timer in made.system.timers.items():
             other.system.timers[name].deadline = timer.deadline
         sent = len(made.system.sent)

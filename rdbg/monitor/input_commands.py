@@ -1,0 +1,62 @@
+"""What came from outside: the inputs around a position, and where one of them entered."""
+
+from __future__ import annotations
+
+from rdbg.errors import UsageError
+from rdbg.history.history import NumberedInput
+from rdbg.monitor.command import MonitorContext, whole_number
+from rdbg.recording.words import kind_name, record_text
+from rdbg.timeline import Timeline
+
+#: Inputs that are listed unless a number is given, and at most.
+_SHOWN = 10
+_MOST_SHOWN = 1000
+INPUTS_USAGE = "info inputs [NUMBER]"
+
+
+def inputs(context: MonitorContext, arguments: list[str]) -> str:
+    """The inputs before and after this position, with what `goto` takes to go to each."""
+    if len(arguments) > 1:
+        raise UsageError(f"usage: {INPUTS_USAGE}")
+    count = whole_number(arguments[0], "number of inputs") if arguments else _SHOWN
+    if not 0 < count <= _MOST_SHOWN:
+        raise UsageError(f"number of inputs {count}: ask for 1 to {_MOST_SHOWN}")
+    history = context.timeline.history
+    before, after = history.inputs_around(count)
+    lines = [_line(context.timeline, each) for each in before]
+    lines.append(f"{'':>9}{context.timeline.position:>16}  here")
+    lines += [_line(context.timeline, each) for each in after]
+    if not before and not after:
+        return "Nothing has come from outside.\n"
+    return f"{'INPUT':>9}{'ICOUNT':>16}  what\n" + "\n".join(lines) + "\n"
+
+
+def _line(timeline: Timeline, each: NumberedInput) -> str:
+    kind = kind_name(each.record.kind)
+    if each.packet is not None:
+        kind += f" {each.packet}"
+    text = record_text(each.record, timeline.machine.architecture)
+    return f"{each.number:>9}{each.record.icount:>16}  {kind}, {text}"
+
+
+def entered(timeline: Timeline, what: str, number: str) -> int:
+    """Where a packet or an input entered.
+
+    Args:
+        timeline: the run.
+        what: ``packet`` or ``input``.
+        number: which, as the user writes it.
+
+    Raises:
+        UsageError: there is none of that number.
+    """
+    history = timeline.history
+    wanted = whole_number(number, f"number of the {what}")
+    found = history.packet(wanted) if what == "packet" else history.input(wanted)
+    if found is not None:
+        return found.icount
+    if what == "packet":
+        there_are = history.packets
+        known = f"{there_are} have entered" if there_are else "none has entered"
+        raise UsageError(f"there is no packet {wanted}: {known}")
+    raise UsageError(f"there is no input {wanted}: 'monitor info inputs' lists those around here")
