@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from rdbg.emu.device import NetworkDevice, State, System
-from rdbg.emu.devices.fields import DOUBLE, Bytes, Number, load_bytes, load_field
+from rdbg.emu.devices.fields import Bytes, Number, load_bytes, load_field
 from rdbg.emu.devices.virtio.buffers import gather, part, scatter, total
 from rdbg.emu.devices.virtio.descriptors import Chain
 from rdbg.emu.devices.virtio.net_filter import MAC_SIZE, ReceiveFilter
@@ -69,14 +69,13 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         big_endian: byte order of the guest's CPU.
     """
 
-    _NET_FIELDS = {"link_status": Number(0, LINK_UP | ANNOUNCE), "packets": DOUBLE}
+    _LINK_STATUS = Number(0, LINK_UP | ANNOUNCE)
 
     def __init__(self, name: str, system: System, port: int, mac: bytes, big_endian: bool) -> None:
         self._endpoint = network_port(port)
         self._own_mac = mac
         self.mac = mac
         self.link_status = LINK_UP
-        self.packets = 0  #: number of the latest that came in
         self.filter = ReceiveFilter()
         super().__init__(name, system, KIND, big_endian)
 
@@ -85,11 +84,6 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         self.filter.reset()
         self.mac = self._own_mac
         self.link_status &= ~ANNOUNCE
-
-    def reset(self) -> None:
-        """As at power-on; the cable stays as it is."""
-        super().reset()
-        self.packets = 0
 
     @property
     def config_size(self) -> int:
@@ -181,7 +175,6 @@ class VirtioNet(VirtioDevice, NetworkDevice):
 
     def receive_packet(self, data: bytes) -> None:
         """A packet arrives; it is dropped where the cable is out, the filter keeps it out or no buffer holds it."""
-        self.packets = self.system.packet_number
         if not self.link_status & LINK_UP or not self._takes() or len(data) < FRAME_LEAST:
             return
         queue = self.queues[RECEIVE]
@@ -200,7 +193,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
 
     def _fill(self, queue: Virtqueue, data: bytes, mergeable: bool) -> None:
         """Put a packet into buffers, several ones if the driver can merge them."""
-        detail = f"packet {self.packets}"
+        detail = f"packet {self.system.packet_number}"
         header = self._header_size
         taken: list[tuple[Chain, int]] = []
         done = 0
@@ -267,14 +260,15 @@ class VirtioNet(VirtioDevice, NetworkDevice):
         return super().save() | {
             "mac": self.mac,
             "filter": self.filter.save(),
-            **{name: getattr(self, name) for name in self._NET_FIELDS},
+            "link_status": self.link_status,
         }
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         super().load(state)
         self.mac = load_bytes(self, "mac", state, Bytes(MAC_SIZE, MAC_SIZE))
-        for name, kind in self._NET_FIELDS.items():
-            setattr(self, name, load_field(self.name, name, kind, state))
+        link_status = load_field(self.name, "link_status", self._LINK_STATUS, state)
+        assert isinstance(link_status, int)
+        self.link_status = link_status
         saved = state.get("filter")
         self.filter.load(self, saved if isinstance(saved, dict) else {})

@@ -200,6 +200,7 @@ def test_what_no_driver_should_do(modern: bool) -> None:
         ring.settle()
         ring.compare()
         assert not driver.status() & 0x40
+        assert "virtio-blk-pci DMA, sector 9" in machines.ours.system.dma_writers
 
 
 def test_an_index_that_runs_away() -> None:
