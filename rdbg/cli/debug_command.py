@@ -67,7 +67,9 @@ def debug(words: Sequence[str]) -> int:
         session = Session(options, around)
         try:
             for place in line.own.get("at", []):
-                session.goto(place)
+                beyond = session.goto(place)
+                if beyond:
+                    say(f"--at {beyond}")
             assert session.server is not None
             symbols = symbols or session.write_symbols(Path(folder))
             start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)

@@ -30,6 +30,12 @@ def return_address(word: int, cp0: ReadCp0) -> int | None:
     return cp0(*(_ERROREPC if status & _ERL else _EPC))
 
 
+def ends_handler(cp0: ReadCp0) -> bool:
+    """Whether a return from an exception would end a handler: of an exception, or of a reset or NMI. Else it is a jump,
+    as in code that begins a program by it, and no exception led here."""
+    return cp0(*_STATUS) & (_ERL | _EXL) != 0
+
+
 def by_interrupt(cp0: ReadCp0) -> bool:
     """Whether the latest exception was an interrupt."""
     return cp0(*_CAUSE) & 0x7C == 0

@@ -18,7 +18,7 @@ from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
-from rdbg.emu.exception_return import by_interrupt, entries, return_address
+from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
@@ -208,6 +208,11 @@ class Machine:
         """Where the next instruction returns to, if it is a return from an exception."""
         word = self.read_memory(self.pc, 4)
         return return_address(int.from_bytes(word, "big" if self.big_endian else "little"), self.core.read_cp0)
+
+    @property
+    def handler_return(self) -> int | None:
+        """The same, if that ends the handler of an exception."""
+        return self.exception_return if ends_handler(self.core.read_cp0) else None
 
     @property
     def by_interrupt(self) -> bool:

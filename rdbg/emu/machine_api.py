@@ -376,6 +376,10 @@ class MachineApi(Protocol):
         """Where the next instruction returns to, if it is a return from an exception."""
 
     @property
+    def handler_return(self) -> int | None:
+        """The same, if that ends the handler of an exception: there is code that returns from none, as a jump."""
+
+    @property
     def by_interrupt(self) -> bool:
         """Whether the latest exception was an interrupt."""
         ...

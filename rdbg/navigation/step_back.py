@@ -69,7 +69,7 @@ class StepBack:
                 retried = None
                 continue
             end_of_handler = self._traveller.position
-            address = self._machine.exception_return
+            address = self._machine.handler_return
             if address is None:
                 return End(StopReason.STEP)
             end = self._before_handler(address, conditions, interrupted)

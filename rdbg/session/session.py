@@ -156,15 +156,22 @@ class Session:
             elif standing:
                 outside.wait(_IDLE_SECONDS)
 
-    def goto(self, place: str) -> None:
+    def goto(self, place: str) -> str:
         """Go to a place as users name them, before anything else happens. Ctrl-C ends it.
+
+        Returns:
+            a line, if the place lies beyond an end of the history, and that end was taken instead; else nothing.
 
         Raises:
             RdbgError: there is no such place.
         """
         assert self._outside is not None
         with self._outside.interruptible():
-            travel(MonitorContext(self.timeline, self._look_outside, lambda: None), place)
+            stop = travel(MonitorContext(self.timeline, self._look_outside, lambda: None), place)
+        ends = {StopReason.HISTORY_START: "begins", StopReason.HISTORY_END: "ends"}
+        if stop.reason not in ends:
+            return ""
+        return f"{place} is beyond the run: this is where it {ends[stop.reason]}, icount {stop.position}"
 
     @property
     def spec(self) -> MachineSpec:

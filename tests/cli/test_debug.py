@@ -141,6 +141,11 @@ def test_gdb_shows_the_frame_where_it_begins(gdb_program: str) -> None:
     assert b"0xbfc00000 in ?? ()" in done.stdout and b"Source directories" not in done.stdout
 
 
+def test_a_place_beyond_the_end_is_told_of_in_a_line(gdb_program: str) -> None:
+    done = rdbg("debug", TANK, "-serial", "null", "--gdb-program", gdb_program, "--at", "999999999", "--batch")
+    assert b"rdbg: --at 999999999 is beyond the run: this is where it ends, icount 0\n" in done.stderr
+
+
 def test_a_gdb_without_mips_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most distributions' gdb is one."""
     for name in ("gdb-multiarch", "gdb"):

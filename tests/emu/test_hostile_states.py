@@ -166,7 +166,7 @@ def test_device_states_that_are_no_states() -> None:
     good = machine.save_state()
     for devices in (b"", b"\xc1", b"\xc0", b"\x95", msgpack.packb([]), msgpack.packb([1, 2, 3, 4, 5]),
                     msgpack.packb({"version": 1}), msgpack.packb({"version": 2}), msgpack.packb({"version": 3}),
-                    msgpack.packb({1: 2}),                    b"\x91" * 5000, b"\xdd\xff\xff\xff\xff"):  # fmt: skip
+                    msgpack.packb({1: 2}), b"\x91" * 5000, b"\xdd\xff\xff\xff\xff"):  # fmt: skip
         with pytest.raises(RdbgError, match="damaged|has version [13]"):
             machine.load_state(MachineState(0, good.cpu, devices))
     assert machine.save_state() == good

@@ -71,3 +71,20 @@ def test_an_interrupt_before_an_instruction_runs_again_leads_back_to_where_that_
     assert timeline.position == 2 + len(refill)
     stop = timeline.reverse_step()
     assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, 1, CODE + 4)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_an_eret_outside_of_a_handler_is_a_jump(big_endian: bool) -> None:
+    """It leads to where a handler has returned to before: that one was not left by it."""
+    skip = [mfc0(27, 14), addiu(27, 27, 4), mtc0(27, 14), ERET]
+    called = [r_type(0x0C, 0, 0, 0), addiu(8, 8, 1), addiu(8, 8, 1)]  # syscall: its handler returns behind it
+    jump = [mtc0(9, 14), ERET, NOP]
+    guest = [i_type(0x0F, 0, 9, CODE >> 16), i_type(0x0D, 9, 9, (CODE & 0xFFFF) + 12), *called, *jump]
+    timeline = Timeline(machine_with(guest, skip, big_endian), History.live_run())
+    jumped = StopConditions(frozenset({CODE + 4 * 6}))
+    timeline.run(jumped, lambda: False)
+    here = timeline.position
+    timeline.step()
+    assert timeline.machine.pc == CODE + 12
+    stop = timeline.reverse_step()
+    assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, here, CODE + 4 * 6)

@@ -11,14 +11,30 @@ import pytest
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, Space, Watch, Writer
+from rdbg.emu.spec import Semihosting
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline
 from tests.emu.dma_device import DMA_BASE, TWICE, dma_machine
-from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, i_type, lw, mtc0, sw
-from tests.timeline.test_writers import DMA, FLASH_BASE, FPGA, KSEG1, LOST, RESET, TEMP, VALUE, Oracle, guest, li, spec
+from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, i_type, lw, machine_with, mtc0, sw
+from tests.timeline.test_writers import (
+    DMA,
+    FLASH_BASE,
+    FPGA,
+    KSEG1,
+    LOST,
+    MAPPED,
+    RESET,
+    TEMP,
+    TLBWI,
+    VALUE,
+    Oracle,
+    guest,
+    li,
+    spec,
+)
 
 BUFFER = 0x00200000
 IRQ_ENABLED = 0x0801  # Status: IM3 and IE
@@ -202,3 +218,26 @@ def test_flash_and_reset_stop_a_watch_too() -> None:
     stop = timeline.reverse_run(StopConditions(watches=(Watch(0xBE080200, 4, Access.WRITE),)), lambda: False)
     assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, erased.after)
     assert [each.write.by for each in timeline.last_writes(0xBE080200, 4, 1)] == ["device flash"]
+
+
+@pytest.mark.parametrize("address", [0x80000000 | BUFFER, MAPPED])
+def test_what_the_host_answers_stops_a_watch_and_is_told_by_its_name(address: int) -> None:
+    """By an address that the TLB translates, too: that is the one by which the host was told to write."""
+    entry = (BUFFER >> 12) << 6 | 7
+    maps = [mtc0(0, 5), mtc0(0, 0), *li(TEMP, MAPPED), mtc0(TEMP, 10), *li(TEMP, entry), mtc0(TEMP, 2), mtc0(0, 3)]
+    call = [addiu(4, 0, 0), *li(5, address), addiu(25, 0, 11), 0x7000007F]  # the first argument, to there
+    code = [*maps, TLBWI, *call, NOP, beq(0, 0, -1), NOP]
+    machine = machine_with(code, semihosting=Semihosting(("hello",)))
+    timeline = Timeline(machine, History.live_run(), sleep=False, pace=Pace(slice=20))
+    called = len(code) - 4
+    watch = StopConditions(watches=(Watch(address, 4, Access.WRITE),))
+    stop = timeline.run(watch, lambda: timeline.position > 100)
+    assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, called)
+    assert stop.watch is not None and stop.watch.by == ("the host",)
+    timeline.step()
+    assert timeline.machine.read_memory(address, 6) == b"hello\0"
+    run_for(timeline, 100)
+    stop = timeline.reverse_run(watch, lambda: False)
+    assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, called + 1)
+    (write,) = [each.write for each in timeline.last_writes(address, 6, 5)]
+    assert (write.writer, write.by, write.before, write.new) == (Writer.HOST, "the host", called, b"hello\0")

@@ -410,7 +410,7 @@ class Toy:
         return self._digest.of(self.save_state())
 
     # --- debugger's view ---------------------------------------------------------------------
-    exception_return = None  # it has no exceptions
+    exception_return = handler_return = None  # it has no exceptions
     by_interrupt = False
 
     def exception_entries(self, address: int) -> Conditions:
