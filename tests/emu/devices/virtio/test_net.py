@@ -170,7 +170,7 @@ def test_packets_that_come(features: str, big_endian: bool) -> None:
             machines.memory(DATA, 0x10_0000)
             used = ring.compare()
             assert used[2:4] != b"\0\0"
-            number_in = machines.ours.system.packet_number
+            number_in = machines.ours.system.packets
             assert f"virtio-net-pci DMA, packet {number_in}" in machines.ours.system.dma_writers
             driver.isr()
         driver.status()
