@@ -62,6 +62,7 @@ class LinuxBoot:
         # QEMU keeps no states for later sessions.
         no_states = [*plain, "--snapshot-budget", "0"]
         record = [*RDBG, "record", "-o", str(ours), "--", *machine, "-icount", "shift=7", "-no-reboot"]
+        record += ["-net", "none"]
         icount = f"shift=7,rrfile={theirs},rr="
         qemu = ["qemu-system-mipsel", *machine, *_QEMU_ALONE, "-icount"]
         commands = {

@@ -82,10 +82,10 @@ class Measurements:
         console, swapped = self._folder / "console", self._folder / "u-boot.bin"
         # QEMU swaps the words of little-endian firmware, which Debian's image does not expect.
         swapped.write_bytes(swap_words(_UBOOT.read_bytes()))
-        options = ["-M", "malta", "-m", "256", "-icount", "shift=7", "-serial", f"file:{console}"]
+        options = ["-M", "malta", "-m", "256", "-icount", "shift=7", "-net", "none", "-serial", f"file:{console}"]
         mine = [sys.executable, "-m", "rdbg", "run", *options, "-bios", str(_UBOOT)]
-        theirs = ["qemu-system-mipsel", *options, "-bios", str(swapped), "-vga", "none", "-net", "none",
-                  "-display", "none", "-monitor", "none"]  # fmt: skip
+        theirs = ["qemu-system-mipsel", *options, "-bios", str(swapped), "-vga", "none", "-display", "none",
+                  "-monitor", "none"]  # fmt: skip
         took, other = Timing(), Timing()
         for _ in range(self._effort.repeats):
             took.seconds.append(boot_seconds(mine, console, _UBOOT_PROMPT))

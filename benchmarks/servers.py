@@ -121,6 +121,7 @@ class Rdbg:
     def record(self, guest: Guest, timeout: float = 600) -> Run:
         """Record a guest's whole run."""
         machine = ["-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(guest.elf), "-icount", f"shift={self._shift}"]
+        machine += ["-net", "none"]
         return run([*_RDBG, "record", "-o", str(self.journal(guest)), "--", *machine, *self._options], timeout)
 
     def replay(self, guest: Guest, timeout: float = 600) -> Run:

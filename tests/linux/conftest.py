@@ -35,7 +35,20 @@ def initrd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def machine(initrd: Path) -> list[str]:
     """The machine, in QEMU's words."""
-    return ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(initrd), "-append", APPEND]
+    return [
+        "-M",
+        "malta",
+        "-m",
+        "128",
+        "-kernel",
+        str(LINUX / KERNEL),
+        "-initrd",
+        str(initrd),
+        "-append",
+        APPEND,
+        "-net",
+        "none",
+    ]
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def test_the_same_stops_as_in_qemu(tmp_path: Path) -> None:
     initrd = tmp_path / "initrd.gz"
     initrd.write_bytes(initramfs(LINUX / BUSYBOX, THEN))
     machine = ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(initrd)]
-    machine += ["-append", APPEND, "-icount", "shift=7", "-no-reboot"]
+    machine += ["-append", APPEND, "-icount", "shift=7", "-no-reboot", "-net", "none"]
     ours = _stops(["run", *machine], RDBG)
     theirs = _stops([*machine, *QEMU], ["qemu-system-mipsel"])
     starts = [stop for stop in ours if stop.pc == ours[0].pc]
