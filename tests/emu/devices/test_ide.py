@@ -188,3 +188,20 @@ def test_damaged_states_are_refused(bench: BenchMachine) -> None:
     for state in worse:
         with pytest.raises(RdbgError):
             channel(bench).load(state)
+
+
+@pytest.mark.parametrize("feature", [0x02, 0x82])
+def test_without_a_write_cache_each_write_is_made_to_last(feature: int) -> None:
+    left: list[bytes] = []
+    drives = (Drive("disk", "ide", 0, "disk", 64 * PAGE_SIZE),)
+    disks = make_disks(drives, DiskOverlay(), [PartlyReadable()], lambda endpoint, data: left.append(data))
+    code = Image("bios", "loop.bin", (0x1000FFFF).to_bytes(4, "little"))
+    bench = BenchMachine(MachineSpec("malta", "24Kf", False, 16 << 20, 7, (code,), drives=drives), disks)
+    command(bench, 0xEF, {1: feature, 6: 0xE0})
+    bench.system.advance(1_000_000)
+    left.clear()
+    command(bench, 0x30, {2: 1, 3: 9, 4: 0, 5: 0, 6: 0xE0})
+    for _ in range(256):
+        bench.write(PORTS + 0x1F0, 2, 0x1234)
+    bench.system.advance(1_000_000)
+    assert len(left) == (2 if feature == 0x82 else 1)

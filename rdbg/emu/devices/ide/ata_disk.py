@@ -7,16 +7,12 @@ from collections.abc import Callable
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Number, all_of, load_field
 from rdbg.emu.devices.ide import smart
-from rdbg.emu.devices.ide.drive import LBA, READY, SECTOR, UNC, After, Cable, IdeDrive, Work
+from rdbg.emu.devices.ide.drive import LBA, READY, SECTOR, UNC, After, Cable, Work
+from rdbg.emu.devices.ide.featured_drive import FeaturedDrive
 from rdbg.emu.devices.ide.identify import (
-    CHANGING,
     DISK_WORDS,
-    MULTI_WORD_DMA,
     MULTIPLE_MAX,
-    SINGLE_WORD_DMA,
-    ULTRA_DMA,
     WRITE_CACHE_OFF,
-    WRITE_CACHE_ON,
     geometry,
     identify_disk,
     serial_number,
@@ -25,95 +21,13 @@ from rdbg.emu.disk import Disk, DiskError
 from rdbg.errors import RdbgError
 
 DSM_TRIM = 0x01
-#: SET FEATURES: what needs more than to be accepted, and what does not.
-CACHE_ON, CACHE_OFF, TRANSFER_MODE = 0x02, 0x82, 0x03
-ACCEPTED = frozenset((0xCC, 0x66, 0xAA, 0x55, 0x05, 0x85, 0x69, 0x67, 0x96, 0x9A, 0x42, 0xC2))
 ACTIVE = 0xFF  #: CHECK POWER MODE
 
 # What a transfer by DMA is.
 DMA_READ, DMA_WRITE, DMA_TRIM = range(3)
 
 
-class Featured(IdeDrive):
-    """What disks and CD-ROM drives share of SET FEATURES.
-
-    Args:
-        cable: the channel.
-        unit: 0 or 1 on it.
-        disk: the medium.
-        words: those of its self-description that can be changed, in their order in `CHANGING`.
-    """
-
-    FIELDS = IdeDrive.FIELDS | all_of(Number(0, 0xFFFF), *(f"word{word}" for word in CHANGING))
-
-    def __init__(self, cable: Cable, unit: int, disk: Disk | None, words: tuple[int, ...]) -> None:
-        self._first_words = words
-        self._set_words(words)
-        super().__init__(cable, unit, disk)
-
-    def _set_words(self, words: tuple[int, ...]) -> None:
-        self.word62, self.word63, self.word85, self.word88 = words
-
-    def changing_words(self) -> list[int]:
-        """The words of the self-description that SET FEATURES has changed. A change before the first time that it is
-        asked for is lost but for the write cache, as on QEMU."""
-        if not self.identified:
-            self.identified = True
-            cache = self.word85
-            self._set_words(self._first_words)
-            self.word85 = cache if self._first_words[2] else self.word85
-        return [self.word62, self.word63, self.word85, self.word88]
-
-    def set_features(self) -> bool:
-        """SET FEATURES."""
-        if not self.is_present:
-            self.abort()
-        elif self.features == CACHE_ON:
-            self.word85 = WRITE_CACHE_ON
-        elif self.features == CACHE_OFF:
-            self.word85 = WRITE_CACHE_OFF
-            return self.flush()
-        elif self.features == TRANSFER_MODE:
-            self._set_transfer_mode(self.count >> 3, self.count & 7)
-        elif self.features not in ACCEPTED:
-            self.abort()
-        return True
-
-    def _set_transfer_mode(self, kind: int, mode: int) -> None:
-        selected = {0: 0, 1: 0, 2: SINGLE_WORD_DMA, 4: MULTI_WORD_DMA, 8: ULTRA_DMA}.get(kind)
-        if selected is None:
-            self.abort()
-            return
-        chosen = 1 << (mode + 8)
-        self.word62 = 0x07 | (chosen if selected == SINGLE_WORD_DMA else 0)
-        self.word63 = 0x07 | (chosen if selected == MULTI_WORD_DMA else 0)
-        self.word88 = 0x3F | (chosen if selected == ULTRA_DMA else 0)
-
-    def flush(self) -> bool:
-        """FLUSH CACHE."""
-        if self.disk is None:
-            self.finish_flush()
-        elif not self.sectors:
-            self.abort()
-            self.cable.request_interrupt()
-        else:
-            self.cable.begin(self, Work.FLUSH)
-        return False
-
-    def finish_flush(self) -> None:
-        """What was written is where it belongs."""
-        if self.disk is not None and self.sectors and not self.disk.read_only:
-            self.disk.flush()
-        self.status = READY
-        self.cable.request_interrupt()
-
-    def diagnose_command(self) -> bool:
-        """EXECUTE DEVICE DIAGNOSTIC."""
-        self.diagnose()
-        return False
-
-
-class AtaDisk(Featured):
+class AtaDisk(FeaturedDrive):
     """A hard disk; or, without a medium, the place of one that is not there.
 
     Args:
@@ -124,7 +38,7 @@ class AtaDisk(Featured):
     """
 
     FIELDS = (
-        Featured.FIELDS
+        FeaturedDrive.FIELDS
         | all_of(BYTE, "multiple", "told_multiple", "block", "smart_test")
         | all_of(FLAG, "smart_on", "smart_autosave")
         | {"dma": Number(DMA_READ, DMA_TRIM), "heads": Number(0, 16), "track": Number(0, 65536)}
@@ -321,6 +235,8 @@ class AtaDisk(Featured):
             return False
         try:
             self.disk.write(sector, data)
+            if self.word85 == WRITE_CACHE_OFF:
+                self.disk.flush()
         except DiskError as error:
             self.cable.log(str(error))
             return False
@@ -470,7 +386,7 @@ class AtaDisk(Featured):
         elif self.features == smart.READ_THRESHOLDS:
             data = smart.thresholds()
         elif self.features == smart.READ_DATA:
-            data = smart.values(self.smart_autosave, 0)
+            data = smart.values(self.smart_autosave)
         elif self.features == smart.READ_LOG and self.sector == smart.LOG_ERRORS:
             data = smart.error_log()
         elif self.features == smart.READ_LOG and self.sector == smart.LOG_SELF_TESTS:

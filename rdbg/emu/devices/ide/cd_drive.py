@@ -10,7 +10,6 @@ from collections.abc import Callable
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Number, all_of, load_field
 from rdbg.emu.devices.ide import packets
-from rdbg.emu.devices.ide.ata_disk import Featured
 from rdbg.emu.devices.ide.drive import (
     BSY,
     DEVICE_RESET,
@@ -24,6 +23,7 @@ from rdbg.emu.devices.ide.drive import (
     Cable,
     Work,
 )
+from rdbg.emu.devices.ide.featured_drive import FeaturedDrive
 from rdbg.emu.devices.ide.identify import CD_WORDS, identify_cd, serial_number
 from rdbg.emu.devices.ide.packets import CD_SECTOR, RAW_SECTOR
 from rdbg.emu.disk import Disk, DiskError
@@ -44,7 +44,7 @@ _CONFIGURATION_MOST = 512
 _MEDIA_CLASS = 1 << 4
 
 
-class CdDrive(Featured):
+class CdDrive(FeaturedDrive):
     """A CD-ROM drive.
 
     Args:
@@ -55,7 +55,7 @@ class CdDrive(Featured):
     """
 
     FIELDS = (
-        Featured.FIELDS
+        FeaturedDrive.FIELDS
         | all_of(BYTE, "sense_key", "sense_code")
         | all_of(FLAG, "uses_dma", "tray_locked", "tray_open")
         | all_of(Number(0, 1 << 44), "left", "burst_left")
@@ -88,11 +88,6 @@ class CdDrive(Featured):
     #: Packet commands that want a medium, and those that move no data (READ CD: perhaps none).
     WANT_MEDIUM = frozenset((0x00, 0x25, 0x28, 0x2B, 0x43, 0x51, 0xA8, 0xAD, 0xBE))
     WITHOUT_DATA = frozenset((0x00, 0x1B, 0x1E, 0x2B, 0xBB, 0xBE))
-
-    @property
-    def is_packet_drive(self) -> bool:
-        """It takes packet commands."""
-        return True
 
     @property
     def _has_disc(self) -> bool:

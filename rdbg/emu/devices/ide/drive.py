@@ -136,11 +136,6 @@ class IdeDrive(ABC):
         self.features = self.old_features = 0
         self.clear_registers()
 
-    @property
-    def is_packet_drive(self) -> bool:
-        """Whether it takes packet commands (ATAPI)."""
-        return False
-
     # --- registers ---------------------------------------------------------------------------
     def clear_registers(self) -> None:
         """What any reset does."""

@@ -40,12 +40,11 @@ def thresholds() -> bytes:
     return _with_sum(data)
 
 
-def values(autosave: bool, last_test: int) -> bytes:
+def values(autosave: bool) -> bytes:
     """READ DATA.
 
     Args:
         autosave: whether attributes are saved without being asked for.
-        last_test: result of the last self-test.
     """
     data = bytearray(SECTOR)
     data[0] = 1
@@ -53,7 +52,6 @@ def values(autosave: bool, last_test: int) -> bytes:
         at = 2 + index * _ATTRIBUTE_SIZE
         data[at : at + 11] = bytes(attribute[:11])
     data[362] = 0x82 if autosave else 0x02
-    data[363] = last_test
     data[364], data[365] = 0x20, 0x01
     data[367] = 0x19  # self-tests and off-line collection can be begun
     data[368], data[370] = 0x03, 0x01
