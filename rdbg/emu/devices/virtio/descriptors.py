@@ -125,7 +125,7 @@ class DescriptorTable:
         while True:
             yield descriptor
             count += 1
-            if count > most:
+            if count > min(most, MOST_ENTRIES):  # so many buffers are taken from no chain
                 raise BadChain(LOOPED)
             if not descriptor[2] & NEXT:
                 return

@@ -159,7 +159,7 @@ class Pair:
         """Whether both hold the same there already."""
         return self.ours.system.dma_read(address, size) == self.qemu.read_bytes(address, size)
 
-    def settle(self, done: Callable[[], bool] | None = None, seconds: float = 5) -> None:
+    def settle(self, done: Callable[[], bool] | None = None, seconds: float = 30) -> None:
         """Let QEMU's threads finish what it was told: until ``done`` of its memory, or, without, what it answers at
         once."""
         until = time.monotonic() + seconds
