@@ -75,9 +75,9 @@ def test_an_interrupt_before_an_instruction_runs_again_leads_back_to_where_that_
 
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_an_eret_outside_of_a_handler_is_a_jump(big_endian: bool) -> None:
-    """It leads to where a handler has returned to before: that one was not left by it."""
-    skip = [mfc0(27, 14), addiu(27, 27, 4), mtc0(27, 14), ERET]
-    called = [r_type(0x0C, 0, 0, 0), addiu(8, 8, 1), addiu(8, 8, 1)]  # syscall: its handler returns behind it
+    """It leads to behind a system call whose handler has returned elsewhere: that one was not left by it."""
+    skip = [mfc0(27, 14), addiu(27, 27, 8), mtc0(27, 14), ERET]
+    called = [r_type(0x0C, 0, 0, 0), addiu(8, 8, 1), addiu(8, 8, 1)]
     jump = [mtc0(9, 14), ERET, NOP]
     guest = [i_type(0x0F, 0, 9, CODE >> 16), i_type(0x0D, 9, 9, (CODE & 0xFFFF) + 12), *called, *jump]
     timeline = Timeline(machine_with(guest, skip, big_endian), History.live_run())
