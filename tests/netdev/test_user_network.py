@@ -11,7 +11,8 @@ import pytest
 
 from rdbg.errors import RdbgError
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.netdev.netdev_spec import GuestForward, HostForward, UserNet
+from rdbg.netdev.netdev_spec import GuestForward, HostForward, Netdev, NetworkPlan, NetworkSegment, UserNet
+from rdbg.netdev.networks import Networks
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 
 from .wires import ARP_REQUEST, GUEST_MAC, Wire, until
@@ -159,3 +160,19 @@ def test_without_the_library_a_line_says_how_to_get_it(monkeypatch: pytest.Monke
     monkeypatch.setattr("rdbg.netdev.slirp_library._NAMES", ("libslirp-that-is-not-there.so",))
     with pytest.raises(RdbgError, match="needs libslirp; on Debian: apt install libslirp0; or write -nic none"):
         Wire(UserNet())
+
+
+def test_a_network_that_nobody_asked_for_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rdbg.netdev.slirp_library._NAMES", ("libslirp-that-is-not-there.so",))
+    netdev = Netdev("n", UserNet(), "the board's network", optional=True)
+    plan = NetworkPlan((netdev,), (NetworkSegment((0,), ("n",)),))
+    networks = Networks(plan, lambda card, data: None, lambda card: 0, lambda: 0)
+    networks.send(0, ARP_REQUEST)
+    networks.poll()
+    networks.close()
+    said = capsys.readouterr().err
+    assert (
+        "warning: the board's network leads nowhere: the user network needs libslirp" in said and said.count("\n") == 1
+    )
