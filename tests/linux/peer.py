@@ -37,6 +37,32 @@ def answer(frame: bytes, address: bytes) -> bytes | None:
     return None
 
 
+def _datagram(addresses: bytes, ports: bytes, data: bytes) -> bytes:
+    """A UDP packet in an IP packet, source first in both pairs."""
+    datagram = ports + (8 + len(data)).to_bytes(2, "big") + b"\0\0" + data
+    header = b"\x45\0" + (20 + len(datagram)).to_bytes(2, "big") + b"\0\1\0\0\x40\x11\0\0" + addresses
+    return header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + datagram
+
+
+def lease(frame: bytes, server: bytes, given: bytes) -> bytes | None:
+    """What a DHCP server (RFC 2131) answers to a packet, or None: an address, whoever asks.
+
+    Args:
+        frame: from the guest, Ethernet without FCS.
+        server: the server's address, 4 bytes.
+        given: the one that it gives.
+    """
+    if frame[12:14] != ETHERTYPE_IP or frame[34:38] != b"\0\x44\0\x43":
+        return None
+    request = frame[42:]
+    options = request[240:]
+    kind = options[options.index(b"\x35\1") + 2]
+    head = b"\2" + request[1:12] + bytes(4) + given + server + bytes(4) + request[28:44] + bytes(192) + request[236:240]
+    said = bytes((53, 1, 2 if kind == 1 else 5)) + b"\x36\4" + server + b"\x33\4\0\0\x10\0" + b"\1\4\xff\xff\xff\0\xff"
+    packet = _datagram(server + b"\xff" * 4, b"\0\x43\0\x44", head + said)
+    return b"\xff" * 6 + PEER_MAC + ETHERTYPE_IP + packet
+
+
 class TftpServer:
     """Gives one file and takes any, each of one block (RFC 1350).
 
@@ -59,14 +85,11 @@ class TftpServer:
         source, target = packet[20:22], packet[22:24]
         assert target == self.PORT.to_bytes(2, "big")
         pseudo = packet[12:20] + bytes((0, self.UDP)) + packet[24:26]
-        assert checksum(pseudo + packet[20:size]) == 0, "the guest's UDP checksum is wrong"
+        assert packet[26:28] == b"\0\0" or checksum(pseudo + packet[20:size]) == 0, "the UDP checksum is wrong"
         reply = self._serve(packet[28:size])
         if reply is None:
             return None
-        datagram = target + source + (8 + len(reply)).to_bytes(2, "big") + b"\0\0" + reply
-        header = b"\x45\0" + (20 + len(datagram)).to_bytes(2, "big") + b"\0\1\0\0\x40\x11\0\0" + address + packet[12:16]
-        header = header[:10] + checksum(header).to_bytes(2, "big") + header[12:]
-        return frame[6:12] + PEER_MAC + ETHERTYPE_IP + header + datagram
+        return frame[6:12] + PEER_MAC + ETHERTYPE_IP + _datagram(address + packet[12:16], target + source, reply)
 
     def _serve(self, request: bytes) -> bytes | None:
         kind = request[1]
