@@ -14,6 +14,7 @@ import pytest
 from rdbg.emu.board import Board
 from rdbg.emu.cpu_record import CPU_RECORD, TLB_SLOTS, record_fields
 from rdbg.emu.device import Device, State
+from rdbg.emu.device_state import VERSION
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import MachineState, RunRequest
 from rdbg.errors import RdbgError
@@ -106,7 +107,10 @@ def test_states_of_devices_and_timers_that_are_missing_or_unknown(monkeypatch: p
         (lambda parts: parts["devices"].update(bulb=[1, {}]), "state of device 'bulb', which this machine has not"),
         (lambda parts: parts["timers"].pop(timer), f"no state of timer '{timer}'"),
         (lambda parts: parts["timers"].update(alarm=5), "state of timer 'alarm', which this machine has not"),
-        (lambda parts: parts.update(version=7), "has version 7, and this rdbg reads version 1"),
+        (
+            lambda parts: parts.update(version=VERSION + 1),
+            f"has version {VERSION + 1}, and this rdbg reads version {VERSION}",
+        ),
     ):
         with pytest.raises(RdbgError) as refused:
             machine.load_state(_changed(good, change))
