@@ -173,8 +173,12 @@ def test_a_transfer_goes_on_from_a_saved_state(code: int) -> None:
     assert states(second) == states(whole)
 
 
+def channels(bench: BenchMachine) -> list[IdeChannel]:
+    return [device for device in bench.board.devices if isinstance(device, IdeChannel)]
+
+
 def channel(bench: BenchMachine) -> Device:
-    return next(device for device in bench.board.devices if isinstance(device, IdeChannel))
+    return channels(bench)[0]
 
 
 def test_damaged_states_are_refused(bench: BenchMachine) -> None:
@@ -205,3 +209,26 @@ def test_without_a_write_cache_each_write_is_made_to_last(feature: int) -> None:
         bench.write(PORTS + 0x1F0, 2, 0x1234)
     bench.system.advance(1_000_000)
     assert len(left) == (2 if feature == 0x82 else 1)
+
+
+@pytest.mark.parametrize("port", [0x170, 0x177, 0x376, MASTER + 8])
+@pytest.mark.parametrize("word", [0x0808, 0x0400, 0x0101])
+def test_a_drive_that_writes_to_its_own_ports_finds_nobody_there(port: int, word: int) -> None:
+    """A reset, or another command, in the middle of a transfer left a state behind that could not be loaded."""
+    made = board()
+    disc = channels(made)[1].drives[0]
+    assert disc.disk is not None
+    disc.disk.read = lambda sector, count: word.to_bytes(2, "big") * (count * 256)  # type: ignore[method-assign]
+    entries = ((PORTS + port, 2), (BUFFER, 2046 | 1 << 31))
+    table = b"".join(address.to_bytes(4, "little") + size.to_bytes(4, "little") for address, size in entries)
+    made.system.dma_write(TABLE, table, "test")
+    made.write(PORTS + MASTER + 8 + 4, 4, TABLE)
+    command(made, 0xA0, {1: 1, 6: 0}, 0x170)
+    for part in (0x0028, 0, 0, 0, 0x0001, 0):
+        made.write(PORTS + 0x170, 2, part)
+    made.write(PORTS + MASTER + 8, 1, 9)
+    made.system.advance(1_000_000)
+    assert made.system.dma_read(BUFFER, 2046) == word.to_bytes(2, "big") * 1023
+    assert made.read(PORTS + 0x376, 1) & (ERR | DRQ | BSY) == 0
+    saved = channels(made)[1].save()
+    channels(made)[1].load(saved)

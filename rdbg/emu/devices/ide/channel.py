@@ -59,6 +59,7 @@ class IdeChannel(Device):
         self._irq = irq
         self._timer = system.timer(f"{name}.work", self._finish)
         self._function: PciFunction | None = None
+        self._is_moving = False  # the bus master is at work: its own ports do not answer it
         self.irq_level = False
         self.drives = (make(self, 0), make(self, 1))
         self._set_reset_state()
@@ -97,6 +98,8 @@ class IdeChannel(Device):
 
     def read(self, offset: int, size: int) -> int:
         """A guest load: of the data port, of a register, or of two registers."""
+        if self._is_moving:
+            return 0
         if offset == DATA and size != 1:
             if size == 8:
                 return self.read(DATA, 4) | self.read(CYLINDER_LOW, 4) << 32
@@ -142,6 +145,8 @@ class IdeChannel(Device):
 
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store: to the data port, to a register, or to two registers."""
+        if self._is_moving:
+            return
         if offset == DATA and size != 1:
             if size == 8:
                 self.write(DATA, 4, value & 0xFFFF_FFFF)
@@ -261,7 +266,7 @@ class IdeChannel(Device):
         segments: list[tuple[int, int]] = []
         left, named = size, 0
         while (whole or left) and (self.master_next - self.master_table) & 0xFFFF_FFFF < TABLE_SIZE:
-            entry = self._memory_read(self.master_next, _ENTRY)
+            entry = self.dma_read(self.master_next, _ENTRY)
             self.master_next = self.master_next + _ENTRY & 0xFFFF_FFFF
             address, word = int.from_bytes(entry[:4], "little"), int.from_bytes(entry[4:], "little")
             length = word & 0xFFFE or 0x10000
@@ -274,17 +279,21 @@ class IdeChannel(Device):
                 break
         return segments, named
 
-    def _memory_read(self, address: int, size: int) -> bytes:
-        return bytes(size) if self._function is None else self._function.dma_read(address, size)
-
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes of memory."""
-        return self._memory_read(address, size)
+        if self._function is None:
+            return bytes(size)
+        self._is_moving = True
+        data = self._function.dma_read(address, size)
+        self._is_moving = False
+        return data
 
     def dma_write(self, address: int, data: bytes, detail: str) -> None:
         """Write to memory."""
         if self._function is not None:
+            self._is_moving = True
             self._function.dma_write(address, data, detail, self)
+            self._is_moving = False
 
     def log(self, message: str) -> None:
         """One line about something that is not as it should be."""
@@ -292,6 +301,8 @@ class IdeChannel(Device):
 
     def read_master(self, offset: int, size: int) -> int:
         """A guest load from the bus master's eight ports."""
+        if self._is_moving:
+            return 0
         if offset >= MASTER_TABLE:
             return self.master_table >> (8 * (offset - MASTER_TABLE)) & ((1 << (8 * size)) - 1)
         if size == 1 and offset == MASTER_COMMAND:
@@ -302,6 +313,8 @@ class IdeChannel(Device):
 
     def write_master(self, offset: int, size: int, value: int) -> None:
         """A guest store to the bus master's eight ports."""
+        if self._is_moving:
+            return
         if offset >= MASTER_TABLE:
             shift = 8 * (offset - MASTER_TABLE)
             mask = ((1 << (8 * size)) - 1) << shift & 0xFFFF_FFFF
