@@ -15,6 +15,9 @@ FOREVER = (1 << 62) - 1
 StateValue = int | bytes | str | bool | None | list["StateValue"] | dict[str, "StateValue"]
 State = dict[str, StateValue]
 
+#: Bytes of the longest frame that is on any cable (virtio's, GSO's), without FCS, as in QEMU.
+LONGEST_FRAME = 68 << 10
+
 
 class Timer(Protocol):
     """A virtual timer of one device. Its deadline is part of the machine's state."""

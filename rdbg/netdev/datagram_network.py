@@ -9,12 +9,13 @@ import select
 import socket
 import struct
 
+from rdbg.emu.device import LONGEST_FRAME
 from rdbg.errors import RdbgError
 from rdbg.host.waiting import Watched
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.exposure import tell_exposure
 from rdbg.netdev.netdev_spec import DatagramNet
-from rdbg.netdev.network_backend import LONGEST_FRAME, Deliver, NetworkBackend, is_frame
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 from rdbg.netdev.stream_network import adopted
 
 _log = logging.getLogger("rdbg.network")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from rdbg.emu.device import LONGEST_FRAME
 from rdbg.host.waiting import Watched
 
 #: Ethernet's header; a frame that is shorter is none.
 SHORTEST_FRAME = 14
-#: What QEMU's cards take at most, with all that a card may put together (virtio's, GSO's).
-LONGEST_FRAME = 68 << 10
 
 #: Gets a frame that comes from the network: an Ethernet frame without its FCS.
 Deliver = Callable[[bytes], None]

@@ -7,13 +7,14 @@ import select
 import socket
 import time
 
+from rdbg.emu.device import LONGEST_FRAME
 from rdbg.errors import RdbgError
 from rdbg.host.waiting import Watched
 from rdbg.net.listener import Listener, send_at_once
 from rdbg.net.unix_door import UnixDoor, unix_connection
 from rdbg.netdev.exposure import tell_exposure
 from rdbg.netdev.netdev_spec import StreamNet
-from rdbg.netdev.network_backend import LONGEST_FRAME, Deliver, NetworkBackend, is_frame
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 
 _log = logging.getLogger("rdbg.network")
 

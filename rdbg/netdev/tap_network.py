@@ -10,10 +10,11 @@ import socket
 import struct
 import subprocess
 
+from rdbg.emu.device import LONGEST_FRAME
 from rdbg.errors import RdbgError
 from rdbg.host.waiting import Watched
 from rdbg.netdev.netdev_spec import TapNet
-from rdbg.netdev.network_backend import LONGEST_FRAME, Deliver, NetworkBackend, is_frame
+from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 
 _DEVICE = "/dev/net/tun"
 #: linux/if_tun.h

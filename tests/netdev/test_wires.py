@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.emu.device import LONGEST_FRAME
 from rdbg.errors import RdbgError
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.netdev_spec import (
@@ -22,7 +23,6 @@ from rdbg.netdev.netdev_spec import (
     StreamNet,
     TapNet,
 )
-from rdbg.netdev.network_backend import LONGEST_FRAME
 from rdbg.netdev.networks import Networks
 
 from .wires import Wire, frame, until

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from rdbg.emu.device import Device, NetworkDevice, State, System
+from rdbg.emu.device import LONGEST_FRAME, Device, NetworkDevice, State, System
 from rdbg.emu.devices.fields import DOUBLE, FLAG, Bytes, Fields, load_fields, save_fields
 from rdbg.emu.devices.pci import PciFunction
 from rdbg.emu.endpoint import network_port
-
-FRAME_MAX = 1 << 16
 
 
 class NetworkCard(NetworkDevice):
@@ -22,7 +20,12 @@ class NetworkCard(NetworkDevice):
         mac: its Ethernet address, 6 bytes.
     """
 
-    _CARD_FIELDS: Fields = {"link_up": FLAG, "receive_disabled": FLAG, "packets": DOUBLE, "_held": Bytes(0, FRAME_MAX)}
+    _CARD_FIELDS: Fields = {
+        "link_up": FLAG,
+        "receive_disabled": FLAG,
+        "packets": DOUBLE,
+        "_held": Bytes(0, LONGEST_FRAME),
+    }
 
     def __init__(self, name: str, system: System, port: int, mac: bytes) -> None:
         super().__init__(name)
@@ -95,9 +98,9 @@ class NetworkCard(NetworkDevice):
             self._system.output(self.endpoint, frame)
 
     def receive_packet(self, data: bytes) -> None:
-        """A frame comes off the cable (between two instructions)."""
+        """A frame comes off the cable (between two instructions). One that is empty or too long is none."""
         self.packets = self._system.packet_number
-        if self.link_up:
+        if self.link_up and 0 < len(data) <= LONGEST_FRAME:
             self._take_or_hold(data)
 
     def _take_or_hold(self, frame: bytes) -> None:

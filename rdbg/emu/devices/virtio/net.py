@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from rdbg.emu.device import NetworkDevice, State, System
+from rdbg.emu.device import LONGEST_FRAME, NetworkDevice, State, System
 from rdbg.emu.devices.fields import Bytes, Number, load_bytes, load_field
 from rdbg.emu.devices.virtio.buffers import gather, part, scatter, total
 from rdbg.emu.devices.virtio.descriptors import Chain
@@ -36,7 +36,6 @@ ACK_OK, ACK_ERROR = b"\0", b"\1"
 HEADER_SIZE, MERGEABLE_HEADER_SIZE = 10, 12
 BUFFERS_OFFSET = 10  #: of the number of merged buffers in the header
 FRAME_LEAST = 14
-FRAME_MOST = 4096 + 65536  #: QEMU's largest packet
 #: Room that a packet is taken to need, in merged buffers: an Ethernet frame with a VLAN tag, and the header.
 FRAME_ROOM = 1518 + MERGEABLE_HEADER_SIZE
 ROOM_MOST = 64  #: packets that are counted
@@ -153,7 +152,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
                 queue.forget()
                 return
             size = total(chain.readable) - self._header_size
-            if 0 < size <= FRAME_MOST:
+            if 0 < size <= LONGEST_FRAME:
                 self.system.output(self._endpoint, gather(self.memory, part(chain.readable, self._header_size, size)))
             queue.push(chain, 0)
             queue.notify()
@@ -234,7 +233,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
                 self.fail("virtio-net ctrl missing headers")
                 queue.forget()
                 return
-            most = 2 + 2 * (4 + 64 * MAC_SIZE) + FRAME_MOST
+            most = 2 + 2 * (4 + 64 * MAC_SIZE) + LONGEST_FRAME
             command = gather(self.memory, part(chain.readable, 0, most))
             done = self._command(command[0], command[1], command[2:])
             scatter(self.memory, chain.writable, ACK_OK if done else ACK_ERROR, "command status")

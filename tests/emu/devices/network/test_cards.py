@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from rdbg.emu.device import NetworkDevice
+from rdbg.emu.device import LONGEST_FRAME, NetworkDevice
 from rdbg.emu.devices.pci import BAR0, COMMAND, PciFunction
 from rdbg.emu.endpoint import network_port
 from rdbg.emu.spec import Image, MachineSpec, Plugged
@@ -165,3 +165,35 @@ def test_memory_is_written_in_the_name_of_the_packet() -> None:
 def test_addresses_are_in_the_eeproms() -> None:
     made = machine("pcnet")
     assert bytes(made.read(MEMORY_AT + offset, 1) for offset in range(6)) == MAC
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_frames_of_any_length_are_received_dropped_or_kept(model: str) -> None:
+    """From an empty one to more than any cable has, with a buffer that holds one already."""
+    made = machine(model)
+    card = card_of(made)
+    if model == "e1000":
+        start_e1000(made, 3)
+    if model == "rtl8139":
+        for offset, size, value in ((0x37, 1, 0x0C), (0x44, 4, 0x0E), (0x30, 4, 0x20_0000)):
+            made.write(MEMORY_AT + offset, size, value)
+    for size in (60, 0, 1, 13, 1 << 16, (1 << 16) + 1, LONGEST_FRAME, LONGEST_FRAME + 1):
+        card.receive_packet((MAC + bytes(size))[:size])
+        saved = card.save()
+        card.load(saved)
+        assert card.save() == saved
+
+
+def test_segments_of_a_byte_do_not_hold_up_the_guest() -> None:
+    """A ring of descriptors that become a frame for each of their bytes is sent in parts, a moment after another."""
+    made = machine("e1000")
+    context = struct.pack("<BBHBBHIBBH", 0, 0, 0, 0, 0, 0, 0x2400_0000, 0, 0, 1)
+    data = struct.pack("<QII", 0x11_0000, 0x2410_0000 | 3000, 0)
+    made.system.write_backing("ram", 0x10_0000, context + 4 * data)
+    for offset, value in ((0x3800, 0x10_0000), (0x3808, 0x1000), (0x400, 2), (0x3818, 5)):
+        made.write(MEMORY_AT + offset, 4, value)
+    assert len(made.system.sent) == 6000
+    card = card_of(made)
+    card.load(card.save())
+    made.system.advance(10_000_000)
+    assert len(made.system.sent) == 12000

@@ -16,7 +16,7 @@ from rdbg.emu.devices.network.ethernet import BROADCAST, FCS_SIZE, VLAN_SIZE, is
 DESCRIPTOR_SIZE = 16
 DATA_MAX = 1 << 16
 HEADER_MAX = 256
-BATCH = 4096  #: descriptors at a time: as many as drivers make
+BATCH = 4096  #: descriptors, and segments, at a time: as many descriptors as drivers make
 
 # The second word of a descriptor.
 DATA_TYPE, END, REPORT, REPORT_SENT, EXTENDED, VLAN, DELAY = (
@@ -110,6 +110,7 @@ class Transmitter:
     data: bytes = b""  #: of the frame so far
     start: int | None = None  #: where it began with what is not all sent yet
     _is_busy: bool = False
+    _left: int = 0  #: of the batch
 
     def reset(self) -> None:
         """Nothing has been put together."""
@@ -131,12 +132,12 @@ class Transmitter:
         self.start = None
         base = registers[r.TDBAH] << 32 | registers[r.TDBAL] & ~0xF
         count = registers[r.TDLEN] // DESCRIPTOR_SIZE
-        left = BATCH
+        self._left = BATCH
         while registers[r.TDH] != registers[r.TDT]:
-            if not left:
+            if self._left <= 0:
                 self.start = start
                 break
-            left -= 1
+            self._left -= 1
             place = base + DESCRIPTOR_SIZE * registers[r.TDH] & 0xFFFF_FFFF_FFFF_FFFF
             descriptor = self.line.dma_read(place, DESCRIPTOR_SIZE)
             self._process(descriptor)
@@ -210,6 +211,7 @@ class Transmitter:
             self.data = data if total < DATA_MAX else b""
             address, size = address + count & 0xFFFF_FFFF_FFFF_FFFF, size - count
             if total == full:
+                self._left -= 1
                 self._send()
                 self.data = self.header[:header]
             if not count:
