@@ -230,9 +230,10 @@ COMMANDS = {
         "FILE [--pcap CAPTURE]",
         "print a recording's journal in words, or write its packets",
         lambda: (
-            "One line for each record. --pcap CAPTURE writes all network packets in pcapng's format instead, with the\n"
-            "guest's time, and the icount in each packet's comment: monitor goto ICOUNT goes there. The recording is\n"
-            "replayed for that."
+            "One line for each record. --pcap CAPTURE writes all network packets in\n"
+            "pcapng's format instead, with the guest's time, and the icount in each\n"
+            "packet's comment: monitor goto ICOUNT goes there. The recording is replayed\n"
+            "for that."
         ),
         _dump,
     ),

@@ -83,7 +83,7 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
         if unknown is not None:
             raise UsageError(f"{option}: unknown key {unknown!r}{hint(unknown, _KEYS)}")
     else:
-        pairs = parse_pairs(value, "-blockdev", _KEYS)
+        pairs = parse_pairs(value, "-blockdev", _KEYS, first="driver")
     if "driver" not in pairs:
         raise UsageError(f"{option}: names no driver; write driver=file, raw or qcow2")
     if "node-name" not in pairs:
@@ -125,7 +125,7 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
             f"{option}: no image format {driver!r}{hint(driver, FORMATS)}; there are {', '.join(FORMATS)}, and "
             "qemu-img convert makes one of them"
         )
-    file = None if file is None else file.removeprefix("file:")
+    file = None if not file else file.removeprefix("file:")
     if file is None and not refers and media == "disk":
         raise UsageError(f"{option}: names no file; add file=F")
     serial = pairs.get("serial", "")

@@ -78,7 +78,7 @@ def nic(options: RunOptions, value: str) -> RunOptions:
     if is_help(value) or "model=help" in split_commas(value):
         raise HelpWanted(_models())
     option = f"-nic {value}"
-    words = _words(value, "-nic", ("id", *_CARD_KEYS))
+    words = _words(value, "-nic", ("id", *_CARD_KEYS), default="user")
     name = words.pairs.get("id", "") or _unused(options)
     options = _added(options, name, option, words)
     return _with_card(options, option, words.pairs, words.pairs.get("id", ""), name)
@@ -146,8 +146,10 @@ def _unused(options: RunOptions) -> str:
     return f"#net{len(options.netdevs):03}"
 
 
-def _words(value: str, option: str, own: Sequence[str]) -> _Words:
-    kind = split_commas(value)[0].removeprefix("type=")
+def _words(value: str, option: str, own: Sequence[str], default: str = "") -> _Words:
+    first, *others = split_commas(value)
+    named = [part.removeprefix("type=") for part in (first, *others) if part.startswith("type=")]
+    kind = named[0] if named else default if default and "=" in first else first
     if kind not in NETDEV_KEYS:
         if kind in _ELSEWHERE:
             raise UsageError(f"{option} {kind}: not supported; use user, tap, bridge, socket, stream or dgram")
@@ -162,7 +164,8 @@ def _words(value: str, option: str, own: Sequence[str]) -> _Words:
             lists.setdefault(key, []).append(text)
         else:
             single.append(part.replace(",", ",,"))
-    return _Words(parse_pairs(",".join(single), f"{option} {kind}", ("type", *own, *NETDEV_KEYS[kind]), "type"), lists)
+    pairs = parse_pairs(",".join(single), f"{option} {kind}", ("type", *own, *NETDEV_KEYS[kind]), "type")
+    return _Words(pairs | {"type": kind}, lists)
 
 
 def _added(options: RunOptions, name: str, option: str, words: _Words, on_hub: bool = False) -> RunOptions:

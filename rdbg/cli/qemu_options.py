@@ -172,8 +172,8 @@ OPTIONS = (
         for name, missing in {
             "display": "there is no screen",
             "vnc": "there is no screen",
-            "qmp": "the monitor is GDB's monitor command",
-            "mon": "the monitor is GDB's monitor command",
+            "qmp": "nothing speaks QMP here; -monitor has the commands in words",
+            "mon": "-monitor leads the monitor to a socket or terminal",
             "parallel": "there is no parallel port",
         }.items()
     ),

@@ -48,6 +48,8 @@ def test_a_machine_has_an_empty_cd_rom_drive_unless_nothing_is_wanted() -> None:
         ("-drive a,serial=123,aio=native,discard=unmap,werror=report", "ide0-hd0", {"serial": "123"}),
         ("-drive driver=qcow2,file.driver=file,file.filename=a", "ide0-hd0", {"file": "a", "format": "qcow2"}),
         ("-blockdev driver=file,node-name=f,filename=a", "f", {"bus": "none", "file": "a", "format": "raw"}),
+        ("-blockdev file,node-name=f,filename=a", "f", {"file": "a", "format": "raw"}),
+        ("-cdrom ''", "ide1-cd0", {"file": None, "media": "cdrom"}),
         (
             "-blockdev driver=file,node-name=f,filename=a -blockdev driver=qcow2,node-name=q,file=f,read-only=on",
             "q",

@@ -103,6 +103,10 @@ def test_who_hears_whom() -> None:
 
 def test_the_user_networks_options() -> None:
     assert _user("user") == UserNet()
+    for line in ("-nic model=e1000", "-nic model=e1000,type=user", "-nic hostfwd=tcp::0-:80"):
+        options = _options(line)
+        assert isinstance(options.netdevs[0].netdev.kind, UserNet), line
+        assert options.plugged[0].model == ("e1000" if "e1000" in line else "pcnet")
     assert _user(
         "user,net=192.168.76.0/24,host=192.168.76.9,dns=192.168.76.8,dhcpstart=192.168.76.20,restrict=on,tftp=/srv,"
         "bootfile=b,hostname=h,domainname=d,dnssearch=x,dnssearch=y,ipv6=off,tftp-server-name=t"
