@@ -100,8 +100,9 @@ cdef struct DirectAccess:
     uint8_t base                 # register, as it is on entry
     uint8_t kind                 # 1 read, 2 write
     uint8_t size
-    uint8_t reach                # the address that the instruction gives is so far behind the first byte
     uint32_t offset
+    bint to_start                # it reaches from its byte down to the start of the word, whatever the size
+    bint to_end                  # or up to the end of the word
 
 
 cdef struct DirectBlock:

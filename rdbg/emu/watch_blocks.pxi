@@ -21,11 +21,9 @@ cdef bint add_access(Cpu *c, DirectBlock *block, uint32_t w, uint8_t *bases, uin
     access.kind = 2 if store else 1
     access.offset = offsets[rs] + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
     access.size = <uint8_t>size
-    access.reach = 0
-    if how > 2:                                  # lwl and its like reach some of the bytes around
-        access.offset -= 3
-        access.reach = 3
-        access.size = 7
+    # lwl and its like reach from their byte to an end of its word: which end, the byte order says.
+    access.to_start = how > 2 and (how == 3) != c.machine.big_endian
+    access.to_end = how > 2 and not access.to_start
     block.count += 1
     return True
 
@@ -94,7 +92,7 @@ cdef inline bint block_changed(const Cpu *c, DirectBlock *block) noexcept nogil:
 cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept nogil:
     """Whether none of a block's accesses is watched; the last that is, is noted."""
     cdef bint clear = True
-    cdef uint32_t i, first
+    cdef uint32_t i, first, size
     cdef uint32_t at = 0
     cdef size_t k
     cdef DirectAccess *access
@@ -102,12 +100,16 @@ cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept n
     for i in range(block.count):
         access = &block.accesses[i]
         first = gpr(c, access.base) + access.offset
+        size = access.size
+        if access.to_start:
+            size = (first & 3) + 1
+            first &= <uint32_t>~3
+        elif access.to_end:
+            size = 4 - (first & 3)
         if c.watch.storage:
-            # The bytes around an unaligned access may begin on the page before: its own byte tells the page.
-            place = place_of(c, first + access.reach, access.kind)
-            place.address -= access.reach
+            place = place_of(c, first, access.kind)
         for k in range(c.watch.count):
-            if watched_at(&c.watch.ranges[k], first, place, access.size, access.kind, &at):
+            if watched_at(&c.watch.ranges[k], first, place, size, access.kind, &at):
                 note_watch(c, icount, icount + block.n, block.pc, k, at, access.kind)
                 clear = False
                 break

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine import Machine
-from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.emu.machine_api import RunRequest, Space, StopKind
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.rsp.agent_code import AgentError, decode
 from tests.emu.guests import CODE, LOOP, NOP, machine_with
@@ -46,6 +46,9 @@ def python_value(machine: Machine, code: bytes) -> int | None:
         return machine.read_register(number)
 
     def memory(address: int, size: int) -> int | None:
+        devices = [extent for extent in machine.storage(address, size) if extent.space is Space.DEVICE]
+        if not all(machine.bus.ignored_page(extent.address) for extent in devices):
+            return None  # a condition asks no device
         data = machine.read_memory(address, size)
         return int.from_bytes(data, "big" if machine.big_endian else "little") if len(data) == size else None
 
