@@ -61,7 +61,7 @@ class DiskOverlay:
         """The page that holds a page of a disk, to be filled by `fill` if it is new.
 
         Raises:
-            RdbgError: more has been written than can be kept.
+            RdbgError: more has been written than can be kept, or the trees are damaged: they came from a file.
         """
         if self._word(0, 0) + 4 > MOST_WRITTEN:
             raise RdbgError(f"the guest has written more than {MOST_WRITTEN * PAGE_SIZE >> 30} GiB to its disks")
@@ -72,6 +72,8 @@ class DiskOverlay:
                 below = max(1, self._word(0, 0))
                 self._set_word(0, 0, below + 1)
                 self._set_word(node, entry, below)
+            elif below >= MOST_WRITTEN:
+                raise RdbgError(f"what the guest wrote is kept in {MOST_WRITTEN} pages, and one is said to be {below}")
             node = below
             if shift is not None:
                 entry = page >> shift & (_ENTRIES - 1)

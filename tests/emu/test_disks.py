@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import struct
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.disk import DiskError
+from rdbg.emu.disk_overlay import MOST_WRITTEN
 from rdbg.emu.machine import Machine
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark
@@ -209,3 +212,17 @@ def test_what_is_written_to_disks_leaves_checkpoints_their_memory() -> None:
         made.step()
         keeper.take(0, OutputMark(), 1 << 40)
     assert 1 < len(keeper.checkpoints) < 33
+
+
+@pytest.mark.parametrize("root", [1, MOST_WRITTEN - 1, MOST_WRITTEN, 1 << 24, 0xFFFF_F000, 0xFFFF_FFFF])
+def test_what_is_written_to_damaged_trees_stays_in_the_machines_pages(root: int) -> None:
+    """The pages may come from a store that anybody made."""
+    made, _ = machine(300 * SECTOR)
+    (disk,) = made.disks.values()
+    made.write_pages([made.first_disk_page], struct.pack("<2I", 5, root).ljust(PAGE_SIZE, b"\0"))
+    if root < MOST_WRITTEN:
+        made.write_pages([made.first_disk_page + root], struct.pack("<I", root) * (PAGE_SIZE // 4))
+    with suppress(DiskError):
+        disk.write(0, disk.read(0, 16))
+    assert all(page < made.page_count for page in made.take_touched().written)
+    made.digest()
