@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A busy machine is no failure. CI says the same of the same tree; whoever runs the tests by hand, or the nightly targets,
-# tries other cases each time.
+# A busy machine is no failure. CI says the same of the same tree; whoever runs the tests by hand, or the nightly
+# targets, tries other cases each time.
 _IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 settings.register_profile("patient", deadline=None, derandomize=_IN_CI)
 settings.load_profile("patient")
