@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
+from rdbg.emu.dma_name import Detail
 from rdbg.emu.endpoint import Endpoint
 from rdbg.errors import RdbgError
 
@@ -84,7 +85,7 @@ class System(Protocol):
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap: not in registers,
         not where nothing is. 0: the first one does not."""
 
-    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         """Write bytes to a guest-physical address on. Translated code, dirty tracking, watchpoints and the questions
         about writers follow.
 
@@ -92,7 +93,8 @@ class System(Protocol):
             address: of the first byte.
             data: the bytes.
             source: the device that writes, or its name.
-            detail: what it writes, in two words: ``sector 2048``. A user reads ``ide0 DMA, sector 2048``.
+            detail: what it writes, in two words: ``packet 17``; or which sectors. A user reads ``ide0 DMA, sector
+                2048``.
 
         Raises:
             BusError: nothing answers at one of the addresses; what comes before it is written.

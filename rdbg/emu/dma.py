@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from rdbg.emu.bus import PAGE_SHIFT, Bus, BusError
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.memory_map import PAGE_SIZE
 
 #: Bytes of the longest access that a device makes to another one's registers.
@@ -33,7 +34,7 @@ class DirectMemoryAccess:
         bus: Bus,
         big_endian: bool,
         read_bytes: Callable[[int, int], bytes],
-        write_bytes: Callable[[int, bytes, str], None],
+        write_bytes: Callable[[int, bytes, DmaName], None],
         address_bits: int = 32,
     ) -> None:
         self._bus = bus
@@ -73,13 +74,13 @@ class DirectMemoryAccess:
             yield value.to_bytes(width, self._order)
             at += width
 
-    def write(self, address: int, data: bytes, by: str) -> None:
+    def write(self, address: int, data: bytes, by: DmaName) -> None:
         """Bytes to a guest-physical address on.
 
         Args:
             address: the first.
             data: the bytes.
-            by: who writes, as users see it.
+            by: who writes.
 
         Raises:
             BusError: nothing answers at one of the addresses; what comes before it is written.
@@ -87,7 +88,7 @@ class DirectMemoryAccess:
         for at, length, first in self._pieces(address, len(data), write=True):
             piece = data[at - address : at - address + length]
             if first is not None:
-                self._write_bytes(first, piece, by)
+                self._write_bytes(first, piece, by.after(at - address))
             elif at >= self._end or not self._bus.stores_vanish(at):
                 self._write_registers(at, piece)
 

@@ -16,6 +16,7 @@ from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
@@ -329,7 +330,7 @@ class Machine:
     def _read_bytes(self, first: int, size: int) -> bytes:
         return self._memory[first : first + size]
 
-    def _write_by_dma(self, first: int, data: bytes, by: str) -> None:
+    def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
         self.writes.write(first, data, Writer.DEVICE, by)
 
     def store_for_host(self, address: int, data: bytes) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.emu import core as cpu
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.machine_api import Access, Watch, WatchHit, Writer
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_writes import NotedWrites
@@ -38,14 +39,14 @@ class MemoryWrites:
         self._tracked_from = -1
         self._late: set[int] = set()
 
-    def write(self, first: int, data: bytes, writer: Writer, by: str, through: int | None = None) -> None:
+    def write(self, first: int, data: bytes, writer: Writer, by: str | DmaName, through: int | None = None) -> None:
         """Change bytes.
 
         Args:
             first: the first, in the machine's pages.
             data: what they become.
             writer: who does it.
-            by: the same as users see it.
+            by: the same as users see it, or what gives that for each byte.
             through: virtual address by which the first is written, all on one page; None: by none.
         """
         if not data:
@@ -68,15 +69,16 @@ class MemoryWrites:
             self._late.update(pages)
         self._memory[first:end] = data
 
-    def _note_hit(self, index: int, at: int, by: str, first: int, data: bytes, through: int | None) -> None:
+    def _note_hit(self, index: int, at: int, by: str | DmaName, first: int, data: bytes, through: int | None) -> None:
         watch, shift = self.ranges[index]
         virtual = (at + shift) & 0xFFFFFFFF
         low = virtual - ((first + shift) & 0xFFFFFFFF if watch.storage or through is None else through)
         high = min(len(data), low + watch.address + watch.length - virtual)
         changed = self._memory[first + low : first + high] != data[low:high]
         hit = self._change or WatchHit(watch, virtual, Access.WRITE)
-        if changed and hit.by[-1:] != (by,):
-            hit = replace(hit, by=(*hit.by, by)[:_MOST_NAMED])
+        name = by if isinstance(by, str) else by.at(low)
+        if changed and hit.by[-1:] != (name,):
+            hit = replace(hit, by=(*hit.by, name)[:_MOST_NAMED])
         self._change = hit
 
     def take_change(self) -> WatchHit | None:

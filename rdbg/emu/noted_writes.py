@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.machine_api import Space, Watch, Write, Writer
 
 #: Spaces as the core numbers them (cpu_constants.pxd); those that a user never names.
@@ -54,20 +55,27 @@ class NotedWrites:
         self._writes += others
 
     def change(
-        self, writer: Writer, by: str, address: int, old: bytes, new: bytes, here: tuple[int, int], between: bool
+        self,
+        writer: Writer,
+        by: str | DmaName,
+        address: int,
+        old: bytes,
+        new: bytes,
+        here: tuple[int, int],
+        between: bool,
     ) -> None:
         """Bytes of the machine's pages change by something else than a store.
 
         Args:
-            writer, by: by what, and its name.
+            writer, by: by what, and its name, or what gives that for each byte.
             address: first byte, in MEMORY.
             old, new: the bytes.
             here: icount and PC of the CPU.
             between: whether this happens between two instructions.
         """
         before, pc = (here[0], 0) if between else self.moment or here
-        for write in self._asked(writer, SPACES[Space.MEMORY], address, None, old, new):
-            self._writes.append(replace(write, before=before, after=before, pc=pc, by=by))
+        for write in self._asked(writer, SPACES[Space.MEMORY], address, None, old, new, by):
+            self._writes.append(replace(write, before=before, after=before, pc=pc))
 
     def _add_store(self, write: Write) -> None:
         # swl and its like, and those of 64 bits, may come in pieces, from either end.
@@ -81,7 +89,14 @@ class NotedWrites:
         self._writes.append(write)
 
     def _asked(
-        self, writer: Writer, space: int, address: int, through: int | None, old: bytes, new: bytes
+        self,
+        writer: Writer,
+        space: int,
+        address: int,
+        through: int | None,
+        old: bytes,
+        new: bytes,
+        by: str | DmaName = "",
     ) -> list[Write]:
         """A write, cut to what is asked for; its place in the run is to be filled in."""
         found = []
@@ -93,5 +108,6 @@ class NotedWrites:
             if first < end:
                 low, high = first - at, end - at
                 way = None if through is None else through + low
-                found.append(Write(writer, 0, 0, 0, virtual + first - start, way, old[low:high], new[low:high]))
+                name = by if isinstance(by, str) else by.at(low)
+                found.append(Write(writer, 0, 0, 0, virtual + first - start, way, old[low:high], new[low:high], name))
         return found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rdbg.emu.device import Device
+from rdbg.emu.dma_name import Detail, DmaName
 from rdbg.emu.endpoint import Endpoint
 from rdbg.errors import RdbgError
 
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
     from rdbg.emu.machine import Machine
 
 
-def dma_name(source: Device | str, detail: str) -> str:
-    """Who writes memory, as users see it: ``ide0 DMA, sector 2048``."""
-    name = source if isinstance(source, str) else source.name
-    return f"{name} DMA, {detail}" if detail else f"{name} DMA"
+def dma_name(source: Device | str, detail: Detail) -> DmaName:
+    """Who writes memory."""
+    return DmaName(source if isinstance(source, str) else source.name, detail)
 
 
 log = logging.getLogger("rdbg.guest")
@@ -127,7 +127,7 @@ class MachineSystem:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""
         return self._machine.dma.direct(address, size, write)
 
-    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         """Write bytes to a guest-physical address on."""
         self._machine.dma.write(address, data, dma_name(source, detail))
 

@@ -10,6 +10,7 @@ from rdbg.emu.bus import Bus
 from rdbg.emu.device import Device
 from rdbg.emu.disk import Disk
 from rdbg.emu.dma import DirectMemoryAccess
+from rdbg.emu.dma_name import Detail, DmaName
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import dma_name
@@ -95,7 +96,7 @@ class BenchSystem:
         assert self.dma is not None
         return self.dma.direct(address, size, write)
 
-    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: str = "") -> None:
+    def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         assert self.dma is not None
         self.dma.write(address, data, dma_name(source, detail))
 
@@ -167,9 +168,9 @@ class BenchMachine:
     def _read_bytes(self, first: int, size: int) -> bytes:
         return self.system.read_backing(*self._place(first // 4096, first), size)
 
-    def _write_bytes(self, first: int, data: bytes, by: str) -> None:
+    def _write_bytes(self, first: int, data: bytes, by: DmaName) -> None:
         self.system.write_backing(*self._place(first // 4096, first), data)
-        self.system.dma_writers.append(by)
+        self.system.dma_writers.append(by.at(0))
 
     def _place(self, page: int, address: int) -> tuple[str, int]:
         for backing in reversed(self.board.memory_map.backings):

@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from rdbg.emu.bus import BusError
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
@@ -27,14 +28,14 @@ def machine(big_endian: bool = False) -> Machine:
 
 def test_ram_is_the_same_by_each_of_its_addresses_and_across_pages() -> None:
     made, data = machine(), random.Random(1).randbytes(3 * 4096 + 5)
-    made.dma.write(RAM + 0x10FFD, data, "card")
+    made.dma.write(RAM + 0x10FFD, data, DmaName("card"))
     for base in (RAM, HIGH_RAM):
         assert made.dma.read(base + 0x10FFD, len(data)) == data
     assert made.read_memory(0x80010FFD, len(data)) == data
     assert made.read_memory(0xA0010FFC, 1) == b"\0"
-    made.dma.write(HIGH_RAM + 0x10FFE, b"x", "card")
+    made.dma.write(HIGH_RAM + 0x10FFE, b"x", DmaName("card"))
     assert made.read_memory(0xA0010FFD, 3) == data[:1] + b"x" + data[2:3]
-    made.dma.write(RAM, b"", "card")
+    made.dma.write(RAM, b"", DmaName("card"))
     assert made.dma.read(VOID, 0) == b""
 
 
@@ -50,11 +51,11 @@ def test_what_is_written_is_among_the_pages_touched_and_in_the_digest() -> None:
     made = machine()
     made.take_touched()
     before = made.digest()
-    made.dma.write(RAM + 0x20FFF, b"ab", "card")
+    made.dma.write(RAM + 0x20FFF, b"ab", DmaName("card"))
     assert list(made.take_touched().written) == [0x20, 0x21]
     changed = made.digest()
     assert changed != before
-    made.dma.write(RAM + 0x20FFF, bytes(2), "card")
+    made.dma.write(RAM + 0x20FFF, bytes(2), DmaName("card"))
     assert made.digest() == before
 
 
@@ -62,9 +63,9 @@ def test_rom_and_ignored_ranges_swallow_what_is_written() -> None:
     made = machine()
     rom = made.dma.read(ROM, 64)
     assert rom[16] == 0x20  # the board's revision
-    made.dma.write(ROM, b"x" * 64, "card")
+    made.dma.write(ROM, b"x" * 64, DmaName("card"))
     assert made.dma.read(ROM, 64) == rom
-    made.dma.write(IGNORED, b"x" * 0x2001, "card")
+    made.dma.write(IGNORED, b"x" * 0x2001, DmaName("card"))
     assert made.dma.read(IGNORED, 0x2001) == bytes(0x2001)
 
 
@@ -73,7 +74,7 @@ def test_flash_takes_commands_and_shows_its_array_again(big_endian: bool) -> Non
     made, order = machine(big_endian), "big" if big_endian else "little"
 
     def command(offset: int, word: int) -> None:
-        made.dma.write(FLASH + offset, word.to_bytes(4, order), "card")  # type: ignore[arg-type]
+        made.dma.write(FLASH + offset, word.to_bytes(4, order), DmaName("card"))  # type: ignore[arg-type]
 
     word = made.dma.read(FLASH + 0x80000, 4)
     command(0x80000, 0x40)
@@ -97,11 +98,11 @@ def test_into_the_void_it_fails_as_on_the_bus_and_what_came_before_is_written() 
         made.dma.read(VOID, 16)
     assert (read.value.address, read.value.write) == (VOID, False)
     with pytest.raises(BusError) as write:
-        made.dma.write(HIGH_RAM + 16 * MIB - 4, b"abcdefgh", "card")
+        made.dma.write(HIGH_RAM + 16 * MIB - 4, b"abcdefgh", DmaName("card"))
     assert (write.value.address, write.value.write) == (HIGH_RAM + 16 * MIB, True)
     assert made.dma.read(RAM + 16 * MIB - 4, 4) == b"abcd"
     for address in (1 << 32, 1 << 63, (1 << 32) - 2):
         with pytest.raises(BusError):
             made.dma.read(address, 8)
         with pytest.raises(BusError):
-            made.dma.write(address, bytes(8), "card")
+            made.dma.write(address, bytes(8), DmaName("card"))

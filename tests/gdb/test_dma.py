@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.gdb.driver import GUESTS, Gdb, Guest
 from tests.gdb.test_guest import START_WORDS, says
+from tests.images.sectors import GUEST, SECTOR
+from tests.processes import served
 
 BUFFER, FLASH = 0x80200000, 0xBE080000
+#: In what a drive writes from sector 40 on: the guest reads eight sectors, the first two to another place.
+IN_SECTOR_46, END_OF_SECTOR_41 = 0x80301804, 0x803003FC
 #: Each change of the buffer's word: value before and after, who made it.
 CHANGES = (
     (0, 0x11, "copier DMA"),
@@ -68,3 +73,27 @@ def test_a_flash_chips_erase_stops_a_watch_on_a_word_that_no_command_names(gdb: 
     assert gdb.value("$pc") == gdb.value("&erased")
     answer = gdb.run("continue")
     assert "New value = 4294967295" in answer and "device flash" in answer
+
+
+def test_each_byte_that_a_drive_writes_is_named_by_its_own_sector(gdb_program: str, tmp_path: Path) -> None:
+    elf, image = GUEST.with_name("transfer.elf"), tmp_path / "disk"
+    image.write_bytes(b"".join(bytes([sector]) * SECTOR for sector in range(64)))
+    drive = ("-drive", f"file={image},format=raw,snapshot=on")
+    words = ("run", "-M", "malta", "-m", "16", "-kernel", str(elf), *drive, "-serial", "null", "-net", "none", "-S")
+    value = 46 * 0x01010101
+    with served(words) as port, Gdb(gdb_program, elf) as gdb:
+        gdb.connect(port)
+        gdb.run(f"watch *(unsigned int*){IN_SECTOR_46:#x}")
+        by_drive = f"rdbg: {IN_SECTOR_46:#x} is written by ide0 DMA, sector 46\n"
+        forward = [gdb.run("continue") for _ in range(3)]
+        assert [f"New value = {value}" in answer for answer in forward] == [True, False, True]
+        assert [by_drive in answer for answer in forward] == [True, False, True]
+        gdb.run("delete")
+        gdb.run("stepi 100")
+        lines = gdb.run(f"monitor writes {IN_SECTOR_46:#x} 4 9").text.splitlines()
+        assert [line.partition(": ")[2].partition(" wrote")[0] for line in lines[:4:2]] == ["ide0 DMA, sector 46"] * 2
+        assert "ide0 DMA, sector 41 wrote" in gdb.run(f"monitor lastwrite {END_OF_SECTOR_41:#x} 4")
+        gdb.run(f"watch *(unsigned int*){IN_SECTOR_46:#x}")
+        backward = [gdb.run("reverse-continue") for _ in range(3)]
+        assert [f"Old value = {value}" in answer for answer in backward] == [True, False, True]
+        assert [by_drive in answer for answer in backward] == [True, False, True]

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import pytest
 
+from rdbg.emu.dma_name import DmaName
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Extent, RunRequest, Space, Write, Writer
@@ -176,11 +177,12 @@ class Oracle:
     def _watch_others(self) -> None:
         machine, make = self.machine, self.machine.writes.write
 
-        def write(first: int, data: bytes, writer: Writer, by: str, through: int | None = None) -> None:
+        def write(first: int, data: bytes, writer: Writer, by: str | DmaName, through: int | None = None) -> None:
             between = machine.writes.between
             icount, pc = (machine.icount, 0) if between else self._moment
             old = bytes(machine._memory[first : first + len(data)])
-            self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, by)))
+            name = by if isinstance(by, str) else by.at(0)
+            self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, name)))
             make(first, data, writer, by, through)
 
         machine.writes.write = write  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from rdbg.emu.device import Device, State
 from rdbg.emu.devices.fields import FLAG, Bytes, load_bytes, load_field, load_ints
+from rdbg.emu.dma_name import Detail
 
 CONFIG_SIZE = 256
 COMMAND, STATUS, REVISION, CACHE_LINE, HEADER_TYPE = 0x04, 0x06, 0x08, 0x0C, 0x0E
@@ -124,7 +125,7 @@ class PciSlot(Protocol):
     def dma_read(self, address: int, size: int) -> bytes:
         """See `PciFunction.dma_read`."""
 
-    def dma_write(self, address: int, data: bytes, source: Device | str, detail: str) -> None:
+    def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
         """See `PciFunction.dma_write`."""
 
 
@@ -267,7 +268,7 @@ class PciFunction(Device):
             return bytes(size)
         return self._slot.dma_read(address, size)
 
-    def dma_write(self, address: int, data: bytes, detail: str = "", source: Device | str | None = None) -> None:
+    def dma_write(self, address: int, data: bytes, detail: Detail = "", source: Device | str | None = None) -> None:
         """Write to memory. Where nothing answers, and where the function is no bus master, the bytes go nowhere.
 
         Args:

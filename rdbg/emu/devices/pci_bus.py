@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rdbg.emu.bus import BusError
 from rdbg.emu.device import Device, System
 from rdbg.emu.devices.pci import BarKind, PciFunction
+from rdbg.emu.dma_name import Detail, detail_after
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import UsageError
 
@@ -159,7 +160,7 @@ class PciBus:
         except BusError:
             return bytes(size)
 
-    def dma_write(self, address: int, data: bytes, source: Device | str, detail: str) -> None:
+    def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
         """Write to memory; what nobody takes goes nowhere."""
         try:
             self._system.dma_write(address, data, source, detail=detail)
@@ -167,7 +168,7 @@ class PciBus:
             # What comes before it is written; the rest of its page is not: a page answers as a whole or not at all.
             following = (error.address | (PAGE_SIZE - 1)) + 1 - address
             if 0 < following < len(data):
-                self.dma_write(address + following, data[following:], source, detail)
+                self.dma_write(address + following, data[following:], source, detail_after(detail, following))
 
 
 def _pages(address: int, size: int) -> list[tuple[int, int]]:

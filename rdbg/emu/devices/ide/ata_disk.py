@@ -18,6 +18,7 @@ from rdbg.emu.devices.ide.identify import (
     serial_number,
 )
 from rdbg.emu.disk import Disk, DiskError
+from rdbg.emu.dma_name import Sectors
 from rdbg.errors import RdbgError
 
 DSM_TRIM = 0x01
@@ -291,7 +292,7 @@ class AtaDisk(FeaturedDrive):
                 return
             at = 0
             for address, length in segments:
-                self.cable.dma_write(address, data[at : at + length], f"sector {sector + at // SECTOR}")
+                self.cable.dma_write(address, data[at : at + length], Sectors(sector).after(at))
                 at += length
         else:
             data = b"".join(self.cable.dma_read(address, length) for address, length in segments)

@@ -9,6 +9,7 @@ from rdbg.emu.device import FOREVER, Device, State, System
 from rdbg.emu.devices.fields import BIT, BYTE, FLAG, WORD, Fields, Number, load_fields, save_fields
 from rdbg.emu.devices.ide.drive import BSY, DRQ, IdeDrive, Work
 from rdbg.emu.devices.pci import PciFunction
+from rdbg.emu.dma_name import Detail
 from rdbg.errors import RdbgError
 
 DATA, ERROR, COUNT, SECTOR_NUMBER, CYLINDER_LOW, CYLINDER_HIGH, DEVICE, COMMAND = range(8)
@@ -288,7 +289,7 @@ class IdeChannel(Device):
         self._is_moving = False
         return data
 
-    def dma_write(self, address: int, data: bytes, detail: str) -> None:
+    def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write to memory."""
         if self._function is not None:
             self._is_moving = True

@@ -14,6 +14,7 @@ from typing import Protocol
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Kind, Number, all_of, load_field
 from rdbg.emu.disk import Disk
+from rdbg.emu.dma_name import Detail
 from rdbg.errors import RdbgError
 
 # Status register.
@@ -95,7 +96,7 @@ class Cable(Protocol):
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes of memory."""
 
-    def dma_write(self, address: int, data: bytes, detail: str) -> None:
+    def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write to memory; a user sees who, and the detail."""
 
     def log(self, message: str) -> None:

@@ -17,6 +17,7 @@ from rdbg.emu.devices.virtio.descriptors import Chain
 from rdbg.emu.devices.virtio.queue import Virtqueue
 from rdbg.emu.devices.virtio.virtio_device import CommonFeature, Status, VirtioDevice, VirtioKind
 from rdbg.emu.disk import SECTOR_SIZE, Disk, DiskError
+from rdbg.emu.dma_name import Sectors
 
 BLOCK_DEVICE = 2
 QUEUE_SIZE = 256
@@ -196,7 +197,7 @@ class VirtioBlock(VirtioDevice):
             except DiskError as error:
                 self.system.log(f"{self.name}: {error}")
                 return S_IOERR
-            scatter(self.memory, buffers, data, f"sector {first}", at)
+            scatter(self.memory, buffers, data, Sectors(first), at)
         return S_OK
 
     def _write(self, sector: int, buffers: Sequence[Buffer], size: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from rdbg.emu.dma_name import Detail, detail_after
+
 
 class Memory(Protocol):
     """Guest memory as a virtio device reaches it."""
@@ -12,7 +14,7 @@ class Memory(Protocol):
     def read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on; zeros where nothing answers."""
 
-    def write(self, address: int, data: bytes, detail: str) -> None:
+    def write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write bytes; they are lost where nothing answers. ``detail``: what they are, in two words."""
 
     def direct(self, address: int, size: int, write: bool) -> int:
@@ -73,7 +75,7 @@ def gather(memory: Memory, buffers: Sequence[Buffer]) -> bytes:
     return b"".join([memory.read(address, size) for address, size in joined(buffers)])
 
 
-def scatter(memory: Memory, buffers: Sequence[Buffer], data: bytes, detail: str, start: int = 0) -> int:
+def scatter(memory: Memory, buffers: Sequence[Buffer], data: bytes, detail: Detail, start: int = 0) -> int:
     """Write ``data`` into them from their byte ``start`` on.
 
     Returns:
@@ -81,6 +83,6 @@ def scatter(memory: Memory, buffers: Sequence[Buffer], data: bytes, detail: str,
     """
     at = 0
     for address, size in joined(part(buffers, start, len(data))):
-        memory.write(address, data[at : at + size], detail)
+        memory.write(address, data[at : at + size], detail_after(detail, at))
         at += size
     return at

@@ -27,6 +27,7 @@ from rdbg.emu.devices.virtio.virtio_registers import (
     LegacyPorts,
     ModernRegisters,
 )
+from rdbg.emu.dma_name import Detail
 from rdbg.errors import UsageError
 
 RED_HAT = 0x1AF4
@@ -90,7 +91,7 @@ class BusMaster:
         """Bytes from a guest-physical address on; zeros where nothing answers."""
         return self._function.dma_read(address, size)
 
-    def write(self, address: int, data: bytes, detail: str) -> None:
+    def write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write bytes; they are lost where nothing answers."""
         self._function.dma_write(address, data, detail, self._device)
 

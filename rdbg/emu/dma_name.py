@@ -1,0 +1,59 @@
+"""The names of those who write memory by DMA, as users see them: ``ide0 DMA, sector 2048``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SECTOR_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Sectors:
+    """Sectors of 512 bytes that are written to memory in one piece: each byte is named by the one that it is of.
+
+    Args:
+        first: the first one's number.
+        begun: bytes of it that are not written.
+    """
+
+    first: int
+    begun: int = 0
+
+    def after(self, size: int) -> Sectors:
+        """What is written ``size`` bytes later."""
+        whole, begun = divmod(self.begun + size, _SECTOR_SIZE)
+        return Sectors(self.first + whole, begun)
+
+    def __str__(self) -> str:
+        return f"sector {self.first}"
+
+
+#: What a device writes: in two words (``packet 17``), or which sectors.
+Detail = str | Sectors
+
+
+def detail_after(detail: Detail, size: int) -> Detail:
+    """What is written ``size`` bytes later."""
+    return detail if isinstance(detail, str) else detail.after(size)
+
+
+@dataclass(frozen=True)
+class DmaName:
+    """Who writes.
+
+    Args:
+        device: its name.
+        detail: what it writes; empty: nothing to be said.
+    """
+
+    device: str
+    detail: Detail = ""
+
+    def at(self, offset: int) -> str:
+        """The name for the byte ``offset`` of what is written."""
+        detail = str(detail_after(self.detail, offset))
+        return f"{self.device} DMA, {detail}" if detail else f"{self.device} DMA"
+
+    def after(self, size: int) -> DmaName:
+        """The name for what is written ``size`` bytes later."""
+        return self if isinstance(self.detail, str) or not size else DmaName(self.device, self.detail.after(size))
