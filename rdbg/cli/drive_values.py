@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from rdbg.cli.option_values import HelpWanted, hint, is_help, parse_number, parse_pairs, parse_switch
+from rdbg.cli.option_values import HelpWanted, flattened_json, hint, is_help, parse_number, parse_pairs, parse_switch
 from rdbg.errors import UsageError
 from rdbg.images.open_image import FORMATS
 from rdbg.images.run_image import CacheMode
@@ -76,7 +76,7 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
     option = f"-blockdev {value}"
     if value.startswith("{"):
         try:
-            pairs = _flattened(json.loads(value), "")
+            pairs = flattened_json(json.loads(value))
         except ValueError as error:
             raise UsageError(f"{option}: not JSON: {error}") from None
         unknown = next((key for key in pairs if key not in _KEYS), None)
@@ -175,20 +175,6 @@ def _cache(option: str, pairs: Mapping[str, str]) -> CacheMode:
     if not parse_switch(pairs.get("cache.writeback", "on"), f"{option}, cache.writeback"):
         return CacheMode.WRITETHROUGH
     return CacheMode.WRITEBACK
-
-
-def _flattened(value: object, prefix: str) -> dict[str, str]:
-    """JSON's objects as QEMU's dotted keys."""
-    if isinstance(value, dict):
-        found: dict[str, str] = {}
-        for key, inner in value.items():
-            found |= _flattened(inner, f"{prefix}.{key}" if prefix else str(key))
-        return found
-    if isinstance(value, bool):
-        return {prefix: "on" if value else "off"}
-    if isinstance(value, str | int):
-        return {prefix: str(value)}
-    raise ValueError(f"{prefix or 'it'} is no object, text, number or switch")
 
 
 def resolve_drives(options: RunOptions) -> RunOptions:

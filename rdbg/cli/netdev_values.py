@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from rdbg.cli.card_models import NIC_ALIASES, card_model
 from rdbg.cli.option_values import (
     HelpWanted,
+    flattened_json,
     hint,
     is_help,
     parse_address,
@@ -63,7 +65,7 @@ def netdev(options: RunOptions, value: str) -> RunOptions:
     if is_help(value):
         raise HelpWanted("Available netdev backend types:\n" + "".join(f"{kind}\n" for kind in NETDEV_KEYS))
     option = f"-netdev {value}"
-    words = _words(value, "-netdev", ("id",))
+    words = _words(_of_json(option, value) if value.startswith("{") else value, "-netdev", ("id",))
     name = words.pairs.get("id", "")
     if not name:
         raise UsageError(f"{option}: has no name; add id=ID, by which a -device names it: netdev=ID")
@@ -144,6 +146,23 @@ def _models() -> str:
 def _unused(options: RunOptions) -> str:
     """A name as QEMU makes one up."""
     return f"#net{len(options.netdevs):03}"
+
+
+def _of_json(option: str, value: str) -> str:
+    """JSON, as libvirt writes it, in QEMU's other form."""
+    try:
+        found = json.loads(value)
+        parts = []
+        for key in [key for key in USER_LISTS if isinstance(found.get(key), list)]:
+            for entry in found.pop(key):
+                said = entry.get("str") if isinstance(entry, dict) else entry
+                if not isinstance(said, str):
+                    raise ValueError(f'{key} is no list of {{"str":"..."}}')
+                parts.append((key, said))
+        parts = [*flattened_json(found).items(), *parts]
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{option}: not JSON as QEMU takes it: {error}") from None
+    return ",".join(f"{key}={text}".replace(",", ",,") for key, text in parts)
 
 
 def _words(value: str, option: str, own: Sequence[str], default: str = "") -> _Words:

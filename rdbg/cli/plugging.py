@@ -232,7 +232,7 @@ def _slot(card: CardOption) -> int | None:
         raise UsageError(f"{card.option}: there is no bus {bus!r}; the board's is pci.0")
     if text is None:
         return None
-    match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,2})(?:\.([0-7]))?", text)
+    match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,2})(?:\.(?:0x)?([0-7]))?", text)
     if match is None or int(match[1], 16) >= _SLOTS:
         raise UsageError(f"{card.option}: addr={text}: no PCI slot; write one from 0 to 1f (hexadecimal)")
     if match[2] not in (None, "0"):

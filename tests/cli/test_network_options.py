@@ -172,6 +172,26 @@ def test_the_other_back_ends() -> None:
             assert [made.netdev.kind for made in _options(option).netdevs] == [kind]
 
 
+def test_json_as_libvirt_writes_it() -> None:
+    lines = {
+        '{"type":"user","id":"n","hostfwd":[{"str":"tcp::7-:8"},{"str":"tcp::9-:8"}],"restrict":true}': "user,id=n,"
+        "hostfwd=tcp::7-:8,hostfwd=tcp::9-:8,restrict=on",
+        '{"type":"stream","id":"n","addr":{"type":"unix","path":"a,b"},"server":false,"reconnect":3}': "stream,id=n,"
+        "addr.type=unix,addr.path=a,,b,server=off,reconnect=3",
+    }
+    for written, line in lines.items():
+        (read,), (wanted,) = (
+            parse_line(["-netdev", said, "-device", '{"driver":"e1000","netdev":"n"}']).options.netdevs
+            for said in (written, line)
+        )
+        assert (read.netdev.name, read.netdev.kind) == (wanted.netdev.name, wanted.netdev.kind)
+
+
+def test_a_slots_function_may_be_hexadecimal_too() -> None:
+    (card,) = _options("-nodefaults -device e1000,addr=0x0b.0x0").plugged
+    assert card.slot == 0x0B
+
+
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
@@ -203,6 +223,11 @@ def test_the_other_back_ends() -> None:
         ("-nic user,model=ne2k_pci", ["no network card 'ne2k_pci'; there are e1000, pcnet, rtl8139, virtio-net-pci"]),
         ("-net nic,model=e100", ["no network card 'e100' (did you mean e1000?)"]),
         ("-net nic,vlan=0", ["unknown key 'vlan'"]),
+        ('-netdev \'{"type":"user"\'', ["not JSON as QEMU takes it"]),
+        ('-netdev \'{"type":"user","id":null}\'', ["id is no object, text, number or switch"]),
+        ('-netdev \'{"type":"user","id":"n","hostfwd":[5]}\'', ['hostfwd is no list of {"str":"..."}']),
+        ('-netdev \'{"type":"user","id":"n","hostfwd":7}\'', ["hostfwd=7: not a forward"]),
+        ("-netdev '{}'", [": no such back end"]),
         ("-netdev user", ["has no name; add id=ID"]),
         ("-netdev vde,id=n", ["vde: not supported; use user"]),
         ("-netdev user,id=a -netdev user,id=a", ["a second back end with id=a"]),
