@@ -21,6 +21,9 @@ _log = logging.getLogger("rdbg.network")
 _LENGTH_SIZE = 4
 #: Frames that wait for a slow peer; with more than this the guest waits too, and with twice as many they are dropped.
 _CONGESTION_BYTES = 256 << 10
+#: So long the guest waits for a peer that takes nothing. It may never: it stands still in a debugger, or is a guest
+#: that waits for this one.
+_PATIENCE_SECONDS = 0.5
 _CONNECT_SECONDS = 10
 
 
@@ -45,6 +48,7 @@ class StreamNetwork(NetworkBackend):
         self._peer: socket.socket | None = None
         self._incoming = bytearray()
         self._outgoing = bytearray()
+        self._took = 0.0  # when the peer last took something, or had nothing to take
         self._next_try = 0.0
         self._lost = ""
         if spec.descriptor is not None:
@@ -66,6 +70,8 @@ class StreamNetwork(NetworkBackend):
         """Send a frame, or keep it until it goes."""
         if self._peer is None or len(self._outgoing) > 2 * _CONGESTION_BYTES:
             return
+        if not self._outgoing:
+            self._took = time.monotonic()
         self._outgoing += len(frame).to_bytes(_LENGTH_SIZE, "big") + frame
         self._flush()
 
@@ -91,8 +97,8 @@ class StreamNetwork(NetworkBackend):
 
     @property
     def congested(self) -> bool:
-        """Whether the peer is slow."""
-        return len(self._outgoing) > _CONGESTION_BYTES
+        """Whether the peer is slow, but takes some."""
+        return len(self._outgoing) > _CONGESTION_BYTES and time.monotonic() - self._took < _PATIENCE_SECONDS
 
     @property
     def failure(self) -> str:
@@ -187,6 +193,7 @@ class StreamNetwork(NetworkBackend):
             self._hang_up()
             return
         del self._outgoing[:sent]
+        self._took = time.monotonic()
 
     def _hang_up(self) -> None:
         if self._peer is not None:

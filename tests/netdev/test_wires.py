@@ -35,6 +35,10 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
+def _named(address: TcpAddress) -> TcpAddress:
+    return TcpAddress("localhost", address.port)
+
+
 def _talk(one: Wire, other: Wire) -> None:
     """Frames of all sizes come through in both directions, in order."""
     sent = [frame(number, size) for number, size in enumerate((60, 64, 1514, 9000, 60))]
@@ -101,11 +105,59 @@ def test_a_peer_that_announces_too_long_a_packet_is_dropped(caplog: pytest.LogCa
     server.close()
 
 
+def test_guests_that_flood_each_other_do_not_wait_for_each_other_forever(tmp_path: Path) -> None:
+    """Each takes what comes only while it runs, and runs only while the other takes what it sends."""
+
+    class Guest:
+        def __init__(self, kind: NetdevKind) -> None:
+            self.waiting: list[bytes] = []
+            self.heard = 0
+            plan = NetworkPlan((Netdev("n", kind, "-netdev test"),), (NetworkSegment((0,), ("n",)),))
+            self.networks = Networks(plan, lambda card, data: self.waiting.append(data), self.count, lambda: 0)
+
+        def count(self, card: int) -> int:
+            return len(self.waiting)
+
+        def run(self) -> None:
+            if not self.networks.congested:
+                self.heard += len(self.waiting)
+                self.waiting.clear()
+                for number in range(9000):
+                    self.networks.send(0, frame(number))
+            self.networks.poll()
+
+    path = str(tmp_path / "s")
+    guests = Guest(StreamNet(path=path, server=True)), Guest(StreamNet(path=path))
+    until(lambda: [guest.run() for guest in guests] == [] or all(guest.networks.congested for guest in guests))
+    heard = [guest.heard for guest in guests]
+    until(
+        lambda: (
+            [guest.run() for guest in guests] == []
+            or all(g.heard > n + 500 for g, n in zip(guests, heard, strict=True))
+        )
+    )
+    for guest in guests:
+        guest.networks.close()
+
+
+def test_a_guest_does_not_wait_for_a_peer_that_stands_still(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    peer = socket.socket(socket.AF_UNIX)
+    peer.bind(path)
+    peer.listen()
+    wire = Wire(StreamNet(path=path))
+    until(lambda: wire.send(frame(0, 9000)) or wire.networks.congested)
+    until(lambda: not wire.networks.congested, wire)
+    wire.close()
+    peer.close()
+
+
 def test_datagrams_carry_frames(tmp_path: Path) -> None:
     one, other = (TcpAddress("127.0.0.1", free_port(socket.SOCK_DGRAM)) for _ in range(2))
     paths = str(tmp_path / "a"), str(tmp_path / "b")
     pairs: list[tuple[NetdevKind, NetdevKind]] = [
         (DatagramNet(one, other), DatagramNet(other, one)),
+        (DatagramNet(_named(one), _named(other)), DatagramNet(_named(other), _named(one))),
         (
             DatagramNet(remote_path=paths[0], local_path=paths[1]),
             DatagramNet(remote_path=paths[1], local_path=paths[0]),
