@@ -41,16 +41,17 @@ class DatagramNetwork(NetworkBackend):
         self._option = option
         self._unlink = ""
         self._remote: str | tuple[str, int] | None = spec.remote_path or None
-        if spec.remote is not None:
-            self._remote = (spec.remote.host, spec.remote.port)
         self._own: object = None  # where what is sent here comes from, if that comes back
         self._receiver: socket.socket | None = None
         self._sender: socket.socket | None = None
         try:
+            remote = None if spec.remote is None else _resolved(spec.remote)
+            if remote is not None:
+                self._remote = (remote.host, remote.port)
             if spec.descriptor is not None:
                 self._receiver = self._sender = adopted(spec.descriptor, option)
-            elif spec.remote is not None and ipaddress.ip_address(spec.remote.host).is_multicast:
-                self._join(spec.remote, spec.local)
+            elif remote is not None and ipaddress.ip_address(remote.host).is_multicast:
+                self._join(remote, spec.local)
             elif spec.local_path or spec.remote_path:
                 self._receiver = self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                 if spec.local_path:
@@ -65,9 +66,9 @@ class DatagramNetwork(NetworkBackend):
             for end in (self._receiver, self._sender):
                 if end is not None:
                     end.setblocking(False)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.close()
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = error.strerror or str(error)
             where = spec.local_path or spec.local or spec.remote_path or spec.remote
             raise RdbgError(f"{option}: cannot use {where}: {reason}; choose another address") from error
 
@@ -127,3 +128,8 @@ class DatagramNetwork(NetworkBackend):
         self._sender.connect((group.host, group.port))  # for the address that it sends from
         self._own = self._sender.getsockname()
         self._remote = None
+
+
+def _resolved(address: TcpAddress) -> TcpAddress:
+    """The same with a name's number; asked once, so that no frame waits for a name server."""
+    return TcpAddress(socket.gethostbyname(address.host), address.port)
