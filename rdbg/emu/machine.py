@@ -261,9 +261,10 @@ class Machine:
         if event.kind is InputKind.PACKET:
             self.packets += 1
         if endpoint is not None:
-            if self._packets is not None and event.kind is InputKind.PACKET:
+            device = self.board.endpoints.get(endpoint)
+            if self._packets is not None and event.kind is InputKind.PACKET and device is not None:
                 self._packets(self.core.icount, self.virtual_ns, event.port, event.data, True)
-            enter_endpoint(event, self.board.endpoints.get(endpoint))
+            enter_endpoint(event, device)
         elif event.kind is InputKind.RESET:
             self._host.reset_wanted = True
             self.core.ask_for_events()
