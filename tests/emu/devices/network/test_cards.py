@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from rdbg.emu.device import LONGEST_FRAME, NetworkDevice
+from rdbg.emu.devices.network.rtl8139.rtl8139_card import Rtl8139
 from rdbg.emu.devices.pci import BAR0, COMMAND, PciFunction
 from rdbg.emu.endpoint import network_port
 from rdbg.emu.spec import Image, MachineSpec, Plugged
@@ -197,3 +198,27 @@ def test_segments_of_a_byte_do_not_hold_up_the_guest() -> None:
     card.load(card.save())
     made.system.advance(10_000_000)
     assert len(made.system.sent) == 12000
+
+
+def test_causes_that_rtl8139s_driver_leaves_are_told_of_again_where_interrupts_are_edges(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on QEMU: Linux clears those of receiving later, and waited for seconds when a frame had gone meanwhile."""
+    made = machine("rtl8139")
+    levels: list[bool] = []
+    drive = PciFunction.set_irq
+
+    def noted(function: PciFunction, level: bool) -> None:
+        drive(function, level)
+        levels.append(function.irq_level)
+
+    monkeypatch.setattr(PciFunction, "set_irq", noted)
+    made.write(MEMORY_AT + 0x3C, 2, 0x0003)
+    card = card_of(made)
+    assert isinstance(card, Rtl8139)
+    card.interrupt(0x0005)
+    levels.clear()
+    made.write(MEMORY_AT + 0x3E, 2, 0x0004)
+    assert levels == [False, True]
+    made.write(MEMORY_AT + 0x3E, 2, 0x0001)
+    assert levels[2:] == [False, False]

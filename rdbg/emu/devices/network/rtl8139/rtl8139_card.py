@@ -248,6 +248,9 @@ class Rtl8139(NetworkCard):
             self._update_interrupt()
             self._system.room_grown()
         elif offset == r.INTERRUPT_STATUS:
+            # The line goes low for a moment, as QEMU's does: where interrupts are edges, causes that are left would
+            # never be told of. Linux's driver leaves some.
+            self._function.set_irq(False)
             self.interrupt_status &= ~(value & ~r.INTERRUPTS_RESERVED)
             self._arm_timer()
             self._update_interrupt()
