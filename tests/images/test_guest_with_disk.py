@@ -19,7 +19,7 @@ from tests.images.qemu_img import check, contents, needs_qemu_img, qemu_img
 from tests.images.sectors import GUEST, SECTOR, SECTORS, SectorsModel, whole_lines
 
 #: Of each format; `make disk-kills` wants more.
-KILLS = int(os.environ.get("DISK_KILLS", "3"))
+KILLS = int(os.environ.get("DISK_KILLS", "2"))
 MACHINE = ("-M", "malta", "-m", "16", "-kernel", GUEST, "-serial", "stdio", "-net", "none")
 
 
@@ -119,9 +119,12 @@ def test_the_image_is_written_as_was_asked(tmp_path: Path, how: str) -> None:
         said
     )
     assert b"ide1-cd0, cdrom, empty" in info.stdout
-    assert rdbg("pack", journal, tmp_path / "pack").returncode == 0
-    assert rdbg("unpack", tmp_path / "pack", tmp_path / "other").returncode == 0
-    replayed = rdbg("replay", tmp_path / "other")
+    recording = journal
+    if how in ("qcow2", "snapshot"):  # an image that was written to, and one that was not
+        recording = tmp_path / "other"
+        assert rdbg("pack", journal, tmp_path / "pack").returncode == 0
+        assert rdbg("unpack", tmp_path / "pack", recording).returncode == 0
+    replayed = rdbg("replay", recording)
     assert replayed.returncode == 0 and whole_lines(replayed.stdout)[: len(lines)] == lines, replayed.stderr
 
 
