@@ -17,7 +17,7 @@ _BACKING_FORMAT = 0xE2792ACA
 _OLD_LENGTH, _PLAIN_LENGTH = 72, 104
 #: What QEMU allows: more is damage.
 _MOST_L1_BYTES = 32 << 20
-_MOST_REFCOUNT_TABLE_BYTES = 8 << 20
+MOST_REFCOUNT_TABLE_BYTES = 8 << 20
 _MOST_NAME = 1023
 _MOST_EXTENSIONS = 64
 MOST_SIZE = 1 << 42
@@ -148,7 +148,7 @@ def read_header(file: HostFile) -> Qcow2Header:
     order = more.refcount_order if more is not None else 4
     if order > 6:
         raise damaged(f"refcounts of 2^{order} bits")
-    if start.refcount_table_offset % cluster or start.refcount_table_clusters * cluster > _MOST_REFCOUNT_TABLE_BYTES:
+    if start.refcount_table_offset % cluster or start.refcount_table_clusters * cluster > MOST_REFCOUNT_TABLE_BYTES:
         raise damaged(f"a refcount table of {start.refcount_table_clusters} clusters at {start.refcount_table_offset}")
     name = None
     if start.backing_offset:

@@ -6,7 +6,12 @@ from array import array
 
 from rdbg.errors import RdbgError
 from rdbg.images.host_file import HostFile
-from rdbg.images.qcow2_header import REFCOUNT_TABLE_AT, REFCOUNT_TABLE_FIELDS, Qcow2Header
+from rdbg.images.qcow2_header import (
+    MOST_REFCOUNT_TABLE_BYTES,
+    REFCOUNT_TABLE_AT,
+    REFCOUNT_TABLE_FIELDS,
+    Qcow2Header,
+)
 from rdbg.images.qcow2_image import big_endian_table, table_bytes
 
 
@@ -39,7 +44,11 @@ class Refcounts:
         self._end = -(-file.size // self._size)  # the next new cluster
 
     def allocate(self) -> int:
-        """Offset of a new cluster, which is used once."""
+        """Offset of a new cluster, which is used once.
+
+        Raises:
+            RdbgError: it cannot be counted.
+        """
         cluster = self._end
         self._end += 1
         self._set(cluster, 1)  # making room for its count may take clusters of its own, at the end too
@@ -119,9 +128,19 @@ class Refcounts:
         return block
 
     def _grow(self, entries: int) -> None:
-        """Move the table to the end, with room for more blocks."""
+        """Move the table to the end, with room for more blocks.
+
+        Raises:
+            RdbgError: nobody could read the image after that.
+        """
         old_offset, old_clusters = self._table_offset, self._table_clusters
-        clusters = max(-(-entries * 8 // self._size), 2 * old_clusters)
+        needed, most = -(-entries * 8 // self._size), MOST_REFCOUNT_TABLE_BYTES // self._size
+        if needed > most:
+            raise RdbgError(
+                f"{self._file.path}: this qcow2 image has more clusters than its refcounts have room for; convert it "
+                "to one of larger clusters with qemu-img convert"
+            )
+        clusters = min(max(needed, 2 * old_clusters), most)
         first = self._end
         self._end += clusters
         self._table.extend([0] * (clusters * self._size // 8 - len(self._table)))

@@ -136,6 +136,20 @@ def test_tables_that_point_to_themselves_are_read_to_an_end(tmp_path: Path) -> N
 
 
 @needs_qemu_img
+def test_an_image_with_more_clusters_than_can_be_counted_is_not_written(tmp_path: Path) -> None:
+    """Its refcounts grew beyond what can be read again, or for hours."""
+    qemu_img("create", "-f", "qcow2", "-o", "cluster_size=512,refcount_bits=64", tmp_path / "image", "1M")
+    os.truncate(tmp_path / "image", 64 << 30)  # most of it is no data
+    image = open_image(str(tmp_path / "image"), None, writable=True).image
+    with pytest.raises(RdbgError, match="more clusters than .* qemu-img convert"):
+        image.write(0, bytes(512))
+    image.close()
+    again = open_image(str(tmp_path / "image"), None, writable=True).image
+    assert again.read(0, 512) == bytes(512)
+    again.close()
+
+
+@needs_qemu_img
 def test_a_file_that_is_behind_itself(tmp_path: Path) -> None:
     for name in "ab":
         qemu_img("create", "-f", "qcow2", tmp_path / name, "1M")
