@@ -128,12 +128,7 @@ class RunImage:
         """To be asked now and then: what has waited long enough goes to the image, and what others do to it is told."""
         if self._waiting and self._clock() - self._since >= _MOST_SECONDS:
             self.write_out()
-        if not self._changed:
-            for file in self.image.files:
-                change = file.strange_change()
-                if change is not None:
-                    self._changed = True
-                    self._tell(change)
+        self._look_for_others()
 
     def write_out(self, flush: bool = False) -> None:
         """Let the image have what the guest has written. Where that fails the user is told, and the image stays as it
@@ -144,6 +139,7 @@ class RunImage:
         """
         if self._failed:
             return
+        self._look_for_others()  # afterwards the file has changed in any case
         writes, self._waiting, self._waiting_bytes = self._waiting, [], 0
         try:
             self._keep_before(writes)
@@ -167,6 +163,15 @@ class RunImage:
             self.image.close()
         except RdbgError as error:
             self._tell(str(error))
+
+    def _look_for_others(self) -> None:
+        if self._changed:
+            return
+        for file in self.image.files:
+            change = file.strange_change()
+            if change is not None:
+                self._changed = True
+                self._tell(change)
 
     def _keep_before(self, writes: list[DiskWrite]) -> None:
         """Keep what is about to be overwritten. It must last before that happens."""

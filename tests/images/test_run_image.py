@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -249,6 +250,22 @@ def test_an_image_that_another_program_changes_or_removes_is_told_of_once(tmp_pa
     assert len(told) == 1 and "deleted" in told[0]
     image.close()
     kept.close()
+
+
+def test_what_another_program_has_written_is_told_of_however_often_the_guest_writes(tmp_path: Path) -> None:
+    raw(tmp_path / "image")
+    told: list[str] = []
+    image, _ = live(tmp_path / "image", tmp_path / "store", ImageUse(True, CacheMode.WRITETHROUGH), told)
+    image.take(DiskWrite(0, b"a" * SECTOR))
+    image.look()
+    assert not told
+    time.sleep(0.02)  # the host notes times of changes in steps of some milliseconds
+    with (tmp_path / "image").open("r+b") as other:
+        other.write(b"b")
+    image.take(DiskWrite(8, b"a" * SECTOR))
+    image.look()
+    assert len(told) == 1 and "another program has written" in told[0]
+    image.close()
 
 
 def test_an_image_that_takes_no_more_stays_as_it_is_and_the_user_is_told(tmp_path: Path) -> None:
