@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rdbg.errors import RdbgError
+from rdbg.elf.elf_file import MAGIC as ELF_MAGIC
+from rdbg.host.whole_file import whole_file
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.travel_commands import travel
 from rdbg.symbols.exports import exported_symbols
@@ -37,14 +38,10 @@ def write_kernel_symbols(timeline: Timeline, place: str, output: Path) -> Kernel
         What was written.
 
     Raises:
-        RdbgError: no such place, no table, or the file cannot be written.
+        RdbgError: no such place, no table, or the file cannot be written, or what stands there is no ELF file.
     """
-    travel(MonitorContext(timeline, lambda: False, lambda: None), place)
-    table = kernel_symbols(timeline)
-    draft = output.with_name(output.name + ".part")
-    try:
-        draft.write_bytes(elf_of_symbols(table.symbols, timeline.machine.big_endian))
-        draft.replace(output)
-    except OSError as error:
-        raise RdbgError(f"{output}: cannot write it: {error.strerror}") from error
+    with whole_file(output, ELF_MAGIC, "an ELF file") as file:
+        travel(MonitorContext(timeline, lambda: False, lambda: None), place)
+        table = kernel_symbols(timeline)
+        file.write(elf_of_symbols(table.symbols, timeline.machine.big_endian))
     return table

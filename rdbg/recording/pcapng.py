@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 _SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
+MAGIC = struct.pack("<I", _SECTION)  #: how a capture begins
 _BYTE_ORDER, _VERSION, _UNKNOWN_LENGTH = 0x1A2B3C4D, (1, 0), -1
 _ETHERNET = 1
 _COMMENT, _USER_APPLICATION, _NAME, _MAC, _RESOLUTION, _FLAGS = 1, 4, 2, 6, 9, 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from rdbg import __version__
 from rdbg.emu.spec import Plugged
-from rdbg.errors import RdbgError
-from rdbg.recording.pcapng import PcapngWriter
+from rdbg.host.whole_file import whole_file
+from rdbg.recording.pcapng import MAGIC, PcapngWriter
 from rdbg.session.options import RunOptions
 from rdbg.session.session import Session, Surroundings
 
@@ -26,13 +25,12 @@ def write_capture(options: RunOptions, path: Path, command_line: Sequence[str]) 
         how many packets came in, and how many went out.
 
     Raises:
-        RdbgError: it cannot be replayed or written.
+        RdbgError: it cannot be replayed or written, or no capture stands there.
     """
-    draft = path.with_name(path.name + ".new")
-    session = Session(options, Surroundings(command_line=tuple(command_line)))
     counts = [0, 0]
-    try:
-        with draft.open("wb") as file:
+    with whole_file(path, MAGIC, "a capture") as file:
+        session = Session(options, Surroundings(command_line=tuple(command_line)))
+        try:
             start = session.spec.rtc_base * 1_000_000_000
             writer = PcapngWriter(file, _cards(session.spec.plugged), f"rdbg {__version__}")
 
@@ -43,13 +41,8 @@ def write_capture(options: RunOptions, path: Path, command_line: Sequence[str]) 
 
             session.watch_packets(note)
             session.run()
-        draft.replace(path)
-    except OSError as error:
-        raise RdbgError(f"{path}: cannot write it: {error.strerror}") from error
-    finally:
-        session.close()
-        with suppress(OSError):
-            draft.unlink()
+        finally:
+            session.close()
     return counts[0], counts[1]
 
 

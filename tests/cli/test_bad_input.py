@@ -283,3 +283,18 @@ def test_more_words_than_a_recording_keeps(tmp_path: Path) -> None:
     words = ["-kernel", TANK, "-serial", "null", *["-nodefaults"] * 70_000]
     assert_one_line(rdbg("record", "-o", tmp_path / "rec", *words), 1, "command line", "70008 words", "65536")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
+    recording = tmp_path / "run"
+    assert rdbg("record", "-o", recording, "-M", "malta", "-kernel", TANK, "-serial", "stdio").returncode == 0
+    files = {path: path.read_bytes() for path in (recording, recording.with_name("run.snapshots"))}
+    for target in (*files, "/dev/null"):
+        for words in (["dump", recording, "--pcap", target], ["symbols", recording, "-o", target]):
+            assert_one_line(rdbg(*words), 1, str(target), "will not overwrite")
+    assert all(path.read_bytes() == content for path, content in files.items())
+    capture = tmp_path / "capture"
+    for _ in range(2):  # a capture gives way to another
+        assert rdbg("dump", recording, "--pcap", capture).returncode == 0
+    assert capture.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    assert not list(tmp_path.glob("capture.*"))
