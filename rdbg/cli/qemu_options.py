@@ -146,7 +146,12 @@ OPTIONS = (
         values.action,
         "the same in QEMU's long form: reboot=shutdown is -no-reboot, shutdown=pause is -no-shutdown",
     ),
-    Option(("nodefaults",), "", around.no_defaults, "no serial port leads anywhere without -serial"),
+    Option(
+        ("nodefaults",),
+        "",
+        around.no_defaults,
+        "nothing is there that no option names: no network, no CD-ROM drive, no console",
+    ),
     Option(("d",), "SUBJECT,...", around.traces, f"trace to standard error: {', '.join(around.TRACES)}"),
     Option(("D",), "FILE", around.trace_file, "trace to this file instead"),
     Option(("checkpoint-memory",), "SIZE", values.checkpoint_memory, "memory for going back quickly (default 224M)"),

@@ -71,6 +71,12 @@ class RunDrives:
                 image.keeps_reads = True
         old.close()
 
+    def keep_no_reads(self) -> None:
+        """The machine is built, and the run is not recorded: what it reads need not be kept."""
+        for image in self._images:
+            if image is not None:
+                image.keeps_reads = False
+
     def take(self, number: int, data: bytes) -> None:
         """What leaves a disk of the machine at the live end of the run."""
         image = self._images[number]
@@ -104,7 +110,9 @@ class RunDrives:
         if probed:
             say(f"{option.file}: no format was named, and this was taken for a raw image; format=raw says so")
         use = ImageUse(writes, option.cache, probed)
-        return RunImage(option.name, number, opened.image, use, self._contents, self.failures.append)
+        image = RunImage(option.name, number, opened.image, use, self._contents, self.failures.append)
+        image.keeps_reads = True  # also before the run begins: a drive's geometry comes from its first sector
+        return image
 
     def _check(self, option: DriveOptions, image: DiskImage) -> None:
         if image.size < SECTOR_SIZE:

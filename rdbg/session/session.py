@@ -319,6 +319,8 @@ class Session:
             self._keep_disks(self._recording)
             self.timeline.use_store(self._recording.store)
             history.watch(*self._recording.files)
+        elif self._drives is not None:
+            self._drives.keep_no_reads()
 
     def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
         """What the disks of a replay hold: no image is opened."""

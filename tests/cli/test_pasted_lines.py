@@ -97,3 +97,19 @@ def test_qemus_own_line_for_reverse_debugging(tmp_path: Path) -> None:
     assert said in recorded.stderr.decode()
     replayed = rdbg("run", "-icount", f"{icount},rr=replay", *common)
     assert replayed.returncode == 0 and replayed.stdout == TANK_OUTPUT
+
+
+def test_a_disk_has_its_geometry_in_a_replay_too(tmp_path: Path) -> None:
+    image, journal = tmp_path / "image", tmp_path / "run"
+    sectors = 8 * 32 * 4
+    table = bytearray(512)
+    table[0x1BE:0x1CE] = bytes((0, 0, 2, 0, 0x83, 7, 32, 3)) + (1).to_bytes(4, "little") + sectors.to_bytes(4, "little")
+    table[0x1FE:] = b"\x55\xaa"
+    image.write_bytes(bytes(table).ljust(512 * sectors, b"\0"))
+    line = ["-kernel", TANK, "-serial", "stdio", "-drive", f"file={image},format=raw"]
+    recorded = rdbg("record", "-o", journal, *line)
+    assert recorded.returncode == 0, recorded.stderr
+    image.unlink()
+    replayed = rdbg("replay", journal)
+    assert (replayed.returncode, replayed.stdout) == (0, TANK_OUTPUT), replayed.stderr
+    assert replayed.stderr.count(b"\n") == 1, replayed.stderr
