@@ -285,16 +285,19 @@ class IdeChannel(Device):
         if self._function is None:
             return bytes(size)
         self._is_moving = True
-        data = self._function.dma_read(address, size)
-        self._is_moving = False
-        return data
+        try:
+            return self._function.dma_read(address, size)
+        finally:
+            self._is_moving = False
 
     def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write to memory."""
         if self._function is not None:
             self._is_moving = True
-            self._function.dma_write(address, data, detail, self)
-            self._is_moving = False
+            try:
+                self._function.dma_write(address, data, detail, self)
+            finally:
+                self._is_moving = False
 
     def log(self, message: str) -> None:
         """One line about something that is not as it should be."""

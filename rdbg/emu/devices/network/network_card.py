@@ -80,16 +80,19 @@ class NetworkCard(NetworkDevice):
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes of the guest's memory; zeros where nothing answers, or while the card is no bus master."""
         self._is_busy = True
-        data = self.function.dma_read(address, size) if size else b""
-        self._is_busy = False
-        return data
+        try:
+            return self.function.dma_read(address, size) if size else b""
+        finally:
+            self._is_busy = False
 
     def dma_write(self, address: int, data: bytes) -> None:
         """Write to the guest's memory; what nothing takes is lost."""
         self._is_busy = True
-        if data:
-            self.function.dma_write(address, data, self._detail, self)
-        self._is_busy = False
+        try:
+            if data:
+                self.function.dma_write(address, data, self._detail, self)
+        finally:
+            self._is_busy = False
 
     # --- the cable ---------------------------------------------------------------------------
     def send(self, frame: bytes) -> None:

@@ -123,11 +123,17 @@ class Transmitter:
         Args:
             goes_on: with what `is_unfinished` left, not anew.
         """
-        registers = self.line.registers
-        if not registers[r.TCTL] & r.TCTL_ENABLE or self._is_busy:
+        if not self.line.registers[r.TCTL] & r.TCTL_ENABLE or self._is_busy:
             return 0
         self._is_busy = True
-        causes = 0
+        try:
+            causes = self._send_ring(goes_on)
+        finally:
+            self._is_busy = False
+        return causes if self.is_unfinished else causes | r.TX_QUEUE_EMPTY
+
+    def _send_ring(self, goes_on: bool) -> int:
+        registers, causes = self.line.registers, 0
         start = self.start if goes_on and self.start is not None else registers[r.TDH]
         self.start = None
         base = registers[r.TDBAH] << 32 | registers[r.TDBAL] & ~0xF
@@ -147,8 +153,7 @@ class Transmitter:
                 registers[r.TDH] = 0
             if registers[r.TDH] == start or start >= count:
                 break  # a tail outside of the ring
-        self._is_busy = False
-        return causes if self.is_unfinished else causes | r.TX_QUEUE_EMPTY
+        return causes
 
     @property
     def is_unfinished(self) -> bool:
