@@ -18,6 +18,7 @@ from rdbg.monitor.input_commands import entered
 from rdbg.timeline import Stop, Timeline
 
 _GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK|packet N|input N"
+_INPUTS = ("packet", "input")
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
@@ -37,13 +38,14 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
-    if len(arguments) == 2 and arguments[0] in ("packet", "input"):
-        return arrival(context, _go(context, entered(context.timeline, *arguments)))
+    if len(arguments) == 2 and arguments[0] in _INPUTS:
+        arguments = [" ".join(arguments)]
     return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
 
 
 def travel(context: MonitorContext, place: str) -> Stop:
-    """Go to a place as users name them: ``start``, ``end``, icount, ``+N``, ``-N``, ``N%``, snapshot or bookmark.
+    """Go to a place as users name them: ``start``, ``end``, icount, ``+N``, ``-N``, ``N%``, snapshot, bookmark,
+    ``packet N``, ``input N``.
 
     Raises:
         RdbgError: there is no such place.
@@ -84,6 +86,9 @@ def _position(timeline: Timeline, place: str) -> int | None:
         return timeline.position + (distance if place[0] == "+" else -distance)
     if place[:1].isdigit():
         return whole_number(place, "icount")
+    words = place.split()
+    if len(words) == 2 and words[0] in _INPUTS:
+        return entered(timeline, *words)
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
     raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
 

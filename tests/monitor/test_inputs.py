@@ -12,6 +12,7 @@ from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.interpreter import run
+from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.symbols.table import SymbolTable
@@ -82,6 +83,9 @@ def test_goto_stands_where_a_packet_or_an_input_has_entered(session: MonitorCont
             number, icount = line.split()[:2]
             run(session, f"goto input {number}")
             assert timeline.position == int(icount)
+    end = session.timeline.position
+    assert travel(session, "packet 1").position < end  # as rdbg debug --at says it
+    travel(session, "end")
     run(session, "goto packet 1")
     run(session, "back")
     assert timeline.position == int(icount)
