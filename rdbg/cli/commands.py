@@ -210,7 +210,7 @@ COMMANDS = {
             _entries(
                 ("--gdb-program PROGRAM", "the GDB (default: this environment's, gdb-multiarch, gdb)"),
                 ("--symbols FILE", "an ELF file for GDB (default: the image itself, if it is one)"),
-                ("--at PLACE", "where to stand first, as in monitor goto: start, end, an icount, N%, a name, 'packet N'"),
+                ("--at PLACE", "where to stand first: start, end, an icount, N%, a name, 'packet N'"),
                 ("--ex COMMAND", "a GDB command to begin with (may be repeated)"),
                 ("--script FILE", "a file of GDB commands to go on with"),
                 ("--batch", "leave GDB after that"),
