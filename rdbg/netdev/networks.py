@@ -17,7 +17,7 @@ from rdbg.netdev.stream_network import StreamNetwork
 from rdbg.netdev.tap_network import TapNetwork
 from rdbg.netdev.user_network import UserNetwork
 
-#: While so many packets wait for a card, the host's ends of its network are not read: their peers wait.
+#: While so many packets wait for each card of a network, the host's ends of it are not read: their peers wait.
 _READ_AHEAD_PACKETS = 128
 #: Of Ethernet, without FCS.
 _SHORTEST_ON_WIRE = 60
@@ -85,7 +85,8 @@ class Networks:
     def patience(self, seconds: float) -> float:
         """How long at most, of so many seconds, may pass before `poll` has something to do by itself; asked after
         `watched`."""
-        return min((backend.patience(seconds) for backend in self._backends.values()), default=seconds)
+        wanted = (backend for name, backend in self._backends.items() if self._wants(name))
+        return min((backend.patience(seconds) for backend in wanted), default=seconds)
 
     def poll(self) -> None:
         """Pass on what has come from outside."""
@@ -124,7 +125,9 @@ class Networks:
         return TapNetwork(kind, netdev.option, deliver)
 
     def _wants(self, name: str) -> bool:
-        return all(self._waiting(card) < _READ_AHEAD_PACKETS for card in self._cards_of.get(name, ()))
+        """Whether to read a back end: a card of its network takes what comes. Another may be off and never take any."""
+        cards = self._cards_of.get(name, ())
+        return not cards or any(self._waiting(card) < _READ_AHEAD_PACKETS for card in cards)
 
     def _arrived(self, name: str, frame: bytes) -> None:
         """A frame has come from a back end: all others of its network hear it."""

@@ -140,6 +140,25 @@ def test_guests_that_flood_each_other_do_not_wait_for_each_other_forever(tmp_pat
         guest.networks.close()
 
 
+def test_a_card_that_is_off_does_not_keep_frames_from_the_others_of_its_hub(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    heard: list[int] = []
+    waiting = {0: 1000, 1: 0}
+    segment = NetworkSegment((0, 1), ("n",))
+    plan = NetworkPlan((Netdev("n", StreamNet(path=path, server=True), "-netdev test"),), (segment,))
+    networks = Networks(plan, lambda card, data: heard.append(card), lambda card: waiting[card], lambda: 0)
+    peer = Wire(StreamNet(path=path))
+    peer.send(frame(1))
+    until(lambda: networks.poll() or 1 in heard)
+    waiting[1] = 1000  # where none takes any, the peer waits
+    heard.clear()
+    peer.send(frame(2))
+    networks.poll()
+    assert heard == [] and networks.watched() == [] and networks.patience(9) == 9
+    networks.close()
+    peer.close()
+
+
 def test_a_guest_does_not_wait_for_a_peer_that_stands_still(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     peer = socket.socket(socket.AF_UNIX)
