@@ -35,7 +35,7 @@ def test_what_the_guest_printed_is_shown_before_its_end(gdb_program: str) -> Non
 def test_what_was_typed_is_found_backward_from_the_exit(gdb: Gdb) -> None:
     assert f"exit code {CODE}" in gdb.run("continue")
     end = gdb.run("monitor when").text.split(",")[0]
-    assert gdb.run("monitor lastwrite typed").text.count("the host, whose answer wrote") == 1
+    assert gdb.run("monitor lastwrite typed").text.count(": the host wrote") == 1
     gdb.run("reverse-stepi")
     assert "sdbbp" in gdb.run("x/i $pc").text and gdb.value("$t9") == 1 and gdb.value("$a0") == CODE
     gdb.run("stepi")

@@ -43,8 +43,9 @@ ifconfig eth0 10.0.2.15 up
 ping -c 3 -A 10.0.2.2
 echo "generator $(cat /sys/class/misc/hw_random/rng_current)"
 echo "random $(dd if=/dev/hwrng bs=32 count=1 2>/dev/null | od -An -tx1 | tr -d ' \\n')"
-echo "to the outside" > /dev/hvc0
-read line < /dev/hvc0
+exec 3<> /dev/hvc0  # what comes while nobody has it open is lost, as on any terminal
+echo "to the outside" >&3
+read line <&3
 echo "read $line"
 umount /mnt
 echo DONE
