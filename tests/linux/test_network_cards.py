@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tests.conftest import LINUX
 from tests.linux.fetch import BUSYBOX, KERNEL, MODULES
 from tests.linux.initramfs import initramfs, load_order
 from tests.linux.peer import TftpServer, answer
+from tests.linux.whatever_the_way import states_are_the_same
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(600)]
 
@@ -132,7 +132,6 @@ def test_frames_come_and_go_by_each_card(run: Run) -> None:
 
 def test_it_replays_and_states_are_the_same_whatever_the_way(run: Run) -> None:
     """No peer is there: what it sent is in the recording."""
-    chance = random.Random(5)
     opened = OpenRecording(run.path)
     machine = Machine(opened.spec())
     timeline = Timeline(machine, History.replay(opened.reader))
@@ -142,17 +141,7 @@ def test_it_replays_and_states_are_the_same_whatever_the_way(run: Run) -> None:
     end = timeline.end
     assert stop.position == end and machine.digest() == run.digest
     assert EndpointKind.NETWORK not in left, "a replay sends nothing"
-    wanted: dict[int, bytes] = {}
-    for target in sorted(chance.randrange(end - RECENT, end) for _ in range(POSITIONS)):
-        timeline.goto(target)
-        wanted[timeline.position] = machine.digest()
-    positions = list(wanted)
-    for _ in range(VISITS):
-        target = chance.choice(positions)
-        if chance.random() < 0.5:
-            timeline.goto(max(0, target - chance.randrange(1, 100_000)))
-        timeline.goto(target)
-        assert (timeline.position, machine.digest()) == (target, wanted[target])
+    states_are_the_same(timeline, RECENT, POSITIONS, VISITS)
     timeline.goto(end)
     assert machine.digest() == run.digest
     opened.close()

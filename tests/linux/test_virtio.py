@@ -25,6 +25,7 @@ from tests.linux.console import Console
 from tests.linux.fetch import BUSYBOX, KERNEL, MODULES
 from tests.linux.file_systems import ext4, is_clean
 from tests.linux.initramfs import initramfs, load_order
+from tests.linux.whatever_the_way import states_are_the_same
 from tests.processes import RDBG
 
 pytestmark = [
@@ -136,22 +137,10 @@ def test_it_replays_without_image_and_network(session: Session, tmp_path: Path) 
 
 
 def test_states_are_the_same_whatever_the_way(session: Session) -> None:
-    chance = random.Random(5)
     opened = OpenRecording(str(session.path))
     history = History.replay(opened.reader)
     spec = opened.spec()
     machine = Machine(spec, history, disk_sources=guest_disks(spec.drives, (), str(session.path)).sources)
     timeline = Timeline(machine, history, store=opened.store, initial_snapshot=opened.header.initial_snapshot)
-    end = timeline.end
-    wanted: dict[int, bytes] = {}
-    for target in sorted(chance.randrange(end - RECENT, end) for _ in range(POSITIONS)):
-        timeline.goto(target)
-        wanted[timeline.position] = machine.digest()
-    positions = list(wanted)
-    for _ in range(VISITS):
-        target = chance.choice(positions)
-        if chance.random() < 0.5:
-            timeline.goto(target - chance.randrange(1, 100_000))
-        timeline.goto(target)
-        assert (timeline.position, machine.digest()) == (target, wanted[target])
+    states_are_the_same(timeline, RECENT, POSITIONS, VISITS)
     opened.close()
