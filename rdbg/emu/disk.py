@@ -114,6 +114,7 @@ class Disk:
             pieces.append((page, start, data[at : at + size], b"" if whole else self._source.read(page)))
             at += size
         try:
+            self._overlay.check_room(self._number, [page for page, *_ in pieces])
             for page, start, piece, before in pieces:
                 found = self._overlay.make(self._number, page)
                 if before:

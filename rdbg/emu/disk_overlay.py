@@ -9,6 +9,7 @@ pages of contents. 0 is none. So the same writes always give the same pages.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,34 +51,55 @@ class DiskOverlay:
             disk: its number.
             page: number of the page on the disk.
         """
-        node = self._word(0, 1 + disk)
-        for shift in (2 * _BITS, _BITS, 0):
+        node = 0
+        for _, entry in _way(disk, page):
+            node = self._word(node, entry)
             if not node:
                 return None
-            node = self._word(node, page >> shift & (_ENTRIES - 1))
-        return node or None
+        return node
 
-    def make(self, disk: int, page: int) -> int:
-        """The page that holds a page of a disk, to be filled by `fill` if it is new.
+    def check_room(self, disk: int, pages: Iterable[int]) -> None:
+        """See that `make` can make all of these pages of a disk. Changes nothing.
 
         Raises:
             RdbgError: more has been written than can be kept, or the trees are damaged: they came from a file.
         """
-        if self._word(0, 0) + 4 > MOST_WRITTEN:
+        missing: set[tuple[int, int]] = set()  # level above the pages of contents, and the number there
+        for page in pages:
+            node: int | None = 0
+            for shift, entry in _way(disk, page):
+                node = node if node is None else self._below(node, entry) or None
+                if node is None:
+                    missing.add((shift, page >> shift))
+        if max(1, self._word(0, 0)) + len(missing) > MOST_WRITTEN:
             raise RdbgError(f"the guest has written more than {MOST_WRITTEN * PAGE_SIZE >> 30} GiB to its disks")
-        node, entry = 0, 1 + disk
-        for shift in (2 * _BITS, _BITS, 0, None):
-            below = self._word(node, entry)
+
+    def make(self, disk: int, page: int) -> int:
+        """The page that holds a page of a disk, to be filled by `fill` if it is new. `check_room` was asked before.
+
+        Raises:
+            RdbgError: the trees are so damaged that what was written since has changed them.
+        """
+        node = 0
+        for _, entry in _way(disk, page):
+            below = self._below(node, entry)
             if not below:
                 below = max(1, self._word(0, 0))
                 self._set_word(0, 0, below + 1)
                 self._set_word(node, entry, below)
-            elif below >= MOST_WRITTEN:
-                raise RdbgError(f"what the guest wrote is kept in {MOST_WRITTEN} pages, and one is said to be {below}")
             node = below
-            if shift is not None:
-                entry = page >> shift & (_ENTRIES - 1)
         return node
+
+    def _below(self, node: int, entry: int) -> int:
+        """The page that an entry of a tree leads to; 0: none.
+
+        Raises:
+            RdbgError: there cannot be one.
+        """
+        below = self._word(node, entry)
+        if below >= MOST_WRITTEN:
+            raise RdbgError(f"what the guest wrote is kept in {MOST_WRITTEN} pages, and one is said to be {below}")
+        return below
 
     def content(self, page: int, start: int = 0, end: int = PAGE_SIZE) -> bytes:
         """Bytes of a page."""
@@ -138,6 +160,14 @@ class DiskOverlay:
 
     def _set_word(self, page: int, entry: int, value: int) -> None:
         self.fill(page, entry * 4, _WORD.pack(value))
+
+
+def _way(disk: int, page: int) -> Iterator[tuple[int, int]]:
+    """From page 0 down to a page of contents: how many bits of the disk's page number are left out of what each node
+    stands for, and the entry that leads to it."""
+    yield 3 * _BITS, 1 + disk
+    for shift in (2 * _BITS, _BITS, 0):
+        yield shift, page >> shift & (_ENTRIES - 1)
 
 
 def _by_chunk(pages: Numbers) -> list[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:

@@ -175,6 +175,9 @@ class ScratchLog(_TwoParts):
             self._recent.truncate(0)
             for record in self.written.truncate(count):
                 self._recent.append(record)
+            self._size = self.written.end_offset
+            os.ftruncate(self._descriptor, self._size)
+        self._recent_bytes = sum(len(self._recent.record(at).data) for at in range(self._recent.count))
 
     def _write_recent(self) -> None:
         records = self._recent.take(self._recent.count)

@@ -117,6 +117,17 @@ class Qcow2Image:
             return Where.ZERO
         return Where.PLAIN if entry & OFFSET_MASK else Where.BEHIND
 
+    def plain_place(self, entry: int, cluster: int) -> int:
+        """Offset of a cluster that stands in the file as a guest sees it.
+
+        Raises:
+            RdbgError: no cluster can be there.
+        """
+        offset = entry & OFFSET_MASK
+        if offset % self.header.cluster_size:
+            raise self.damaged(f"cluster {cluster} at offset {offset} of the file, where none can be")
+        return offset
+
     def compressed_place(self, entry: int) -> tuple[int, int]:
         """Offset and most bytes of a compressed cluster in the file."""
         bits = 62 - (self.header.cluster_bits - 8)
@@ -136,10 +147,7 @@ class Qcow2Image:
         entry = self.entry(cluster)
         where = self.where(entry)
         if where is Where.PLAIN:
-            offset = entry & OFFSET_MASK
-            if offset % self.header.cluster_size:
-                raise self.damaged(f"cluster {cluster} at offset {offset} of the file, where none can be")
-            return self.file.read(offset + start, length)
+            return self.file.read(self.plain_place(entry, cluster) + start, length)
         if where is Where.COMPRESSED:
             return self._decompressed(entry, cluster)[start : start + length]
         if where is Where.ZERO or self.backing is None:

@@ -37,6 +37,7 @@ class Refcounts:
         if self._table_offset + length > file.size or not length:
             raise self._damaged(f"its refcount table at offset {self._table_offset} is beyond its end")
         self._table: array[int] = big_endian_table(file.read(self._table_offset, length))
+        self._block_places = {place for place in self._table if place}
         self._blocks: dict[int, bytearray] = {}  # by their number; those that were looked at
         self._dirty: set[int] = set()
         self._table_dirty = False
@@ -63,6 +64,11 @@ class Refcounts:
             if not count:
                 raise self._damaged(f"the cluster at offset {cluster * self._size} is used, and its refcount is 0")
             self._set(cluster, count - 1)
+
+    def stands_at(self, offset: int) -> bool:
+        """Whether the cluster at an offset of the file holds refcounts, or their table."""
+        end = self._table_offset + self._table_clusters * self._size
+        return self._table_offset <= offset < end or offset in self._block_places
 
     def write_out(self) -> bool:
         """Put what has changed into the file; whether anything had."""
@@ -122,6 +128,7 @@ class Refcounts:
         place = self._end
         self._end += 1
         self._table[number] = place * self._size
+        self._block_places.add(place * self._size)
         self._table_dirty = True
         self._dirty.add(number)
         self._set(place, 1)  # in this block, or in one that is there or is made now

@@ -35,6 +35,11 @@ class Qcow2Writer(Qcow2Image):
                 "remove them with qemu-img bitmap --remove"
             )
         self._refcounts = Refcounts(self.file, header)
+        size = header.cluster_size
+        l1_end = header.l1_offset + max(header.l1_entries * 8, 1)
+        #: Offsets of the clusters in which tables stand.
+        self._table_places = {offset & OFFSET_MASK for offset in self.l1 if offset & OFFSET_MASK}
+        self._table_places.update(range(header.l1_offset // size * size, l1_end, size))
         self._changed: dict[int, array[int]] = {}  # L2 tables not in the file yet, by offset
         self._l1_changed = False
         self._unused: list[tuple[int, int]] = []  # what is given up when the file's tables do not name it any more
@@ -91,9 +96,8 @@ class Qcow2Writer(Qcow2Image):
         size = self.header.cluster_size
         entry = self.entry(cluster)
         where = self.where(entry)
-        place = entry & OFFSET_MASK
         if where is Where.PLAIN and entry & COPIED:
-            self.file.write(place + start, data)
+            self.file.write(self._own_place(entry, cluster) + start, data)
             return
         if len(data) < size:
             whole = bytearray(self.cluster(cluster))
@@ -105,8 +109,19 @@ class Qcow2Writer(Qcow2Image):
         table[index] = new | COPIED
         if where is Where.COMPRESSED:
             self._unused.append(self.compressed_place(entry))
-        elif place:
-            self._unused.append((place, 1))
+        elif entry & OFFSET_MASK:
+            self._unused.append((entry & OFFSET_MASK, 1))
+
+    def _own_place(self, entry: int, cluster: int) -> int:
+        """Offset of a cluster that only this entry uses, by its word.
+
+        Raises:
+            RdbgError: no cluster can be there, or the image's own tables are.
+        """
+        place = self.plain_place(entry, cluster)
+        if place in self._table_places or self._refcounts.stands_at(place):
+            raise self.damaged(f"cluster {cluster} at offset {place} of the file, where its tables are")
+        return place
 
     def _own_table(self, cluster: int) -> tuple[array[int], int]:
         """The L2 table of a cluster, which may be changed, and the cluster's place in it."""
@@ -121,6 +136,7 @@ class Qcow2Writer(Qcow2Image):
         self.l1[index] = new | COPIED
         self._l1_changed = True
         self._changed[new] = table
+        self._table_places.add(new)
         if offset:
             self._unused.append((offset, 1))
         return table, within

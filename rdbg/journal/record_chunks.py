@@ -31,7 +31,7 @@ class RecordChunks:
 
     def __init__(self, path: str, descriptor: int) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._chunks: list[Chunk] = []
         self._ordinals = array("Q")  # of the chunks' first records
         self._firsts = array("Q")  # the icounts of these
@@ -45,6 +45,11 @@ class RecordChunks:
     def count(self) -> int:
         """Number of records."""
         return self._chunks[-1].ordinal + self._chunks[-1].count if self._chunks else 0
+
+    @property
+    def end_offset(self) -> int:
+        """Where the file's last chunk ends; 0: there is none."""
+        return self._chunks[-1].end_offset if self._chunks else 0
 
     def add(self, chunk: Chunk, records: list[Record] | None = None) -> None:
         """Say that the file goes on with a chunk.
@@ -165,7 +170,7 @@ class RecordChunks:
             return records
         chunk = self._chunks[index]
         try:
-            payload = os.pread(self._descriptor, chunk.length, chunk.offset + CHUNK_HEADER_SIZE)
+            payload = os.pread(self.descriptor, chunk.length, chunk.offset + CHUNK_HEADER_SIZE)
         except OSError as error:
             raise RdbgError(f"{self._path}: cannot read the journal: {error.strerror}") from error
         records = parse_payload(chunk, payload)

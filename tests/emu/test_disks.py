@@ -214,6 +214,28 @@ def test_what_is_written_to_disks_leaves_checkpoints_their_memory() -> None:
     assert 1 < len(keeper.checkpoints) < 33
 
 
+@pytest.mark.parametrize(("left", "fits"), [(8, True), (7, False), (0, False)])
+def test_a_write_that_does_not_fit_any_more_leaves_the_disk_as_it_was(left: int, fits: bool) -> None:
+    """Six pages of contents, and two nodes of the tree above those that lie behind the edge."""
+    made, _ = machine(8 << 30)
+    (disk,) = made.disks.values()
+    edge = 1 << 20  # pages, where the root's second entry begins
+    disk.write((edge - 9) * 8, b"first" * 1024 + bytes(3072))
+    used = struct.unpack("<I", made.read_page(made.first_disk_page)[:4])[0]
+    first = made.read_page(made.first_disk_page)
+    made.write_pages([made.first_disk_page], struct.pack("<I", MOST_WRITTEN - left) + first[4:])
+    before, state = disk.read((edge - 4) * 8, 64), made.digest()
+    data = b"x" * (6 * PAGE_SIZE)
+    assert used == 6
+    if fits:
+        disk.write((edge - 4) * 8, data)
+        assert disk.read((edge - 4) * 8, 48) == data
+    else:
+        with pytest.raises(DiskError, match="more than 32 GiB"):
+            disk.write((edge - 4) * 8, data)
+        assert disk.read((edge - 4) * 8, 64) == before and made.digest() == state
+
+
 @pytest.mark.parametrize("root", [1, MOST_WRITTEN - 1, MOST_WRITTEN, 1 << 24, 0xFFFF_F000, 0xFFFF_FFFF])
 def test_what_is_written_to_damaged_trees_stays_in_the_machines_pages(root: int) -> None:
     """The pages may come from a store that anybody made."""

@@ -128,6 +128,29 @@ def test_a_damaged_qcow2_image_gets_one_line(tmp_path: Path, fields: dict[str, i
     assert str(caught.value).startswith(str(path)) and "qemu-img" in str(caught.value) or "most are" in words
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (5 * 65536 + 512, "where none can be"),
+        (1 * 65536, "where its tables are"),  # the table of refcounts
+        (2 * 65536, "where its tables are"),  # refcounts
+        (3 * 65536, "where its tables are"),  # L1
+        (4 * 65536, "where its tables are"),  # L2
+    ],
+)
+def test_a_cluster_is_not_written_where_none_can_be(tmp_path: Path, place: int, words: str) -> None:
+    path = crafted(tmp_path / "image", l2=place | 1 << 63)
+    with path.open("r+b") as file:
+        file.seek(65536)
+        file.write((2 * 65536).to_bytes(8, "big"))
+    before = path.read_bytes()
+    image = open_image(str(path), "qcow2", writable=True).image
+    with pytest.raises(RdbgError, match=f"image: a damaged qcow2 image: .*{words}; see qemu-img check"):
+        image.write(0, b"x" * 65536)
+    image.close()
+    assert path.read_bytes() == before
+
+
 def test_tables_that_point_to_themselves_are_read_to_an_end(tmp_path: Path) -> None:
     path = crafted(tmp_path / "image", l1=3 * 65536 | 1 << 63)
     image = open_image(str(path), "qcow2", writable=False).image

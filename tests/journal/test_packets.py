@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 import tracemalloc
 import zlib
@@ -154,6 +155,28 @@ def test_a_long_log_answers_as_one_in_memory(tmp_path: Path, name: str, monkeypa
         branch.append(made)
         truth.append(made)
     same(branch, truth, dice)
+
+
+def test_what_a_run_forgets_gives_its_space_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that comes back to one place again and again does not fill the disk."""
+    monkeypatch.setattr(long_logs, "MOST_RECENT_BYTES", 100_000)
+    log = ScratchLog()
+    sizes: list[int] = []
+    written = os.pwrite
+
+    def noted(descriptor: int, data: bytes, offset: int) -> int:
+        sizes.append(offset + len(data))
+        return written(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", noted)
+    dice = random.Random(8)
+    for _ in range(20):
+        for number in range(log.count, 1000):
+            log.append(Record(number * 1000, int(InputKind.PACKET), data=dice.randbytes(1000)))
+        assert os.fstat(log.written.descriptor).st_size == log.written.end_offset > 800_000
+        log.truncate(dice.randrange(100))
+        assert os.fstat(log.written.descriptor).st_size < 110_000
+    assert max(sizes) < 1_200_000
 
 
 def test_a_run_that_nobody_records_keeps_little_in_memory() -> None:

@@ -169,7 +169,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
             return 1
         queue = self.queues[RECEIVE]
         if self.features & MRG_RXBUF:
-            return queue.count_bytes(ROOM_MOST * FRAME_ROOM) // FRAME_ROOM
+            return queue.count_bytes(ROOM_MOST * FRAME_ROOM, FRAME_ROOM) // FRAME_ROOM
         return min(queue.count_chains(), ROOM_MOST)
 
     def receive_packet(self, data: bytes) -> None:

@@ -25,6 +25,9 @@ from rdbg.emu.devices.virtio.descriptors import (
 NO_INTERRUPT = 1  #: in the available ring's flags
 NO_NOTIFY = 1  #: in the used ring's flags
 LEGACY_ALIGN = 4096
+#: Descriptors that are gone through at a time to see how much room there is. All of a queue without tables of their own
+#: are fewer, and drivers make chains of some twenty.
+MOST_LOOKED_AT = 8 * MOST_ENTRIES
 
 
 class Owner(Protocol):
@@ -226,11 +229,11 @@ class Virtqueue:
         return DescriptorTable(self._owner.memory, self._owner.order, self.descriptors, self.size)
 
     def has_writable(self, size: int) -> bool:
-        """Whether ``size`` bytes can be written in all chains that are available. What is wrong on the way to them
-        breaks the device."""
+        """Whether ``size`` bytes can be written in all chains that are available, or after `MOST_LOOKED_AT` descriptors
+        it is not known. What is wrong on the way to them breaks the device."""
         if not self.descriptors or not self.is_mapped:
             return False
-        table, index, found = self._table(), self.next_available, 0
+        table, index, found, looked = self._table(), self.next_available, 0, 0
         while True:
             heads = self._read_available_index() - index & 0xFFFF
             if heads > self.size:
@@ -242,26 +245,36 @@ class Virtqueue:
             index = index + 1 & 0xFFFF
             try:
                 for _, length, flags, _ in table.walk(head):
+                    looked += 1
                     if flags & WRITE:
                         found += length
-                    if found >= size:
+                    if found >= size or looked > MOST_LOOKED_AT:
                         return True
             except BadChain as error:
                 self._owner.fail(str(error))
                 return False
 
-    def count_bytes(self, most: int) -> int:
+    def count_bytes(self, most: int, unit: int = 1) -> int:
         """Bytes that can be written in all chains that are available, as far as ``most``. Looking: nothing changes, and
-        what is wrong counts as none until it is taken."""
-        found = 0
+        what is wrong counts as none until it is taken.
+
+        Args:
+            most: where to stop.
+            unit: what comes at once. What `MOST_LOOKED_AT` descriptors do not tell is room for one: buffers of nothing,
+                or that cannot be written, hold up the guest's packets and not the host.
+        """
+        found = looked = 0
         table = self._table()
         try:
             for head in self._look_ahead():
                 for _, length, flags, _ in table.walk(head):
+                    looked += 1
                     if flags & WRITE:
                         found += length
                     if found >= most:
                         return found
+                    if looked > MOST_LOOKED_AT:
+                        return max(found, unit)
         except BadChain:
             pass
         return found
