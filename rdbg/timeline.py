@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.emu.machine_api import MachineApi, OutputSink, StopKind, WatchHit
+from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
@@ -355,6 +355,26 @@ class Timeline:
             QuestionInterrupted: the user asked to stop.
         """
         return last_executed(self._traveller, address, interrupted)
+
+    def advance(self, request: RunRequest) -> RunStop:
+        """Run on along the known history to see what happens on the way; nothing is shown to anybody.
+
+        Args:
+            request: as for `MachineApi.run`, with ``until`` at most ``end`` and no ``last_hit``. PAUSED may come before
+                the slice is over.
+
+        Raises:
+            RdbgError: the replay has diverged from the recording.
+        """
+        stop = self._replayer.advance(request)
+        if stop.kind is StopKind.PAUSED:
+            self._replayer.checkpoint_regularly()
+        return stop
+
+    @property
+    def slice(self) -> int:
+        """Instructions that take about as long as a user waits without noticing."""
+        return self._replayer.slice
 
     # --- branches --------------------------------------------------------------------------
     @property

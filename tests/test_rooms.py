@@ -32,6 +32,7 @@ ORDER = (
     "images",
     "navigation",
     "timeline",
+    "analysis",
     "serial",
     "netdev",
     "monitor",
@@ -197,7 +198,7 @@ def test_no_two_classes_or_functions_have_one_public_name() -> None:
 
 
 #: What is written the same for every architecture.
-ALIKE = ("stub", "rsp", "navigation", "checkpoints", "timeline", "gdbstub")
+ALIKE = ("stub", "rsp", "navigation", "checkpoints", "timeline", "analysis", "gdbstub")
 _ARCHITECTURE = re.compile(r"mips|delay|kseg|0x8000", re.IGNORECASE)
 _WIDTH = re.compile(r"1 << 32|& ~3")
 

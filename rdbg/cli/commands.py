@@ -151,6 +151,18 @@ def _symbols(words: Sequence[str]) -> int:
     return 0
 
 
+def _query(words: Sequence[str]) -> int:
+    from rdbg.cli.query_command import query
+
+    return query(words)
+
+
+def _query_help() -> str:
+    from rdbg.cli.query_command import query_help
+
+    return query_help()
+
+
 def _chaos(words: Sequence[str]) -> int:
     from rdbg.cli.chaos import chaos
 
@@ -225,6 +237,12 @@ COMMANDS = {
         "run it many times, with interrupts at other moments, to find races",
         _chaos_help,
         _chaos,
+    ),
+    "query": Subcommand(
+        "RECORDING QUESTION [ARGUMENTS] [options]",
+        "ask a question of the whole run: a table, as text, JSON or CSV",
+        _query_help,
+        _query,
     ),
     "dump": Subcommand(
         "FILE [--pcap CAPTURE]",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import UsageError
-from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument, whole_number
+from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument
 
 
 def _stop(context: MonitorContext, arguments: list[str]) -> str:

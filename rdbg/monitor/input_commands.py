@@ -1,10 +1,11 @@
-"""What came from outside: the inputs around a position, and where one of them entered."""
+"""What came from outside: the inputs around a position."""
 
 from __future__ import annotations
 
+from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
 from rdbg.history.history import NumberedInput
-from rdbg.monitor.command import MonitorContext, whole_number
+from rdbg.monitor.command import MonitorContext
 from rdbg.recording.words import kind_name, record_text
 from rdbg.timeline import Timeline
 
@@ -37,26 +38,3 @@ def _line(timeline: Timeline, each: NumberedInput) -> str:
         kind += f" {each.packet}"
     text = record_text(each.record, timeline.machine.architecture)
     return f"{each.number:>9}{each.record.icount:>16}  {kind}, {text}"
-
-
-def entered(timeline: Timeline, what: str, number: str) -> int:
-    """Where a packet or an input entered.
-
-    Args:
-        timeline: the run.
-        what: ``packet`` or ``input``.
-        number: which, as the user writes it.
-
-    Raises:
-        UsageError: there is none of that number.
-    """
-    history = timeline.history
-    wanted = whole_number(number, f"number of the {what}")
-    found = history.packet(wanted) if what == "packet" else history.input(wanted)
-    if found is not None:
-        return found.icount
-    if what == "packet":
-        there_are = history.packets
-        known = f"{there_are} have entered" if there_are else "none has entered"
-        raise UsageError(f"there is no packet {wanted}: {known}")
-    raise UsageError(f"there is no input {wanted}: 'monitor info inputs' lists those around here")

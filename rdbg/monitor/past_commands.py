@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.machine_api import Write, Writer
 from rdbg.errors import UsageError
-from rdbg.monitor.address_expression import evaluate
-from rdbg.monitor.command import MonitorCommand, MonitorContext, one_argument, whole_number
+from rdbg.monitor.command import MonitorCommand, MonitorContext, one_argument
 from rdbg.timeline import QuestionInterrupted
 
 _LASTWRITE_USAGE = "lastwrite ADDRESS [LENGTH]"
@@ -97,7 +98,7 @@ def _words(write: Write, shown: Callable[[int], str]) -> str:
 
 def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
     """Address and length: unless given, that of the symbol, or 4."""
-    start = evaluate(context, arguments[0])
+    start = evaluate(context.timeline.machine, context.symbols, arguments[0])
     address = start.address
     length = whole_number(arguments[1], "length") if len(arguments) > 1 else start.size or _LENGTH
     if not 0 < length <= context.timeline.machine.architecture.room(address):
@@ -106,7 +107,7 @@ def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
 
 
 def _last_executed(context: MonitorContext, arguments: list[str]) -> str:
-    address = evaluate(context, one_argument(arguments, "lastexec ADDRESS")).address
+    address = evaluate(context.timeline.machine, context.symbols, one_argument(arguments, "lastexec ADDRESS")).address
     try:
         position = context.timeline.last_executed(address, context.interrupted)
     except QuestionInterrupted:

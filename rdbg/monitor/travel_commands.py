@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from rdbg.analysis.place_names import INPUTS, PLACES, named_position
 from rdbg.errors import UsageError
-from rdbg.monitor.command import (
-    MonitorCommand,
-    MonitorContext,
-    arrival,
-    no_arguments,
-    one_argument,
-    recording_state,
-    whole_number,
-)
-from rdbg.monitor.input_commands import entered
-from rdbg.timeline import Stop, Timeline
+from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument, recording_state
+from rdbg.timeline import Stop
 
-_GOTO_USAGE = "goto start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK|packet N|input N"
-_INPUTS = ("packet", "input")
-_PERCENT = re.compile(r"\d+(\.\d+)?%")
+_GOTO_USAGE = f"goto {PLACES}"
 
 
 def _when(context: MonitorContext, arguments: list[str]) -> str:
@@ -38,7 +26,7 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
-    if len(arguments) == 2 and arguments[0] in _INPUTS:
+    if len(arguments) == 2 and arguments[0] in INPUTS:
         arguments = [" ".join(arguments)]
     return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
 
@@ -51,7 +39,7 @@ def travel(context: MonitorContext, place: str) -> Stop:
         RdbgError: there is no such place.
     """
     context.timeline.scratch.drop()
-    position = _position(context.timeline, place)
+    position = named_position(context.timeline, place)
     return context.timeline.snapshots.load(place) if position is None else _go(context, position)
 
 
@@ -63,34 +51,6 @@ def _go(context: MonitorContext, position: int) -> Stop:
     if stop.position != here:
         timeline.places.leave(here)
     return stop
-
-
-def _position(timeline: Timeline, place: str) -> int | None:
-    """The icount meant; None: a snapshot's name is meant. A name goes before a number that reads the same, and after
-    ``start`` and ``end``."""
-    if place in ("start", "end"):
-        return timeline.start if place == "start" else timeline.end
-    names = {snapshot.name for snapshot in timeline.snapshots.here()}
-    if place in names:
-        return None
-    bookmarks = timeline.bookmarks.all()
-    if place in bookmarks:
-        return bookmarks[place]
-    if _PERCENT.fullmatch(place):
-        percent = float(place[:-1])
-        if percent > 100:
-            raise UsageError(f"{place} is past the end; say a share from 0% to 100%")
-        return timeline.start + int((timeline.end - timeline.start) * percent / 100)
-    if place.startswith(("+", "-")):
-        distance = whole_number(place[1:], "distance")
-        return timeline.position + (distance if place[0] == "+" else -distance)
-    if place[:1].isdigit():
-        return whole_number(place, "icount")
-    words = place.split()
-    if len(words) == 2 and words[0] in _INPUTS:
-        return entered(timeline, *words)
-    known = ", ".join(sorted({*names, *bookmarks})) or "none"
-    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: {_GOTO_USAGE}")
 
 
 def _back(context: MonitorContext, arguments: list[str]) -> str:

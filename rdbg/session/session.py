@@ -178,6 +178,11 @@ class Session:
         """The machine."""
         return self._spec
 
+    @property
+    def symbols(self) -> SymbolTable:
+        """Names in the guest's image, or in the file that was given for it."""
+        return self._symbols
+
     def watch_packets(self, watcher: PacketWatcher) -> None:
         """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
         self._machine.watch_packets(watcher)
@@ -293,7 +298,7 @@ class Session:
         self.timeline.set_output(self._send)
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
-        symbols = SymbolTable(program, machine.read_memory)
+        symbols = self._symbols = SymbolTable(program, machine.read_memory)
         monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
         self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
         if options.gdb is not None:

@@ -98,7 +98,7 @@ def test_packets_keep_their_numbers_when_they_enter_again(session: MonitorContex
     timeline.run(StopConditions(), lambda: True)
     assert timeline.machine.read_memory(0x80000000 | BUFFER, 3) == b"two"
     with pytest.raises(Exception, match="there is no packet 3: 2 have entered"):
-        from rdbg.monitor.input_commands import entered
+        from rdbg.analysis.place_names import entered
 
         entered(timeline, "packet", "3")
     run(session, "switch main")

@@ -21,7 +21,7 @@ from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
-from rdbg.emu.loaders.placement import ImageLoader, Piece, place
+from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
@@ -139,12 +139,12 @@ class _SharedLines(Device):
 
 def _boot(
     spec: MachineSpec, bare: BareSpec, memory: tuple[MemoryRegion, ...]
-) -> tuple[dict[str, bytearray], tuple[Piece, ...], int | None]:
+) -> tuple[dict[str, bytearray], tuple[ImagePiece, ...], int | None]:
     """Contents of ROM and flash, what is loaded into RAM, and the entry point (None: the reset address)."""
     if spec.image("initrd") is not None:
         raise UsageError("-initrd works on machine malta only: on bare, link it into the kernel")
     contents: dict[str, bytearray] = {}
-    pieces: list[Piece] = []
+    pieces: list[ImagePiece] = []
     entry: int | None = None
     for item in bare.memory:
         image = spec.image(item.image) if item.image else None
@@ -183,7 +183,7 @@ def _place_elf(
     bare: BareSpec,
     memory: tuple[MemoryRegion, ...],
     contents: dict[str, bytearray],
-    pieces: list[Piece],
+    pieces: list[ImagePiece],
 ) -> None:
     """Segments in RAM are loaded at each reset; those in ROM or flash are there from the start."""
     kinds = {item.name: item for item in bare.memory}

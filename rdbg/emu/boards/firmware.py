@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.loaders.elf import parse_elf
-from rdbg.emu.loaders.placement import Piece, place
+from rdbg.emu.loaders.placement import ImagePiece, place
 from rdbg.emu.loaders.raw import WordOrder, swap_words, word_order
 from rdbg.emu.memory_map import MemoryRegion
 from rdbg.emu.spec import Image
@@ -15,7 +15,7 @@ SWAPPED_SIZE = 0x3E0000  #: what lies above is the environment, which is not swa
 
 def firmware_contents(
     image: Image, big_endian: bool, memory: tuple[MemoryRegion, ...], flash_size: int, flash_base: int, rom_base: int
-) -> tuple[bytes, tuple[Piece, ...], int | None]:
+) -> tuple[bytes, tuple[ImagePiece, ...], int | None]:
     """What the flash holds, what goes elsewhere, and where to start.
 
     A little-endian board's raw image may have its 32-bit words swapped, as QEMU wants it, or be as the linker wrote
@@ -53,11 +53,11 @@ def firmware_contents(
 
 def _from_elf(
     image: Image, big_endian: bool, memory: tuple[MemoryRegion, ...], flash_size: int, flash_base: int, rom_base: int
-) -> tuple[bytes, tuple[Piece, ...], int | None]:
+) -> tuple[bytes, tuple[ImagePiece, ...], int | None]:
     elf = parse_elf(image, big_endian)
     what = f"{image.role} image {image.path!r}"
     contents = bytearray(flash_size)
-    pieces: list[Piece] = []
+    pieces: list[ImagePiece] = []
     starts_flash = False
     for segment in elf.segments:
         base = next((base for base in (flash_base, rom_base) if base <= segment.paddr < base + flash_size), None)

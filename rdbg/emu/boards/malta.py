@@ -25,7 +25,7 @@ from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.loaders.elf import KSEG0, KSEG2, parse_elf
-from rdbg.emu.loaders.placement import ImageLoader, Piece, place
+from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.loaders.yamon import ARGUMENTS_PADDR, arguments_block, boot_rom
 from rdbg.emu.memory_map import PAGE_SIZE, Backing, IoRegion, MemoryMap, MemoryRegion
 from rdbg.emu.semihosting import CALLS_INSTEAD_OF_ARGUMENTS
@@ -165,7 +165,7 @@ def _memory_windows(ram: int, flash: ParallelFlash) -> tuple[MemoryRegion, ...]:
     return tuple(windows)
 
 
-def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, tuple[Piece, ...], ResetState]:
+def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, tuple[ImagePiece, ...], ResetState]:
     """Flash contents, what is loaded into RAM, and where the CPU starts."""
     kernel, bios, pflash = spec.image("kernel"), spec.image("bios"), spec.image("pflash")
     if kernel is None:
@@ -205,7 +205,7 @@ def _boot(spec: MachineSpec, memory: tuple[MemoryRegion, ...]) -> tuple[bytes, t
     return contents, pieces, ResetState(RESET_PC, status=STATUS_BEV)
 
 
-def _initrd(initrd: Image, kernel_end: int, low_ram: int) -> tuple[Piece, str]:
+def _initrd(initrd: Image, kernel_end: int, low_ram: int) -> tuple[ImagePiece, str]:
     """The initial RAM disk near the top of low RAM, and what the command line says of it."""
     size = len(initrd.data)
     if not size:
@@ -217,7 +217,7 @@ def _initrd(initrd: Image, kernel_end: int, low_ram: int) -> tuple[Piece, str]:
             "give -m more"
         )
     address = KSEG0 + offset | 0xFFFF_FFFF_0000_0000  # sign-extended, as 64-bit kernels want it
-    return Piece("ram", offset, initrd.data), f"rd_start={address:#x} rd_size={size} "
+    return ImagePiece("ram", offset, initrd.data), f"rd_start={address:#x} rd_size={size} "
 
 
 def _arguments(spec: MachineSpec, kernel: Image, prefix: str, low_ram: int) -> bytes:

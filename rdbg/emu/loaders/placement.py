@@ -10,7 +10,7 @@ from rdbg.errors import RdbgError
 
 
 @dataclass(frozen=True)
-class Piece:
+class ImagePiece:
     """Bytes for a backing.
 
     Args:
@@ -24,7 +24,7 @@ class Piece:
     data: bytes = field(repr=False)
 
 
-def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, size: int = 0) -> Piece:
+def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, size: int = 0) -> ImagePiece:
     """Where bytes at a guest-physical address go. It is known that they fit before any zero is made.
 
     Args:
@@ -45,7 +45,7 @@ def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, 
                     f"{what} does not fit: it needs physical {paddr:#x} to {end - 1:#x}, "
                     f"{region.backing} ends at {region.base + region.size - 1:#x}: give the machine more memory"
                 )
-            return Piece(region.backing, paddr - region.base + region.offset, data.ljust(size, b"\0"))
+            return ImagePiece(region.backing, paddr - region.base + region.offset, data.ljust(size, b"\0"))
     raise RdbgError(f"{what} is linked for physical {paddr:#x}, where the board has no memory: link it elsewhere")
 
 
@@ -59,7 +59,7 @@ class ImageLoader(Device):
         pieces: what goes where.
     """
 
-    def __init__(self, name: str, system: System, pieces: tuple[Piece, ...]) -> None:
+    def __init__(self, name: str, system: System, pieces: tuple[ImagePiece, ...]) -> None:
         super().__init__(name)
         self._system = system
         self._pieces = pieces

@@ -1,12 +1,12 @@
-"""Addresses as users of ``monitor`` write them: numbers, names from the guest's image, registers, and sums of these."""
+"""Addresses as users write them: numbers, names from the guest's image, registers, and sums of these."""
 
 from __future__ import annotations
 
 import re
 
+from rdbg.emu.machine_api import MachineApi
 from rdbg.errors import UsageError
-from rdbg.monitor.command import MonitorContext
-from rdbg.symbols.table import AddressRange
+from rdbg.symbols.table import AddressRange, SymbolTable
 
 #: How usages and messages call one.
 ADDRESS = "ADDRESS"
@@ -15,11 +15,16 @@ _HEX = re.compile(r"[0-9a-fA-F]{1,16}")
 _SHOWN = 60
 
 
-def evaluate(context: MonitorContext, text: str) -> AddressRange:
-    """What ``0x80001000``, ``80001000``, ``main``, ``&main``, ``main+8``, ``$sp``, ``$a0+0x10`` stand for.
+def evaluate(machine: MachineApi, symbols: SymbolTable, text: str) -> AddressRange:
+    """What ``0x9fc01000``, ``9fc01000``, ``main``, ``&main``, ``main+8``, ``$sp``, ``$a0+0x10`` stand for.
 
     A number at the beginning is hexadecimal, with or without ``0x``; one too long for that is decimal. What is added is
     decimal unless it says ``0x``.
+
+    Args:
+        machine: for registers, as they stand.
+        symbols: names.
+        text: what was written.
 
     Raises:
         UsageError: it is none of these, or there is no such name.
@@ -30,37 +35,36 @@ def evaluate(context: MonitorContext, text: str) -> AddressRange:
     total, size = 0, 0
     for index, term in enumerate(terms):
         sign, ampersand, word = term.groups()
-        found = _term(context, word, text, first=index == 0 and not sign, name=bool(ampersand))
+        found = _term(machine, symbols, word, text, first=index == 0 and not sign, name=bool(ampersand))
         total += -found.address if sign == "-" else found.address
         size = found.size if len(terms) == 1 else 0
-    architecture = context.timeline.machine.architecture
+    architecture = machine.architecture
     value = architecture.address(total)
     if value is None:
         raise UsageError(f"address '{text[:_SHOWN]}' does not fit in {architecture.address_bits} bits")
     return AddressRange(value, size)
 
 
-def _term(context: MonitorContext, word: str, text: str, *, first: bool, name: bool) -> AddressRange:
+def _term(machine: MachineApi, symbols: SymbolTable, word: str, text: str, *, first: bool, name: bool) -> AddressRange:
     if word.startswith("$"):
-        return AddressRange(_register(context, word))
-    symbol = context.symbols.find(word)
+        return AddressRange(_register(machine, word))
+    symbol = symbols.find(word)
     if symbol is not None:
         return symbol
     if not name:
         if word[:2].lower() == "0x" and _HEX.fullmatch(word[2:]):
             return AddressRange(int(word, 16))
         if first and _HEX.fullmatch(word):
-            value = context.timeline.machine.architecture.address(int(word, 16))
+            value = machine.architecture.address(int(word, 16))
             if value is None:
                 value = int(word) if word.isdecimal() else int(word, 16)
             return AddressRange(value)
         if not first and word.isascii() and word.isdecimal() and len(word) <= 20:
             return AddressRange(int(word))
-    raise _unknown(text, word, context.symbols.near(word))
+    raise _unknown(text, word, symbols.near(word))
 
 
-def _register(context: MonitorContext, word: str) -> int:
-    machine = context.timeline.machine
+def _register(machine: MachineApi, word: str) -> int:
     for info in machine.architecture.registers_of(machine.layout):
         if word[1:] in (info.name, *info.aliases):
             return machine.read_register(info.number)
@@ -71,6 +75,6 @@ def _unknown(text: str, name: str = "", near: list[str] | None = None) -> UsageE
     what = f"the guest's image has no symbol '{name[:_SHOWN]}'" if name else "that is no address"
     meant = f" (did you mean {' or '.join(near)}?)" if near else ""
     return UsageError(
-        f"'{text[:_SHOWN]}': {what}{meant}; give a number (0x80001000), a symbol of the image, $REGISTER, or one "
+        f"'{text[:_SHOWN]}': {what}{meant}; give a number (0x9fc01000), a symbol of the image, $REGISTER, or one "
         "of these + OFFSET; what only GDB can evaluate, 'print &...' shows the address of"
     )

@@ -1,0 +1,1 @@
+"""Questions to stretches of a run, answered in tables. It knows no GDB and no command line."""

@@ -1,0 +1,68 @@
+"""An answer in lines, as it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, cast
+
+from rdbg.analysis.question import PiecePool, ask
+from rdbg.analysis.question_table import Asked
+from rdbg.analysis.rows import RowWriter
+from rdbg.symbols.table import SymbolTable
+from rdbg.timeline import QuestionInterrupted
+
+#: What stands behind an answer that the user has cut short.
+INTERRUPTED = "interrupted: this is what was found until then"
+
+
+class AnswerInterrupted(Exception):
+    """The user has cut an answer short: all that was found has been given."""
+
+
+def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], digits: int) -> Iterator[str]:
+    """The lines of an answer, each as soon as it is known.
+
+    Args:
+        asked: the question.
+        pool: who answers it.
+        name_of: the name of an address, or empty.
+        digits: of an address.
+
+    Raises:
+        AnswerInterrupted: the user asked to stop.
+    """
+    writer = RowWriter(asked.name.columns, asked.style, name_of, digits)
+    rows = ask(asked.question, pool, asked.stretch, asked.newest_first)
+    count = 0
+    interrupted = False
+    with closing(cast(Any, rows)):
+        if not asked.count and (header := writer.header()):
+            yield header
+        try:
+            while asked.limit is None or count < asked.limit:
+                row = next(rows, None)
+                if row is None:
+                    break
+                count += 1
+                if not asked.count:
+                    yield writer.line(row)
+        except QuestionInterrupted:
+            interrupted = True
+    if asked.count:
+        yield f"{count}\n"
+    if interrupted:
+        raise AnswerInterrupted
+
+
+def namer(symbols: SymbolTable) -> Callable[[int], str]:
+    """Names addresses as ``function+0x10``; what has no name is empty."""
+
+    def name_of(address: int) -> str:
+        found = symbols.at(address)
+        if found is None:
+            return ""
+        name, offset = found
+        return f"{name}+{offset:#x}" if offset else name
+
+    return name_of

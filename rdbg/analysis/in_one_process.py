@@ -1,0 +1,40 @@
+"""Questions answered by the machine at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rdbg.analysis.question import Part, Piece, Question
+from rdbg.analysis.replayed_run import ReplayedRun
+
+#: Instructions of the first piece that is looked through for what is newest, and at most.
+_FIRST, _MOST = 1 << 21, 1 << 28
+
+
+class InOneProcess:
+    """A `PiecePool` of one machine, which stands where it stood when a question is answered.
+
+    Args:
+        make_run: gives the run to look through.
+    """
+
+    def __init__(self, make_run: Callable[[], ReplayedRun]) -> None:
+        self._make_run = make_run
+
+    def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
+        """One piece, which is passed through once; newest first, ever longer ones."""
+        if not newest_first:
+            return [stretch]
+        pieces: list[Piece] = []
+        end, length = stretch.end, _FIRST
+        while end > stretch.start or not pieces:
+            start = max(stretch.start, end - length)
+            pieces.append(Piece(start, end))
+            end, length = start, min(2 * length, _MOST)
+        return pieces
+
+    def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
+        """What all pieces have to say; see `PiecePool`."""
+        with self._make_run() as run:
+            for piece in pieces:
+                yield from question.of_piece(run, piece, newest_first)

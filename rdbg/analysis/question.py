@@ -1,0 +1,85 @@
+"""What a question to a stretch of a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.rows import Row
+
+#: What a piece gives; it can be pickled.
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a run.
+
+    Args:
+        start: icount of its first position.
+        end: icount of the first position behind it.
+    """
+
+    start: int
+    end: int
+
+
+class Question(Protocol[Part]):
+    """A question: a frozen dataclass that can be pickled, so that any process can answer pieces of it."""
+
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Part]:
+        """What a piece has to say to it.
+
+        Args:
+            run: the run, standing anywhere; what happens at positions of the piece counts, and no other. To see how
+                something ends that began there, it may go on behind the piece.
+            piece: the stretch.
+            newest_first: the order of what is given; else oldest first.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop; what was found until then has been given.
+        """
+        ...
+
+    def join(self, parts: Iterable[Part], newest_first: bool) -> Iterator[Row]:
+        """The rows of the answer.
+
+        Args:
+            parts: of all pieces, these in the order asked for, and the parts of each as it gave them.
+            newest_first: that order.
+        """
+        ...
+
+
+class PiecePool(Protocol):
+    """Who answers pieces of questions: this process, several, or several computers."""
+
+    def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
+        """The pieces into which it divides a stretch, in the order asked for."""
+        ...
+
+    def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
+        """What all pieces have to say, in their order. To close the iterator cancels the rest.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop; what was found until then has been given.
+        """
+        ...
+
+
+def ask(question: Question[Part], pool: PiecePool, stretch: Piece, newest_first: bool = False) -> Iterator[Row]:
+    """The rows of an answer, each as soon as it is known. To close the iterator ends the search.
+
+    Args:
+        question: what is asked.
+        pool: who answers.
+        stretch: the part of the run that it is asked of.
+        newest_first: the order of rows; else oldest first.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was found until then has been given.
+    """
+    pieces = pool.split(stretch, newest_first)
+    return question.join(pool.answers(question, pieces, newest_first), newest_first)

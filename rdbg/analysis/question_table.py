@@ -1,0 +1,168 @@
+"""The questions by name, and how one is written: with the same words at GDB's prompt and in a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.executions import Execution, Executions
+from rdbg.analysis.place_names import position_of
+from rdbg.analysis.question import Piece, Question
+from rdbg.analysis.rows import Column, Style
+from rdbg.analysis.whole_number import whole_number
+from rdbg.errors import UsageError
+from rdbg.symbols.table import SymbolTable
+from rdbg.timeline import Timeline
+
+#: Options that every question takes, as usages show them.
+COMMON_OPTIONS = "[--from PLACE] [--to PLACE] [--newest-first] [--count] [--limit N] [--json|--csv]"
+_WITH_VALUE = ("--from", "--to", "--limit")
+_FLAGS = ("--newest-first", "--count", "--json", "--csv")
+#: Options that an operand of two words may be given to (``packet 3``).
+_PLACES = ("--from", "--to")
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and of what.
+
+    Args:
+        timeline: the run, standing where names of registers and addresses are meant.
+        symbols: names of the guest.
+    """
+
+    timeline: Timeline
+    symbols: SymbolTable
+
+    def address(self, text: str) -> int:
+        """An address as users write them; see `evaluate`."""
+        return evaluate(self.timeline.machine, self.symbols, text).address
+
+
+@dataclass(frozen=True)
+class QuestionName:
+    """A question that users can ask.
+
+    Args:
+        name: the word.
+        usage: what follows it.
+        help: what it shows, in a phrase.
+        columns: of its table.
+        parse: makes the question of its operands and of its own options. Raises UsageError.
+        options: its own options; True: with a value.
+    """
+
+    name: str
+    usage: str
+    help: str
+    columns: tuple[Column, ...]
+    parse: Callable[[Asker, Sequence[str], dict[str, str]], Question[Any]]
+    options: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as it was asked.
+
+    Args:
+        name: which.
+        question: what.
+        stretch: of the run.
+        newest_first: the order.
+        count: whether only their number is wanted.
+        limit: how many rows at most; None: all.
+        style: how they are written.
+    """
+
+    name: QuestionName
+    question: Question[Any]
+    stretch: Piece
+    newest_first: bool
+    count: bool
+    limit: int | None
+    style: Style
+
+
+def understand(asker: Asker, name: str, words: Sequence[str]) -> Asked:
+    """What a user asks.
+
+    Args:
+        asker: who.
+        name: of the question.
+        words: that follow it.
+
+    Raises:
+        UsageError: it is no question, or makes no sense here.
+    """
+    kind = QUESTIONS[name]
+    usage = f"{kind.name} {kind.usage} {COMMON_OPTIONS}"
+    operands, options = _sorted_words(kind, words, usage)
+    if "--json" in options and "--csv" in options:
+        raise UsageError(f"{name}: --json or --csv, not both")
+    timeline = asker.timeline
+    start = position_of(timeline, options["--from"]) if "--from" in options else timeline.start
+    end = position_of(timeline, options["--to"]) if "--to" in options else timeline.end
+    if end < start:
+        raise UsageError(f"{name}: --from is icount {start}, behind --to, icount {end}")
+    limit = whole_number(options["--limit"], "limit") if "--limit" in options else None
+    if not operands and not kind.usage.startswith("["):
+        raise UsageError(f"usage: {usage}")
+    return Asked(
+        kind,
+        kind.parse(asker, operands, options),
+        Piece(start, end),
+        "--newest-first" in options,
+        "--count" in options,
+        limit,
+        Style.JSON if "--json" in options else Style.CSV if "--csv" in options else Style.TEXT,
+    )
+
+
+def _sorted_words(kind: QuestionName, words: Sequence[str], usage: str) -> tuple[list[str], dict[str, str]]:
+    """Operands, and options with their values."""
+    takes = {**dict.fromkeys(_FLAGS, False), **dict.fromkeys(_WITH_VALUE, True), **dict(kind.options)}
+    operands: list[str] = []
+    options: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        option, given, value = word.partition("=")
+        if not word.startswith("--"):
+            operands.append(word)
+            continue
+        if option not in takes:
+            raise UsageError(f"{kind.name}: there is no option {option}; usage: {usage}")
+        if option in options:
+            raise UsageError(f"{kind.name}: {option} is given twice")
+        if not takes[option]:
+            if given:
+                raise UsageError(f"{kind.name}: {option} takes no value")
+            value = ""
+        elif not given:
+            if not rest:
+                raise UsageError(f"{kind.name}: {option} lacks its value; usage: {usage}")
+            value = rest.pop(0)
+            if option in _PLACES and value in ("packet", "input") and rest:
+                value = f"{value} {rest.pop(0)}"
+        options[option] = value
+    return operands, options
+
+
+def _only(name: str, operands: Sequence[str], what: str) -> str:
+    if len(operands) != 1:
+        raise UsageError(f"{name}: give one {what}, not {len(operands)} (quote what has blanks)")
+    return operands[0]
+
+
+def _executions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    return Executions(asker.address(_only("executions", operands, "address")))
+
+
+QUESTIONS: dict[str, QuestionName] = {
+    each.name: each
+    for each in (
+        QuestionName("executions", "ADDRESS", "when this instruction was about to run", Execution.COLUMNS, _executions),
+    )
+}

@@ -1,0 +1,95 @@
+"""The machine on its history, for replays that only look: it stands where it stood when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop
+from rdbg.timeline import QuestionInterrupted, StopReason, Timeline
+
+
+def _nothing(position: int) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+class ReplayedRun:
+    """A run that is looked through. As a context manager it puts the machine back where it stood.
+
+    Args:
+        timeline: the run; nobody else moves it meanwhile.
+        interrupted: polled every few milliseconds; True ends the question.
+        progress: told every few milliseconds which position is reached.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        interrupted: Callable[[], bool] = _never,
+        progress: Callable[[int], None] = _nothing,
+    ) -> None:
+        self._timeline = timeline
+        self._interrupted = interrupted
+        self._progress = progress
+        self._stood = timeline.position
+
+    def __enter__(self) -> ReplayedRun:
+        self._stood = self._timeline.position
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._timeline.diverged:
+            self._timeline.goto(self._stood)
+
+    @property
+    def machine(self) -> MachineApi:
+        """The machine; move it by `go` and `advance` alone."""
+        return self._timeline.machine
+
+    @property
+    def start(self) -> int:
+        """First position of the run."""
+        return self._timeline.start
+
+    @property
+    def end(self) -> int:
+        """Last position that is known."""
+        return self._timeline.end
+
+    @property
+    def position(self) -> int:
+        """Where the machine stands."""
+        return self._timeline.position
+
+    @property
+    def slice(self) -> int:
+        """Instructions that take a few milliseconds."""
+        return self._timeline.slice
+
+    def go(self, position: int) -> None:
+        """Stand at the last position <= ``position``.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        if self._timeline.goto(position, self._interrupted).reason is StopReason.INTERRUPTED:
+            raise QuestionInterrupted
+
+    def advance(self, request: RunRequest) -> RunStop:
+        """Run on until something is to be looked at; see `Timeline.advance`.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+            RdbgError: the replay has diverged from the recording.
+        """
+        if self._interrupted():
+            raise QuestionInterrupted
+        stop = self._timeline.advance(request)
+        self._progress(stop.position)
+        return stop

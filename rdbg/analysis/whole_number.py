@@ -1,0 +1,20 @@
+"""Whole numbers as users write them."""
+
+from __future__ import annotations
+
+from rdbg.errors import UsageError
+
+
+def whole_number(text: str, what: str) -> int:
+    """A decimal or ``0x`` number, not negative; ``_`` may group digits.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        value = int(text, 0) if text.lower().startswith("0x") else int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise UsageError(f"{what} '{text}' is not a whole number (decimal, or 0x...)")
+    return value

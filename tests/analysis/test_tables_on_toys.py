@@ -1,0 +1,33 @@
+"""Tables over stretches of toys' runs, against an oracle that wrote everything down."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rdbg.analysis.executions import Executions
+from rdbg.analysis.in_one_process import InOneProcess
+from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.replayed_run import ReplayedRun
+from tests.timeline.test_navigation import Run, programs
+from tests.timeline.toy import Op, Toy
+from tests.timeline.toy64 import Toy64
+
+
+@pytest.mark.parametrize("kind", [Toy, Toy64])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), program=programs())
+def test_executions_are_those_of_the_oracle(kind: type[Toy], data: st.DataObject, program: list[Op]) -> None:
+    run = Run(kind, data, program, data.draw(st.integers(100, 2000)))
+    moments = [moment for moment in run.oracle.moments if moment.position < run.oracle.positions[-1]]
+    pool = InOneProcess(lambda: ReplayedRun(run.timeline))
+    for _ in range(4):
+        run.timeline.goto(data.draw(st.sampled_from(run.oracle.positions)))
+        address = data.draw(st.sampled_from(sorted({moment.pc for moment in moments} or {run.machine.pc})))
+        low, high = sorted(data.draw(st.integers(0, run.timeline.end)) for _ in range(2))
+        newest_first = data.draw(st.booleans())
+        rows = [row.icount for row in ask(Executions(address), pool, Piece(low, high), newest_first)]
+        expected = [each.position for each in moments if low <= each.position < high and each.pc == address]
+        assert rows == (expected[::-1] if newest_first else expected)
+        run.check()
