@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
@@ -11,6 +12,7 @@ from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, St
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.host.progress import Progress
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
@@ -198,6 +200,15 @@ class Timeline:
         for the first time; jumps and searches are silent. Packets and what is written to disks leave a live run alone,
         and none of its branches."""
         self._replayer.output.sink = sink
+
+    @contextmanager
+    def telling(self, progress: Progress) -> Iterator[None]:
+        """Meanwhile long movements through the known history, and searches, say how far they have come."""
+        before, self._replayer.progress = self._replayer.progress, progress
+        try:
+            yield
+        finally:
+            self._replayer.progress = before
 
     @property
     def sent(self) -> OutputMark:

@@ -1,55 +1,17 @@
-"""What a campaign has to say: while it runs, and at its end."""
+"""What a campaign has to say at its end."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import signal
-import time
-from typing import TextIO
 
 from rdbg.chaos.campaign import Summary
 from rdbg.chaos.keep import FAILURE
 from rdbg.chaos.plan import Plan
 
-#: Seconds between two lines of progress.
-_EVERY = 0.2
 #: Of failing runs that were not kept, how many seeds are named.
 _NAMED = 5
-
-
-class CampaignProgress:
-    """Shows on a terminal how far a campaign has come, in a line that is written again and again.
-
-    Args:
-        count: of runs.
-        terminal: where to; what is no terminal is left alone.
-    """
-
-    def __init__(self, count: int, terminal: TextIO) -> None:
-        self._count = count
-        self._terminal = terminal
-        self._shown = terminal.isatty()
-        self._began = self._told = time.monotonic()
-        self._width = 0
-
-    def __call__(self, summary: Summary) -> None:
-        now = time.monotonic()
-        if not self._shown or now - self._told < _EVERY:
-            return
-        self._told = now
-        speed = summary.runs / (now - self._began)
-        self._write(f"{summary.runs} of {self._count} runs, {summary.failures} failed, {speed:.0f} runs/s")
-
-    def clear(self) -> None:
-        """Leave the line empty."""
-        if self._width:
-            self._write("")
-
-    def _write(self, text: str) -> None:
-        self._terminal.write(f"\r{text:<{self._width}}" if text else f"\r{'':<{self._width}}\r")
-        self._terminal.flush()
-        self._width = len(text)
 
 
 def opening(path: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from rdbg.chaos.campaign import Campaign, Keeping, Summary
 from rdbg.chaos.conditions import DEFAULTS
 from rdbg.chaos.guest_disks import unwritten
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
-from rdbg.chaos.report import CampaignProgress, summary_lines, summary_object
+from rdbg.chaos.report import summary_lines, summary_object
 from rdbg.chaos.runner import Limits
 from rdbg.chaos.script import parse_text
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
@@ -24,6 +23,7 @@ from rdbg.cli.qemu_options import HARMLESS, ParsedLine
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host.shell_progress import shell_progress
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image, machine_spec
 from rdbg.session.run_drives import used_drives
@@ -50,12 +50,13 @@ def chaos(words: Sequence[str]) -> tuple[int, str]:
     first = parse_number(line.last("seed", "1") or "", "--seed", 0, _MOST_SEED - count)
     jobs = parse_number(line.last("jobs") or str(os.cpu_count() or 1), "--jobs", 1, 1024)
     keeping = Keeping(_folder(line), "keep-all" in line.own)
-    progress = CampaignProgress(count, sys.stderr)
     began = time.monotonic()
-    try:
-        summary = Campaign(plan, keeping, jobs, progress).run(first, count, "until-failure" in line.own)
-    finally:
-        progress.clear()
+    with shell_progress("json" in line.own) as progress:
+
+        def tell(so_far: Summary) -> None:
+            progress.advance(so_far.runs, count, f"runs, {so_far.failures} failed")
+
+        summary = Campaign(plan, keeping, jobs, tell).run(first, count, "until-failure" in line.own)
     took = time.monotonic() - began
     if "json" in line.own:
         return _exit_code(summary), summary_object(plan, summary, first, count, took)

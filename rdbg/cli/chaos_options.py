@@ -47,7 +47,7 @@ _HELP = (
     ("--for SECONDS", "of the guest's time after which a run ends (default 10)"),
     ("--patience SECONDS", "of the host's time after which a run is given up (default 60)"),
     ("--symbols FILE", "an ELF file with symbols for watch: and --shrink (default: the image itself, if it is one)"),
-    ("--json", "the summary as JSON"),
+    ("--json", "the summary as JSON, and progress lines on stderr"),
     ("--shrink RECORDING", "find the fewest moved interrupts with which this kept run still fails"),
     ("-o, --output FILE", "where --shrink puts the shrunk run (default: RECORDING.shrunk)"),
 )

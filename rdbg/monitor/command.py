@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rdbg.errors import UsageError
+from rdbg.host.progress import SILENT, Progress
 from rdbg.monitor.run_control import RunControl
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
@@ -27,6 +28,7 @@ class MonitorContext:
         symbols: names in the guest's image.
         control: whether the guest runs by itself.
         say: shows text while a command is still at work.
+        progress: told how far a command has come.
     """
 
     timeline: Timeline
@@ -35,6 +37,7 @@ class MonitorContext:
     symbols: SymbolTable = field(default_factory=SymbolTable)
     control: RunControl = field(default_factory=RunControl)
     say: Callable[[str], None] = field(default=_to_nobody)
+    progress: Progress = field(default=SILENT)
 
 
 @dataclass(frozen=True)

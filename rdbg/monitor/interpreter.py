@@ -12,8 +12,8 @@ from rdbg.monitor.branch_commands import BRANCH_COMMANDS
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, one_argument, recording_state, words
 from rdbg.monitor.control_commands import CONTROL_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
+from rdbg.monitor.line_progress import line_progress
 from rdbg.monitor.past_commands import PAST_COMMANDS
-from rdbg.monitor.progress import Progress
 from rdbg.monitor.question_commands import QUESTION_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
@@ -28,8 +28,9 @@ def run(context: MonitorContext, line: str) -> str:
         command = COMMANDS.get(SHORT.get(name, name))
         if command is None:
             raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
-        progress = Progress(context.timeline, context.interrupted, context.say)
-        text = command.function(replace(context, interrupted=progress), arguments)
+        progress = line_progress(context.say)
+        with context.timeline.telling(progress):
+            text = command.function(replace(context, progress=progress), arguments)
     except UsageError as error:
         return f"{error}\n"
     except RdbgError as error:

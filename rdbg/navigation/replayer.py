@@ -15,6 +15,7 @@ from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, StopKind, Watch, WatchHit
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.host.progress import SILENT, Progress
 from rdbg.journal.output_marks import Digests
 from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.last_hits import LastHits
@@ -61,6 +62,7 @@ class Replayer:
         self.pace = pace
         self.output = OutputGate(lived=history.live)
         self.saver: Saver | None = None
+        self.progress: Progress = SILENT  #: told by whoever moves the machine far, or searches
         self.agreement = Agreement(machine, history, self.output, pace.digest_instructions, clock)
         self._clock = clock
         self.speed = 2e7  # instructions a second, until measured

@@ -56,6 +56,7 @@ class Search:
         self._architecture = replayer.machine.architecture
         self._wanted = self.wanted(conditions, self._architecture)
         self._interrupted = interrupted
+        self._looked_through = (0, 0)  # instructions, of how many
 
     @staticmethod
     def wanted(conditions: StopConditions, architecture: Architecture) -> Wanted:
@@ -79,6 +80,7 @@ class Search:
             if possible is None:
                 return None
             high = possible
+            self._looked_through = (origin - high, origin - start)
             known = self._known(high)
             if known is not None:
                 access = self._among(known, high)
@@ -205,5 +207,6 @@ class Search:
             raise SearchInterrupted
 
     def _poll(self) -> None:
+        self._replayer.progress.advance(*self._looked_through, "instructions searched")
         if self._interrupted():
             raise SearchInterrupted

@@ -51,7 +51,13 @@ class Traveller:
             self._replayer.restore(checkpoint)
         _log.debug("from icount %d to %d: a replay of %d", here, position, position - self.position)
         self._replayer.keeper.visit(position)
-        arrived = self._replayer.run_to(position, interrupted)
+        began = self.position
+
+        def told() -> bool:
+            self._replayer.progress.advance(self.position - began, position - began, "instructions replayed")
+            return interrupted()
+
+        arrived = self._replayer.run_to(position, told)
         self._replayer.catch_up()
         return arrived
 

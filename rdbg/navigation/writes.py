@@ -67,6 +67,7 @@ class WriteSearch:
         self._replayer = replayer
         self._machine = replayer.machine
         self._interrupted = interrupted
+        self._looked_through = (0, 0)  # instructions, of how many
         storage = tuple(self._machine.storage(address, length))
         self._watch = Watch(address, length, Access.WRITE, storage)
         self._wanted = Wanted(watches=(self._watch,))
@@ -85,13 +86,14 @@ class WriteSearch:
         """
         index = self._replayer.keeper.index
         outside = [place for place in self._outside if place <= bound.after]
-        high = bound.after
+        origin = high = bound.after
         reach = Reach(self._replayer, self._start)
         while count > 0:
             possible = index.latest_possible(self._start, high, self._wanted)
             if possible is None and not outside:
                 break
             high = max([*([] if possible is None else [possible]), *outside[-1:]])
+            self._looked_through = (origin - high, origin - self._start)
             low = reach.origin(high).position
             searched = possible is not None and possible > low
             stretches: list[tuple[int, int]] = []
@@ -168,6 +170,7 @@ class WriteSearch:
         return _ordered(found)
 
     def _poll(self) -> None:
+        self._replayer.progress.advance(*self._looked_through, "instructions searched")
         if self._interrupted():
             raise SearchInterrupted
 

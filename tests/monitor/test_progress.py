@@ -7,14 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from rdbg.elf.elf_file import read_elf
+from rdbg.emu.machine_api import Access, Watch
 from rdbg.gdbstub import GdbServer
+from rdbg.history.history import History
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.interpreter import run
-from rdbg.monitor.progress import Progress
+from rdbg.monitor.line_progress import line_progress
+from rdbg.navigation.pace import Pace
 from rdbg.rsp.framing import Packet, encode
 from rdbg.symbols.table import SymbolTable
-from rdbg.timeline import Timeline
-from tests.stub.guests import ELF
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from tests.stub.guests import COUNTER, ELF
 from tests.stub.wire import RawClient, run_guest, serve
 
 COMMANDS = ["lastwrite count", "writes count 4 1000"]
@@ -25,16 +28,81 @@ def timeline() -> Timeline:
     return run_guest(20_000, finish=True)
 
 
+@pytest.fixture
+def long_run() -> Timeline:
+    """A run that takes many looks at the outside world."""
+    history = History.live_run()
+    timeline = Timeline(COUNTER.start(history), history, pace=Pace(slice=500, spacing=2000))
+    timeline.run(StopConditions(), lambda: timeline.position >= 20_000)
+    timeline.close()
+    return timeline
+
+
 def session_of(timeline: Timeline, interrupted: Callable[[], bool]) -> MonitorContext:
     return MonitorContext(timeline, interrupted, lambda: None, SymbolTable(read_elf(ELF.read_bytes())))
 
 
-def test_a_line_every_two_seconds(timeline: Timeline) -> None:
-    seconds, said = [0.0], []
-    progress = Progress(timeline, lambda: seconds[0] > 5, said.append, lambda: seconds[0])
-    while not progress():
-        seconds[0] += 0.005
-    assert said == [f"... at icount {timeline.position} of {timeline.end}\n"] * 2
+def test_a_line_after_half_a_second_and_then_every_two() -> None:
+    milliseconds, said = [0], []
+    progress = line_progress(said.append, lambda: milliseconds[0] / 1000)
+    while milliseconds[0] < 5000:
+        progress.advance(milliseconds[0], 8000, "things done")
+        milliseconds[0] += 5
+    assert said == [
+        f"... {done} of 8000 things done ({share}%)\n" for done, share in ((500, 6), (2500, 31), (4500, 56))
+    ]
+
+
+class Told:
+    """A Progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, int | None, str]] = []
+
+    def advance(self, done: int, total: int | None, what: str) -> None:
+        self.heard.append((done, total, what))
+
+
+def heard_of(timeline: Timeline, work: Callable[[], object]) -> list[tuple[int, int | None, str]]:
+    told = Told()
+    with timeline.telling(told):
+        work()
+    assert all(total is not None and 0 <= done <= total for done, total, _ in told.heard)
+    assert [done for done, _, _ in told.heard] == sorted(done for done, _, _ in told.heard)
+    return told.heard
+
+
+def test_a_jump_tells_how_far_it_has_come(long_run: Timeline) -> None:
+    heard = []
+    for place in (3000, 9000, long_run.end):
+        long_run.goto(long_run.start)
+        heard += heard_of(long_run, lambda place=place: long_run.goto(place))
+    assert {what for _, _, what in heard} == {"instructions replayed"}
+
+
+@pytest.mark.parametrize("search", ["who wrote this", "reverse-continue"])
+def test_a_search_tells_how_much_it_has_looked_through(long_run: Timeline, search: str) -> None:
+    place = SymbolTable(read_elf(ELF.read_bytes())).find("count")
+    assert place is not None
+    never = Watch(place.address + 8, 4, Access.WRITE)  # on the page of what is written all the time
+
+    def work() -> None:
+        if search == "who wrote this":
+            assert long_run.last_writes(never.address, never.length) == []
+        else:
+            stop = long_run.reverse_run(StopConditions(watches=(never,)), lambda: False)
+            assert stop.reason is StopReason.HISTORY_START
+
+    assert {what for _, _, what in heard_of(long_run, work)} == {"instructions searched"}
+
+
+def test_nobody_is_told_when_the_work_is_over(long_run: Timeline) -> None:
+    told = Told()
+    with long_run.telling(told):
+        pass
+    long_run.goto(long_run.start)
+    long_run.goto(long_run.end)
+    assert told.heard == []
 
 
 @pytest.mark.parametrize("line", COMMANDS)
