@@ -34,9 +34,14 @@ SYSTEM_PACKAGES = (
 
 
 class ForeignApt:
-    """apt-get for another architecture, with its lists and cache in a folder of its own."""
+    """apt-get for another architecture, with its lists and cache in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where they are.
+        sources: it fetches source packages, which the system's own lists may lack, and no others.
+    """
+
+    def __init__(self, folder: Path, sources: bool = False) -> None:
         for name in ("state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "state/status").touch()
@@ -49,6 +54,13 @@ class ForeignApt:
             "Acquire::Languages": "none",
             "APT::Sandbox::User": "",
         }
+        if sources:
+            form = "deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)"
+            command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+            places = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+            (folder / "sources.list").write_text("\n".join(place for place in places if "debian" in place) + "\n")
+            (folder / "none").mkdir(exist_ok=True)
+            settings |= {"Dir::Etc::sourcelist": folder / "sources.list", "Dir::Etc::sourceparts": folder / "none"}
         self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
     def run(self, program: str, *words: str, cwd: Path | None = None) -> str:
