@@ -149,6 +149,7 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         if look_closer(c, pc, size >> 2, icount, slot):
             return
     note_block(c, pc, size)
+    trace_block(c, pc, icount)
     enter_block(c, pc, size, icount)
     c.where.in_slot = slot
     if c.touched.recent[recent_slot(pc)] & RARE:

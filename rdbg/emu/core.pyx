@@ -37,6 +37,7 @@ include "decode.pxi"
 include "standing.pxi"
 include "registers.pxi"
 include "touched.pxi"
+include "trace.pxi"
 include "translate.pxi"
 include "soft_tlb.pxi"
 include "exceptions.pxi"
@@ -438,6 +439,8 @@ cdef class Core:
         if err != UC_ERR_OK:
             raise RdbgError(f"the CPU core failed near pc {c.where.start:#010x}, icount {position(c)}: "
                             f"{uc_strerror(err).decode()}")
+        if c.run.why == WHY_AMBIGUOUS:
+            drop_rows(c, c.run.again)
         if c.run.stop_soon and c.run.why != WHY_AMBIGUOUS:
             c.run.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
 
@@ -484,6 +487,20 @@ cdef class Core:
         c.watch.noting = False
         self.finish(err)
         return WHY_NAMES[c.run.why]
+
+    def trace(self, bint wanted, int register=-1):
+        """Whether the next runs and steps note the blocks that they run.
+
+        Args:
+            wanted: do it.
+            register: general register whose value on entry is noted with each; -1: none.
+        """
+        begin_trace(self.c, wanted, register)
+
+    def take_trace(self):
+        """The blocks noted since the last call, then where the CPU stands: rows of 64 bits, (icount, PC, value of the
+        register, how the CPU came there: 0 code, 1 exception of the instruction before, 2 interrupt, 3 reset)."""
+        return take_trace(self.c)
 
     def take_noted(self):
         """The writes kept since the last call: (space, address in it, virtual address, bytes before, bytes written), as

@@ -273,6 +273,25 @@ cdef struct Touched:
     uint64_t *seen_executed
 
 
+# A block that ran.
+cdef struct TraceRow:
+    uint64_t icount              # at its start
+    uint64_t pc
+    uint64_t value               # of the register that is traced, on entry
+    uint64_t entry               # ENTRY_*
+
+
+# Which blocks ran, where that is asked for.
+cdef struct Trace:
+    bint on                      # for this run
+    int register                 # general register whose value is noted; -1: none
+    TraceRow *rows
+    size_t count
+    int entry                    # what led to the place of the next two, if no code did: ENTRY_*
+    uint64_t entry_icount
+    uint32_t entry_pc
+
+
 # Code that is followed instruction by instruction, or done by hand.
 cdef struct Code:
     RangeList hooked             # virtual addresses for whose instructions on_instruction is called
@@ -327,4 +346,5 @@ cdef struct Cpu:
     Memory memory
     Devices devices
     Touched touched
+    Trace trace
     Code code

@@ -15,6 +15,13 @@ cdef enum:
     FINISHED_OFTEN = 8           # times after which it pays to have the rest of a block translated
     MOST_BLOCKS = 1 << 16        # in one interval; beyond, only pages are known
     STABLE_LOADS = 64
+    TRACE_FULL = 1 << 16         # blocks traced, from which a run pauses
+    TRACE_ROOM = TRACE_FULL + 4096
+    TRACE_SPARE = 2048           # that a run may note before it pauses
+    ENTRY_CODE = 0               # how the CPU came to a block: by the code before it,
+    ENTRY_EXCEPTION = 1          # by an exception of the instruction before,
+    ENTRY_INTERRUPT = 2
+    ENTRY_RESET = 3
     MOST_CODE_HOOKS = 512        # beyond, the engine is made anew without those that are no longer wanted
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB
     CP0_NUMBERS = 128            # register numbers of the debugger that may be CP0 registers

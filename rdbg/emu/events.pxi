@@ -75,6 +75,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         if c.run.was_reset:
             c.run.was_reset = False
             c.where.base = icount
+            note_entry(c, icount, c.where.next_pc, ENTRY_RESET)
             go_to(c, c.where.next_pc, True)
             return True
         while icount >= c.due.compare:
@@ -107,6 +108,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     if takes_interrupt(c) and not asks_to_hold(c, pc, icount):
         c.guest.hold_ns = 0
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
+        note_entry(c, icount, vector, ENTRY_INTERRUPT)
         c.where.base = icount
         c.where.came_from = icount
         forget_branch_and_link(c)

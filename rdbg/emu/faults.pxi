@@ -22,6 +22,7 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
             c.run.why = WHY_BREAKPOINT
             return
         note_hit(c, icount, pc)
+    trace_block(c, pc, icount)
     if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
         set_gpr(c, 31, pc + 8)
     stand_at(c, pc + 8, icount + 2)
@@ -60,6 +61,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
                     c.run.why = WHY_BREAKPOINT
                     return
                 note_hit(c, icount, pc)
+        trace_block(c, pc, icount)
         if pc & 3:
             code = EXC_ADEL
             c.fault.refill = False

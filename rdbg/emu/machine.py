@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rdbg.emu import core as cpu
 from rdbg.emu.ahead import look_ahead
 from rdbg.emu.board import Board
@@ -24,6 +27,7 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
+    TRACE_ROW,
     Conditions,
     Extent,
     MachineState,
@@ -195,6 +199,10 @@ class Machine:
             watches: for `take_change`.
         """
         return self._runs.step(watches)
+
+    def take_trace(self) -> NDArray[np.void]:
+        """The blocks noted by runs with ``trace`` since the last call; see `MachineApi`."""
+        return self.core.take_trace().view(TRACE_ROW)[:, 0]
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""

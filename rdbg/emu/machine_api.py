@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -206,6 +206,8 @@ class RunRequest:
             (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
         skip_ns: idle virtual time in nanoseconds that the caller has waited for already.
         passes: a breakpoint at the start position has been dealt with and does not count.
+        trace: note each block that runs, for `MachineApi.take_trace`. It comes back PAUSED when many are noted.
+        trace_register: debugger's number of a general register whose value on entry is noted with each; None: none.
     """
 
     until: int | None = None
@@ -218,6 +220,8 @@ class RunRequest:
     wait_idle: bool = False
     skip_ns: int = 0
     passes: bool = False
+    trace: bool = False
+    trace_register: int | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,19 @@ class ScanHit:
 
     position: int
     pc: int
+
+
+class Entry(IntEnum):
+    """What led to a block that was traced."""
+
+    CODE = 0  #: the code before it
+    EXCEPTION = 1  #: the instruction before it, which was counted, raised an exception and did nothing else
+    INTERRUPT = 2
+    RESET = 3
+
+
+#: Rows of `MachineApi.take_trace`.
+TRACE_ROW = np.dtype([("icount", np.uint64), ("pc", np.uint64), ("value", np.uint64), ("entry", np.uint64)])
 
 
 class Block(NamedTuple):
@@ -364,6 +381,17 @@ class MachineApi(Protocol):
 
         Stops with LIMIT, or with IDLE, SHUTDOWN or AMBIGUOUS.
         """
+
+    def take_trace(self) -> NDArray[np.void]:
+        """The blocks noted by runs with ``trace`` since the last call, and forgets them.
+
+        Rows of `TRACE_ROW`: the position at which a block (a straight piece of code) began as it really ran, its virtual
+        address, the value of ``trace_register`` there, and an `Entry`. The last row is where the machine stands, and
+        nothing of it has run: so of each other row as many instructions ran as its icount is below the next one's.
+        That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
+        exception; one that could not even be fetched has a row of its own.
+        """
+        ...
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next step (or is inside it)."""

@@ -53,6 +53,7 @@ class MachineRuns:
             request: how far.
             asks_interrupts: the host is asked before an interrupt is taken.
         """
+        self._core.trace(request.trace, -1 if request.trace_register is None else request.trace_register)
         if self._writes.noted is not None:
             return self._run_noting(request, self._writes.noted)
         self._arm(request.breakpoints, request.conditions, request.watches)
@@ -73,6 +74,7 @@ class MachineRuns:
         """
         self._arm(frozenset(), {}, watches)
         self._host.wait_idle = False
+        self._core.trace(False)
         return self._stop(self._core.step())
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:

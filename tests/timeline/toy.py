@@ -19,6 +19,7 @@ from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.machine_api import (
+    TRACE_ROW,
     Access,
     Block,
     Conditions,
@@ -50,6 +51,7 @@ from tests.rsp.agent_oracle import AgentContext, AgentExpression
 
 PAGES = 150
 BLOCK_LIMIT = 20
+MOST_TRACED = 50  #: blocks that a run notes before it pauses
 MOST_BLOCKS = 10  # with watched accesses that a scan notes
 
 
@@ -116,6 +118,7 @@ class Toy:
         self._noted: tuple[Watch, list[Write]] | None = None
         self.runs = 0
         self.instructions_run = 0
+        self._trace: list[tuple[int, int, int, int]] | None = None
         self._sink: OutputSink | None = None
         self._digest = StateDigest()
         self._stale = set(range(PAGES))
@@ -260,7 +263,10 @@ class Toy:
         block, block_pc, length = self.icount, self.pc, 0
         late: WatchHit | None = None
         first = True
+        traced = len(self._trace or ())
         while True:
+            if request.trace and len(self._trace or ()) - traced >= MOST_TRACED:
+                return RunStop(StopKind.PAUSED, self.icount, self.pc)
             if self.off:
                 return RunStop(StopKind.SHUTDOWN, self.icount, self.pc, exit_code=3)
             if self.idle:
@@ -291,6 +297,8 @@ class Toy:
                 elif late is None:
                     late = hit
             first = False
+            if request.trace:
+                self._note_row(request.trace_register)
             window = self._run_unit_noting() if request.exact else self._run_unit()
             length += 1
             if window:
@@ -311,6 +319,16 @@ class Toy:
         self.watched_blocks = WatchedBlocks(
             blocks[-MOST_BLOCKS:], self.watched_blocks.complete and len(blocks) <= MOST_BLOCKS
         )
+
+    def _note_row(self, register: int | None) -> None:
+        if self._trace is None:
+            self._trace = []
+        value = 0 if register is None else self.read_register(register)
+        self._trace.append((self.icount, self.pc, value, 0))
+
+    def take_trace(self) -> NDArray[np.void]:
+        rows, self._trace = self._trace or [], None
+        return np.array([*rows, (self.icount, self.pc, 0, 0)], TRACE_ROW)
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         codes = conditions.get(self.pc)

@@ -1,0 +1,72 @@
+# Which blocks ran, in order, in a run that is asked to note it. Such a run looks at each block before it runs
+# (`plan_closer`); all others pay nothing.
+
+cdef inline void note_entry(Cpu *c, uint64_t icount, uint32_t pc, int kind) noexcept nogil:
+    """Something else than the code itself leads to ``pc``."""
+    c.trace.entry_icount = icount
+    c.trace.entry_pc = pc
+    c.trace.entry = kind
+
+
+cdef inline int entry_at(const Cpu *c, uint64_t icount, uint32_t pc) noexcept nogil:
+    """How the CPU came to ``pc``."""
+    return c.trace.entry if c.trace.entry_icount == icount and c.trace.entry_pc == pc else ENTRY_CODE
+
+
+cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """The block at ``pc`` is about to run."""
+    cdef TraceRow *row
+    if c.trace.count and c.trace.rows[c.trace.count - 1].icount == icount:
+        c.trace.count -= 1                       # of that one nothing has run
+    row = &c.trace.rows[c.trace.count]
+    row.icount = icount
+    row.pc = pc
+    row.value = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
+    row.entry = entry_at(c, icount, pc)
+    c.trace.count += 1
+    if c.trace.count >= TRACE_FULL:
+        pause_soon(c)
+        if c.trace.count == TRACE_ROOM:
+            c.trace.count -= 1                   # begin_trace leaves room for all that can come before the pause
+
+
+cdef inline void trace_block(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    if c.trace.on:
+        note_row(c, pc, icount)
+
+
+cdef void drop_rows(Cpu *c, uint64_t icount) noexcept nogil:
+    """The run is given up, and comes again to ``icount``: nothing from there on has happened."""
+    while c.trace.count and c.trace.rows[c.trace.count - 1].icount >= icount:
+        c.trace.count -= 1
+
+
+cdef begin_trace(Cpu *c, bint wanted, int register):
+    """What the next run is to note; see Core.trace."""
+    if wanted and c.trace.rows == NULL:
+        c.trace.rows = <TraceRow*>malloc(TRACE_ROOM * sizeof(TraceRow))
+        if c.trace.rows == NULL:
+            raise MemoryError
+    if wanted and c.trace.count >= TRACE_ROOM - TRACE_SPARE:
+        raise RuntimeError("the block trace is full: take it before the next run")
+    c.trace.on = wanted
+    c.trace.register = register
+
+
+cdef take_trace(Cpu *c):
+    """What was noted since the last call, with where the CPU stands as the last row; see Core.take_trace."""
+    cdef uint64_t[:, ::1] out
+    cdef size_t count = c.trace.count
+    cdef uint64_t icount = position(c)
+    if count and c.trace.rows[count - 1].icount == icount:
+        count -= 1                               # nothing of it has run
+    rows = numpy.empty((count + 1, 4), dtype=numpy.uint64)
+    out = rows
+    if count:
+        memcpy(&out[0, 0], c.trace.rows, count * sizeof(TraceRow))
+    out[count, 0] = icount
+    out[count, 1] = c.where.next_pc
+    out[count, 2] = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
+    out[count, 3] = entry_at(c, icount, c.where.next_pc)
+    c.trace.count = 0
+    return rows
