@@ -55,6 +55,10 @@ class DirectMemoryAccess:
         Raises:
             BusError: nothing answers at one of the addresses.
         """
+        if address % PAGE_SIZE + size <= PAGE_SIZE:  # what most accesses are: on one page, of memory
+            first = self._memory(address, write=False)
+            if first is not None:
+                return self._read_bytes(first, size)
         found: list[bytes] = []
         for at, length, first in self._pieces(address, size, write=False):
             if first is not None:
@@ -85,6 +89,11 @@ class DirectMemoryAccess:
         Raises:
             BusError: nothing answers at one of the addresses; what comes before it is written.
         """
+        if address % PAGE_SIZE + len(data) <= PAGE_SIZE:
+            first = self._memory(address, write=True)
+            if first is not None:
+                self._write_bytes(first, data, by)
+                return
         for at, length, first in self._pieces(address, len(data), write=True):
             piece = data[at - address : at - address + length]
             if first is not None:

@@ -74,6 +74,8 @@ class MemoryLog:
     def next_of(self, ordinal: int, kinds: Collection[int]) -> int | None:
         """Number of the first record at or after ``ordinal`` that is of one of ``kinds``, or None."""
         found: int | None = None
+        if ordinal >= len(self._records):
+            return None  # at the live end, where this is asked most
         for kind, ordinals in self._by_kind.items():
             if kind not in kinds:
                 continue

@@ -21,6 +21,9 @@ from rdbg.emu.devices.network.pcnet.pcnet_registers import (
     RX_INDEX,
     RX_LENGTH,
     RX_STATUS,
+    SIZE32,
+    SOFTWARE_STYLE,
+    STYLE_MASK,
     TX_COUNT,
     TX_INDEX,
     TX_LENGTH,
@@ -38,6 +41,10 @@ MISC_BUFFER, MISC_UNDERFLOW, MISC_NO_CARRIER = 0x8000_0000, 0x4000_0000, 0x0800_
 
 COUNT_MASK, ONES = 0x0FFF, 0xF000
 BUFFER_MAX = 4096
+_WIDE = struct.Struct("<IHHII")
+_NARROW = struct.Struct("<IHH")
+#: Bytes whose highest bit is not set.
+_NOT_OWNED = bytes(range(0x80))
 SWAPPED_STYLE = 3  #: the address is the third word, not the first
 
 
@@ -51,7 +58,7 @@ class RingMemory(Protocol):
         """Write to memory."""
 
 
-@dataclass
+@dataclass(slots=True)
 class RingEntry:
     """A descriptor, whatever its layout in memory.
 
@@ -94,20 +101,25 @@ class PcnetRings:
         """Bytes from one descriptor to the next."""
         return 16 if self._registers.style else 8
 
+    @property
+    def _size(self) -> int:
+        return _WIDE.size if self._registers.is_32bit else _NARROW.size
+
     # --- descriptors -------------------------------------------------------------------------
     def load(self, address: int, is_transmit: bool = False) -> RingEntry:
         """The descriptor at a physical address."""
-        if self._registers.is_32bit:
-            return self._from_wide(self._memory.dma_read(address, 16))
-        first, length, last = struct.unpack("<IHH", self._memory.dma_read(address, 8))
+        return self._entry(self._memory.dma_read(address, self._size), 0, is_transmit)
+
+    def _entry(self, data: bytes, at: int, is_transmit: bool = False) -> RingEntry:
+        bits = self._registers.bcr[SOFTWARE_STYLE]
+        if bits & SIZE32:
+            first, length, status, third, reserved = _WIDE.unpack_from(data, at)
+            if bits & STYLE_MASK == SWAPPED_STYLE:
+                first, third = third, first
+            return RingEntry(first, length, status, third, reserved)
+        first, length, last = _NARROW.unpack_from(data, at)
         message = last << 16 if is_transmit else last
         return RingEntry(first & 0xFF_FFFF, length, first >> 16 & 0xFF00, message)
-
-    def _from_wide(self, data: bytes) -> RingEntry:
-        first, length, status, third, reserved = struct.unpack("<IHHII", data)
-        if self._registers.style == SWAPPED_STYLE:
-            first, third = third, first
-        return RingEntry(first, length, status, third, reserved)
 
     def store(self, address: int, value: RingEntry, is_transmit: bool = False) -> None:
         """Write a descriptor back."""
@@ -115,17 +127,19 @@ class PcnetRings:
             first, third = value.buffer, value.message
             if self._registers.style == SWAPPED_STYLE:
                 first, third = third, first
-            data = struct.pack("<IHHII", first, value.length, value.status, third, value.reserved)
+            data = _WIDE.pack(first, value.length, value.status, third, value.reserved)
         else:
             first = value.buffer & 0xFF_FFFF | (value.status & 0xFF00) << 16
             last = value.message >> 16 if is_transmit else value.message
-            data = struct.pack("<IHH", first, value.length, last & 0xFFFF)
+            data = _NARROW.pack(first, value.length, last & 0xFFFF)
         self._memory.dma_write(address, data)
 
-    def _is_sound(self, address: int) -> bool:
-        """Whether what is there can be a receive descriptor."""
-        found = self.load(address)
-        return found.length & ONES == ONES and not found.message & ONES
+    def _look(self, address: int, seen: dict[int, RingEntry]) -> RingEntry:
+        """The descriptor at a physical address, read once by each poll."""
+        entry = seen.get(address)
+        if entry is None:
+            entry = seen[address] = self.load(address)
+        return entry
 
     # --- reception ---------------------------------------------------------------------------
     def receive_address(self, index: int) -> int:
@@ -138,18 +152,23 @@ class PcnetRings:
     def poll_receive(self) -> None:
         """Look at the current receive descriptor and the two after it."""
         registers = self._registers
+        seen: dict[int, RingEntry] = {}
         csr = registers.csr
         registers.set_pair(CURRENT_RX, 0)
         if self.receive_base:
             index = csr[RX_INDEX]
             current = self.receive_address(index)
-            if self._is_sound(current):
+            step, size = self.step, self._size
+            if 2 < index <= csr[RX_LENGTH] and current + 2 * step + size <= 1 << 32:  # all three lie together
+                data = self._memory.dma_read(current, 2 * step + size)
+                seen = {current + at: self._entry(data, at) for at in (0, step, 2 * step)}
+            if _is_sound(self._look(current, seen)):
                 following = self.receive_address(index - 1)
                 after = self.receive_address(index - 2)
-                is_sound = self._is_sound(following)
+                is_sound = _is_sound(self._look(following, seen))
                 if not is_sound or following == current:
                     following = 0
-                is_sound = self._is_sound(after) and is_sound
+                is_sound = _is_sound(self._look(after, seen)) and is_sound
                 if not is_sound or after == current:
                     after = 0
                 registers.set_pair(CURRENT_RX, current)
@@ -158,7 +177,7 @@ class PcnetRings:
         for place, count, status in ((CURRENT_RX, RX_COUNT, RX_STATUS), (NEXT_RX, NEXT_COUNT, NEXT_STATUS)):
             address = registers.pair(place)
             if address:
-                found = self.load(registers.physical(address))
+                found = self._look(registers.physical(address), seen)
                 csr[count], csr[status] = found.length & COUNT_MASK, found.status
             else:
                 csr[count] = csr[status] = 0
@@ -193,23 +212,24 @@ class PcnetRings:
         count = min(self._registers.csr[RX_LENGTH], most)
         data = self._memory.dma_read(self.receive_base, count * self.step)
         place = 7 if self._registers.is_32bit else 3  # of the byte with the bit
-        return sum(byte >> 7 for byte in data[place :: self.step])
+        return len(data[place :: self.step].translate(None, _NOT_OWNED))
 
     # --- transmission ------------------------------------------------------------------------
     def poll_transmit(self) -> bool:
         """Look at the current transmit descriptor; gives whether the card owns it."""
         registers = self._registers
+        seen: dict[int, RingEntry] = {}
         csr = registers.csr
         registers.set_pair(CURRENT_TX, 0)
         if self.transmit_base:
             address = self.transmit_base + (csr[TX_LENGTH] - csr[TX_INDEX]) * self.step & 0xFFFF_FFFF
-            if address and self.load(address).length & ONES == ONES:
+            if address and self._look(address, seen).length & ONES == ONES:
                 registers.set_pair(PREVIOUS_TX, 0)
                 csr[PREVIOUS_TX + 2], csr[PREVIOUS_TX + 3] = csr[TX_COUNT], csr[TX_STATUS]
                 registers.set_pair(CURRENT_TX, address)
         address = registers.pair(CURRENT_TX)
         if address:
-            found = self.load(registers.physical(address))
+            found = self._look(registers.physical(address), seen)
             csr[TX_COUNT], csr[TX_STATUS] = found.length & COUNT_MASK, found.status
         else:
             csr[TX_COUNT] = csr[TX_STATUS] = 0
@@ -219,3 +239,8 @@ class PcnetRings:
         """Leave a descriptor behind."""
         csr = self._registers.csr
         csr[TX_INDEX] = csr[TX_LENGTH] if csr[TX_INDEX] <= 1 else csr[TX_INDEX] - 1
+
+
+def _is_sound(entry: RingEntry) -> bool:
+    """Whether what is there can be a receive descriptor."""
+    return entry.length & ONES == ONES and not entry.message & ONES

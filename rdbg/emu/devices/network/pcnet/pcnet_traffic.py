@@ -57,6 +57,10 @@ class PcnetTraffic:
         csr = self._registers.csr
         if csr[0] & r.RECEIVER_ON:
             self._rings.poll_receive()
+        self._poll_transmit()
+
+    def _poll_transmit(self) -> None:
+        csr = self._registers.csr
         if csr[0] & r.TRANSMIT_DEMAND or (
             csr[0] & r.TRANSMITTER_ON and not csr[4] & r.DISABLE_POLLING and self._rings.poll_transmit()
         ):
@@ -73,16 +77,20 @@ class PcnetTraffic:
             return
         frame = padded(frame)
         match = self._match(frame)
+        looks = csr[0] & r.RECEIVER_ON
         if match is not None:
             self._rings.poll_receive()
             if not csr[r.RX_STATUS] & d.OWNED and self._rings.receive_base:
                 self._rings.find_receive()
             if csr[r.RX_STATUS] & d.OWNED:
                 self._deliver(frame, match)
+                looks = True
             else:
                 csr[0] |= r.MISSED
                 csr[r.MISSED_FRAMES] = csr[r.MISSED_FRAMES] + 1 & 0xFFFF
-        self.poll()
+        if looks:
+            self._rings.poll_receive()
+        self._poll_transmit()
 
     def _match(self, frame: bytes) -> int | None:
         """Which filter lets a frame in, as the status bit that says so (0: promiscuous mode); None: none."""
@@ -131,7 +139,6 @@ class PcnetTraffic:
         self._rings.store(self._registers.physical(current), entry)
         csr[0] |= r.RECEIVE_INTERRUPT
         self._rings.advance_receive(used)
-        self._rings.poll_receive()
 
     def _fill(self, address: int, entry: RingEntry, data: bytes) -> bytes:
         """Put what fits into a descriptor's buffer and give it to the guest; gives what is left."""
