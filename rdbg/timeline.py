@@ -12,11 +12,12 @@ from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, St
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
-from rdbg.host.progress import Progress
+from rdbg.host.progress import SILENT, Progress
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.forward import Forward
+from rdbg.navigation.helpers import Helpers
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.pace import Pace
@@ -120,6 +121,48 @@ class Timeline:
             self.use_store(store)
         if not history.live:
             self._replayer.catch_up()  # the debugger may have written before the first instruction
+
+    def call(self, helpers: Helpers | None) -> None:
+        """Let searches of the past that take long have helpers from now on."""
+        self._traveller.helpers = helpers
+
+    def prepare_to_copy(self) -> None:
+        """This process is about to be copied: nothing is to be half done in another thread."""
+        if self._periodic is not None:
+            self._periodic.wait()
+
+    def become_copy(self, memory: int, ended: Interrupted) -> None:
+        """This is in a copy of the process whose run it is. It can look at the past, wherever the machine stands in it,
+        on whatever branch; it writes nothing down.
+
+        Args:
+            memory: bytes that its checkpoints may take beyond those that it has.
+            ended: polled: whether what is done here is needed no more.
+        """
+        self._replayer.saver = self._periodic = None
+        self._traveller.helpers = None
+        self._replayer.progress = SILENT
+        self._replayer.given_up = ended
+        for branch in self._branches.list():
+            branch.history.only_look()
+        self.history.only_look()
+        self._stored.reopen()
+        self._keeper.memory_limit = self._keeper.bytes_used + memory
+
+    def borders(self, start: int, end: int, parts: int) -> list[int]:
+        """Positions that divide a stretch into at most so many parts of about one length: ``start`` first, then where
+        there are states to begin from."""
+        found = [start]
+        for part in range(1, parts):
+            position = self._replayer.latest(start + (end - start) * part // parts).position
+            if found[-1] < position < end:
+                found.append(position)
+        return found
+
+    @property
+    def speed(self) -> float:
+        """Instructions that are replayed in a second, about."""
+        return self._replayer.speed
 
     def use_store(self, store: SnapshotStore | None) -> None:
         """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""

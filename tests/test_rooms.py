@@ -39,6 +39,7 @@ ORDER = (
     "stub",
     "gdbstub",
     "session",
+    "workers",
     "chaos",
     "cli",
     "__main__",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 
@@ -13,9 +10,7 @@ from rdbg.chaos.keep import keep
 from rdbg.chaos.plan import Plan, policy_of
 from rdbg.chaos.runner import Finished, Outcome, Runner
 from rdbg.errors import RdbgError
-
-#: Seconds between two looks whether the campaign's process is still there.
-_LOOK_SECONDS = 1.0
+from rdbg.host.parent_watch import become_helper
 
 
 @dataclass(frozen=True)
@@ -84,11 +79,8 @@ def begin(plan: Plan, stop: Event, parent: int) -> None:
         stop: set when it ends.
         parent: its process: when that is gone, however it ended, this one goes too.
     """
-    for number in (signal.SIGINT, signal.SIGHUP):  # those of a terminal, which reach all of its processes
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which a pool ends the rest when one of its processes has died
+    become_helper(parent)
     logging.disable(logging.WARNING)  # what the guest does wrong a thousand times over
-    threading.Thread(target=_leave_with, args=(parent,), name="parent", daemon=True).start()
     try:
         _here[:] = [Worker(plan, stop)]
     except RdbgError as error:
@@ -110,10 +102,3 @@ def run_seed(seed: int) -> Result:
 def keep_seed(seed: int, path: str, expected: Outcome) -> Result:
     """Keep a seed's run from this worker."""
     return _worker().keep(seed, path, expected)
-
-
-def _leave_with(parent: int) -> None:
-    wait = threading.Event()
-    while os.getppid() == parent:
-        wait.wait(_LOOK_SECONDS)
-    os._exit(1)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdbg.cli.qemu_options import parse_line
-from rdbg.cli.running import one_file, prepare, replaying
+from rdbg.cli.running import one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
 from rdbg.host.messages import say
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
@@ -62,6 +62,7 @@ def debug(words: Sequence[str]) -> int:
         log=log,
         ended=lambda: gdb is not None and gdb.poll() is not None,
         symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
+        helpers=run_helpers(),
     )
     with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
         session = Session(options, around)

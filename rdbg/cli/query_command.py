@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
-from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.question_table import COMMON_OPTIONS, QUESTIONS, Asker, understand
-from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.cli.option_values import hint
+from rdbg.cli.option_values import hint, parse_number
 from rdbg.cli.qemu_options import help_entry, parse_line
 from rdbg.cli.running import replaying
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
+from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
+from rdbg.host.shell_progress import shell_progress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
 from rdbg.session.session import Session, Surroundings
+from rdbg.workers.pool import copied_pool
+from rdbg.workers.run_copies import RunCopies, all_cores
 
 _NOWHERE = SerialSpec(SerialKind.NULL)
-_SYMBOLS = "--symbols"
 #: Exit code of an answer that Ctrl-C has cut short, as a shell has it.
 _CUT_SHORT = 130
 
@@ -41,6 +40,7 @@ def query(words: Sequence[str]) -> int:
     if name not in QUESTIONS:
         raise UsageError(f"query: there is no question '{name}'{hint(name, QUESTIONS)}; see rdbg query --help")
     symbols, rest = _symbols(rest)
+    jobs, rest = _jobs(rest)
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *words), terminal=False, symbols=symbols)
     session = Session(options, around)
@@ -48,8 +48,10 @@ def query(words: Sequence[str]) -> int:
         timeline = session.timeline
         asked = understand(Asker(timeline, session.symbols), name, rest)
         digits = timeline.machine.architecture.address_bits // 4
-        with writing() as out, _ended_by_signals() as ended:
-            pool = InOneProcess(lambda: ReplayedRun(timeline, ended.is_set))
+        own_bar = sys.stdout is None or not sys.stdout.isatty()
+        shown = shell_progress("--json" in rest, bar=own_bar)
+        with writing() as out, shown as progress, NotedInterrupts() as ended:
+            pool = copied_pool(RunCopies(timeline, jobs, session.reopen), timeline, ended, progress)
             try:
                 for line in answer_lines(asked, pool, namer(session.symbols), digits):
                     out.write(line)
@@ -62,30 +64,29 @@ def query(words: Sequence[str]) -> int:
     return 0
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and other ending signals set."""
-    ended = threading.Event()
-    previous = {
-        number: signal.signal(number, lambda *_: ended.set())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield ended
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def _symbols(words: Sequence[str]) -> tuple[bytes | None, list[str]]:
     """The ELF file named by ``--symbols``, and the other words."""
+    path, rest = _taken(words, "--symbols", "names no file")
+    return None if path is None else read_image(ImageFile("symbols", path)).data, rest
+
+
+def _jobs(words: Sequence[str]) -> tuple[int, list[str]]:
+    """The number after ``--jobs``, and the other words."""
+    number, rest = _taken(words, "--jobs", "lacks its number")
+    return all_cores() if number is None else parse_number(number, "--jobs", 1, 1024), rest
+
+
+def _taken(words: Sequence[str], option: str, without: str) -> tuple[str | None, list[str]]:
+    """The value of an option of this command, and the words without it."""
     rest = list(words)
-    if _SYMBOLS not in rest:
-        return None, rest
-    at = rest.index(_SYMBOLS)
-    if at + 1 == len(rest):
-        raise UsageError(f"query: {_SYMBOLS} names no file")
-    return read_image(ImageFile("symbols", rest[at + 1])).data, rest[:at] + rest[at + 2 :]
+    for at, word in enumerate(words):
+        if word == option:
+            if at + 1 == len(rest):
+                raise UsageError(f"query: {option} {without}")
+            return rest[at + 1], rest[:at] + rest[at + 2 :]
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2], rest[:at] + rest[at + 1 :]
+    return None, rest
 
 
 def query_help() -> str:
@@ -97,6 +98,7 @@ def query_help() -> str:
         ("--count", "only how many rows there are"),
         ("--limit N", "end after so many rows"),
         ("--json, --csv", "a JSON object a line, or CSV, with decimal numbers"),
+        ("--jobs N", "processes that look through the run (default: one for each core)"),
         ("--symbols FILE", "an ELF file with the guest's symbols (default: its image, if it is one)"),
     ]
     lines = [line for head, words in entries for line in help_entry(head, words)]

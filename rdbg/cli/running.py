@@ -6,14 +6,19 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.messages import LogOutlet, say
 from rdbg.host.outlet import Outlet
 from rdbg.session.options import RecordMode, RunOptions
+
+if TYPE_CHECKING:
+    from rdbg.timeline import Timeline
+    from rdbg.workers.run_copies import RunCopies
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
@@ -31,12 +36,23 @@ def run_session(options: RunOptions, command_line: tuple[str, ...]) -> int:
     from rdbg.session.session import Session, Surroundings  # the emulator loads only when something is to run
 
     log = prepare(options)
-    session = Session(options, Surroundings(command_line=command_line, log=log))
+    session = Session(options, Surroundings(command_line=command_line, log=log, helpers=run_helpers()))
     try:
         session.run()
     finally:
         session.close()
     return session.exit_code
+
+
+def run_helpers(jobs: int | None = None) -> Callable[[Timeline, Callable[[], None]], RunCopies]:
+    """Makes the helpers of a session's searches.
+
+    Args:
+        jobs: processes, this one included; None: one for each core.
+    """
+    from rdbg.workers.run_copies import RunCopies, all_cores
+
+    return lambda timeline, reopen: RunCopies(timeline, jobs or all_cores(), reopen)
 
 
 def replaying(options: RunOptions, path: str) -> RunOptions:

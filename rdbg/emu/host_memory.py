@@ -45,7 +45,8 @@ def require_address_space(size: int, what: str) -> None:
 
 def _mapped(size: int) -> mmap.mmap:
     try:
-        return mmap.mmap(-1, size)
+        # Private: Python's default is shared, and a copy of this process would run in our guest's memory.
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise RdbgError(
             f"the host gives no {size >> 20} MiB of memory more ({error.strerror}); close something, or raise the "

@@ -409,6 +409,12 @@ class History:
         self._end = icount
         self._open_from = self._end + 1
 
+    def only_look(self) -> None:
+        """This object is a copy, in a process of its own, of that of a run: it writes nothing down, and takes nothing
+        from outside."""
+        self._recorder = None
+        self._outside = None
+
     # --- digests -----------------------------------------------------------------------------
     def note_digest(self, icount: int, digests: Digests) -> None:
         """Write down what a replay has to come to at ``icount``, if the run is live there; in the past this does

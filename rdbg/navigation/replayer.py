@@ -33,6 +33,10 @@ _trace = logging.getLogger("rdbg.timeline")
 Origin = Checkpoint | SnapshotInfo
 
 
+class GivenUp(Exception):
+    """Nobody needs what this copy of a process does any more."""
+
+
 class Replayer:
     """A machine on its history.
 
@@ -62,6 +66,7 @@ class Replayer:
         self.pace = pace
         self.output = OutputGate(lived=history.live)
         self.saver: Saver | None = None
+        self.given_up: Interrupted = never  #: in a copy of the process: nobody needs what it does any more
         self.progress: Progress = SILENT  #: told by whoever moves the machine far, or searches
         self.agreement = Agreement(machine, history, self.output, pace.digest_instructions, clock)
         self._clock = clock
@@ -208,6 +213,8 @@ class Replayer:
         Raises:
             RdbgError: the replay has diverged from the recording.
         """
+        if self.given_up():
+            raise GivenUp
         self._begin()
         start = self.machine.icount
         until = request.until

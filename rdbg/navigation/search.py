@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,10 +10,15 @@ from rdbg.checkpoints.accesses import Stretch, WatchedAccess
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
+from rdbg.navigation.helpers import PATIENCE, PIECE_SECONDS, Crew, Helpers, Overtaken, SharedSearch
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import Origin, Replayer
-from rdbg.navigation.stops import Interrupted, StopConditions
+from rdbg.navigation.stops import Interrupted, StopConditions, never
+from rdbg.store.index_codec import pack_index, unpack_index
+
+#: Of a piece that this process has looked through itself: it knows.
+NOTHING_LEARNT = pack_index([])
 
 
 class SearchInterrupted(Exception):
@@ -34,6 +40,19 @@ class Found:
     watch: WatchHit | None = None
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What came of looking through a piece.
+
+    Args:
+        found: the latest hit, or None.
+        learnt: what the piece touched, as the store keeps the index.
+    """
+
+    found: Found | None
+    learnt: bytes
+
+
 def _found(access: WatchedAccess) -> Found:
     return Found(access.after, access.before, access.hit)
 
@@ -45,9 +64,16 @@ class Search:
         replayer: the machine on its history.
         conditions: what is searched.
         interrupted: polled every few milliseconds.
+        helpers: who may help where it takes long; None: nobody.
     """
 
-    def __init__(self, replayer: Replayer, conditions: StopConditions, interrupted: Interrupted) -> None:
+    def __init__(
+        self,
+        replayer: Replayer,
+        conditions: StopConditions,
+        interrupted: Interrupted,
+        helpers: Helpers | None = None,
+    ) -> None:
         self._replayer = replayer
         self._machine = replayer.machine
         self._breakpoints = conditions.breakpoints
@@ -56,6 +82,8 @@ class Search:
         self._architecture = replayer.machine.architecture
         self._wanted = self.wanted(conditions, self._architecture)
         self._interrupted = interrupted
+        self._helpers = helpers
+        self._shared: SharedSearch[Looked] | None = None
         self._looked_through = (0, 0)  # instructions, of how many
 
     @staticmethod
@@ -75,12 +103,14 @@ class Search:
         """
         high = origin
         reach = Reach(self._replayer, start)
+        began = time.monotonic()
         while high > start and self._wanted:
             possible = self._replayer.keeper.index.latest_possible(start, high, self._wanted)
             if possible is None:
                 return None
             high = possible
-            self._looked_through = (origin - high, origin - start)
+            if self._shared is None:
+                self._looked_through = (origin - high, origin - start)
             known = self._known(high)
             if known is not None:
                 access = self._among(known, high)
@@ -94,7 +124,47 @@ class Search:
             if found is not None:
                 return found
             high = low
+            if self._helpers is not None and high > start and time.monotonic() - began > PATIENCE:
+                speed = (origin - high) / (time.monotonic() - began)
+                crew = self._helpers.crew(self._look_for_another)
+                self._helpers = None
+                if crew is not None:
+                    try:
+                        return self._with_crew(crew, origin, high, start, max(int(speed * PIECE_SECONDS), 1))
+                    finally:
+                        crew.dismiss()
         return None
+
+    def _with_crew(self, crew: Crew, origin: int, high: int, start: int, length: int) -> Found | None:
+        """The same from ``high`` on, in pieces of about so many instructions, together with others."""
+        replayer = self._replayer
+
+        def border(end: int) -> int:
+            return replayer.latest(max(start, min(end - length, end - 1))).position
+
+        shared = SharedSearch(crew, self._look_alone, border, self._poll, lambda looked: looked.found is not None)
+        self._shared = shared
+        for low, end, looked in shared.answers(high, start):
+            self._looked_through = (origin - low, origin - start)
+            for interval in unpack_index(looked.learnt):
+                replayer.keeper.index.record(interval.start, interval.end, interval.pages)
+            found = looked.found
+            cleared = low if found is None else found.position
+            self._clear(cleared, end)
+            if found is not None:
+                return found
+        return None
+
+    def _look_alone(self, start: int, end: int) -> Looked:
+        """Look through a piece in this process."""
+        return Looked(self.latest_before(end, start), NOTHING_LEARNT)
+
+    def _look_for_another(self, start: int, end: int) -> Looked:
+        """Look through a piece for the process that this one is a copy of."""
+        self._interrupted = never  # the user talks to that process
+        found = self.latest_before(end, start)
+        index = self._replayer.keeper.index
+        return Looked(found, pack_index([each for each in index if start <= each.start and each.end <= end]))
 
     def _known(self, high: int) -> Stretch | None:
         """A stretch up to ``high`` in which all possible accesses are known and no breakpoint can be hit."""
@@ -207,6 +277,8 @@ class Search:
             raise SearchInterrupted
 
     def _poll(self) -> None:
+        if self._shared is not None and self._shared.overtaken:
+            raise Overtaken
         self._replayer.progress.advance(*self._looked_through, "instructions searched")
         if self._interrupted():
             raise SearchInterrupted

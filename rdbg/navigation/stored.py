@@ -39,6 +39,7 @@ class StoredStates:
         self._discarded: set[int] = set()
         # Tables whose stored form is known: a state is loaded as a difference to one of them. Start, and latest.
         self._known: list[tuple[Table, PageTable]] = []
+        self._inherited: SnapshotStore | None = None
         if store is not None:
             self.update(store.list())
 
@@ -107,6 +108,12 @@ class StoredStates:
         if rows[count:].any():
             raise RdbgError(f"snapshot {info.name!r} is of a machine with more memory; it is not of this run")
         return rows[:count]
+
+    def reopen(self) -> None:
+        """Take a connection of one's own to the store: this is a copy of the process that opened it."""
+        if self.store is not None:
+            self._inherited = self.store  # kept: to close it here would touch the other process' locks
+            self.store = SnapshotStore.open(self.store.path)
 
     def load_index(self) -> None:
         """Let the keeper's index begin with what earlier sessions learnt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from rdbg.history.history import History
+from rdbg.navigation.helpers import Helpers
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Found, Search
 from rdbg.navigation.stops import Interrupted, StopConditions, never
@@ -23,6 +24,7 @@ class Traveller:
     def __init__(self, replayer: Replayer) -> None:
         self._replayer = replayer
         self.machine = replayer.machine
+        self.helpers: Helpers | None = None  #: who may help where a search takes long
 
     @property
     def history(self) -> History:
@@ -65,7 +67,7 @@ class Traveller:
         """A search for writes to what stands behind virtual addresses here."""
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
         self._replayer.keeper.look(0)
-        return WriteSearch(self._replayer, address, length, interrupted)
+        return WriteSearch(self._replayer, address, length, interrupted, self.helpers)
 
     def find(self, conditions: StopConditions, interrupted: Interrupted) -> Found | None:
         """Search backward from here.
@@ -79,7 +81,8 @@ class Traveller:
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)
         self._replayer.keeper.look(0)
         try:
-            found = Search(self._replayer, conditions, interrupted).latest_before(origin, self.history.start)
+            search = Search(self._replayer, conditions, interrupted, self.helpers)
+            found = search.latest_before(origin, self.history.start)
             _log.debug("searched back from icount %d: %s", origin, found)
             return found
         except BaseException:

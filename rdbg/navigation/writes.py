@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch, Write, Writer
+from rdbg.navigation.helpers import PATIENCE, PIECE_SECONDS, Crew, Helpers, Overtaken, SharedSearch
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
-from rdbg.navigation.stops import Interrupted
+from rdbg.navigation.stops import Interrupted, never
 
 #: More than there are writes at one position.
 _MOST_AT_ONCE = 1 << 62
@@ -61,12 +64,22 @@ class WriteSearch:
         address: first byte, virtual.
         length: bytes.
         interrupted: polled every few milliseconds.
+        helpers: who may help where it takes long; None: nobody.
     """
 
-    def __init__(self, replayer: Replayer, address: int, length: int, interrupted: Interrupted) -> None:
+    def __init__(
+        self,
+        replayer: Replayer,
+        address: int,
+        length: int,
+        interrupted: Interrupted,
+        helpers: Helpers | None = None,
+    ) -> None:
         self._replayer = replayer
         self._machine = replayer.machine
         self._interrupted = interrupted
+        self._helpers = helpers
+        self._shared: SharedSearch[list[LastWrite]] | None = None
         self._looked_through = (0, 0)  # instructions, of how many
         storage = tuple(self._machine.storage(address, length))
         self._watch = Watch(address, length, Access.WRITE, storage)
@@ -84,17 +97,70 @@ class WriteSearch:
         Raises:
             SearchInterrupted: the user asked to stop.
         """
+        origin = bound.after
+        began = time.monotonic()
+        for high, made in self._within(bound, count, self._start):
+            for each in made:
+                yield each
+                bound = each.order
+            count -= len(made)
+            bound = min(bound, after_all_at(high))
+            spent = time.monotonic() - began
+            if self._helpers is not None and count > 0 and high > self._start and spent > PATIENCE:
+                length = max(int((origin - high) / spent * PIECE_SECONDS), 1)
+                crew = self._helpers.crew(partial(self._look_for_another, bound, count))
+                self._helpers = None
+                if crew is not None:
+                    try:
+                        yield from self._with_crew(crew, bound, count, length)
+                    finally:
+                        crew.dismiss()
+                    return
+
+    def _with_crew(self, crew: Crew, bound: Order, count: int, length: int) -> Iterator[LastWrite]:
+        """The same, in pieces of about so many instructions, together with others."""
+        replayer, origin, left = self._replayer, bound.after, count
+
+        def border(end: int) -> int:
+            return replayer.latest(max(self._start, min(end - length, end - 1))).position
+
+        alone = partial(self._look_alone, bound, count)
+        self._shared = shared = SharedSearch(crew, alone, border, self._poll, lambda found: len(found) >= left)
+        for low, end, found in shared.answers(origin, self._start):
+            self._looked_through = (origin - low, origin - self._start)
+            machine = [each.order.after for each in found if each.write.writer is not Writer.DEBUGGER]
+            replayer.keeper.index.cleared.note((self._watch,), max([low, *machine]), end)
+            yield from found[:left]
+            left -= len(found)
+            if left <= 0:
+                return
+
+    def _look_alone(self, bound: Order, count: int, start: int, end: int) -> list[LastWrite]:
+        """Look through a piece, for the writes that led to positions behind ``start``; at the start of the run, to
+        that too."""
+        found = self._within(min(bound, after_all_at(end)), count, start)
+        return [write for _, made in found for write in made]
+
+    def _look_for_another(self, bound: Order, count: int, start: int, end: int) -> list[LastWrite]:
+        """The same, for the process that this one is a copy of."""
+        self._interrupted = never  # the user talks to that process
+        return self._look_alone(bound, count, start, end)
+
+    def _within(self, bound: Order, count: int, start: int) -> Iterator[tuple[int, list[LastWrite]]]:
+        """The latest ``count`` writes before ``bound`` that led to positions behind ``start``, in portions: down to
+        where has been looked, and what was found, latest first."""
         index = self._replayer.keeper.index
-        outside = [place for place in self._outside if place <= bound.after]
+        outside = [place for place in self._outside if place <= bound.after and (place > start or start == self._start)]
         origin = high = bound.after
-        reach = Reach(self._replayer, self._start)
+        reach = Reach(self._replayer, start)
         while count > 0:
-            possible = index.latest_possible(self._start, high, self._wanted)
+            possible = index.latest_possible(start, high, self._wanted)
             if possible is None and not outside:
                 break
             high = max([*([] if possible is None else [possible]), *outside[-1:]])
-            self._looked_through = (origin - high, origin - self._start)
-            low = reach.origin(high).position
+            if self._shared is None:
+                self._looked_through = (origin - high, origin - start)
+            low = max(reach.origin(high).position, start)
             searched = possible is not None and possible > low
             stretches: list[tuple[int, int]] = []
             if searched:
@@ -112,7 +178,6 @@ class WriteSearch:
             lowest = low if low == self._start else low + 1
             made = [each for each in self._look(chosen, high) if each.order.after >= lowest]
             found = [each for each in reversed(made) if each.order < bound][:count]
-            yield from found
             count -= len(found)
             if searched:
                 # Let later searches know where no instruction made such a write.
@@ -120,7 +185,8 @@ class WriteSearch:
                 index.cleared.note((self._watch,), max([low, *machine]), high)
             while outside and outside[-1] >= lowest:
                 outside.pop()
-            if low == high == self._start:
+            yield low, found
+            if low == high == self._start or low == high == start:
                 break
             bound, high = min(bound, after_all_at(high), *(each.order for each in found[-1:])), low
 
@@ -170,6 +236,8 @@ class WriteSearch:
         return _ordered(found)
 
     def _poll(self) -> None:
+        if self._shared is not None and self._shared.overtaken:
+            raise Overtaken
         self._replayer.progress.advance(*self._looked_through, "instructions searched")
         if self._interrupted():
             raise SearchInterrupted

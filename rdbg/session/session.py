@@ -26,6 +26,7 @@ from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
+from rdbg.navigation.helpers import Helpers
 from rdbg.netdev.netdev_spec import NetworkPlan
 from rdbg.netdev.networks import Networks
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
@@ -59,6 +60,8 @@ class Surroundings:
         terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
         ended: asked often; True ends the session.
         log: the way of the log; a guest whose log nobody reads waits.
+        helpers: given the run and what a copy of this process has to open anew, makes helpers of long searches; None:
+            there are none.
         symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
     """
 
@@ -67,6 +70,7 @@ class Surroundings:
     ended: Callable[[], bool] | None = None
     log: Outlet | None = None
     symbols: bytes | None = None
+    helpers: Callable[[Timeline, Callable[[], None]], Helpers] | None = None
 
 
 class Session:
@@ -183,6 +187,11 @@ class Session:
         """Names in the guest's image, or in the file that was given for it."""
         return self._symbols
 
+    def reopen(self) -> None:
+        """Open anew what cannot be shared: this is a copy of the process that opened it."""
+        if self._recorded_contents is not None:
+            self._recorded_contents.reopen()
+
     def watch_packets(self, watcher: PacketWatcher) -> None:
         """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
         self._machine.watch_packets(watcher)
@@ -296,6 +305,9 @@ class Session:
             congested=lambda: outside.congested,
         )
         self.timeline.set_output(self._send)
+        # What a live run has of its disks, its copies would share the places of.
+        if self._around.helpers is not None and not (spec.drives and icount.mode is not RecordMode.REPLAY):
+            self.timeline.call(self._around.helpers(self.timeline, self.reopen))
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)

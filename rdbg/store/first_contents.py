@@ -127,6 +127,11 @@ class FirstContents:
         """Those of a run that is not recorded: they go with it."""
         return cls("the run's disks", connect_nowhere(), True)
 
+    def reopen(self) -> None:
+        """Take a connection of one's own: this is a copy of the process that opened the store, and it reads."""
+        self._inherited = self._db  # kept: to close it here would touch the other process' locks
+        self._db, _ = connect(self.path, None)
+
     # --- keeping --------------------------------------------------------------------------------
     def known(self, disk: int, page: int) -> bool:
         """Whether a page is kept, or known to be lost."""
