@@ -10,7 +10,7 @@ from rdbg.cli.option_values import parse_number, parse_switch
 from rdbg.cli.serial_options import parse_serial
 from rdbg.errors import UsageError
 from rdbg.net.tcp_address import LOOPBACK
-from rdbg.netdev.netdev_spec import GuestForward, HostForward, UserNet
+from rdbg.netdev.netdev_spec import NAMESERVER, ROUTER, SERVER, GuestForward, HostForward, UserNet, numbered
 from rdbg.serial.serial_spec import SerialKind
 
 USER_KEYS = (
@@ -68,7 +68,7 @@ def parse_user_network(option: str, pairs: Mapping[str, str], lists: Mapping[str
         tftp_server_name=_text(option, "tftp-server-name", pairs, 255),
         bootfile=_text(option, "bootfile", pairs, 127),
         host_forwards=tuple(_host_forward(option, value, network) for value in lists.get("hostfwd", ())),
-        guest_forwards=tuple(_guest_forward(option, value) for value in lists.get("guestfwd", ())),
+        guest_forwards=tuple(_guest_forward(option, value, network, inside) for value in lists.get("guestfwd", ())),
     )
     if not made.ipv4 and not made.ipv6:
         raise UsageError(f"{option}: neither IPv4 nor IPv6 is left; drop ipv4=off or ipv6=off")
@@ -159,16 +159,27 @@ def _host_forward(option: str, text: str, network: IPv4Network) -> HostForward:
     )
 
 
-def _guest_forward(option: str, text: str) -> GuestForward:
+def _guest_forward(option: str, text: str, network: IPv4Network, inside: Mapping[str, IPv4Address]) -> GuestForward:
+    """A server in the guest's network; one without an address is at QEMU's.
+
+    Args:
+        option, text: as typed.
+        network: of the guest.
+        inside: addresses of router (``host``) and name server (``dns``) that were said.
+    """
     match = re.fullmatch(r"(?:tcp)?:([^:]*):(\d+)-(.+)", text, re.DOTALL)
     if match is None:
         raise UsageError(f"{option}: guestfwd={text}: not a forward; write {_GUEST_FORM}")
     address, port, target = match.groups()
-    where = _address(option, "guestfwd", address)
-    number = parse_number(port, f"{option}, guestfwd", 1, 65535)
+    usual = numbered(network, SERVER)
+    where = _inside(option, "guestfwd", address, network) if address else usual
+    for key, number, whose in (("host", ROUTER, "the router"), ("dns", NAMESERVER, "the name server")):
+        if where == inside.get(key, numbered(network, number)):
+            raise UsageError(f"{option}: guestfwd={text}: {where} is {whose}; choose another address, such as {usual}")
+    at_port = parse_number(port, f"{option}, guestfwd", 1, 65535)
     if target.startswith("cmd:"):
-        return GuestForward(where, number, command=target.removeprefix("cmd:"))
+        return GuestForward(where, at_port, command=target.removeprefix("cmd:"))
     spec = parse_serial(target, f"{option}, guestfwd")
     if spec.kind in (SerialKind.STDIO, SerialKind.PTY) or spec.chardev:
         raise UsageError(f"{option}: guestfwd={text}: a back end of its own is wanted; write {_GUEST_FORM}")
-    return GuestForward(where, number, target=spec)
+    return GuestForward(where, at_port, target=spec)

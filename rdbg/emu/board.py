@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rdbg.emu.device import Device
+from rdbg.emu.devices.pci import PciFunction
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.memory_map import MemoryMap
@@ -38,6 +39,7 @@ class Board:
             (DISK).
         reset_state: where and how the CPU starts after power-on and each reset.
         cpu_clock_hz: frequency that Count derives from (Count ticks at half of it).
+        pci: what is on its PCI bus, by slot and function.
         cpu_irq_timer: hardware line (0-5) that the Compare interrupt drives.
     """
 
@@ -48,3 +50,4 @@ class Board:
     reset_state: ResetState
     cpu_clock_hz: int = 320_000_000
     cpu_irq_timer: int = 5
+    pci: Mapping[tuple[int, int], PciFunction] = field(default_factory=dict)

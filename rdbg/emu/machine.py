@@ -54,6 +54,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.memory_view import MemoryView
 from rdbg.emu.memory_writes import NAMES, MemoryWrites
 from rdbg.emu.noted_writes import NotedWrites
+from rdbg.emu.pci_report import pci_report
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
@@ -589,8 +590,10 @@ class Machine:
         return memory_areas(self.board.memory_map, self.architecture.segments)
 
     def reports(self) -> Mapping[str, Report]:
-        """The TLB in words."""
+        """The TLB and the PCI bus in words."""
         entries = Report(
             "what the TLB translates now", lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)
         )
-        return {"tlb": entries}
+        names = {card.slot: card.name for card in self.spec.plugged if card.slot is not None}
+        bus = Report("what is on the PCI bus", lambda: pci_report(self.board.pci, names))
+        return {"tlb": entries} | ({"pci": bus} if self.board.pci else {})

@@ -9,6 +9,7 @@ from rdbg.emu.output_mark import endpoint_order
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, recording_state
 from rdbg.monitor.control_commands import status
+from rdbg.monitor.device_commands import block, network
 from rdbg.monitor.input_commands import INPUTS_USAGE, inputs
 
 _COLUMNS = 4
@@ -134,6 +135,8 @@ INFO_TOPICS: dict[str, MonitorCommand] = {
         MonitorCommand(
             "endpoints", "info endpoints", "serial ports, network cards, disks, and what has left by each", _endpoints
         ),
+        MonitorCommand("network", "info network", "network cards, and what they lead to", network),
+        MonitorCommand("block", "info block", "drives, and what is in them", block),
         MonitorCommand("checkpoints", "info checkpoints", "what there is in memory to go back by", _checkpoints),
     )
 }

@@ -11,6 +11,7 @@ from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branch_commands import BRANCH_COMMANDS
 from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, one_argument, recording_state, words
 from rdbg.monitor.control_commands import CONTROL_COMMANDS
+from rdbg.monitor.device_commands import DEVICE_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.line_progress import line_progress
 from rdbg.monitor.past_commands import PAST_COMMANDS
@@ -80,6 +81,7 @@ COMMANDS: dict[str, MonitorCommand] = {
     for command in (
         MonitorCommand("help", "help [COMMAND]", "what there is, or one command's use", _help),
         *TRAVEL_COMMANDS,
+        *DEVICE_COMMANDS,
         *CONTROL_COMMANDS,
         *SNAPSHOT_COMMANDS,
         *BRANCH_COMMANDS,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdbg.emu.inputs import InputEvent
+from rdbg.monitor.plugs import Plugs
 
 
 @dataclass
@@ -16,11 +17,13 @@ class RunControl:
         stopped: the guest stands until somebody lets it go on (``-S``, ``stop``, a GDB that broke off).
         attached: a GDB is connected, and the guest moves when that says so.
         request: puts an input where the live run takes it soon; None: it takes none.
+        plugs: cards and drives.
     """
 
     stopped: bool = False
     attached: bool = False
     request: Callable[[InputEvent], None] | None = None
+    plugs: Plugs = Plugs()
 
     @property
     def runs(self) -> bool:

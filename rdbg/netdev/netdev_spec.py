@@ -8,6 +8,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.serial.serial_spec import SerialSpec
 
+#: QEMU's numbers in a network of any prefix: router, name server, first guest; a server that has no address.
+ROUTER, NAMESERVER, FIRST_GUEST, SERVER = 2, 3, 15, 0x204
+
+
+def numbered(network: IPv4Network, number: int) -> IPv4Address:
+    """The address of that number in a network."""
+    return IPv4Address(int(network.network_address) | number & int(network.hostmask))
+
 
 @dataclass(frozen=True)
 class HostForward:

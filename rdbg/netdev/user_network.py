@@ -8,13 +8,13 @@ import select
 import sys
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from rdbg.errors import RdbgError
 from rdbg.host.waiting import Watched, happened_within
 from rdbg.netdev.guest_forward import GuestForwardTarget
-from rdbg.netdev.netdev_spec import GuestForward, HostForward, UserNet
+from rdbg.netdev.netdev_spec import FIRST_GUEST, NAMESERVER, ROUTER, GuestForward, HostForward, UserNet, numbered
 from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
 from rdbg.netdev.slirp_library import (
     CONFIG_VERSION,
@@ -27,9 +27,6 @@ from rdbg.netdev.slirp_library import (
 )
 
 _log = logging.getLogger("rdbg.network")
-
-#: QEMU's numbers in a network of any prefix: router, name server, first guest.
-_ROUTER, _NAMESERVER, _FIRST_GUEST = 2, 3, 15
 
 _EVENTS = (
     (POLL_IN, select.POLLIN),
@@ -142,15 +139,15 @@ class UserNetwork(NetworkBackend):
         config.in_enabled = spec.ipv4
         config.vnetwork.s_addr = _wire(network.network_address)
         config.vnetmask.s_addr = _wire(network.netmask)
-        config.vhost.s_addr = _wire(spec.router or numbered(network, _ROUTER))
-        config.vdhcp_start.s_addr = _wire(spec.dhcp_start or numbered(network, _FIRST_GUEST))
-        config.vnameserver.s_addr = _wire(spec.nameserver or numbered(network, _NAMESERVER))
+        config.vhost.s_addr = _wire(spec.router or numbered(network, ROUTER))
+        config.vdhcp_start.s_addr = _wire(spec.dhcp_start or numbered(network, FIRST_GUEST))
+        config.vnameserver.s_addr = _wire(spec.nameserver or numbered(network, NAMESERVER))
         config.in6_enabled = spec.ipv6
         prefix = spec.network6.network_address
         config.vprefix_addr6.s6_addr = prefix.packed
         config.vprefix_len = spec.network6.prefixlen
-        config.vhost6.s6_addr = (spec.router6 or IPv6Address(int(prefix) | _ROUTER)).packed
-        config.vnameserver6.s6_addr = (spec.nameserver6 or IPv6Address(int(prefix) | _NAMESERVER)).packed
+        config.vhost6.s6_addr = (spec.router6 or IPv6Address(int(prefix) | ROUTER)).packed
+        config.vnameserver6.s6_addr = (spec.nameserver6 or IPv6Address(int(prefix) | NAMESERVER)).packed
         config.vhostname = self._text(spec.hostname)
         config.tftp_server_name = self._text(spec.tftp_server_name)
         config.tftp_path = self._text(spec.tftp)
@@ -208,8 +205,7 @@ class UserNetwork(NetworkBackend):
             failed = self._lib.slirp_add_guestfwd(self._slirp, target.callback, self._ffi.NULL, address, forward.port)
         if failed:
             raise RdbgError(
-                f"{option}: guestfwd: {forward.address}:{forward.port} is not in the guest's network, or the "
-                "router's or name server's; choose another address"
+                f"{option}: guestfwd: {forward.address}:{forward.port} cannot be led to; choose another address or port"
             )
 
     def _new(self, kind: str, *values: Any) -> Any:
@@ -251,11 +247,6 @@ class UserNetwork(NetworkBackend):
             return 0
         happened = self._happened.get(self._polled[index][0], 0)
         return sum(theirs for theirs, ours in _EVENTS if happened & ours)
-
-
-def numbered(network: IPv4Network, number: int) -> IPv4Address:
-    """The address of that number in a network."""
-    return IPv4Address(int(network.network_address) | number)
 
 
 def _wire(address: IPv4Address) -> int:

@@ -36,6 +36,7 @@ class RunDrives:
         self.failures: list[str] = []  #: what went wrong meanwhile, a line each
         self._contents = FirstContents.in_passing()
         self._images: list[RunImage | None] = []
+        self.images: dict[str, str] = {}  #: file and format, by the drive's name
         described: list[Drive] = []
         try:
             for number, option in enumerate(options):
@@ -106,6 +107,7 @@ class RunDrives:
         except RdbgError:
             opened.image.close()
             raise
+        self.images[option.name] = f"{option.file} ({opened.format})"
         probed = opened.probed and opened.format == "raw" and writes
         if probed:
             say(f"{option.file}: no format was named, and this was taken for a raw image; format=raw says so")

@@ -24,6 +24,7 @@ from rdbg.images.recorded_disk import RecordedDisk
 from rdbg.journal.header import image_digest
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
+from rdbg.monitor.plugs import Plugs
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.helpers import Helpers
@@ -289,6 +290,13 @@ class Session:
         if icount.mode is not RecordMode.REPLAY and options.network_plan.netdevs + options.network_plan.segments:
             outside.plug_in(self._networks(options.network_plan, machine, queue))
         self._control.request = queue.put
+        replayed = icount.mode is RecordMode.REPLAY
+        self._control.plugs = Plugs(
+            spec.plugged,
+            spec.drives,
+            NetworkPlan() if replayed else options.network_plan,
+            {} if self._drives is None else self._drives.images,
+        )
         self._control.stopped = options.stopped and bool(options.gdb is not None or outside.consoles)
         outside.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rdbg.errors import RdbgError
+from rdbg.cli.user_network_values import parse_user_network
+from rdbg.errors import RdbgError, UsageError
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.netdev_spec import GuestForward, HostForward, Netdev, NetworkPlan, NetworkSegment, UserNet
 from rdbg.netdev.networks import Networks
@@ -149,7 +150,7 @@ def test_datagrams_go_both_ways() -> None:
 def test_addresses_that_cannot_be_forwarded_are_refused() -> None:
     null = SerialSpec(SerialKind.NULL)
     for address in ("10.0.3.1", "10.0.2.2", "10.0.2.3"):
-        with pytest.raises(RdbgError, match=f"guestfwd: {address}:9 is not in the guest's network, or the router's"):
+        with pytest.raises(RdbgError, match=f"guestfwd: {address}:9 cannot be led to; choose another"):
             Wire(UserNet(guest_forwards=(GuestForward(IPv4Address(address), 9, "", null),)))
     with pytest.raises(RdbgError, match="-guestfwd tcp:.*cannot connect"):
         target = SerialSpec(SerialKind.TCP, address=TcpAddress("127.0.0.1", 1))
@@ -176,3 +177,22 @@ def test_a_network_that_nobody_asked_for_is_left_out(
     assert (
         "warning: the board's network leads nowhere: the user network needs libslirp" in said and said.count("\n") == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("10.0.2.2", "10.0.2.2 is the router"),
+        ("10.0.2.3", "10.0.2.3 is the name server"),
+        ("10.0.3.4", "no address in"),
+    ],
+)
+def test_a_server_cannot_be_where_the_network_has_its_own(address: str, words: str) -> None:
+    with pytest.raises(UsageError, match=f"^-nic user.*{words}.*choose"):
+        parse_user_network("-nic user", {}, {"guestfwd": [f"tcp:{address}:80-cmd:cat"]})
+
+
+def test_a_server_without_an_address_is_where_qemu_has_it() -> None:
+    for pairs, address in (({}, "10.0.2.4"), ({"net": "172.16.0.0/16"}, "172.16.2.4")):
+        made = parse_user_network("-nic user", pairs, {"guestfwd": ["tcp::80-cmd:cat"]})
+        assert str(made.guest_forwards[0].address) == address

@@ -135,6 +135,7 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
             **{endpoint: device for card in cards for endpoint, device in card.endpoints.items()},
         },
         reset_state=reset,
+        pci=pci.functions,
     )
 
 

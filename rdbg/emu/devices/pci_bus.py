@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from rdbg.emu.bus import BusError
@@ -61,6 +61,11 @@ class PciBus:
         self._functions[device, function] = target
         self._lines[target.name] = tuple(self._line_of(device, pin) for pin in range(LINES))
         target.attached(self)
+
+    @property
+    def functions(self) -> Mapping[tuple[int, int], PciFunction]:
+        """What stands on it, by slot and function."""
+        return self._functions
 
     def free_slot(self) -> int:
         """The slot for a card for which none is named.
