@@ -385,11 +385,11 @@ class MachineApi(Protocol):
     def take_trace(self) -> NDArray[np.void]:
         """The blocks noted by runs with ``trace`` since the last call, and forgets them.
 
-        Rows of `TRACE_ROW`: the position at which a block (a straight piece of code) began as it really ran, its virtual
-        address, the value of ``trace_register`` there, and an `Entry`. The last row is where the machine stands, and
-        nothing of it has run: so of each other row as many instructions ran as its icount is below the next one's.
-        That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
-        exception; one that could not even be fetched has a row of its own.
+        Rows of `TRACE_ROW`: the position at which a block (a straight piece of code) began as it really ran, its
+        virtual address, the value of ``trace_register`` there, and an `Entry`. The last row is where the machine
+        stands, and nothing of it has run: so of each other row as many instructions ran as its icount is below the
+        next one's. That counts the slots of branches whether they ran or were passed over, and an instruction that
+        raised an exception; one that could not even be fetched has a row of its own.
         """
         ...
 
