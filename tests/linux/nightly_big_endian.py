@@ -3,14 +3,17 @@ QEMU; recorded, and replayed with images and network gone."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import random
 import re
 import shutil
+import socket
 import socketserver
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,7 @@ LINUX = Path(__file__).parents[2] / ".make" / "linux-big-endian"
 APPEND = "console=ttyS0 rdinit=/init panic=1"
 CONTENT = random.Random(9).randbytes(1_500_000)
 DOWNLOAD = random.Random(10).randbytes(700_000)
+CALLED = random.Random(11).randbytes(300_000)  #: what somebody on the host sends to a port of the guest
 SCRIPT = """mkdir /disk /cd /tmp
 mount -t ext4 /dev/{disk} /disk && mount -t iso9660 -o ro /dev/sr0 /cd
 echo "disk $(md5sum < /disk/data)"
@@ -51,6 +55,9 @@ wget -q -O /disk/content http://10.0.2.2:{port}/content
 echo "down $(md5sum < /disk/content)"
 gzip -c /disk/data > /disk/packed
 nc 10.0.2.2 {up} < /disk/packed
+echo "program $(nc 10.0.2.100 7 < /disk/content)"
+nc -l -p 23 < /disk/content > /tmp/came
+echo "came $(md5sum < /tmp/came)"
 rm /disk/old
 sync; echo 3 > /proc/sys/vm/drop_caches
 echo "kept $(md5sum < /disk/content)"
@@ -58,6 +65,8 @@ echo "unpacked $(gzip -dc /disk/packed | md5sum)"
 umount /disk; umount /cd
 echo DONE
 poweroff -f"""
+#: Started by libslirp for a connection of the guest.
+PROGRAM = f"/bin/sh -c 'head -c {len(DOWNLOAD)} | md5sum'"
 #: Each network card with a disk: its place in QEMU's words, and its name in Linux.
 MACHINES = {
     "pcnet": ("ide", "sda"),
@@ -101,6 +110,35 @@ class _Upload(socketserver.StreamRequestHandler):
         self.server.taken.append(self.rfile.read())
 
 
+class _Caller(threading.Thread):
+    """Calls a guest's port by the host's, as soon as somebody listens there: takes what it sends, and sends."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.taken = b""
+
+    def run(self) -> None:
+        while len(self.taken) < len(DOWNLOAD):
+            time.sleep(0.2)
+            self.taken = b""
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 300) as line:
+                while len(self.taken) < len(DOWNLOAD):
+                    data = line.recv(65536)  # libslirp takes connections before the guest does
+                    if not data:
+                        break
+                    if not self.taken:
+                        sender = threading.Thread(target=line.sendall, args=(CALLED,), daemon=True)
+                        sender.start()
+                    self.taken += data
+                if self.taken:
+                    sender.join()
+                    line.shutdown(socket.SHUT_WR)
+                    line.recv(1)
+
+
 @dataclass(frozen=True)
 class Lived:
     """A recorded run.
@@ -110,7 +148,8 @@ class Lived:
         console: what the guest printed.
         on_qemu: what it printed on QEMU.
         images: the disk, as rdbg and QEMU left it.
-        uploads: what it sent, here and on QEMU.
+        uploads: what it sent to a server, here and on QEMU.
+        answers: what it sent to whoever called its port, here and on QEMU.
     """
 
     path: Path
@@ -118,6 +157,7 @@ class Lived:
     on_qemu: str
     images: tuple[Path, Path]
     uploads: list[bytes]
+    answers: list[bytes]
 
 
 @pytest.fixture(scope="module", params=list(MACHINES))
@@ -137,12 +177,18 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     script = SCRIPT.format(disk=name, port=server.server_address[1], up=uploads.server_address[1])
     (folder / "initrd").write_bytes(initramfs(LINUX / BUSYBOX, script))
 
+    answers: list[bytes] = []
+
     def run(program: list[str], image: Path) -> str:
         words = ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(folder / "initrd")]
         words += ["-append", APPEND, "-drive", f"file={image},format=raw,if={bus}", "-cdrom", str(disc)]
-        words += ["-nic", f"user,model={card}", "-nographic", "-vga", "none", "-no-reboot"]
+        caller = _Caller()
+        caller.start()
+        ways = f"hostfwd=tcp:127.0.0.1:{caller.port}-:23,guestfwd=tcp:10.0.2.100:7-cmd:{PROGRAM}"
+        words += ["-nic", f"user,model={card},{ways}", "-nographic", "-vga", "none", "-no-reboot"]
         done = subprocess.run([*program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=900)
         assert done.returncode == 0, done.stdout[-3000:]
+        answers.append(caller.taken)
         return done.stdout.decode("latin-1").replace("\r", "")
 
     try:
@@ -154,7 +200,7 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         uploads.shutdown()
     gone = disk.rename(folder / "gone.img")
     disc.unlink()
-    yield Lived(folder / "run", console, on_qemu, (gone, theirs), uploads.taken)
+    yield Lived(folder / "run", console, on_qemu, (gone, theirs), uploads.taken, answers)
 
 
 def _said(console: str) -> tuple[list[str], list[str]]:
@@ -174,13 +220,15 @@ def test_it_says_what_it_says_on_qemu(lived: Lived) -> None:
 
 def test_it_uses_disk_disc_and_network(lived: Lived) -> None:
     data, down = hashlib.md5(CONTENT).hexdigest(), hashlib.md5(DOWNLOAD).hexdigest()
-    wanted = {"disk": data, "disc": data, "down": down, "kept": down, "unpacked": data}
+    called = hashlib.md5(CALLED).hexdigest()
+    wanted = {"disk": data, "program": down, "came": called, "disc": data, "down": down, "kept": down, "unpacked": data}
     for what, found in wanted.items():
         assert f"{what} {found}  -" in lived.console
     assert "lease 10.0.2.15 router 10.0.2.2 dns 10.0.2.3" in lived.console
     assert "3 packets transmitted, 3 packets received, 0% packet loss" in lived.console
     ours, theirs = lived.uploads
     assert len(ours) > 1_000_000 and ours == theirs
+    assert lived.answers == [DOWNLOAD, DOWNLOAD]
     assert all(is_clean(image) for image in lived.images)
 
 
