@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.download_back import rows as back_rows
 from benchmarks.effort import Effort
 from benchmarks.linux_boot import FILES
 from benchmarks.progress import tell
@@ -32,6 +33,7 @@ DOWNLOAD_BYTES = 100_000_000
 #: What a person does with a system: start a few programs, and leave nothing unwritten.
 WORK = "python3 -c \"import hashlib; print(hashlib.md5(b'').hexdigest())\"; ls -lR /usr/lib | md5sum"
 POWER_OFF = "sync; mount -o remount,ro /; busybox poweroff -f"
+_DOWNLOADED = "get.rdbg"
 _QEMU_ALONE = ["-no-reboot", "-vga", "none", "-display", "none", "-monitor", "none", "-serial", "null"]
 _TIMEOUT = 240
 
@@ -60,6 +62,8 @@ class DebianSystem:
         ):
             tell(words)
             yield Section("", "", [rows(with_qemu)])
+        tell("going back through a download")
+        yield Section("", "", back_rows(self._folder / _DOWNLOADED, FILES / KERNEL, self._repeats))
 
     def _boot_row(self, with_qemu: bool) -> Row:
         disk = system_disk(self._folder / "debian.img", f"{WORK}\n{POWER_OFF}")
@@ -106,11 +110,11 @@ class DebianSystem:
         took = []
         journal = 0
         try:
-            for name, then in (("get.gz", f"{network}; {get}"), ("idle.gz", network)):
+            for name, then, into in (("get.gz", f"{network}; {get}", _DOWNLOADED), ("idle.gz", network, "idle.rdbg")):
                 modules = load_order(FILES / MODULES, ["pcnet32"])
                 image = initramfs(FILES / BUSYBOX, f"{then}\npoweroff -f", modules=modules)
                 words = self._machine(name, image, "-nic", "user,model=pcnet")
-                ours, theirs, size = self._both(words, "get.rdbg", with_qemu)
+                ours, theirs, size = self._both(words, into, with_qemu)
                 took.append((ours, theirs))
                 journal = max(journal, size)
         finally:
