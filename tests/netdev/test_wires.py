@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -245,6 +246,16 @@ def test_a_helper_puts_a_tap_into_a_bridge(tmp_path: Path) -> None:
         Wire(TapNet(bridge="br8", helper=helper))
     with pytest.raises(RdbgError, match="helper=/nowhere cannot be run; on Debian: apt install"):
         Wire(TapNet(bridge="br8", helper="/nowhere"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a tap")
+@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="this kernel has no /dev/net/tun")
+def test_a_real_tap_leads_to_the_kernel_of_the_host(tmp_path: Path) -> None:
+    """ARP and ping, answered by the kernel; the scripts are run. In a network of its own."""
+    words = ["unshare", "-n", sys.executable, "-m", "tests.netdev.ping_by_tap", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("pinged\n", 0), done.stderr
+    assert (tmp_path / "taken-down").read_text() == "rdbg7\n"
 
 
 def test_a_tap_that_may_not_be_made_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
