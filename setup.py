@@ -41,7 +41,7 @@ def extensions() -> list[Extension]:
             [str(source)],
             include_dirs=[str(unicorn / "include"), "rdbg/emu"],
             library_dirs=[str(unicorn / "lib")],
-            # At run time the library is the one that `import unicorn` has loaded (the dynamic linker knows
+            # At run time the library is the one that rdbg.emu has loaded (the dynamic linker knows
             # it by its soname); the run path finds it too when both packages share one site-packages.
             extra_link_args=["-l:libunicorn.so.2", "-Wl,-rpath,$ORIGIN/../../unicorn/lib"],
             # What is rare must not be inlined into what is common (the block hook): registers would be saved for it.

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rdbg.cli.debug_command import debug
 from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.cli.running import one_file, replaying, run_session
 from rdbg.cli.standard_streams import writing
@@ -85,6 +84,12 @@ def _record(words: Sequence[str]) -> int:
 def _replay(words: Sequence[str]) -> int:
     line = parse_line(words, operands=True, allowed=_REPLAY_OPTIONS)
     return run_session(replaying(line.options, one_file("replay", line.operands)), ("rdbg", "replay", *words))
+
+
+def _debug(words: Sequence[str]) -> int:
+    from rdbg.cli.debug_command import debug
+
+    return debug(words)
 
 
 def _dump(words: Sequence[str]) -> int:
@@ -230,7 +235,7 @@ COMMANDS = {
             + "\n\nAn ELF image is started as with -kernel, any other as with -bios. The options\nof rdbg run:\n\n"
             + help_text()
         ),
-        debug,
+        _debug,
     ),
     "chaos": Subcommand(
         "[options] -- QEMU's options, or --shrink RECORDING",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from rdbg.cli.card_models import CARD_NAMES, card_model, models_text, properties_text
 from rdbg.cli.netdev_values import network_object
-from rdbg.cli.option_values import HelpWanted, hint, is_help, parse_switch, split_commas
+from rdbg.cli.option_values import HelpWanted, hint, is_help, parse_switch, parsed_json, split_commas
 from rdbg.errors import UsageError
 from rdbg.session.network_options import CardOption
 from rdbg.session.options import RunOptions
@@ -104,7 +103,7 @@ def _of_words(option: str, value: str) -> list[tuple[str, str]]:
 
 def _of_json(option: str, value: str) -> list[tuple[str, str]]:
     try:
-        found = json.loads(value)
+        found = parsed_json(value)
     except ValueError as error:
         raise UsageError(f"{option}: not JSON: {error}") from None
     if not isinstance(found, dict) or not isinstance(found.get("driver"), str):

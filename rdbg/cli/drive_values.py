@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from rdbg.cli.option_values import HelpWanted, flattened_json, hint, is_help, parse_number, parse_pairs, parse_switch
+from rdbg.cli.option_values import (
+    HelpWanted,
+    flattened_json,
+    hint,
+    is_help,
+    parse_number,
+    parse_pairs,
+    parse_switch,
+    parsed_json,
+)
 from rdbg.errors import UsageError
-from rdbg.images.open_image import FORMATS
-from rdbg.images.run_image import CacheMode
+from rdbg.images.cache_mode import CacheMode
+from rdbg.images.formats import FORMATS
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
@@ -76,7 +84,7 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
     option = f"-blockdev {value}"
     if value.startswith("{"):
         try:
-            pairs = flattened_json(json.loads(value))
+            pairs = flattened_json(parsed_json(value))
         except ValueError as error:
             raise UsageError(f"{option}: not JSON: {error}") from None
         unknown = next((key for key in pairs if key not in _KEYS), None)

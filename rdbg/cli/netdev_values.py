@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,19 +11,23 @@ from rdbg.cli.option_values import (
     flattened_json,
     hint,
     is_help,
-    parse_address,
     parse_number,
     parse_pairs,
     parse_switch,
+    parsed_json,
     split_commas,
 )
-from rdbg.cli.user_network_values import USER_KEYS, USER_LISTS, parse_user_network
 from rdbg.errors import UsageError
-from rdbg.net.tcp_address import LOOPBACK, TcpAddress
-from rdbg.netdev.netdev_spec import DatagramNet, HubPort, Netdev, NetdevKind, PacketDump, StreamNet, TapNet
+from rdbg.netdev.network_plan import Netdev, PacketDump
 from rdbg.session.network_options import CardOption, NetdevOption
 from rdbg.session.options import RunOptions
 
+_USER_KEYS = (
+    "ipv4", "ipv6", "net", "host", "restrict", "hostname", "dhcpstart", "dns", "ipv6-net", "ipv6-prefix",
+    "ipv6-prefixlen", "ipv6-host", "ipv6-dns", "tftp", "bootfile", "domainname", "tftp-server-name", "smb", "smbserver",
+)  # fmt: skip
+#: May be said more than once.
+_USER_LISTS = ("hostfwd", "guestfwd", "dnssearch")
 _STREAM_KEYS = (
     "addr.type", "addr.host", "addr.port", "addr.path", "addr.str", "addr.to", "addr.ipv4", "addr.ipv6",
     "addr.keep-alive", "addr.numeric", "server", "reconnect", "reconnect-ms",
@@ -37,7 +39,7 @@ _TAP_KEYS = (
 )  # fmt: skip
 #: Keys of each kind of back end.
 NETDEV_KEYS: dict[str, tuple[str, ...]] = {
-    "user": (*USER_KEYS, *USER_LISTS),
+    "user": (*_USER_KEYS, *_USER_LISTS),
     "socket": ("fd", "listen", "connect", "mcast", "localaddr", "udp"),
     "stream": _STREAM_KEYS,
     "dgram": _DGRAM_KEYS,
@@ -47,9 +49,6 @@ NETDEV_KEYS: dict[str, tuple[str, ...]] = {
 }
 _ELSEWHERE = ("l2tpv3", "vde", "vhost-user", "vhost-vdpa", "netmap", "vmnet-host", "vmnet-shared", "af-xdp", "passt")
 _CARD_KEYS = ("model", "mac", "macaddr", "addr", "vectors")
-_DEFAULT_SCRIPTS = {"script": "/etc/qemu-ifup", "downscript": "/etc/qemu-ifdown"}
-_DEFAULT_BRIDGE = "br0"
-_MOST_HUBS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,9 @@ def _unused(options: RunOptions) -> str:
 def _of_json(option: str, value: str) -> str:
     """JSON, as libvirt writes it, in QEMU's other form."""
     try:
-        found = json.loads(value)
+        found = parsed_json(value)
         parts = []
-        for key in [key for key in USER_LISTS if isinstance(found.get(key), list)]:
+        for key in [key for key in _USER_LISTS if isinstance(found.get(key), list)]:
             for entry in found.pop(key):
                 said = entry.get("str") if isinstance(entry, dict) else entry
                 if not isinstance(said, str):
@@ -179,7 +178,7 @@ def _words(value: str, option: str, own: Sequence[str], default: str = "") -> _W
     single: list[str] = []
     for part in split_commas(value):
         key, equals, text = part.partition("=")
-        if kind == "user" and equals and key in USER_LISTS:
+        if kind == "user" and equals and key in _USER_LISTS:
             lists.setdefault(key, []).append(text)
         else:
             single.append(part.replace(",", ",,"))
@@ -190,118 +189,10 @@ def _words(value: str, option: str, own: Sequence[str], default: str = "") -> _W
 def _added(options: RunOptions, name: str, option: str, words: _Words, on_hub: bool = False) -> RunOptions:
     if any(other.netdev.name == name for other in options.netdevs):
         raise UsageError(f"{option}: a second back end with id={name}; choose another id")
-    made = Netdev(name, _kind(option, words), option)
+    from rdbg.cli.netdev_kinds import parse_netdev_kind  # without a back end, none of them is loaded
+
+    made = Netdev(name, parse_netdev_kind(option, words.pairs, words.lists), option)
     return replace(options, netdevs=(*options.netdevs, NetdevOption(made, on_hub)))
-
-
-def _kind(option: str, words: _Words) -> NetdevKind:
-    pairs = words.pairs
-    kind = pairs["type"]
-    if kind == "user":
-        return parse_user_network(option, pairs, words.lists)
-    if kind == "socket":
-        return _socket(option, pairs)
-    if kind == "stream":
-        return _stream(option, pairs)
-    if kind == "dgram":
-        return _dgram(option, pairs)
-    if kind == "tap":
-        return _tap(option, pairs)
-    if kind == "bridge":
-        return TapNet(bridge=pairs.get("br", _DEFAULT_BRIDGE), helper=pairs.get("helper", ""))
-    number = parse_number(pairs.get("hubid", ""), f"{option}, hubid", 0, _MOST_HUBS)
-    return HubPort(number, pairs.get("netdev", ""))
-
-
-def _socket(option: str, pairs: Mapping[str, str]) -> NetdevKind:
-    ways = [key for key in ("fd", "listen", "connect", "mcast", "udp") if key in pairs]
-    if len(ways) != 1:
-        raise UsageError(f"{option}: one of fd=, listen=, connect=, mcast= and udp= is wanted, not {len(ways)}")
-    if "localaddr" in pairs and ways[0] not in ("mcast", "udp"):
-        raise UsageError(f"{option}: localaddr= goes with mcast= and udp=")
-    if ways[0] == "fd":
-        return StreamNet(descriptor=_descriptor(option, pairs["fd"]))
-    address = parse_address(pairs[ways[0]], f"{option}, {ways[0]}")
-    if ways[0] in ("listen", "connect"):
-        if ways[0] == "connect" and address.port == 0:
-            raise UsageError(f"{option}: port 0 cannot be connected to")
-        return StreamNet(address, server=ways[0] == "listen")
-    if ways[0] == "mcast":
-        local = pairs.get("localaddr")
-        return DatagramNet(address, None if local is None else TcpAddress(local, 0))
-    if "localaddr" not in pairs:
-        raise UsageError(f"{option}: udp= wants localaddr=HOST:PORT, too, where packets are taken")
-    return DatagramNet(address, parse_address(pairs["localaddr"], f"{option}, localaddr"))
-
-
-def _descriptor(option: str, text: str) -> int:
-    return parse_number(text, f"{option}, fd", 0, (1 << 31) - 1)
-
-
-def _stream(option: str, pairs: Mapping[str, str]) -> StreamNet:
-    server = parse_switch(pairs.get("server", "off"), f"{option}, server")
-    reconnect = parse_number(pairs.get("reconnect", "0"), f"{option}, reconnect", 0, 1 << 31)
-    reconnect = reconnect or -(
-        -parse_number(pairs.get("reconnect-ms", "0"), f"{option}, reconnect-ms", 0, 1 << 31) // 1000
-    )
-    if server and reconnect:
-        raise UsageError(f"{option}: reconnect= goes with server=off")
-    kind = pairs.get("addr.type", "inet")
-    if kind == "fd":
-        return StreamNet(descriptor=_descriptor(option, pairs.get("addr.str", "")))
-    address, path = _place(option, pairs, "addr")
-    return StreamNet(address, path, server, reconnect)
-
-
-def _dgram(option: str, pairs: Mapping[str, str]) -> DatagramNet:
-    if pairs.get("local.type") == "fd":
-        return DatagramNet(descriptor=_descriptor(option, pairs.get("local.str", "")))
-    ends: list[tuple[TcpAddress | None, str]] = [
-        _place(option, pairs, end) if f"{end}.type" in pairs else (None, "") for end in ("remote", "local")
-    ]
-    (remote, remote_path), (local, local_path) = ends
-    if remote is None and not remote_path:
-        raise UsageError(f"{option}: names no remote; add remote.type=inet,remote.host=H,remote.port=P")
-    if local is None and not local_path and (remote_path or not _is_multicast(remote)):
-        raise UsageError(f"{option}: names no local; add local.type=..., where packets are taken")
-    if (remote is None) != (local is None) and local is not None:
-        raise UsageError(f"{option}: remote and local are of one type, inet or unix")
-    return DatagramNet(remote, local, remote_path, local_path)
-
-
-def _is_multicast(address: TcpAddress | None) -> bool:
-    return address is not None and address.host.partition(".")[0] in map(str, range(224, 240))
-
-
-def _place(option: str, pairs: Mapping[str, str], prefix: str) -> tuple[TcpAddress | None, str]:
-    kind = pairs.get(f"{prefix}.type", "inet")
-    if kind == "unix":
-        if not pairs.get(f"{prefix}.path"):
-            raise UsageError(f"{option}: names no file; add {prefix}.path=F")
-        return None, pairs[f"{prefix}.path"]
-    if kind != "inet":
-        raise UsageError(f"{option}: {prefix}.type={kind}: neither inet, unix nor fd")
-    if f"{prefix}.port" not in pairs:
-        raise UsageError(f"{option}: names no port; add {prefix}.port=P")
-    host = pairs.get(f"{prefix}.host", "") or LOOPBACK
-    return TcpAddress(host, parse_number(pairs[f"{prefix}.port"], f"{option}, {prefix}.port", 0, 65535)), ""
-
-
-def _tap(option: str, pairs: Mapping[str, str]) -> TapNet:
-    for key in ("fds", "vhostfds"):
-        if key in pairs:
-            raise UsageError(f"{option}: {key}= is for several queues, and a card has one here; write fd=N")
-    if "fd" in pairs:
-        return TapNet(descriptor=_descriptor(option, pairs["fd"]))
-    if "helper" in pairs or "br" in pairs:
-        if "ifname" in pairs or pairs.get("script", "no") != "no":
-            raise UsageError(f"{option}: helper= and br= make the interface by themselves; drop ifname= and script=")
-        return TapNet(bridge=pairs.get("br", _DEFAULT_BRIDGE), helper=pairs.get("helper", ""))
-    scripts = {}
-    for key, default in _DEFAULT_SCRIPTS.items():
-        said = pairs.get(key, default if os.path.exists(default) else "no")
-        scripts[key] = "" if said == "no" else said
-    return TapNet(pairs.get("ifname", ""), scripts["script"], scripts["downscript"])
 
 
 def _with_card(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from difflib import get_close_matches
+from typing import Any
 
 from rdbg.errors import UsageError
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
@@ -94,6 +94,17 @@ def parse_pairs(text: str, option: str, known: Collection[str], first: str | Non
     return pairs
 
 
+def parsed_json(text: str) -> Any:
+    """A value that is written as JSON.
+
+    Raises:
+        ValueError: it is none.
+    """
+    import json  # for the few that write it so
+
+    return json.loads(text)
+
+
 def flattened_json(value: object, prefix: str = "") -> dict[str, str]:
     """JSON's objects as QEMU's dotted keys.
 
@@ -118,6 +129,8 @@ def flattened_json(value: object, prefix: str = "") -> dict[str, str]:
 
 def hint(word: str, known: Collection[str]) -> str:
     """`` (did you mean X?)`` where a known word is near, or nothing."""
+    from difflib import get_close_matches  # for mistakes alone
+
     near = get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rdbg.cli.card_models import WITHOUT_EFFECT, is_network_card
-from rdbg.cli.option_values import hint
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
-from rdbg.netdev.netdev_spec import HubPort, Netdev, NetworkPlan, NetworkSegment, UserNet
+from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.network_options import CardOption, NetdevOption
+from rdbg.session.network_options import CardOption
 from rdbg.session.options import RunOptions
 
 #: QEMU's numbers of malta's slots: the first that is given to a card that names none, the first network card's if it is
@@ -66,95 +65,27 @@ class _Addresses:
         return mac
 
 
-@dataclass
-class _Cables:
-    """Who hears whom."""
-
-    netdevs: dict[str, NetdevOption]
-    hubs: dict[int, tuple[list[int], list[str]]] = field(default_factory=dict)
-    pairs: dict[str, int] = field(default_factory=dict)  # netdev -> card
-    notices: list[str] = field(default_factory=list)
-
-    def hub(self, number: int) -> tuple[list[int], list[str]]:
-        """Cards and back ends of a hub."""
-        return self.hubs.setdefault(number, ([], []))
-
-    def plug(self, card: CardOption, number: int, label: str) -> None:
-        """Plug a card in."""
-        if card.on_hub:
-            self.hub(0)[0].append(number)
-            return
-        name = card.said("netdev")
-        if name is None:
-            self.notices.append(f"warning: nic {label} has no peer; netdev=ID of a -netdev gives it one")
-            return
-        option = self.netdevs.get(name)
-        if option is None:
-            raise UsageError(
-                f"{card.option}: there is no netdev {name!r}{hint(name, self.netdevs)}; add -netdev user,id={name}"
-            )
-        if name in self.pairs or option.on_hub:
-            raise UsageError(f"{card.option}: netdev {name} has another card; a hub joins several: -netdev hubport")
-        self.pairs[name] = number
-        if isinstance(option.netdev.kind, HubPort):
-            self.hub(option.netdev.kind.hub)[0].append(number)
-
-    def plan(self, options: RunOptions, short_cards: Sequence[int]) -> NetworkPlan:
-        """All of it."""
-        joined: set[str] = set()
-        for name, option in self.netdevs.items():
-            kind = option.netdev.kind
-            if option.on_hub:
-                self.hub(0)[1].append(name)
-            elif isinstance(kind, HubPort):
-                self._join(option.netdev, kind, joined)
-        for name, option in self.netdevs.items():
-            if not option.on_hub and name not in joined and name not in self.pairs:
-                self.notices.append(f"warning: netdev {name} has no peer; a -device with netdev={name} gives it one")
-        for number, (cards, names) in sorted(self.hubs.items()):
-            if not names:
-                self.notices.append(f"warning: hub {number} is not connected to host network; -net user does that")
-            elif not cards:
-                self.notices.append(f"warning: hub {number} with no nics; -net nic plugs one in")
-        ends = {name for name, option in self.netdevs.items() if not isinstance(option.netdev.kind, HubPort)}
-        segments = [NetworkSegment(tuple(cards), tuple(names)) for _, (cards, names) in sorted(self.hubs.items())]
-        segments += [NetworkSegment((card,), (name,)) for name, card in self.pairs.items() if name in ends]
-        for dump in options.dumps:
-            if dump.netdev not in ends:
-                raise UsageError(
-                    f"-object filter-dump,id={dump.name}: there is no netdev {dump.netdev!r}{hint(dump.netdev, ends)}"
-                )
-        netdevs = tuple(option.netdev for name, option in self.netdevs.items() if name in ends)
-        return NetworkPlan(netdevs, tuple(segments), options.dumps, tuple(short_cards))
-
-    def _join(self, port: Netdev, kind: HubPort, joined: set[str]) -> None:
-        """Join what is plugged into a hub's port to the hub."""
-        if not kind.netdev:
-            return
-        other = self.netdevs.get(kind.netdev)
-        if other is None or isinstance(other.netdev.kind, HubPort):
-            raise UsageError(f"{port.option}: there is no back end {kind.netdev!r}{hint(kind.netdev, self.netdevs)}")
-        if kind.netdev in joined or kind.netdev in self.pairs or other.on_hub or port.name in self.pairs:
-            raise UsageError(f"{port.option}: {kind.netdev} is plugged in elsewhere; give each its own")
-        joined |= {kind.netdev, port.name}
-        self.hub(kind.hub)[1].append(kind.netdev)
-
-
 def resolve_devices(options: RunOptions) -> RunOptions:
     """Give each card its slot, its address and its peer.
 
     Raises:
         UsageError: two ask for one place or one name, or one refers to what is not there.
     """
-    said, options = options, _with_defaults(options)
+    said = options
+    if options.default_net and options.board == "malta":
+        options = _with_default_network(options)
     cards = (*options.nics, *options.net_nics, *options.devices, *_virtio_drives(options))
     if cards and options.board != "malta":
         raise UsageError(f"{cards[0].option}: {options.board} has no slots for cards; drop it, or use -M malta")
+    if not (cards or options.netdevs or options.dumps):
+        return replace(said, plugged=(), network_plan=NetworkPlan(), virtual_consoles=())
+    from rdbg.cli.cables import Cables  # networks load only when there is something to plug in
+
     _check_names(cards)
     if len(options.nics) + len(options.net_nics) > _MOST_NICS:
         raise UsageError(f"{cards[_MOST_NICS].option}: more than {_MOST_NICS} of -nic and -net nic; use -device")
     slots, addresses = _Slots(), _Addresses()
-    cables = _Cables({option.netdev.name: option for option in options.netdevs})
+    cables = Cables({option.netdev.name: option for option in options.netdevs})
     count: dict[str, int] = {}
     plugged: list[Plugged] = []
     nics = 0
@@ -189,15 +120,14 @@ def resolve_devices(options: RunOptions) -> RunOptions:
     )
 
 
-def _with_defaults(options: RunOptions) -> RunOptions:
-    """The network that a board has by itself, as QEMU's."""
-    if not options.default_net or options.board != "malta":
-        return options
+def _with_default_network(options: RunOptions) -> RunOptions:
+    from rdbg.cli.cables import default_network
+
     card = CardOption("the board's network card (-nic none drops it)", "pcnet", on_hub=True)
-    back_end = Netdev("#net000", UserNet(), "the board's network (-nic none drops it)", optional=True)
+    back_end = default_network()
     names = [option.netdev.name for option in options.netdevs]
-    assert back_end.name not in names, "-netdev leaves no default"
-    return replace(options, net_nics=(card,), netdevs=(*options.netdevs, NetdevOption(back_end, on_hub=True)))
+    assert back_end.netdev.name not in names, "-netdev leaves no default"
+    return replace(options, net_nics=(card,), netdevs=(*options.netdevs, back_end))
 
 
 def _virtio_drives(options: RunOptions) -> list[CardOption]:

@@ -273,7 +273,8 @@ def parse_line(
         elif option is not None:
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
-    options = resolve_devices(drives.resolve_drives(place_drives(options)))
+    if allowed is None:  # else the recording says what is plugged in
+        options = resolve_devices(drives.resolve_drives(place_drives(options)))
     return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 

@@ -13,13 +13,6 @@ from rdbg.net.tcp_address import LOOPBACK
 from rdbg.netdev.netdev_spec import NAMESERVER, ROUTER, SERVER, GuestForward, HostForward, UserNet, numbered
 from rdbg.serial.serial_spec import SerialKind
 
-USER_KEYS = (
-    "ipv4", "ipv6", "net", "host", "restrict", "hostname", "dhcpstart", "dns", "ipv6-net", "ipv6-prefix",
-    "ipv6-prefixlen", "ipv6-host", "ipv6-dns", "tftp", "bootfile", "domainname", "tftp-server-name", "smb", "smbserver",
-)  # fmt: skip
-#: May be said more than once.
-USER_LISTS = ("hostfwd", "guestfwd", "dnssearch")
-
 _HOST_FORM = "hostfwd=tcp|udp:[HOST]:PORT-[GUEST]:PORT, for example hostfwd=tcp::8080-:80"
 _GUEST_FORM = "guestfwd=tcp:ADDRESS:PORT-cmd:PROGRAM, or -tcp:HOST:PORT"
 #: Prefix of a network that is written without one, by the first bits of its address, as QEMU takes it.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
 
 from rdbg.emu.architecture import AddressSegment
 from rdbg.emu.bus import Bus
@@ -13,6 +12,9 @@ from rdbg.emu.core import Core
 from rdbg.emu.inputs import InputEvent
 from rdbg.emu.machine_api import Access, Extent, Space, Watch
 from rdbg.emu.memory_map import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # As in cpu_constants.pxd.
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}

@@ -9,26 +9,15 @@ from dataclasses import dataclass
 from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.errors import RdbgError
 from rdbg.images.disk_image import DiskImage
+from rdbg.images.formats import FORMATS, QCOW2_MAGIC, probe_format
 from rdbg.images.host_file import HostFile
-from rdbg.images.qcow2_header import MAGIC, read_header
+from rdbg.images.qcow2_header import read_header
 from rdbg.images.qcow2_image import Qcow2Image
 from rdbg.images.qcow2_writer import Qcow2Writer
 from rdbg.images.raw_image import RawImage
 
-FORMATS = ("raw", "qcow2")
 #: Files behind one another.
 _MOST_BEHIND = 32
-#: Formats that QEMU has and rdbg has not, by what a file begins with.
-_OTHERS = {
-    b"KDMV": "vmdk",
-    b"# Disk DescriptorFile": "vmdk",
-    b"vhdxfile": "vhdx",
-    b"conectix": "vpc",
-    b"QED\0": "qed",
-    b"<<< ": "vdi",
-    b"LUKS\xba\xbe": "luks",
-    b"koly": "dmg",
-}
 _PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*:")
 
 
@@ -80,7 +69,7 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
                 f"{path}: an image of format {found}, and rdbg reads {' and '.join(FORMATS)}; convert it with qemu-img "
                 "convert -O qcow2"
             )
-        if file.read(0, len(MAGIC)) != MAGIC:
+        if file.read(0, len(QCOW2_MAGIC)) != QCOW2_MAGIC:
             raise RdbgError(f"{path}: not a qcow2 image; say format=raw, or give another file")
         header = read_header(file)
         behind = None
@@ -97,13 +86,6 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
     except BaseException:
         file.close()
         raise
-
-
-def probe_format(start: bytes) -> str:
-    """The format of an image that begins so; what is not known is ``raw``."""
-    if start.startswith(MAGIC):
-        return "qcow2"
-    return next((name for magic, name in _OTHERS.items() if start.startswith(magic)), "raw")
 
 
 def _behind(path: str, name: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import construct as c
 
 from rdbg.errors import RdbgError
+from rdbg.images.formats import QCOW2_MAGIC
 from rdbg.images.host_file import HostFile
 
-MAGIC = b"QFI\xfb"
 _DIRTY, _CORRUPT, _EXTERNAL_DATA, _COMPRESSION_TYPE, _EXTENDED_L2 = (1 << bit for bit in range(5))
 _KNOWN = _DIRTY | _CORRUPT | _COMPRESSION_TYPE
 _BACKING_FORMAT = 0xE2792ACA
@@ -106,7 +106,7 @@ def read_header(file: HostFile) -> Qcow2Header:
         return RdbgError(f"{path}: a damaged qcow2 image: {what}; see qemu-img check")
 
     start = _Start.parse(file.read(0, _OLD_LENGTH))
-    if file.size < _OLD_LENGTH or start.magic != MAGIC:
+    if file.size < _OLD_LENGTH or start.magic != QCOW2_MAGIC:
         raise damaged(f"its header ends at offset {file.size}")
     if start.version not in (2, 3):
         raise RdbgError(

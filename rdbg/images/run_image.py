@@ -6,39 +6,19 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from rdbg.emu.disk import SECTOR_SIZE, DiskError
 from rdbg.emu.disk_write import DiskWrite
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
+from rdbg.images.cache_mode import CacheMode
 from rdbg.images.disk_image import DiskImage
-from rdbg.images.open_image import probe_format
+from rdbg.images.formats import probe_format
 from rdbg.store.first_contents import FirstContents, LostPage
 
 #: What the guest has written may wait so many bytes, and seconds, unless it flushes.
 _MOST_BYTES = 8 << 20
 _MOST_SECONDS = 0.5
-
-
-class CacheMode(Enum):
-    """What a flush of the guest does, and whether each write is one."""
-
-    WRITEBACK = "writeback"
-    NONE = "none"
-    WRITETHROUGH = "writethrough"
-    DIRECTSYNC = "directsync"
-    UNSAFE = "unsafe"
-
-    @property
-    def waits_at_flush(self) -> bool:
-        """Whether a flush waits for the host's disk."""
-        return self is not CacheMode.UNSAFE
-
-    @property
-    def flushes_always(self) -> bool:
-        """Whether each write is flushed."""
-        return self in (CacheMode.WRITETHROUGH, CacheMode.DIRECTSYNC)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext
-from rdbg.netdev.netdev_spec import DatagramNet, Netdev, StreamNet, TapNet, UserNet
+from rdbg.netdev.network_plan import Netdev
 
 _LINK_USAGE = "set_link NAME on|off"
 
@@ -28,6 +28,8 @@ def network(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _back_end(netdev: Netdev, mark: str) -> str:
+    from rdbg.netdev.netdev_spec import DatagramNet, StreamNet, TapNet, UserNet  # loaded where there is a network
+
     kind = netdev.kind
     words = ""
     if isinstance(kind, UserNet):

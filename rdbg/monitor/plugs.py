@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rdbg.emu.spec import Drive, Plugged
-from rdbg.netdev.netdev_spec import NetworkPlan
+from rdbg.netdev.network_plan import NetworkPlan
 
 
 @dataclass(frozen=True)

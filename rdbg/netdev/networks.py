@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rdbg.errors import RdbgError
 from rdbg.host.messages import say
 from rdbg.host.waiting import Watched
-from rdbg.netdev.datagram_network import DatagramNetwork
-from rdbg.netdev.netdev_spec import DatagramNet, Netdev, NetworkPlan, StreamNet, TapNet, UserNet
+from rdbg.netdev.netdev_spec import DatagramNet, StreamNet, TapNet, UserNet
 from rdbg.netdev.network_backend import Deliver, NetworkBackend, is_frame
+from rdbg.netdev.network_plan import Netdev, NetworkPlan
 from rdbg.netdev.pcap_file import PcapFile
-from rdbg.netdev.slirp_library import SlirpLibrary
-from rdbg.netdev.stream_network import StreamNetwork
-from rdbg.netdev.tap_network import TapNetwork
-from rdbg.netdev.user_network import UserNetwork
+
+if TYPE_CHECKING:
+    from rdbg.netdev.slirp_library import SlirpLibrary
 
 #: While so many packets wait for each card of a network, the host's ends of it are not read: their peers wait.
 _READ_AHEAD_PACKETS = 128
@@ -113,15 +113,25 @@ class Networks:
             dump.close()
 
     def _open(self, netdev: Netdev, deliver: Deliver) -> NetworkBackend:
+        """Open a back end. Each is imported where it is used: a run loads those that it has, and no more."""
         kind = netdev.kind
         if isinstance(kind, UserNet):
+            from rdbg.netdev.slirp_library import SlirpLibrary
+            from rdbg.netdev.user_network import UserNetwork
+
             self._library = self._library or SlirpLibrary()
             return UserNetwork(kind, netdev.option, deliver, self._library)
         if isinstance(kind, StreamNet):
+            from rdbg.netdev.stream_network import StreamNetwork
+
             return StreamNetwork(kind, netdev.option, deliver)
         if isinstance(kind, DatagramNet):
+            from rdbg.netdev.datagram_network import DatagramNetwork
+
             return DatagramNetwork(kind, netdev.option, deliver)
         assert isinstance(kind, TapNet), "hubs are in the plan's segments"
+        from rdbg.netdev.tap_network import TapNetwork
+
         return TapNetwork(kind, netdev.option, deliver)
 
     def _wants(self, name: str) -> bool:

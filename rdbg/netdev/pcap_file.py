@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from rdbg.errors import RdbgError
-from rdbg.netdev.netdev_spec import PacketDump
+from rdbg.netdev.network_plan import PacketDump
 
 _MAGIC, _VERSION, _ETHERNET = 0xA1B2C3D4, (2, 4), 1
 

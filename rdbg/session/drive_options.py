@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.images.run_image import CacheMode
+from rdbg.images.cache_mode import CacheMode
 
 
 @dataclass(frozen=True)

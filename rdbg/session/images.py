@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
-from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.loaders.elf import machine_name
 from rdbg.emu.spec import Drive, Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError, UsageError
@@ -105,6 +104,12 @@ def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
     return None
 
 
+def _board_big_endian(board: Image) -> bool:
+    from rdbg.emu.boards.bare_toml import parse_bare  # for boards that a file describes alone
+
+    return parse_bare(board).big_endian
+
+
 def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> MachineSpec:
     """Read all files and describe the machine that ``options`` ask for.
 
@@ -123,7 +128,7 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
             )
     images = tuple(read_image(file) for file in options.images)
     board = next((image for image in images if image.role == "board"), None)
-    found = guest_big_endian(images) if board is None else parse_bare(board).big_endian
+    found = guest_big_endian(images) if board is None else _board_big_endian(board)
     big_endian = options.big_endian if options.big_endian is not None else found
     if big_endian is None:
         named = next((image.path for image in images if image.role in _DECIDING_ROLES), None)

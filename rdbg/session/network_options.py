@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.netdev.netdev_spec import Netdev
+from rdbg.netdev.network_plan import Netdev
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdbg.emu.spec import Plugged
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.netdev.netdev_spec import NetworkPlan, PacketDump
+from rdbg.netdev.network_plan import NetworkPlan, PacketDump
 from rdbg.serial.serial_spec import Chardev, SerialSpec
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.network_options import CardOption, NetdevOption

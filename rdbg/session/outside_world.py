@@ -6,15 +6,18 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.outlet import Outlet
-from rdbg.netdev.networks import Networks
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.ports import SerialPorts
+
+if TYPE_CHECKING:
+    from rdbg.netdev.networks import Networks
 
 #: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.
 _READ_AHEAD_BYTES = 4096

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rdbg.emu.disk import SECTOR_SIZE, DiskSource, NoContents
 from rdbg.emu.disk_write import decode_disk_write
 from rdbg.emu.spec import Drive
 from rdbg.errors import RdbgError
-from rdbg.images.disk_image import DiskImage
-from rdbg.images.open_image import open_image
-from rdbg.images.run_image import ImageUse, RunImage
 from rdbg.session.drive_options import DriveOptions
 from rdbg.session.options import RunOptions
-from rdbg.store.first_contents import FirstContents
+
+if TYPE_CHECKING:
+    from rdbg.images.disk_image import DiskImage
+    from rdbg.images.run_image import RunImage
+    from rdbg.store.first_contents import FirstContents
 
 
 def used_drives(options: RunOptions) -> list[DriveOptions]:
@@ -34,7 +36,7 @@ class RunDrives:
 
     def __init__(self, options: Sequence[DriveOptions], say: Callable[[str], None]) -> None:
         self.failures: list[str] = []  #: what went wrong meanwhile, a line each
-        self._contents = FirstContents.in_passing()
+        self._contents: FirstContents | None = None  #: where what the guest looks at is kept; None: nothing can be
         self._images: list[RunImage | None] = []
         self.images: dict[str, str] = {}  #: file and format, by the drive's name
         described: list[Drive] = []
@@ -65,12 +67,14 @@ class RunDrives:
             RdbgError: what was looked at before cannot be kept there.
         """
         old, self._contents = self._contents, contents
-        old.copy_to(contents)
+        if old is not None:
+            old.copy_to(contents)
         for image in self._images:
             if image is not None:
                 image.contents = contents
                 image.keeps_reads = True
-        old.close()
+        if old is not None:
+            old.close()
 
     def keep_no_reads(self) -> None:
         """The machine is built, and the run is not recorded: what it reads need not be kept."""
@@ -96,10 +100,18 @@ class RunDrives:
             if image is not None:
                 image.close()
         self._images = []
-        self._contents.close()
+        if self._contents is not None:
+            self._contents.close()
 
     def _open(self, number: int, option: DriveOptions, say: Callable[[str], None]) -> RunImage:
+        """Open an image. What reads images is imported here: a run without any does not load it."""
+        from rdbg.images.open_image import open_image
+        from rdbg.images.run_image import ImageUse, RunImage
+        from rdbg.store.first_contents import FirstContents
+
         assert option.file is not None
+        if self._contents is None:
+            self._contents = FirstContents.in_passing()
         writes = not (option.snapshot or option.read_only or option.media == "cdrom")
         opened = open_image(option.file, option.format, writes)
         try:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdbg.elf.elf_file import ElfFile, read_elf
-from rdbg.emu.disk import DiskSource
+from rdbg.emu.disk import DiskSource, NoContents
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import PacketWatcher
@@ -20,7 +21,6 @@ from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
-from rdbg.images.recorded_disk import RecordedDisk
 from rdbg.journal.header import image_digest
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
@@ -28,8 +28,7 @@ from rdbg.monitor.plugs import Plugs
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.helpers import Helpers
-from rdbg.netdev.netdev_spec import NetworkPlan
-from rdbg.netdev.networks import Networks
+from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -40,11 +39,14 @@ from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
 from rdbg.session.replay_options import check_against
 from rdbg.session.run_drives import RunDrives, used_drives
-from rdbg.store.first_contents import FirstContents
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import StopConditions, StopReason, Timeline
+
+if TYPE_CHECKING:
+    from rdbg.netdev.networks import Networks
+    from rdbg.store.first_contents import FirstContents
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
@@ -351,17 +353,22 @@ class Session:
         """What the disks of a replay hold: no image is opened."""
         assert self._replayed is not None
         store = self._replayed.store
-        if any(drive.size_bytes for drive in spec.drives):
-            if store is None:
-                missing = store_path(self._replayed.path)
-                raise RdbgError(f"{missing}: not there, and it has what the disks held; copy it along with the journal")
-            self._recorded_contents = FirstContents.open(store.path)
-        contents = self._recorded_contents
+        if not any(drive.size_bytes for drive in spec.drives):
+            return [NoContents(drive.name) for drive in spec.drives]
+        if store is None:
+            missing = store_path(self._replayed.path)
+            raise RdbgError(f"{missing}: not there, and it has what the disks held; copy it along with the journal")
+        from rdbg.images.recorded_disk import RecordedDisk
+        from rdbg.store.first_contents import FirstContents
+
+        contents = self._recorded_contents = FirstContents.open(store.path)
         return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
 
     def _keep_disks(self, recording: NewRecording) -> None:
         """The recording is to have what the guest looks at on its disks, before the journal tells of it."""
         if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
+            from rdbg.store.first_contents import FirstContents
+
             contents = FirstContents.open(recording.store.path)
             self._drives.keep_in(contents)
             recording.writer.companion = contents.write_out
@@ -376,6 +383,7 @@ class Session:
 
     def _networks(self, plan: NetworkPlan, machine: Machine, queue: LiveQueue) -> Networks:
         """Open the host's ends of the networks. What they bring is dropped while the guest takes no input."""
+        from rdbg.netdev.networks import Networks
 
         def receive(card: int, frame: bytes) -> None:
             if self.timeline.live:

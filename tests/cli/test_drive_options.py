@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from rdbg.cli.qemu_options import parse_line
-from rdbg.images.run_image import CacheMode
+from rdbg.images.cache_mode import CacheMode
 from rdbg.session.drive_options import DriveOptions
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from rdbg.cli.qemu_options import parse_line
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.netdev.netdev_spec import DatagramNet, HostForward, NetworkSegment, StreamNet, TapNet, UserNet
+from rdbg.netdev.netdev_spec import DatagramNet, HostForward, StreamNet, TapNet, UserNet
+from rdbg.netdev.network_plan import NetworkSegment
 from rdbg.session.options import RunOptions
 from tests.cli.command import TANK, assert_one_line, rdbg_here
 

@@ -14,9 +14,10 @@ from rdbg.emu.disk_write import FLUSH, DiskWrite, decode_disk_write, encode_disk
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.spec import Drive
 from rdbg.errors import RdbgError
+from rdbg.images.cache_mode import CacheMode
 from rdbg.images.open_image import open_image
 from rdbg.images.recorded_disk import RecordedDisk
-from rdbg.images.run_image import CacheMode, ImageUse, RunImage
+from rdbg.images.run_image import ImageUse, RunImage
 from rdbg.store.first_contents import FirstContents
 from rdbg.store.snapshot_store import SnapshotStore
 from tests.images.qemu_img import check, contents, needs_qemu_img, qemu_img

@@ -12,7 +12,8 @@ import pytest
 from rdbg.cli.user_network_values import parse_user_network
 from rdbg.errors import RdbgError, UsageError
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.netdev.netdev_spec import GuestForward, HostForward, Netdev, NetworkPlan, NetworkSegment, UserNet
+from rdbg.netdev.netdev_spec import GuestForward, HostForward, UserNet
+from rdbg.netdev.network_plan import Netdev, NetworkPlan, NetworkSegment
 from rdbg.netdev.networks import Networks
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 

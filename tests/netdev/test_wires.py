@@ -14,16 +14,8 @@ import pytest
 from rdbg.emu.device import LONGEST_FRAME
 from rdbg.errors import RdbgError
 from rdbg.net.tcp_address import TcpAddress
-from rdbg.netdev.netdev_spec import (
-    DatagramNet,
-    Netdev,
-    NetdevKind,
-    NetworkPlan,
-    NetworkSegment,
-    PacketDump,
-    StreamNet,
-    TapNet,
-)
+from rdbg.netdev.netdev_spec import DatagramNet, NetdevKind, StreamNet, TapNet
+from rdbg.netdev.network_plan import Netdev, NetworkPlan, NetworkSegment, PacketDump
 from rdbg.netdev.networks import Networks
 
 from .wires import Wire, frame, until

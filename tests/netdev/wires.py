@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rdbg.netdev.netdev_spec import Netdev, NetdevKind, NetworkPlan, NetworkSegment, PacketDump
+from rdbg.netdev.netdev_spec import NetdevKind
+from rdbg.netdev.network_plan import Netdev, NetworkPlan, NetworkSegment, PacketDump
 from rdbg.netdev.networks import Networks
 
 GUEST_MAC = bytes.fromhex("525400123456")

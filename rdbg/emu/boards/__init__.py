@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rdbg.emu.board import Board
-from rdbg.emu.boards.bare import build_bare
-from rdbg.emu.boards.malta import build_malta
 from rdbg.emu.device import System
 from rdbg.emu.disk import Disk
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import UsageError
 
-BOARDS = {"malta": build_malta, "bare": build_bare}
+
+def _malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> Board:
+    from rdbg.emu.boards.malta import build_malta
+
+    return build_malta(spec, system, disks)
+
+
+def _bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> Board:
+    from rdbg.emu.boards.bare import build_bare
+
+    return build_bare(spec, system, disks)
+
+
+#: A builder imports what it builds: a machine loads what it has, and no more.
+BOARDS = {"malta": _malta, "bare": _bare}
 
 
 def build_board(spec: MachineSpec, system: System, disks: Mapping[str, Disk] | None = None) -> Board:

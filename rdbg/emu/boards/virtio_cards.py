@@ -6,176 +6,60 @@ from collections.abc import Mapping
 
 from rdbg.emu.boards.card import Card, CardBuilder, CardHost
 from rdbg.emu.device import Device
-from rdbg.emu.devices.virtio import block, console, net
-from rdbg.emu.devices.virtio.block import VirtioBlock
-from rdbg.emu.devices.virtio.console import PORTS_MOST, VirtioConsole
-from rdbg.emu.devices.virtio.net import VirtioNet
-from rdbg.emu.devices.virtio.rng import MOST_BYTES, PERIOD_MS, VirtioRng
-from rdbg.emu.devices.virtio.virtio_device import CommonFeature, VirtioDevice
-from rdbg.emu.devices.virtio.virtio_function import Interfaces, VirtioFunction
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 
-_ON, _OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
-#: Properties of QEMU's that say how it works, and not what the guest finds; and offloads, which are not offered either
-#: by a QEMU whose peer is no tap device.
-_WITHOUT_EFFECT = frozenset(
-    {"romfile", "romsize", "rombar", "multifunction", "acpi-index", "failover_pair_id", "bootindex", "ioeventfd",
-     "iothread", "vectors", "rng", "chardev", "share-rw", "rerror", "werror", "request-merging", "seg-max-adjust",
-     "discard_granularity", "tx", "x-txtimer", "x-txburst", "csum", "guest_csum", "guest_tso4", "guest_tso6",
-     "guest_ecn", "guest_ufo", "host_tso4", "host_tso6", "host_ecn", "host_ufo", "ats", "page-per-vq"}
-)  # fmt: skip
-#: Switches that are on, and the feature that is not offered when one is switched off.
-_FEATURES: Mapping[str, int] = {
-    "event_idx": CommonFeature.EVENT_IDX,
-    "indirect_desc": CommonFeature.INDIRECT_DESC,
-    "any_layout": CommonFeature.ANY_LAYOUT,
-    "notify_on_empty": CommonFeature.NOTIFY_ON_EMPTY,
-    "queue_reset": CommonFeature.RING_RESET,
-    "config-wce": block.CONFIG_WCE,
-    "discard": block.DISCARD,
-    "write-zeroes": block.WRITE_ZEROES,
-    "emergency-write": console.EMERGENCY_WRITE,
-    "gso": net.GSO,
-    "guest_announce": net.GUEST_ANNOUNCE,
-    "mrg_rxbuf": net.MRG_RXBUF,
-    "status": net.STATUS,
-    "ctrl_vq": net.CTRL_VQ,
-    "ctrl_rx": net.CTRL_RX,
-    "ctrl_vlan": net.CTRL_VLAN,
-    "ctrl_rx_extra": net.CTRL_RX_EXTRA,
-    "ctrl_mac_addr": net.CTRL_MAC_ADDR,
-    "ctrl_guest_offloads": net.CTRL_GUEST_OFFLOADS,
-}
-#: Properties that have one value here.
-_FIXED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("packed", "iommu_platform", "mq", "rss", "hash", "guest_rsc_ext", "scsi", "failover"), _OFF),
-    **dict.fromkeys(("min_io_size", "opt_io_size", "host_mtu"), ("0",)),
-    **dict.fromkeys(("logical_block_size", "physical_block_size"), ("512",)),
-    **dict.fromkeys(("rx_queue_size", "tx_queue_size", "queue-size"), ("256",)),
-    "write-cache": ("auto", *_ON),
-    "num-queues": ("1",),
-    "speed": ("-1",),
-    "duplex": ("",),
-}
-
-
-class _Properties:
-    """What was said of a card beside what all cards have.
-
-    Args:
-        item: the card.
-    """
-
-    def __init__(self, item: Plugged) -> None:
-        self._model = item.model
-        self._left = {name: value for name, value in item.properties if name not in _WITHOUT_EFFECT}
-
-    def text(self, name: str) -> str:
-        """A property's value; empty: it was not said."""
-        return self._left.pop(name, "")
-
-    def number(self, name: str, default: int) -> int:
-        """A number, decimal or with 0x.
-
-        Raises:
-            UsageError: it is none.
-        """
-        value = self.text(name)
-        try:
-            return int(value, 0) if value else default
-        except ValueError:
-            raise UsageError(f"{self._model} takes a number as {name}, not {value!r}") from None
-
-    def switch(self, name: str, default: bool = False) -> bool:
-        """Whether something is switched on; ``auto`` is as if nothing was said.
-
-        Raises:
-            UsageError: it is no switch.
-        """
-        value = self.text(name)
-        if value in _ON:
-            return True
-        if value in _OFF:
-            return False
-        if value in ("", "auto"):
-            return default
-        raise UsageError(f"{self._model} takes on or off as {name}, not {value!r}")
-
-    def interfaces(self) -> Interfaces:
-        """``disable-legacy`` and ``disable-modern``."""
-        return Interfaces(legacy=not self.switch("disable-legacy"), modern=not self.switch("disable-modern"))
-
-    def withheld(self) -> int:
-        """Features that are switched off."""
-        return sum(bit for name, bit in _FEATURES.items() if not self.switch(name, True))
-
-    def end(self) -> None:
-        """All that can be said was asked for.
-
-        Raises:
-            UsageError: there is more, or another value than there can be.
-        """
-        for name, value in self._left.items():
-            if name not in _FIXED:
-                raise UsageError(f"{self._model} has no property {name!r} here: leave it out")
-            if value not in _FIXED[name]:
-                raise UsageError(f"{self._model} has {name}={_FIXED[name][0]} here, not {value!r}: leave it out")
-
-
-def _card(
-    name: str,
-    device: VirtioDevice,
-    properties: _Properties,
-    host: CardHost,
-    endpoints: Mapping[Endpoint, Device],
-    more: tuple[Device, ...] = (),
-) -> Card:
-    interfaces = properties.interfaces()
-    device.withhold(properties.withheld())
-    properties.end()
-    function = VirtioFunction(f"{name}.pci", host.system, device, interfaces)
-    return Card(function, (*function.registers, device, *more), endpoints)
-
 
 def _block(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    from rdbg.emu.boards.virtio_properties import VirtioProperties, virtio_card
+    from rdbg.emu.devices.virtio.block import VirtioBlock
+
     disk = host.disks.get(item.drive or "")
     if disk is None:
         raise UsageError(f"{item.model} needs a drive: give drive=ID of a -drive with if=none,id=ID")
     if not disk.sectors:
         raise UsageError(f"{item.model} needs a medium in its drive {disk.name}: give file=")
-    properties = _Properties(item)
+    properties = VirtioProperties(item)
     serial = properties.text("serial") or disk.serial
-    return _card(name, VirtioBlock(name, host.system, disk, host.big_endian, serial), properties, host, {})
+    return virtio_card(name, VirtioBlock(name, host.system, disk, host.big_endian, serial), properties, host, {})
 
 
 def _network(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
+    from rdbg.emu.boards.virtio_properties import VirtioProperties, virtio_card
+    from rdbg.emu.devices.virtio.net import VirtioNet
+
     if item.nic is None or item.mac is None:
         raise UsageError(f"{item.model} needs a network: give netdev=ID")
     device = VirtioNet(name, host.system, item.nic, item.mac, host.big_endian)
-    return _card(name, device, _Properties(item), host, {Endpoint(EndpointKind.NETWORK, item.nic): device})
+    return virtio_card(name, device, VirtioProperties(item), host, {Endpoint(EndpointKind.NETWORK, item.nic): device})
 
 
 def _random(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
-    properties = _Properties(item)
+    from rdbg.emu.boards.virtio_properties import VirtioProperties, virtio_card
+    from rdbg.emu.devices.virtio.rng import MOST_BYTES, PERIOD_MS, VirtioRng
+
+    properties = VirtioProperties(item)
     most = properties.number("max-bytes", MOST_BYTES)
     period = properties.number("period", PERIOD_MS)
     if not 0 <= most <= MOST_BYTES or not 0 < period < 1 << 32:
         raise UsageError(f"{item.model} takes no max-bytes={most} in a period={period}: give positive ones")
     device = VirtioRng(name, host.system, host.big_endian, most, period)
     number = int(name.rpartition(".")[2]) if "." in name else 0
-    return _card(name, device, properties, host, {Endpoint(EndpointKind.ENTROPY, number): device})
+    return virtio_card(name, device, properties, host, {Endpoint(EndpointKind.ENTROPY, number): device})
 
 
 def _serial(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:
-    properties = _Properties(item)
+    from rdbg.emu.boards.virtio_properties import VirtioProperties, virtio_card
+    from rdbg.emu.devices.virtio.console import PORTS_MOST, VirtioConsole
+
+    properties = VirtioProperties(item)
     device = VirtioConsole(name, host.system, host.big_endian, properties.number("max_ports", PORTS_MOST))
     endpoints: dict[Endpoint, Device] = {}
     for part in parts:
         if part.console is None:
             raise UsageError(f"{part.model} needs a console: give chardev=ID")
-        said = _Properties(part)
+        said = VirtioProperties(part)
         number = said.number("nr", -1)
         endpoint = Endpoint(EndpointKind.CONSOLE, part.console)
         port = device.add_port(
@@ -183,9 +67,10 @@ def _serial(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost
         )
         said.end()
         endpoints[endpoint] = port
-    return _card(name, device, properties, host, endpoints, device.ports)
+    return virtio_card(name, device, properties, host, endpoints, device.ports)
 
 
+#: A builder imports what it builds: a machine loads the cards that it has, and no more.
 VIRTIO_CARDS: Mapping[str, CardBuilder] = {
     "virtio-blk-pci": _block,
     "virtio-net-pci": _network,
