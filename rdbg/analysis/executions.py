@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rdbg.analysis.probing import Notes, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
-from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.emu.expression import Expression
+from rdbg.emu.probes import NO_EXCEPTION, SHARED_SPACE, Probes
 
 
 @dataclass(frozen=True)
@@ -17,14 +19,23 @@ class Execution:
     """An instruction that was about to run.
 
     Args:
-        icount: the position.
+        icount: the position; of one that runs as one step with another before it, that step's.
         pc: where it is.
+        space: number of the address space (ASID); None: the code is in all of them.
+        exception: name of the exception that it raised instead; it may have run again afterwards.
     """
 
     icount: int
     pc: int
+    space: int | None
+    exception: str | None
 
-    COLUMNS: ClassVar[tuple[Column, ...]] = (Column("icount", ColumnKind.ICOUNT), Column("pc", ColumnKind.ADDRESS))
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("icount", ColumnKind.ICOUNT),
+        Column("pc", ColumnKind.ADDRESS),
+        Column("space", ColumnKind.NUMBER),
+        Column("exception", ColumnKind.TEXT),
+    )
 
 
 @dataclass(frozen=True)
@@ -33,27 +44,30 @@ class Executions:
 
     Args:
         address: virtual; in whatever address space.
+        condition: only where it holds; empty: always.
     """
 
     address: int
+    condition: Expression = ()
+
+    reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Execution]:
         """Those in a piece; see `Question`."""
-        found = self._found(run, piece)
-        return iter(list(found)[::-1]) if newest_first else found
+        names = {info.code: info.name for info in run.machine.architecture.exceptions}
+
+        def make(notes: Notes) -> list[Execution]:
+            columns = (notes[name].tolist() for name in ("icount", "pc", "space", "exception"))
+            return [
+                Execution(
+                    icount, pc, None if space == SHARED_SPACE else space, None if code == NO_EXCEPTION else names[code]
+                )
+                for icount, pc, space, code in zip(*columns, strict=True)
+            ]
+
+        probes = Probes({self.address: self.address}, condition=self.condition)
+        return probed(run, piece, probes, newest_first, make)
 
     def join(self, parts: Iterable[Execution], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""
         return iter(parts)
-
-    def _found(self, run: ReplayedRun, piece: Piece) -> Iterator[Execution]:
-        run.go(piece.start)
-        passes = False
-        while run.position < piece.end:
-            request = RunRequest(until=piece.end, slice=run.slice, breakpoints=frozenset({self.address}), passes=passes)
-            stop = run.advance(request)
-            passes = stop.kind is StopKind.BREAKPOINT
-            if passes and stop.position < piece.end:
-                yield Execution(stop.position, self.address)
-            elif stop.kind is not StopKind.PAUSED:
-                break

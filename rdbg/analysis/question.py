@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
@@ -28,6 +28,9 @@ class Piece:
 
 class Question(Protocol[Part]):
     """A question: a frozen dataclass that can be pickled, so that any process can answer pieces of it."""
+
+    #: Whether what begins in a piece may end far behind it (a call that returns late): it is asked as one piece.
+    reaches_behind: ClassVar[bool]
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Part]:
         """What a piece has to say to it.
@@ -81,5 +84,5 @@ def ask(question: Question[Part], pool: PiecePool, stretch: Piece, newest_first:
     Raises:
         QuestionInterrupted: the user asked to stop; what was found until then has been given.
     """
-    pieces = pool.split(stretch, newest_first)
+    pieces = [stretch] if question.reaches_behind else pool.split(stretch, newest_first)
     return question.join(pool.answers(question, pieces, newest_first), newest_first)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.calls import Calls, FunctionCall
+from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
+from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
 from rdbg.symbols.table import SymbolTable
@@ -97,7 +100,7 @@ def understand(asker: Asker, name: str, words: Sequence[str]) -> Asked:
         UsageError: it is no question, or makes no sense here.
     """
     kind = QUESTIONS[name]
-    usage = f"{kind.name} {kind.usage} {COMMON_OPTIONS}"
+    usage = " ".join(filter(None, (kind.name, kind.usage, COMMON_OPTIONS)))
     operands, options = _sorted_words(kind, words, usage)
     if "--json" in options and "--csv" in options:
         raise UsageError(f"{name}: --json or --csv, not both")
@@ -107,7 +110,7 @@ def understand(asker: Asker, name: str, words: Sequence[str]) -> Asked:
     if end < start:
         raise UsageError(f"{name}: --from is icount {start}, behind --to, icount {end}")
     limit = whole_number(options["--limit"], "limit") if "--limit" in options else None
-    if not operands and not kind.usage.startswith("["):
+    if not operands and kind.usage and not kind.usage.startswith("["):
         raise UsageError(f"usage: {usage}")
     return Asked(
         kind,
@@ -160,9 +163,51 @@ def _executions(asker: Asker, operands: Sequence[str], options: dict[str, str]) 
     return Executions(asker.address(_only("executions", operands, "address")))
 
 
+def _calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    function = evaluate(asker.timeline.machine, asker.symbols, _only("calls", operands, "function"))
+    return Calls(function.address, function.address + max(function.size - 1, 0))
+
+
+def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    known = {
+        info.name.lower(): info.name for info in asker.timeline.machine.architecture.exceptions if not info.interrupt
+    }
+    for name in operands:
+        if name.lower() not in known:
+            raise UsageError(f"exceptions: there is no exception '{name}'; there are {', '.join(known.values())}")
+    return Exceptions(tuple(known[name.lower()] for name in operands))
+
+
+def _interrupts(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    _none("interrupts", operands)
+    return Interrupts()
+
+
+def _system_calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    _none("syscalls", operands)
+    return SystemCalls()
+
+
+def _none(name: str, operands: Sequence[str]) -> None:
+    if operands:
+        raise UsageError(f"{name}: '{operands[0]}' is too much")
+
+
 QUESTIONS: dict[str, QuestionName] = {
     each.name: each
     for each in (
+        QuestionName(
+            "calls",
+            "FUNCTION",
+            "who called this function, with what, and what it returned",
+            FunctionCall.COLUMNS,
+            _calls,
+        ),
+        QuestionName(
+            "exceptions", "[NAME...]", "exceptions that instructions raised", RaisedException.COLUMNS, _exceptions
+        ),
+        QuestionName("interrupts", "", "interrupts that were taken", TakenInterrupt.COLUMNS, _interrupts),
+        QuestionName("syscalls", "", "what programs asked of their system", SystemCall.COLUMNS, _system_calls),
         QuestionName("executions", "ADDRESS", "when this instruction was about to run", Execution.COLUMNS, _executions),
     )
 }

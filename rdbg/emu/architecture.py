@@ -100,6 +100,44 @@ class AddressSegment:
 
 
 @dataclass(frozen=True)
+class CallingConvention:
+    """How functions are called, and the operating system, by names of registers (aliases, too).
+
+    Args:
+        arguments: registers of the first arguments.
+        results: of what is returned: two.
+        call_number: which system call is asked for.
+        call_arguments: its arguments.
+        call_results: what it returns, and whether that is an error.
+        call_exception: code of the exception that a system call is.
+    """
+
+    arguments: tuple[str, ...]
+    results: tuple[str, str]
+    call_number: str
+    call_arguments: tuple[str, ...]
+    call_results: tuple[str, str]
+    call_exception: int
+
+
+@dataclass(frozen=True)
+class ExceptionInfo:
+    """An exception that an instruction can raise, or an interrupt.
+
+    Args:
+        code: the architecture's number.
+        name: its short name.
+        has_address: whether an address comes with it.
+        interrupt: whether it is one.
+    """
+
+    code: int
+    name: str
+    has_address: bool = False
+    interrupt: bool = False
+
+
+@dataclass(frozen=True)
 class Architecture:
     """What an architecture is.
 
@@ -118,6 +156,8 @@ class Architecture:
         inside_step: what users call the inside of a step of several instructions.
         layouts: of registers; the first is that of a reset. Empty: there is but one.
         segments: ascending.
+        convention: how functions are called; None: that is not known.
+        exceptions: that it has.
     """
 
     name: str
@@ -135,6 +175,8 @@ class Architecture:
     inside_step: str = "a step"
     layouts: tuple[RegisterLayout, ...] = ()
     segments: tuple[AddressSegment, ...] = ()
+    convention: CallingConvention | None = None
+    exceptions: tuple[ExceptionInfo, ...] = ()
 
     # --- addresses -------------------------------------------------------------------------------
     @cached_property
@@ -204,6 +246,10 @@ class Architecture:
             KeyError: there is no such register.
         """
         return {info.name: info.number for info in self.registers_of()}[name]
+
+    def number_of_name(self, name: str) -> int | None:
+        """The debugger's number of a register by any of its names, in the first layout; None: there is none."""
+        return next((info.number for info in self.registers_of() if name in (info.name, *info.aliases)), None)
 
     @cached_property
     def _by_number(self) -> dict[int, RegisterInfo]:

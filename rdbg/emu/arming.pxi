@@ -80,7 +80,10 @@ cdef rebuild(Core core):
     write_registers(c, &h)
     flush_tlb(c)
     c.run.broken = False
+    for i in range(<uint32_t>c.probes.count):
+        c.probes.places[i].hooked = False
     core.code_hooks = set()
+    core.probe_hooks = set()
     for i in range(<uint32_t>c.stops.count):
         if c.stops.conditions[i].count:
             hook_code(core, c.stops.addresses[i])

@@ -131,7 +131,8 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     cdef uint32_t key = recent_key(pc, size)
     if (recent[0] ^ key) > RARE:
         remember_block(&c.touched.blocks, <uint64_t>pc << 32 | size)
-        recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size) else 0)
+        recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size)
+                           or c.probes.armed and may_any_be_probed(c, pc, size >> 2) else 0)
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
@@ -148,6 +149,12 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if icount + (size >> 2) >= c.run.limit or icount + (size >> 2) > c.run.attention or c.run.probe:
         if look_closer(c, pc, size >> 2, icount, slot):
             return
+    if c.probes.armed and may_any_be_probed(c, pc, size >> 2):
+        if hook_probes(c, pc, size >> 2):
+            stop_before(c, pc, icount, WHY_RESTART)
+            return
+        if may_be_probed(c, pc):
+            note_place(c, pc, icount, slot)
     note_block(c, pc, size)
     trace_block(c, pc, icount)
     enter_block(c, pc, size, icount)

@@ -89,5 +89,6 @@ cdef load_or_store(Cpu *c, Core core):
     c.run.why = WHY_NONE
     target = pc + 4
     slot = pending_branch(c, pc, &target)
+    c.where.left = pc + 4
     c.where.came_from = before - 1 if slot else before
     go_to(c, target, slot and target != pc + 4)

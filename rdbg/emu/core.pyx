@@ -8,7 +8,7 @@ docs/cpu.md explains the design.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
@@ -47,6 +47,7 @@ include "hooks.pxi"
 include "agent.pxi"
 include "breakpoints.pxi"
 include "watches.pxi"
+include "probes.pxi"
 include "fill.pxi"
 include "code_words.pxi"
 include "events.pxi"
@@ -108,6 +109,7 @@ cdef class Core:
     cdef object scratch_buffer
     cdef uint8_t[::1] scratch_view
     cdef set code_hooks                  # addresses that have had a breakpoint with a condition
+    cdef set probe_hooks                 # and a probe in the middle of a block
 
     def __cinit__(self):
         self.c = <Cpu*>calloc(1, sizeof(Cpu))
@@ -118,6 +120,7 @@ cdef class Core:
         cdef Cpu *c = self.c
         self.host = host
         self.code_hooks = set()
+        self.probe_hooks = set()
         self.buffer = memory
         self.view = memory
         self.scratch_buffer = numpy.zeros(2 * PAGE_BYTES, dtype=numpy.uint8)
@@ -186,6 +189,7 @@ cdef class Core:
     def write_pc(self, uint32_t pc):
         """Set PC: the debugger moves it."""
         stand_at(self.c, pc, position(self.c))
+        self.c.where.left = LEFT_UNKNOWN
         if self.c.guest.halted:
             self.c.guest.halted = 0
 
@@ -385,6 +389,7 @@ cdef class Core:
         c.run.why_soon = WHY_NONE
         c.run.was_reset = False
         stand_at(c, saved.registers.pc, icount)
+        c.where.left = LEFT_UNKNOWN
         plan_compare(c)
         plan_hold(c)
         c.due.host = 0
@@ -415,6 +420,32 @@ cdef class Core:
         """
         arm_stops(self, breakpoints, conditions, watches)
 
+    def arm_probes(self, places, follows, exceptions, registers, results, condition):
+        """Look at the CPU at places and exceptions from now on, without stopping; what was noted before is forgotten.
+
+        Args:
+            places: {address: last address of the function that begins there, or the address itself}.
+            follows: whether returns are waited for.
+            exceptions: codes of exceptions that are noted.
+            registers: debugger's numbers of at most 8 registers that are noted.
+            results: those of two that are noted at the return.
+            condition: an expression that holds where a place is noted; empty: always.
+        """
+        arm_probes(self, places, follows, exceptions, registers, results, condition)
+
+    def pause_probes(self, bint paused):
+        """Let nothing be noted for a while, or go on with it."""
+        pause_probes(self.c, paused)
+
+    def take_probe_notes(self, bint all):
+        """What was noted since the last call: (array of bytes with rows of `ProbeNote`, icount of the first that is
+        still waited for, times that the condition could not be evaluated).
+
+        Args:
+            all: also those whose return is still waited for; nothing is waited for afterwards.
+        """
+        return take_probe_notes(self.c, all)
+
     cdef uc_err go(self) except *:
         cdef uc_err err
         cdef Cpu *c = self.c
@@ -441,6 +472,7 @@ cdef class Core:
                             f"{uc_strerror(err).decode()}")
         if c.run.why == WHY_AMBIGUOUS:
             drop_rows(c, c.run.again)
+            drop_notes_behind(c, c.run.again)
         if c.run.stop_soon and c.run.why != WHY_AMBIGUOUS:
             c.run.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
 

@@ -1,6 +1,6 @@
 # The CPU: its state that Unicorn does not keep, and the bookkeeping of a run, in structs by subject.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rdbg.emu.cpu_constants cimport *
 from rdbg.emu.guest cimport Guest, Model
@@ -118,6 +118,43 @@ cdef struct DirectBlock:
     uint32_t words[MOST_MIXED]
 
 
+# What a probe, or an exception that is asked for, has noted; `rdbg.emu.probes` has it as a row of an array.
+cdef struct ProbeNote:
+    uint64_t icount              # the position
+    uint64_t end                 # of the return; NOWHERE: it has not come
+    uint32_t pc
+    uint32_t behind              # the address behind the instruction that ran before, or LEFT_*
+    uint32_t return_address
+    uint32_t stack
+    uint32_t space               # address space of the code; SHARED_SPACE: all have it
+    uint8_t arrival              # ARRIVAL_*
+    uint8_t exception            # NO_EXCEPTION; else the code of the one that the instruction raised, or that is noted
+    uint8_t kind                 # NOTED_*
+    uint8_t ended                # ENDED_*
+    uint32_t values[MOST_PROBED]
+    uint32_t results[2]
+
+
+# One whose return is waited for.
+cdef struct OpenNote:
+    ProbeNote note
+    int32_t next                 # in its bucket, or among those that are free; -1: none
+    bint used
+
+
+# Where an exception came before an instruction, and what had led to that.
+cdef struct Interrupted:
+    uint32_t pc
+    uint32_t stack
+    uint32_t behind
+
+
+cdef struct ProbedPlace:
+    uint32_t first
+    uint32_t last                # of the function; first: not known
+    bint hooked                  # on_probe is called there
+
+
 # --- one struct for each subject ---------------------------------------------------------------
 
 # Where the CPU stands: the block that runs, or ran last, and what comes then. The block hook most often touches this.
@@ -131,6 +168,7 @@ cdef struct Where:
     bint splits                  # it ends with a branch, whose slot follows in a block of its own
     uint32_t copied              # bytes of it that `code.copy` holds as they were on entry: its page may change without notice
     uint32_t next_pc             # where to go on after emu_start returned
+    uint32_t left                # while size is 0: the address behind the instruction that ran last, or LEFT_*
 
 
 # This run: how far it goes, and why it ended.
@@ -331,6 +369,39 @@ cdef struct Context:
     size_t at_insn_flags
 
 
+# Addresses and exceptions at which the CPU is looked at without stopping: see probes.pxi.
+cdef struct Probes:
+    bint armed
+    bint follows                 # to the return
+    uint32_t exceptions          # codes that are noted, as bits
+    ProbedPlace *places          # by address
+    size_t count
+    uint64_t *filter             # of places and of return addresses
+    uint32_t *returns            # open addressing, by (address >> 2); 0: free
+    size_t returns_room
+    size_t returns_count
+    uint32_t register_count
+    uint32_t registers[MOST_PROBED]
+    uint32_t results[2]          # registers that hold what is returned
+    AgentStep *condition
+    uint32_t condition_length
+    uint64_t unevaluated         # times that the condition could not be evaluated
+    ProbeNote *done              # in the order in which they ended
+    size_t done_count
+    size_t done_room
+    OpenNote *open
+    size_t open_room
+    int32_t free_open
+    int32_t buckets[PROBE_BUCKETS]
+    bint failed                  # no memory for more
+    uint64_t last_icount         # what was noted last at a place, which may run again from its start
+    uint32_t last_pc
+    uint32_t last_behind
+    int32_t last_open            # -1: it is the last of `done`
+    Interrupted interrupted[INTERRUPTED_KEPT]
+    uint32_t interrupted_next
+
+
 cdef struct Cpu:
     Where where
     Run run
@@ -348,3 +419,4 @@ cdef struct Cpu:
     Touched touched
     Trace trace
     Code code
+    Probes probes

@@ -152,6 +152,35 @@ cdef enum:
     DIRECT_AFTER = 300           # accesses through the window: many times what it costs to take it away and bring it back
 
 
+# Probes: see probes.pxi. `rdbg.emu.probes` has the same numbers.
+cdef enum:
+    MOST_PROBED = 8              # registers that are noted
+    PROBE_BUCKETS = 4096         # of calls that have not returned
+    PROBES_ENOUGH = 65536        # notes at which the run pauses so that they are taken
+    INTERRUPTED_KEPT = 64
+    SHARED_SPACE = 0xFFFFFFFFU
+    NO_EXCEPTION = 255
+
+    NOTED_PLACE = 0
+    NOTED_EXCEPTION = 1
+
+    LEFT_UNKNOWN = 0
+    LEFT_RETURN = 1              # a return from an exception
+    LEFT_EXCEPTION = 2           # an exception's entry
+
+    ARRIVAL_UNKNOWN = 0
+    ARRIVAL_THROUGH = 1          # from the instruction before
+    ARRIVAL_CALL = 2             # by a branch that links, to whose link it will return
+    ARRIVAL_BRANCH = 3           # by a branch or jump to an address in the code
+    ARRIVAL_REGISTER = 4         # by a jump to an address in a register
+    ARRIVAL_RETURN = 5           # by a return from an exception
+    ARRIVAL_EXCEPTION = 6        # it is a handler
+
+    ENDED_NOT = 0
+    ENDED_RETURNED = 1
+    ENDED_REPLACED = 2           # its frame was used again
+
+
 cdef enum:
     ERR_READ_UNALIGNED = 16      # UC_ERR_READ_UNALIGNED, UC_ERR_WRITE_UNALIGNED
     ERR_WRITE_UNALIGNED = 17

@@ -74,6 +74,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             return True
         if c.run.was_reset:
             c.run.was_reset = False
+            c.where.left = LEFT_UNKNOWN
             c.where.base = icount
             note_entry(c, icount, c.where.next_pc, ENTRY_RESET)
             go_to(c, c.where.next_pc, True)
@@ -107,11 +108,14 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         return True
     if takes_interrupt(c) and not asks_to_hold(c, pc, icount):
         c.guest.hold_ns = 0
+        if c.probes.armed:
+            note_exception(c, EXC_INT, pc, icount, False, True)
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
         note_entry(c, icount, vector, ENTRY_INTERRUPT)
         c.where.base = icount
         c.where.came_from = icount
         forget_branch_and_link(c)
+        c.where.left = LEFT_EXCEPTION
         no_block(c, vector)
         c.where.next_pc = vector
         uc_reg_write(c.uc, UC_MIPS_REG_PC, &vector)
@@ -124,6 +128,7 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     plan_attention(c)
     if c.watch.direct_epoch == epoch:
         return False
+    c.where.left = behind(c)
     came_from = block_start(c)                   # a device has written to code: the block that is to run may be another
     c.where.base = icount
     c.where.came_from = came_from

@@ -153,6 +153,7 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
     forget_branch_and_link(c)
     vector = enter_exception(c, code, offset, pc, in_slot)
     note_entry(c, c.where.base, vector, ENTRY_EXCEPTION)
+    c.where.left = LEFT_EXCEPTION
     go_to(c, vector, True)
 
 

@@ -25,7 +25,10 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
     trace_block(c, pc, icount)
     if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
         set_gpr(c, 31, pc + 8)
+    if c.probes.armed:
+        note_place(c, pc, icount, False)
     stand_at(c, pc + 8, icount + 2)
+    c.where.left = pc + 8
     c.where.came_from = icount
     c.run.why = WHY_NONE
 
@@ -74,9 +77,11 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
         va = effective_address(c, w)
         if va >> PAGE_BITS != c.fault.address >> PAGE_BITS:
             va = c.fault.address
+    if c.fault.has_address:
+        note_bad_address(c, code, va)
+    if c.probes.armed:
+        note_exception(c, code, pc, icount, slot, c.fault.access == FETCH)
     c.where.base = icount + 1
     c.where.came_from = icount - 1 if slot else icount
     c.run.why = WHY_NONE
-    if c.fault.has_address:
-        note_bad_address(c, code, va)
     raise_at(c, code, 0 if c.fault.refill else 0x180, pc, slot)

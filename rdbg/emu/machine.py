@@ -55,6 +55,7 @@ from rdbg.emu.memory_view import MemoryView
 from rdbg.emu.memory_writes import NAMES, MemoryWrites
 from rdbg.emu.noted_writes import NotedWrites
 from rdbg.emu.pci_report import pci_report
+from rdbg.emu.probes import ProbeNotes
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
@@ -249,6 +250,10 @@ class Machine:
     def note_writes(self, watch: Watch | None) -> None:
         """From now on keep the writes to what a watch is for; None: no more."""
         self.writes.noted = None if watch is None else NotedWrites(watch)
+
+    def take_probe_notes(self, ended: bool) -> ProbeNotes:
+        """What runs with probes have noted since the last call; see `MachineApi`."""
+        return self._runs.take_probe_notes(ended)
 
     def take_writes(self) -> list[Write]:
         """The writes kept since the last call, in order."""

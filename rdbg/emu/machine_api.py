@@ -20,6 +20,7 @@ from rdbg.emu.architecture import Architecture
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
+from rdbg.emu.probes import ProbeNotes, Probes
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 
 #: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
@@ -208,6 +209,8 @@ class RunRequest:
         passes: a breakpoint at the start position has been dealt with and does not count.
         trace: note each block that runs, for `MachineApi.take_trace`. It comes back PAUSED when many are noted.
         trace_register: debugger's number of a general register whose value on entry is noted with each; None: none.
+        probes: where to look without stopping, for ``take_probe_notes``. Others than those of the last run that had any
+            begin anew. The run pauses when many notes wait to be taken.
     """
 
     until: int | None = None
@@ -222,6 +225,7 @@ class RunRequest:
     passes: bool = False
     trace: bool = False
     trace_register: int | None = None
+    probes: Probes | None = None
 
 
 @dataclass(frozen=True)
@@ -514,6 +518,14 @@ class MachineApi(Protocol):
     def note_writes(self, watch: Watch | None) -> None:
         """From now on keep every write to what a watch is for: those of exact runs, and the debugger's. None: no
         more."""
+
+    def take_probe_notes(self, ended: bool) -> ProbeNotes:
+        """What runs with probes have noted since the last call.
+
+        Args:
+            ended: nothing more is waited for: what has not returned is given, too, and forgotten.
+        """
+        ...
 
     def take_writes(self) -> list[Write]:
         """The writes kept since the last call, in order."""

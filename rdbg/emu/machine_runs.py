@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rdbg.emu.core import Core
 from rdbg.emu.core_host import CoreHost
 from rdbg.emu.machine_api import (
@@ -19,6 +21,7 @@ from rdbg.emu.machine_api import (
 from rdbg.emu.memory_view import READS, STORES, WATCH_KINDS, WRITES, last_address
 from rdbg.emu.memory_writes import MemoryWrites
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
+from rdbg.emu.probes import NOTE, ProbeNotes, Probes
 
 
 class _ExactHits:
@@ -44,6 +47,7 @@ class MachineRuns:
         self._writes = writes
         self._watches: tuple[Watch, ...] = ()
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
+        self._probes: Probes | None = None  # the latest
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
 
     def run(self, request: RunRequest, asks_interrupts: bool) -> RunStop:
@@ -54,6 +58,7 @@ class MachineRuns:
             asks_interrupts: the host is asked before an interrupt is taken.
         """
         self._core.trace(request.trace, -1 if request.trace_register is None else request.trace_register)
+        self._look_at(request.probes)
         if self._writes.noted is not None:
             return self._run_noting(request, self._writes.noted)
         self._arm(request.breakpoints, request.conditions, request.watches)
@@ -72,6 +77,7 @@ class MachineRuns:
         Args:
             watches: for `take_change`.
         """
+        self._look_at(None)
         self._arm(frozenset(), {}, watches)
         self._host.wait_idle = False
         self._core.trace(False)
@@ -90,6 +96,28 @@ class MachineRuns:
         self._arm(breakpoints, conditions, watches)
         hit = self._core.watched_access()
         return None if hit is None else self._watch_hit(*hit)
+
+    def take_probe_notes(self, ended: bool) -> ProbeNotes:
+        """What runs with probes have noted."""
+        rows, waiting_from, unevaluated = self._core.take_probe_notes(ended)
+        return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated)
+
+    def _look_at(self, probes: Probes | None) -> None:
+        if probes is None or probes is self._probes:
+            self._core.pause_probes(probes is None)
+        elif probes == self._probes:
+            self._probes = probes
+            self._core.pause_probes(False)
+        else:
+            self._probes = probes
+            self._core.arm_probes(
+                dict(probes.places),
+                probes.follows,
+                probes.exceptions,
+                probes.registers,
+                probes.results,
+                probes.condition,
+            )
 
     def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
         wanted = (breakpoints, conditions, watches)

@@ -5,7 +5,16 @@ Source: MIPS32 Privileged Resource Architecture, vol. III; for the numbers the G
 
 from __future__ import annotations
 
-from rdbg.emu.architecture import AddressSegment, Architecture, ElfIdentity, RegisterInfo, RegisterKind, RegisterLayout
+from rdbg.emu.architecture import (
+    AddressSegment,
+    Architecture,
+    CallingConvention,
+    ElfIdentity,
+    ExceptionInfo,
+    RegisterInfo,
+    RegisterKind,
+    RegisterLayout,
+)
 
 STATUS, LO, HI, BADVADDR, CAUSE, PC, F0, FCSR, FIR, EXTRA = 32, 33, 34, 35, 36, 37, 38, 70, 71, 72
 #: The floating-point registers with all their 64 bits; `F0` and on are the lower halves.
@@ -72,6 +81,14 @@ def _rows() -> tuple[RegisterInfo, ...]:
     return tuple(rows)
 
 
+def _exceptions() -> tuple[ExceptionInfo, ...]:
+    """Cause.ExcCode (MIPS32 PRA vol. III, table 9.28)."""
+    names = {1: "Mod", 2: "TLBL", 3: "TLBS", 4: "AdEL", 5: "AdES", 6: "IBE", 7: "DBE", 8: "Sys", 9: "Bp", 10: "RI",
+             11: "CpU", 12: "Ov", 13: "Tr", 15: "FPE"}  # fmt: skip
+    others = (ExceptionInfo(code, name, has_address=code < 6) for code, name in names.items())
+    return (ExceptionInfo(0, "Int", interrupt=True), *others)
+
+
 MIPS32 = Architecture(
     name="mips32",
     bfd_name="mips:isa32r2",
@@ -94,5 +111,10 @@ MIPS32 = Architecture(
             "to $f31",
         ),
     ),
+    # System V ABI, MIPS supplement, chapter 3 (o32); Linux' entry.S for its system calls.
+    convention=CallingConvention(
+        ("a0", "a1", "a2", "a3"), ("v0", "v1"), "v0", ("a0", "a1", "a2", "a3"), ("v0", "a3"), call_exception=8
+    ),
+    exceptions=_exceptions(),
     segments=(AddressSegment(0x8000_0000, 0x2000_0000, 0), AddressSegment(0xA000_0000, 0x2000_0000, 0)),  # kseg0, kseg1
 )

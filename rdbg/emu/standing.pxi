@@ -9,8 +9,18 @@ cdef inline void no_block(Cpu *c, uint32_t start) noexcept nogil:
     c.where.copied = 0
 
 
+cdef inline uint32_t behind(const Cpu *c) noexcept nogil:
+    """The address behind the instruction that ran last, or LEFT_*, where the current block has run to its end."""
+    return c.where.start + c.where.size if c.where.size else c.where.left
+
+
 cdef inline void stand_at(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """All before ``pc`` is counted; what is due at this position is done."""
+    if c.where.size:
+        if icount - c.where.base >= c.where.size >> 2:
+            c.where.left = c.where.start + c.where.size
+        elif icount != c.where.base:
+            c.where.left = pc
     c.where.base = icount
     c.where.came_from = icount
     no_block(c, pc)

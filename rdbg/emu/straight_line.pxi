@@ -308,6 +308,8 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     while i < most and i < left and target == 1:
         if c.stops.count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
             break
+        if c.probes.armed and (may_be_probed(c, pc + 4 * i) or may_be_probed(c, pc + 4 * i + 4)):
+            break
         w = guest_word(c, code[i])
         if may_branch(w):
             if not to_block_end or i + 2 > most or i + 2 > left:
@@ -326,6 +328,7 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     put_back(&s)
     remember_block(&c.touched.blocks, <uint64_t>pc << 32 | 4 * i)
     stand_at(c, pc + 4 * i if target == 1 else target, icount + i)
+    c.where.left = pc + 4 * i
     c.where.came_from = icount
     uc_reg_write(c.uc, UC_MIPS_REG_PC, &c.where.next_pc)
     return i

@@ -134,13 +134,17 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         code = EXC_ADES
 
     if done == RESERVED:
+        if c.probes.armed:
+            note_exception(c, code, pc, before, slot, False)
         raise_at(c, code, 0x180, pc, slot)
         return
     if done == EMULATED_JUMP:
+        c.where.left = left_before_exception(c, c.where.next_pc) if c.probes.armed else LEFT_RETURN
         go_to(c, c.where.next_pc, True)
         finish_block(c)
         return
     target = pc + 4
+    c.where.left = target
     if slot:
         pending_branch(c, pc, &target)
     if done == EMULATED_WAIT:

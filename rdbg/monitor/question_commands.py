@@ -44,7 +44,9 @@ def _command(kind: QuestionName) -> MonitorCommand:
     def function(context: MonitorContext, arguments: list[str]) -> str:
         return _answer(context, kind.name, arguments)
 
-    return MonitorCommand(kind.name, f"{kind.name} {kind.usage} {COMMON_OPTIONS}", kind.help, function)
+    return MonitorCommand(
+        kind.name, " ".join(filter(None, (kind.name, kind.usage, COMMON_OPTIONS))), kind.help, function
+    )
 
 
 QUESTION_COMMANDS = tuple(_command(kind) for kind in QUESTIONS.values())

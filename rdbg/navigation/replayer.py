@@ -13,6 +13,7 @@ from dataclasses import replace
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, StopKind, Watch, WatchHit
+from rdbg.emu.probes import Probes
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.host.progress import SILENT, Progress
@@ -215,7 +216,7 @@ class Replayer:
         """
         if self.given_up():
             raise GivenUp
-        self._begin()
+        self._begin(request.probes)
         start = self.machine.icount
         until = request.until
         for bound in (self.history.next_poke(), self.agreement.next()):
@@ -244,7 +245,7 @@ class Replayer:
         if stop.kind is StopKind.LIMIT and poke is not None and until == poke != stop.position:
             raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
-        change = self.catch_up(request.watches)
+        change = self.catch_up(request.watches, request.probes)
         if change is not None and hits is not None:
             hits.add(Block(max(start, self.machine.icount - 1), self.machine.icount))
         elif change is not None and stop.kind not in (StopKind.WATCHPOINT, StopKind.BREAKPOINT):
@@ -317,9 +318,9 @@ class Replayer:
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
         return stop, self.catch_up(watches) or change
 
-    def _begin(self) -> None:
+    def _begin(self, probes: Probes | None = None) -> None:
         """A movement forward begins."""
-        self.catch_up()
+        self.catch_up(probes=probes)
         position = self.machine.icount
         if self.history.live and position >= self.history.end:
             # More may come at this position, and write to memory: what was learned of what led here may not hold.
@@ -370,7 +371,7 @@ class Replayer:
             raise RdbgError(f"the instruction at {at}, icount {start}, raises a fault that has no one place")
         return stop
 
-    def catch_up(self, watches: tuple[Watch, ...] = ()) -> WatchHit | None:
+    def catch_up(self, watches: tuple[Watch, ...] = (), probes: Probes | None = None) -> WatchHit | None:
         """Let happen all that history has at this very position, so that the state is the position's own.
 
         That is: recorded inputs enter, the debugger's writes are made, and an idle CPU's time passes. At the end of a
@@ -378,6 +379,7 @@ class Replayer:
 
         Args:
             watches: what to watch meanwhile.
+            probes: where to look meanwhile.
 
         Returns:
             what of it something else than the CPU or the debugger has changed.
@@ -392,7 +394,9 @@ class Replayer:
                 break
             # While a write is still to be made here, idle time must not pass: it was made before that.
             wait = history.next_poke() == position
-            self.machine.run(RunRequest(until=position, wait_idle=wait, watches=watches, last_hit=bool(watches)))
+            self.machine.run(
+                RunRequest(until=position, wait_idle=wait, watches=watches, last_hit=bool(watches), probes=probes)
+            )
             change = change or (self.machine.take_change() if watches else None)
             if history.next_poke() != position or history.entered(position) == entered:
                 break

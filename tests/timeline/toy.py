@@ -43,6 +43,7 @@ from rdbg.emu.machine_api import (
     Writer,
 )
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.probes import NO_EXCEPTION, NOTE, SHARED_SPACE, ProbeNotes, Probes
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
@@ -116,6 +117,8 @@ class Toy:
         self.last_breakpoint_hit: ScanHit | None = None
         self.watched_blocks = WatchedBlocks()
         self._noted: tuple[Watch, list[Write]] | None = None
+        self._probes: Probes | None = None
+        self._probed: list[tuple[int, int]] = []  # icount, address
         self.runs = 0
         self.instructions_run = 0
         self._trace: list[tuple[int, int, int, int]] | None = None
@@ -299,16 +302,33 @@ class Toy:
             first = False
             if request.trace:
                 self._note_row(request.trace_register)
+            if request.probes is not None:
+                self._look(request.probes)
             window = self._run_unit_noting() if request.exact else self._run_unit()
             length += 1
             if window:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 if not request.exact and self._is_ambiguous(block_pc):
+                    self._probed = [note for note in self._probed if note[0] <= block]
                     return RunStop(StopKind.AMBIGUOUS, block, block_pc, rerun_from=block)
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
                     return RunStop(StopKind.PAUSED, self.icount, self.pc)
+
+    def _look(self, probes: Probes) -> None:
+        if self._probes != probes:
+            self._probes, self._probed = probes, []
+        for place in (self.pc, *([self._behind(self.pc)] if self._unit() == 2 else [])):
+            if place in probes.places and (self.icount, place) not in self._probed[-2:]:
+                self._probed.append((self.icount, place))
+
+    def take_probe_notes(self, ended: bool) -> ProbeNotes:
+        rows = np.zeros(len(self._probed), [(name, "<u8" if name == "pc" else NOTE[name]) for name in NOTE.names or ()])
+        for row, (icount, pc) in zip(rows, self._probed, strict=True):
+            row["icount"], row["pc"], row["space"], row["exception"] = icount, pc, SHARED_SPACE, NO_EXCEPTION
+        self._probed = []
+        return ProbeNotes(rows, None, 0)
 
     def _is_ambiguous(self, block_pc: int) -> bool:
         return bool(self.ambiguous) and 4 * self._index[block_pc] % self.ambiguous == 4

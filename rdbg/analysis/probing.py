@@ -1,0 +1,111 @@
+"""Replays that look at places without stopping: what they note, in the order of the run, as soon as it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.analysis.question import Piece
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.emu.probes import NOTE, Probes
+from rdbg.timeline import QuestionInterrupted
+
+Made = TypeVar("Made")
+Notes = NDArray[np.void]
+
+
+def probed(
+    run: ReplayedRun, piece: Piece, probes: Probes, newest_first: bool, make: Callable[[Notes], list[Made]]
+) -> Iterator[Made]:
+    """What probes note in a piece of a run, made into rows.
+
+    Returns that come behind the piece are waited for, up to the end of the run.
+
+    Args:
+        run: the run.
+        piece: what is noted at its positions counts.
+        probes: where to look.
+        newest_first: the order of what is given; else oldest first.
+        make: makes rows of notes, in their order.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was found until then has been given.
+        ConditionFailed: the condition could not be evaluated at some places; the others have been given.
+    """
+    batches = _batches(run, piece, probes)
+    if not newest_first:
+        for notes in batches:
+            yield from make(notes)
+        return
+    found: list[Notes] = []
+    interruption: Exception | None = None
+    try:
+        found.extend(batches)
+    except (QuestionInterrupted, ConditionFailed) as error:
+        interruption = error
+    for notes in reversed(found):
+        yield from reversed(make(notes))
+    if interruption is not None:
+        raise interruption
+
+
+class ConditionFailed(Exception):
+    """A condition could not be evaluated: memory that it reads is not mapped there.
+
+    Args:
+        times: how often.
+    """
+
+    def __init__(self, times: int) -> None:
+        super().__init__(times)
+        self.times = times
+
+
+def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
+    """Notes in order; the last ones with those that are still waited for."""
+    machine = run.machine
+    pending: list[Notes] = []
+    unevaluated = 0
+    waits = piece.start < piece.end
+    interruption: QuestionInterrupted | None = None
+    try:
+        run.go(piece.start)
+        machine.take_probe_notes(ended=True)  # of a search that did not come to its end
+        while waits:
+            inside = run.position < piece.end
+            here = run.position
+            until = piece.end if inside else run.end
+            stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
+            taken = machine.take_probe_notes(ended=False)
+            unevaluated += taken.unevaluated if inside else 0
+            pending.append(taken.rows)
+            first = taken.waiting_from
+            inside = run.position < piece.end
+            ready, pending = _ready(pending, min(piece.end, run.position, run.end if first is None else first))
+            if len(ready):
+                yield ready
+            moved = run.position > here or stop.kind is StopKind.PAUSED
+            waits = moved and (inside or (first is not None and first < piece.end and run.position < run.end))
+    except QuestionInterrupted as error:
+        interruption = error
+    ready, _ = _ready([*pending, machine.take_probe_notes(ended=True).rows], piece.end)
+    if len(ready):
+        yield ready
+    if interruption is not None:
+        raise interruption
+    if unevaluated:
+        raise ConditionFailed(unevaluated)
+
+
+def _ready(pending: list[Notes], limit: int) -> tuple[Notes, list[Notes]]:
+    """Notes before a position, sorted, and the others."""
+    if not any(len(notes) and notes["icount"].min() < limit for notes in pending):
+        return np.empty(0, NOTE), [notes for notes in pending if len(notes)]
+    notes = np.concatenate(pending)
+    notes = notes[np.argsort(notes["icount"], kind="stable")]
+    split = int(np.searchsorted(notes["icount"], limit))
+    return notes[:split], [notes[split:]]

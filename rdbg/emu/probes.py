@@ -1,0 +1,69 @@
+"""Probes: places at which a machine is looked at without stopping, and what is noted there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.emu.expression import Expression
+
+#: Registers that can be noted.
+MOST_REGISTERS = 8
+#: A row of what was noted, as the compiled core has it (`ProbeNote`).
+NOTE = np.dtype([
+    ("icount", "<u8"), ("end", "<u8"), ("pc", "<u4"), ("behind", "<u4"), ("return_address", "<u4"), ("stack", "<u4"),
+    ("space", "<u4"), ("arrival", "u1"), ("exception", "u1"), ("kind", "u1"), ("ended", "u1"), ("values", "<u4", 8),
+    ("results", "<u4", 2),
+])  # fmt: skip
+#: `kind`: a place, or an exception that was asked for.
+PLACE, EXCEPTION = 0, 1
+#: `arrival`: by a branch that links, by one to an address in the code, by one to an address in a register.
+CALL, BRANCH, REGISTER = 2, 3, 4
+#: `exception`: the instruction raised none.
+NO_EXCEPTION = 255
+#: `ended`: the return came at `end`.
+RETURNED = 1
+#: `space`: the code is in all address spaces.
+SHARED_SPACE = 0xFFFF_FFFF
+#: Where the columns `values` of exceptions are.
+BAD_ADDRESS, LINES, IN_SLOT, NESTED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Where to look.
+
+    Args:
+        places: addresses of instructions; with each, the last address of the function that begins there, or itself.
+        exceptions: the architecture's codes of exceptions to note.
+        follows: wait for the return: to the return address with the same stack pointer, in the same address space; of a
+            system call, to the instruction behind it. How the instruction was come to then tells a call from a loop.
+        registers: numbers of registers to note, at most 8.
+        results: numbers of two registers to note at the return.
+        condition: note only where it is not zero.
+    """
+
+    places: Mapping[int, int] = field(default_factory=dict)
+    exceptions: frozenset[int] = frozenset()
+    follows: bool = False
+    registers: tuple[int, ...] = ()
+    results: tuple[int, int] = (0, 0)
+    condition: Expression = ()
+
+
+@dataclass(frozen=True)
+class ProbeNotes:
+    """What was noted.
+
+    Args:
+        rows: of type `NOTE`, in the order in which they were complete.
+        waiting_from: icount of the first that is not among them, since its return is waited for; None: there is none.
+        unevaluated: times that the condition could not be evaluated: nothing was noted there.
+    """
+
+    rows: NDArray[np.void]
+    waiting_from: int | None
+    unevaluated: int

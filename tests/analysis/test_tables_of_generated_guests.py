@@ -1,0 +1,65 @@
+"""Tables over guests that branch, fault and change their own code wherever that is hard to follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg.analysis.exceptions import Exceptions, Interrupts
+from rdbg.analysis.executions import Executions
+from rdbg.analysis.in_one_process import InOneProcess
+from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.navigation.stops import StopConditions, StopReason
+from rdbg.timeline import Timeline
+from tests.timeline.positions import Trial
+
+GENERAL_VECTOR = 0x80000180
+REFILL_VECTOR = 0x80000000
+
+
+def met(timeline: Timeline, address: int) -> list[int]:
+    """Where a breakpoint is met, one stop at a time."""
+    timeline.goto(timeline.start)
+    found: list[int] = []
+    passes = False
+    while True:
+        stop = timeline.run(StopConditions(frozenset({address})), lambda: False, passes=passes)
+        if stop.reason is not StopReason.BREAKPOINT or stop.position >= timeline.end:
+            return found
+        found.append(stop.position)
+        passes = True
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("often", [False, True])
+def test_executions_are_where_breakpoints_are_met(seed: int, often: bool) -> None:
+    trial = Trial(seed, length=1200, often=often)
+    timeline = trial.timeline
+    pool = InOneProcess(lambda: ReplayedRun(timeline))
+    pcs = sorted({seen.pc for seen in trial._at.values()})
+    chosen = [*trial.dice.sample(pcs, min(8, len(pcs))), GENERAL_VECTOR]
+    for address in chosen:
+        timeline.goto(trial.dice.randrange(timeline.start, timeline.end))
+        stood = timeline.position
+        rows = [row.icount for row in ask(Executions(address), pool, Piece(timeline.start, timeline.end))]
+        assert timeline.position == stood
+        assert rows == met(timeline, address), f"{address:#x}"
+        halves = Piece(timeline.start, stood), Piece(stood, timeline.end)
+        assert rows == [row.icount for half in halves for row in ask(Executions(address), pool, half)]
+        assert rows[::-1] == [
+            row.icount for row in ask(Executions(address), pool, Piece(timeline.start, timeline.end), newest_first=True)
+        ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_exception_and_interrupt_leads_to_a_handler(seed: int) -> None:
+    trial = Trial(seed, length=1200, often=True)
+    timeline = trial.timeline
+    pool = InOneProcess(lambda: ReplayedRun(timeline))
+    whole = Piece(timeline.start, timeline.end)
+    entered = len(met(timeline, GENERAL_VECTOR)) + len(met(timeline, REFILL_VECTOR))
+    raised = list(ask(Exceptions(), pool, whole))
+    taken = list(ask(Interrupts(), pool, whole))
+    assert taken or raised
+    # One at the very end has not come to its handler.
+    assert 0 <= len(raised) + len(taken) - entered <= 1
