@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -102,4 +103,5 @@ def query_help() -> str:
         ("--symbols FILE", "an ELF file with the guest's symbols (default: its image, if it is one)"),
     ]
     lines = [line for head, words in entries for line in help_entry(head, words)]
-    return "\n".join(lines) + f"\n\nEach question takes {COMMON_OPTIONS}.\nCtrl-C ends one with what was found so far."
+    takes = textwrap.fill(f"Each question takes {COMMON_OPTIONS}.", 79, break_on_hyphens=False)
+    return "\n".join(lines) + f"\n\n{takes}\nCtrl-C ends one with what was found so far."
