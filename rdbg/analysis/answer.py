@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, cast
 
+from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import PiecePool, ask
 from rdbg.analysis.question_table import Asked
 from rdbg.analysis.rows import RowWriter
+from rdbg.errors import RdbgError
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import QuestionInterrupted
 
@@ -36,6 +38,7 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
     rows = ask(asked.question, pool, asked.stretch, asked.newest_first)
     count = 0
     interrupted = False
+    unevaluated = 0
     with closing(cast(Any, rows)):
         if not asked.count and (header := writer.header()):
             yield header
@@ -49,8 +52,15 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
                     yield writer.line(row)
         except QuestionInterrupted:
             interrupted = True
+        except ConditionFailed as failed:
+            unevaluated = failed.times
     if asked.count:
         yield f"{count}\n"
+    if unevaluated:
+        raise RdbgError(
+            f"the condition could not be evaluated {unevaluated} times, since memory that it reads was not mapped: "
+            "what was answered lacks these"
+        )
     if interrupted:
         raise AnswerInterrupted
 

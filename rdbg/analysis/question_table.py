@@ -14,7 +14,9 @@ from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
+from rdbg.analysis.where_condition import parse_where
 from rdbg.analysis.whole_number import whole_number
+from rdbg.emu.expression import Expression
 from rdbg.errors import UsageError
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
@@ -160,12 +162,12 @@ def _only(name: str, operands: Sequence[str], what: str) -> str:
 
 
 def _executions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
-    return Executions(asker.address(_only("executions", operands, "address")))
+    return Executions(asker.address(_only("executions", operands, "address")), _condition(asker, options))
 
 
 def _calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
     function = evaluate(asker.timeline.machine, asker.symbols, _only("calls", operands, "function"))
-    return Calls(function.address, function.address + max(function.size - 1, 0))
+    return Calls(function.address, function.address + max(function.size - 1, 0), _condition(asker, options))
 
 
 def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
@@ -185,7 +187,16 @@ def _interrupts(asker: Asker, operands: Sequence[str], options: dict[str, str]) 
 
 def _system_calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
     _none("syscalls", operands)
-    return SystemCalls()
+    return SystemCalls(_condition(asker, options))
+
+
+def _condition(asker: Asker, options: dict[str, str]) -> Expression:
+    where = options.get("--where")
+    return () if where is None else parse_where(where, asker.timeline.machine.architecture)
+
+
+#: The option of questions that have conditions.
+_WHERE = (("--where", True),)
 
 
 def _none(name: str, operands: Sequence[str]) -> None:
@@ -198,16 +209,31 @@ QUESTIONS: dict[str, QuestionName] = {
     for each in (
         QuestionName(
             "calls",
-            "FUNCTION",
+            "FUNCTION [--where CONDITION]",
             "who called this function, with what, and what it returned",
             FunctionCall.COLUMNS,
             _calls,
+            _WHERE,
         ),
         QuestionName(
             "exceptions", "[NAME...]", "exceptions that instructions raised", RaisedException.COLUMNS, _exceptions
         ),
         QuestionName("interrupts", "", "interrupts that were taken", TakenInterrupt.COLUMNS, _interrupts),
-        QuestionName("syscalls", "", "what programs asked of their system", SystemCall.COLUMNS, _system_calls),
-        QuestionName("executions", "ADDRESS", "when this instruction was about to run", Execution.COLUMNS, _executions),
+        QuestionName(
+            "syscalls",
+            "[--where CONDITION]",
+            "what programs asked of their system",
+            SystemCall.COLUMNS,
+            _system_calls,
+            _WHERE,
+        ),
+        QuestionName(
+            "executions",
+            "ADDRESS [--where CONDITION]",
+            "when this instruction was about to run",
+            Execution.COLUMNS,
+            _executions,
+            _WHERE,
+        ),
     )
 }
