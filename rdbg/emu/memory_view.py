@@ -14,7 +14,7 @@ from rdbg.emu.machine_api import Access, Extent, Space, Watch
 from rdbg.emu.memory_map import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer  # a type alone: collections.abc has it from Python 3.12 on
 
 # As in cpu_constants.pxd.
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}
