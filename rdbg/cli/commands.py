@@ -10,6 +10,7 @@ from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
 from rdbg.cli.running import one_file, replaying, run_session
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
+from rdbg.host.shell_progress import shell_progress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import RecordMode
 
@@ -108,7 +109,8 @@ def _capture(recording: str, path: Path, words: Sequence[str]) -> int:
     from rdbg.session.capture import write_capture
 
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
-    incoming, outgoing = write_capture(options, path, ("rdbg", "dump", *words))
+    with shell_progress() as progress:
+        incoming, outgoing = write_capture(options, path, ("rdbg", "dump", *words), progress)
     with writing() as out:
         print(f"{incoming} packets that came in and {outgoing} that went out in {path}", file=out)
     return 0
@@ -146,7 +148,7 @@ def _symbols(words: Sequence[str]) -> int:
     options = replace(replaying(line.options, one_file("symbols", line.operands)), serials=(_NOWHERE,))
     session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal=False))
     try:
-        with session.interruptible():
+        with session.interruptible(), shell_progress() as progress, session.timeline.telling(progress):
             table = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
     finally:
         session.close()

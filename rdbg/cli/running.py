@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.messages import LogOutlet, say
 from rdbg.host.outlet import Outlet
+from rdbg.host.shell_progress import shell_progress
 from rdbg.session.options import RecordMode, RunOptions
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ def run_session(options: RunOptions, command_line: tuple[str, ...]) -> int:
 
     log = prepare(options)
     session = Session(options, Surroundings(command_line=command_line, log=log, helpers=run_helpers()))
+    # A bar between what the guest prints would garble both.
+    alone = options.gdb is None and (sys.stdout is None or not sys.stdout.isatty())
     try:
-        session.run()
+        with shell_progress(bar=alone) as progress, session.timeline.telling(progress):
+            session.run()
     finally:
         session.close()
     return session.exit_code

@@ -18,7 +18,14 @@ _PATIENCE = 0.2
 
 def _answer(context: MonitorContext, name: str, arguments: list[str]) -> str:
     asked = understand(Asker(context.timeline, context.symbols), name, arguments)
-    pool = InOneProcess(lambda: ReplayedRun(context.timeline, context.interrupted))
+    timeline = context.timeline
+
+    def tell(position: int) -> None:
+        context.progress.advance(
+            position - timeline.start, timeline.end - timeline.start, "instructions looked through"
+        )
+
+    pool = InOneProcess(lambda: ReplayedRun(timeline, context.interrupted, tell))
     digits = context.timeline.machine.architecture.address_bits // 4
     told = time.monotonic()
     pending: list[str] = []

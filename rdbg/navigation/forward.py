@@ -149,6 +149,9 @@ class Forward:
                 self._replayer.checkpoint_regularly()
                 if self.at_live_end:
                     self._replayer.agreement.note()
+                elif not present:
+                    here, end = self._machine.icount, self._replayer.history.end
+                    self._replayer.progress.advance(here - origin, end - origin, "instructions replayed")
             elif self._machine.icount > origin and self._at_breakpoint(conditions):
                 # A limit, such as the end of history, is also where the next run would begin without looking.
                 return End(StopReason.BREAKPOINT)

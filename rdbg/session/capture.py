@@ -7,19 +7,23 @@ from pathlib import Path
 
 from rdbg import __version__
 from rdbg.emu.spec import Plugged
+from rdbg.host.progress import SILENT, Progress
 from rdbg.host.whole_file import whole_file
 from rdbg.recording.pcapng import MAGIC, PcapngWriter
 from rdbg.session.options import RunOptions
 from rdbg.session.session import Session, Surroundings
 
 
-def write_capture(options: RunOptions, path: Path, command_line: Sequence[str]) -> tuple[int, int]:
+def write_capture(
+    options: RunOptions, path: Path, command_line: Sequence[str], progress: Progress = SILENT
+) -> tuple[int, int]:
     """Replay a recording from its start to its end, and write its packets.
 
     Args:
         options: of the replay.
         path: the capture; it appears when it is whole.
         command_line: the words typed.
+        progress: told how far the replay has come.
 
     Returns:
         how many packets came in, and how many went out.
@@ -40,7 +44,8 @@ def write_capture(options: RunOptions, path: Path, command_line: Sequence[str]) 
                 writer.add(card, start + nanoseconds, frame, incoming, f"{number}icount {icount}")
 
             session.watch_packets(note)
-            session.run()
+            with session.timeline.telling(progress):
+                session.run()
         finally:
             session.close()
     return counts[0], counts[1]

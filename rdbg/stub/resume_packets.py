@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.errors import RdbgError
+from rdbg.monitor.line_progress import line_progress
 from rdbg.rsp import fields, replies
 from rdbg.rsp.fields import ResumeAction
 from rdbg.rsp.packet_error import PacketError
@@ -64,7 +65,11 @@ def _reverse_continue(client: Client, rest: bytes) -> bytes:
     def back(conditions: StopConditions) -> Stop:
         return client.timeline.reverse_run(conditions, client.interrupted)
 
-    return _move(client, lambda: client.passing.backward(back))
+    def movement() -> Stop:
+        with client.timeline.telling(line_progress(client.say)):
+            return client.passing.backward(back)
+
+    return _move(client, movement)
 
 
 def _reverse_step(client: Client, rest: bytes) -> bytes:
