@@ -41,6 +41,7 @@ ORDER = (
     "session",
     "workers",
     "chaos",
+    "library",
     "cli",
     "__main__",
 )

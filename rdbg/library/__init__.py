@@ -1,0 +1,1 @@
+"""rdbg for Python programs: `rdbg.open` gives a recorded run to ask."""
