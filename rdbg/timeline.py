@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
+from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
@@ -20,6 +21,8 @@ from rdbg.navigation.forward import Forward
 from rdbg.navigation.helpers import Helpers
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
+from rdbg.navigation.output_log import OutputLog, SentOutput
+from rdbg.navigation.output_questions import complete_log
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
@@ -40,8 +43,10 @@ __all__ = [
     "BranchSummary",
     "CheckpointSummary",
     "LastWrite",
+    "OutputLog",
     "Pace",
     "QuestionInterrupted",
+    "SentOutput",
     "Stop",
     "StopConditions",
     "StopReason",
@@ -175,6 +180,9 @@ class Timeline:
         if base is not None:
             self._stored.know(*base)
         self._stored.update(store.list())
+        if not self.history.live:
+            notes = store.notes
+            self._replayer.output.log.load(notes.outputs(), notes.output_data, self.history.end)
         if self._budget and store.writable:
             self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base, self._clock)
             self._replayer.saver = self._periodic
@@ -429,6 +437,41 @@ class Timeline:
     def slice(self) -> int:
         """Instructions that take about as long as a user waits without noticing."""
         return self._replayer.slice
+
+    def outputs(self, interrupted: Interrupted = never) -> OutputLog:
+        """All that has left the run at hand, from its start to its end. The machine stays where it is.
+
+        A recording has it beside its snapshots; what is missing there is made by a replay, once.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+            RdbgError: what the recording has is damaged, or the replay diverges.
+        """
+        return complete_log(self._traveller, self._replayer, interrupted)
+
+    def sent_by(
+        self, endpoint: Endpoint, number: int, interrupted: Interrupted = never, before: int | None = None
+    ) -> SentOutput | None:
+        """What sent a byte, a packet or a sector. The machine stays where it is.
+
+        Args:
+            endpoint: by which it left.
+            number: of a serial port or console, the number of the byte, from 1; of a network card that of the packet,
+                from 1; of a disk, the sector.
+            interrupted: polled.
+            before: of a disk, the last write before this icount counts; None: the last of all.
+
+        Returns:
+            the output: its ``icount`` is the position just before the instruction that sent it. None: so much has not
+            left, or nothing wrote that sector.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        log = self.outputs(interrupted)
+        if endpoint.kind is EndpointKind.DISK:
+            return log.sector(endpoint, number, before)
+        return log.output(endpoint, number) if endpoint.kind is EndpointKind.NETWORK else log.byte(endpoint, number)
 
     # --- branches --------------------------------------------------------------------------
     @property

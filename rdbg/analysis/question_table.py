@@ -10,6 +10,7 @@ from rdbg.analysis.address_expression import evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
+from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
@@ -204,9 +205,16 @@ def _none(name: str, operands: Sequence[str]) -> None:
         raise UsageError(f"{name}: '{operands[0]}' is too much")
 
 
+def _outputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    return Outputs(tuple(endpoint_named(operand) for operand in operands))
+
+
 QUESTIONS: dict[str, QuestionName] = {
     each.name: each
     for each in (
+        QuestionName(
+            "output", "[ENDPOINT...]", "what the guest printed, sent and wrote to disks", OutputRow.COLUMNS, _outputs
+        ),
         QuestionName(
             "calls",
             "FUNCTION [--where CONDITION]",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop
-from rdbg.timeline import QuestionInterrupted, StopReason, Timeline
+from rdbg.timeline import OutputLog, QuestionInterrupted, StopReason, Timeline
 
 
 def _nothing(position: int) -> None:
@@ -71,6 +71,14 @@ class ReplayedRun:
     def slice(self) -> int:
         """Instructions that take a few milliseconds."""
         return self._timeline.slice
+
+    def outputs(self) -> OutputLog:
+        """All that has left the run.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        return self._timeline.outputs(self._interrupted)
 
     def go(self, position: int) -> None:
         """Stand at the last position <= ``position``.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from rdbg.analysis.place_names import INPUTS, PLACES, named_position
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument, recording_state
+from rdbg.monitor.output_commands import OUTPUT_GOTO, leads_to_output, place_of_output
 from rdbg.timeline import Stop
 
-_GOTO_USAGE = f"goto {PLACES}"
+_GOTO_USAGE = f"goto {PLACES}|{OUTPUT_GOTO}"
 
 
 def _when(context: MonitorContext, arguments: list[str]) -> str:
@@ -26,6 +27,8 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
+    if leads_to_output(arguments):
+        return arrival(context, _go(context, place_of_output(context, arguments)))
     if len(arguments) == 2 and arguments[0] in INPUTS:
         arguments = [" ".join(arguments)]
     return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
@@ -58,7 +61,7 @@ def _back(context: MonitorContext, arguments: list[str]) -> str:
     context.timeline.scratch.drop()
     place = context.timeline.places.back(context.timeline.position)
     if place is None:
-        raise UsageError("there is no place to go back to: no jump was made")
+        raise UsageError("there is no place to go back to: nothing was moved")
     return arrival(context, context.timeline.goto(place, context.interrupted))
 
 
@@ -86,7 +89,7 @@ def _delete_bookmark(context: MonitorContext, arguments: list[str]) -> str:
 TRAVEL_COMMANDS = (
     MonitorCommand("when", "when", "show the position: instruction count, virtual time, pc", _when),
     MonitorCommand("goto", _GOTO_USAGE, "go to a moment of the run, or so many instructions on or back", _goto),
-    MonitorCommand("back", "back", "go to where the last jump began", _back),
+    MonitorCommand("back", "back", "go to where the last movement began: a jump, a run, steps in a row", _back),
     MonitorCommand("forward", "forward", "undo 'back'", _forward),
     MonitorCommand("bookmark", "bookmark NAME", "name this position; 'goto NAME' comes back to it", _bookmark),
     MonitorCommand("delbookmark", "delbookmark NAME", "forget a named position", _delete_bookmark),

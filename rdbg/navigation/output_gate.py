@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine_api import OutputSink
 from rdbg.emu.output_mark import NOTHING_SENT, OutputMark, Sent, chained, endpoint_order
+from rdbg.navigation.output_log import OutputLog
 
 #: What leaves by these changes the world for good: it goes out of a run that is lived, and never of a replay.
 _FOR_GOOD = frozenset({EndpointKind.NETWORK, EndpointKind.DISK})
@@ -87,6 +88,8 @@ class OutputGate:
 
     def __init__(self, lived: bool) -> None:
         self.sink: OutputSink | None = None
+        self.log = OutputLog()  #: what is known of all that leaves
+        self._passed = 0  # outputs before where the machine stands
         self._lived = lived
         self._open = False
         self._streams: dict[Endpoint, _Stream] = {}
@@ -108,6 +111,16 @@ class OutputGate:
             stream.put(mark.sent(endpoint))
             if self._open:
                 stream.find_stretch()
+        self._passed = sum(stream.outputs for stream in self._streams.values())
+
+    @property
+    def passed(self) -> int:
+        """How many outputs are before where the machine stands."""
+        return self._passed
+
+    def forget_ahead(self) -> None:
+        """The run may go another way from here."""
+        self.log.forget_after(self._passed)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -124,6 +137,8 @@ class OutputGate:
         """One for a run that shares this one's output up to here."""
         other = OutputGate(lived=False)
         other.sink = self.sink
+        other.log, other._passed = self.log.fork(), self._passed
+        other.forget_ahead()
         other._streams = {endpoint: stream.fork(endpoint) for endpoint, stream in self._streams.items()}
         return other
 
@@ -142,6 +157,9 @@ class OutputGate:
         stream = self._streams.get(endpoint)
         if stream is None:
             stream = self._streams[endpoint] = _Stream(endpoint)
+        if self._passed == self.log.count:
+            self.log.add(icount, endpoint, data)
+        self._passed += 1
         stream.outputs += 1
         stream.size += len(data)
         stream.digest = chained(stream.digest, icount, data)

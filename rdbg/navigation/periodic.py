@@ -71,7 +71,8 @@ class PeriodicSnapshots:
             self._writer.wait()
             self._collect()
             self._save_end()
-            self._writer.submit(Job(None, intervals=list(self._replayer.keeper.index)))
+            outputs = self._replayer.output.log.unsaved()
+            self._writer.submit(Job(None, intervals=list(self._replayer.keeper.index), outputs=outputs))
         self._writer.close()
         self._collect()
 
@@ -119,7 +120,7 @@ class PeriodicSnapshots:
         if self._clock() >= self._next_index or self._replayer.pace.snapshot_spacing is not None:
             intervals = list(self._replayer.keeper.index)
             self._next_index = self._clock() + _INDEX_SECONDS
-        self._writer.submit(Job(state, virtual_ns, intervals))
+        self._writer.submit(Job(state, virtual_ns, intervals, self._replayer.output.log.unsaved()))
 
     def _collect(self) -> None:
         """Take back what the writer is done with."""

@@ -14,17 +14,27 @@ _REMEMBERED = 1000
 class Places:
     """Positions the user stood at before a jump, as in a web browser, and positions with names.
 
-    A step or a run to the next breakpoint is not a jump; goto, snapshots and searches are.
+    Every movement leaves a place behind: jumps, runs in either direction, snapshots. Single steps in a row are one.
     """
 
     bookmarks: dict[str, int] = field(default_factory=dict)
     #: The last question about a write (address, length, where it was asked) and the one that it led to.
     answered: dict[tuple[int, int, int], LastWrite] = field(default_factory=dict)
+    _stepping: bool = False
     _behind: list[int] = field(default_factory=list)
     _ahead: list[int] = field(default_factory=list)
 
-    def leave(self, position: int) -> None:
-        """The user jumps away from ``position``."""
+    def leave(self, position: int, step: bool = False) -> None:
+        """The user moves away from ``position``.
+
+        Args:
+            position: where the movement began.
+            step: it is a single step; one after another counts as one movement.
+        """
+        in_a_row, self._stepping = step and self._stepping, step
+        if in_a_row:
+            self._ahead.clear()
+            return
         if not self._behind or self._behind[-1] != position:
             self._behind.append(position)
         del self._behind[:-_REMEMBERED]
@@ -32,6 +42,7 @@ class Places:
 
     def back(self, here: int) -> int | None:
         """The place before; None: there is none."""
+        self._stepping = False
         while self._behind:
             place = self._behind.pop()
             if place != here:

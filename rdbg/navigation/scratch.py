@@ -76,6 +76,7 @@ class Scratch:
         scratch.history.rewind(moment.position, moment.records)
         self._replayer.restore(self._replayer.latest(moment.position))
         self._traveller.go(moment.position)
+        self._replayer.output.forget_ahead()
         return True
 
     def _leave(self) -> bool:

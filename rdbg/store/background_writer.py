@@ -15,6 +15,7 @@ from rdbg.checkpoints.page_store import PageStore, PageTable
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.store.index_codec import pack_index
+from rdbg.store.notes import StoredOutputs
 from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
 
@@ -30,11 +31,13 @@ class Job:
             back from `BackgroundWriter.collect`.
         virtual_ns: virtual time of the state.
         intervals: the index as it is to be kept; None: it stays as it was.
+        outputs: what more is known of the run's output.
     """
 
     state: Checkpoint | None
     virtual_ns: int = 0
     intervals: Sequence[Interval] | None = None
+    outputs: Sequence[StoredOutputs] = ()
 
 
 class BackgroundWriter:
@@ -159,6 +162,7 @@ class BackgroundWriter:
             self.listed = tuple(store.list())
         if job.intervals is not None:
             store.notes.put_index(pack_index(job.intervals))
+        store.notes.put_outputs(job.outputs)
 
     def _save_state(self, store: SnapshotStore, job: Job, state: Checkpoint) -> SnapshotInfo:
         base, table = None, self._pages.zero_table()

@@ -18,7 +18,7 @@ from rdbg.host.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
-VERSION = 5
+VERSION = 6
 
 #: What SQLite keeps beside a file while it is open, and after a kill: the write-ahead log and its index, or (a copy is
 #: in this mode until it is opened) a rollback journal.
@@ -32,7 +32,18 @@ _BUSY_SECONDS = 5.0
 _MOST_VALUE = MOST_BYTES + (1 << 20)
 
 # AUTOINCREMENT: the number of a snapshot or a page is held by callers and must not come to mean another one.
-_SCHEMA = """
+_OUTPUTS = """CREATE TABLE outputs (
+    first INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    before BLOB NOT NULL,
+    data BLOB NOT NULL,
+    check_sum BLOB NOT NULL
+)"""
+#: What a store of an older version lacks, by that version. It gets it when it is opened and can be written.
+_ADDED = {5: _OUTPUTS}
+_SCHEMA = (
+    """
 CREATE TABLE meta (recording_id BLOB NOT NULL);
 CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
 CREATE TABLE images (digest BLOB PRIMARY KEY, data BLOB NOT NULL);
@@ -64,6 +75,9 @@ CREATE TABLE disk_contents (
     check_sum BLOB NOT NULL
 );
 """
+    + _OUTPUTS
+    + ";"
+)
 
 
 def put_logs_aside(path: str) -> None:
@@ -184,6 +198,7 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
             if writable:
                 connection.execute("PRAGMA journal_mode = WAL")  # a copy is not in this mode
                 connection.execute("PRAGMA synchronous = NORMAL")
+                _upgrade(connection)
         except BaseException:
             connection.close()
             raise
@@ -238,7 +253,7 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
     if not _is_store(connection):
         raise RdbgError(f"{path}: not an rdbg snapshot store; give the one that was made with the journal")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version != VERSION and version not in _ADDED:
         raise RdbgError(
             f"{path}: this snapshot store has version {version}, and this rdbg reads version {VERSION}; "
             "use the rdbg that recorded it"
@@ -250,6 +265,23 @@ def _check(path: str, connection: sqlite3.Connection, recording_id: bytes | None
     found = connection.execute("SELECT recording_id FROM meta").fetchone()
     if recording_id is not None and (found is None or found[0] != recording_id):
         raise RdbgError(f"{path}: this snapshot store belongs to another recording; take the one made with the journal")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Give a store of an older version what it lacks."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another rdbg may have been faster
+        for lacking in range(version, VERSION):
+            connection.execute(_ADDED[lacking])
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _connect(path: str, mode: str) -> StoreConnection:

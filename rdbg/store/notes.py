@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from rdbg.emu.output_mark import OutputMark
+from rdbg.errors import RdbgError
+from rdbg.journal.output_marks import build_mark, parse_mark
 from rdbg.store.database import StoreConnection, Transaction, guard
 from rdbg.store.snapshot import LONGEST_NAME, check_name
 
 _CHECK_BYTES = 16
 #: Icounts that SQLite can hold.
 _LAST_ICOUNT = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class StoredOutputs:
+    """A stretch of what has left the run, as the store has it.
+
+    Args:
+        first: outputs before it.
+        count: outputs in it.
+        until: icount of the last one.
+        before: how many outputs and bytes had left by each endpoint before it; it has no digests.
+        data: what `rdbg.store.output_chunks` makes of it; empty: not read yet.
+    """
+
+    first: int
+    count: int
+    until: int
+    before: OutputMark
+    data: bytes = b""
 
 
 class StoreNotes:
@@ -72,6 +96,52 @@ class StoreNotes:
         with Transaction(self._path, self._db, self._writable, "save the index"):
             self._db.execute("DELETE FROM interval_index")
             self._db.execute("INSERT INTO interval_index VALUES (?, ?)", (data, _check_sum(data)))
+
+    def outputs(self) -> list[StoredOutputs]:
+        """What is known of the run's output, without its bytes, in order: up to the first stretch that is missing or
+        damaged, from which on it can be made again."""
+        found: list[StoredOutputs] = []
+        with guard(self._path, "read what is known of the output"):
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'outputs'").fetchone():
+                return []  # an older store that cannot be written
+            for first, count, until, before in self._db.execute(
+                "SELECT first, count, until, before FROM outputs ORDER BY first"
+            ):
+                right = all(isinstance(each, int) and each >= 0 for each in (first, count, until)) and count > 0
+                expected = found[-1].first + found[-1].count if found else 0
+                if not right or not isinstance(before, bytes) or first != expected:
+                    break
+                try:
+                    found.append(StoredOutputs(first, count, until, parse_mark(before)))
+                except RdbgError:
+                    break
+        return found
+
+    def output_data(self, first: int) -> bytes | None:
+        """The bytes of one of these stretches; None: it is gone or damaged."""
+        with guard(self._path, "read what is known of the output"):
+            row = self._db.execute("SELECT data, check_sum FROM outputs WHERE first = ?", (first,)).fetchone()
+        if row is None or not isinstance(row[0], bytes) or _check_sum(row[0]) != row[1]:
+            return None
+        return row[0]
+
+    def put_outputs(self, stretches: Sequence[StoredOutputs]) -> None:
+        """Keep more of what is known of the output. What the store had from the first of these on goes.
+
+        Raises:
+            RdbgError: the store cannot be written.
+        """
+        if not stretches:
+            return
+        with Transaction(self._path, self._db, self._writable, "save what is known of the output"):
+            self._db.execute("DELETE FROM outputs WHERE first >= ?", (stretches[0].first,))
+            self._db.executemany(
+                "INSERT INTO outputs VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (each.first, each.count, each.until, build_mark(each.before), each.data, _check_sum(each.data))
+                    for each in stretches
+                ],
+            )
 
 
 def _check_sum(data: bytes) -> bytes:

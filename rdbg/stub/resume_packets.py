@@ -158,6 +158,8 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.points.moving()
         client.writes.moved()
         client.tell_troubles()
+    if stop.position != began:
+        client.timeline.places.leave(began, step=stop.reason is StopReason.STEP)
     if stop.reason is StopReason.INTERRUPTED:
         client.interrupt_pending = False
         client.connection.drop_interrupts()  # several presses for one movement are one
