@@ -1,58 +1,78 @@
-"""Stretches of the run in which a watched range was looked for and not found."""
+"""Stretches of the run in which something was looked for and not found: an access of a watched range, or a breakpoint's
+condition that holds."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Watch
 
-#: Watches that are remembered, and stretches of each: the oldest watch, and the earliest stretches, are forgotten.
-_MOST_WATCHES = 64
+#: What was looked for that is remembered, and stretches of each: the oldest, and the earliest stretches, are forgotten.
+_MOST_SOUGHT = 64
 _MOST_STRETCHES = 1000
 
 
+@dataclass(frozen=True)
+class Breakpoint:
+    """A breakpoint that stops where its condition holds. Two conditions make two breakpoints.
+
+    Args:
+        address: virtual.
+        condition: it stops if one of these is not zero, or cannot be evaluated; empty: it always does.
+    """
+
+    address: int
+    condition: tuple[Expression, ...] = ()
+
+
+#: What a search looks for.
+Sought = Watch | Breakpoint
+
+
 class Cleared:
-    """What searches for accesses have learnt. Pages that are written all the time tell the index nothing about one word
-    in them; to have looked once is enough.
+    """What searches have learnt. Pages that are written all the time tell the index nothing about one word in them, and
+    code that runs all the time nothing about a condition there; to have looked once is enough.
 
     A stretch is of positions, from the first up to (not including) the second: of the instructions there none makes the
-    access.
+    access, and the breakpoint stops before none.
     """
 
     def __init__(self) -> None:
-        self._stretches: dict[Watch, list[tuple[int, int]]] = {}
+        self._stretches: dict[Sought, list[tuple[int, int]]] = {}
 
-    def note(self, watches: Iterable[Watch], start: int, end: int) -> None:
-        """None of these accesses was made from ``start`` up to ``end``."""
+    def note(self, sought: Iterable[Sought], start: int, end: int) -> None:
+        """Nothing of this is to be found from ``start`` up to ``end``."""
         if start >= end:
             return
-        for watch in watches:
-            known = self._stretches.pop(watch, [])
+        for each in sought:
+            known = self._stretches.pop(each, [])
             apart = [one for one in known if one[1] < start or one[0] > end]
             joined = [one for one in known if not (one[1] < start or one[0] > end)]
             apart.append((min([start, *(one[0] for one in joined)]), max([end, *(one[1] for one in joined)])))
-            self._stretches[watch] = sorted(apart)[-_MOST_STRETCHES:]
-        while len(self._stretches) > _MOST_WATCHES:
+            self._stretches[each] = sorted(apart)[-_MOST_STRETCHES:]
+        while len(self._stretches) > _MOST_SOUGHT:
             del self._stretches[next(iter(self._stretches))]
 
-    def begins(self, watches: Iterable[Watch], position: int) -> int:
-        """Since when, up to ``position``, none of the accesses was made; ``position`` if that is not known."""
-        return max((self._around(watch, position - 1)[0] for watch in watches), default=position)
+    def begins(self, sought: Iterable[Sought], position: int) -> int:
+        """Since when, up to ``position``, nothing of this is to be found; ``position`` if that is not known."""
+        return max((self._around(each, position - 1)[0] for each in sought), default=position)
 
-    def ends(self, watches: Iterable[Watch], position: int) -> int:
-        """Until when, from ``position`` on, none of the accesses is made; ``position`` if that is not known."""
-        return min((self._around(watch, position)[1] for watch in watches), default=position)
+    def ends(self, sought: Iterable[Sought], position: int) -> int:
+        """Until when, from ``position`` on, nothing of this is to be found; ``position`` if that is not known."""
+        return min((self._around(each, position)[1] for each in sought), default=position)
 
     def forget_after(self, position: int) -> None:
         """The run goes another way from there."""
-        for watch, known in self._stretches.items():
-            self._stretches[watch] = [(start, min(end, position)) for start, end in known if start < position]
+        for each, known in self._stretches.items():
+            self._stretches[each] = [(start, min(end, position)) for start, end in known if start < position]
 
-    def _around(self, watch: Watch, position: int) -> tuple[int, int]:
+    def _around(self, sought: Sought, position: int) -> tuple[int, int]:
         """The stretch that holds ``position``, or an empty one beside it: after it for its start, before it for its
         end."""
-        known = self._stretches.get(watch, [])
+        known = self._stretches.get(sought, [])
         at = bisect_right(known, (position, 1 << 64))
         if at and known[at - 1][1] > position:
             return known[at - 1]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.checkpoints.accesses import Accesses
-from rdbg.checkpoints.cleared import Cleared
+from rdbg.checkpoints.cleared import Breakpoint, Cleared, Sought
 from rdbg.checkpoints.page_set import Numbers, PageSet
-from rdbg.emu.machine_api import Access, Space, Touched, Watch
+from rdbg.emu.machine_api import Access, Conditions, Space, Touched, Watch
 
 _PAGE_BITS = 12
 _PAGE_BYTES = 1 << _PAGE_BITS
@@ -25,6 +25,8 @@ DEVICE_PAGES = 1 << 31
 #: Intervals that an index has, and bytes that it takes, before neighbours are joined.
 _MOST_INTERVALS = 4096
 _MOST_BYTES = 16 << 20
+
+_NO_CONDITIONS: Conditions = {}
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,28 @@ class Wanted:
         breakpoints: virtual addresses whose execution matters.
         watches: watched ranges.
         reach: how far behind a step's first instruction the last one can begin, in bytes.
+        conditions: of breakpoints.
     """
 
     def __init__(
-        self, breakpoints: frozenset[int] = frozenset(), watches: tuple[Watch, ...] = (), reach: int = 0
+        self,
+        breakpoints: frozenset[int] = frozenset(),
+        watches: tuple[Watch, ...] = (),
+        reach: int = 0,
+        conditions: Conditions = _NO_CONDITIONS,
     ) -> None:
         # Near the start of a page the breakpoint may sit inside a step that begins, and where it stops, at the end of
         # the page before, perhaps in the interval before.
-        self._executed = sorted(
-            (max(address - reach, 0) if address % _PAGE_BYTES < reach else address, address) for address in breakpoints
-        )
+        self._executed = [
+            (
+                max(address - reach, 0) if address % _PAGE_BYTES < reach else address,
+                address,
+                Breakpoint(address, tuple(conditions.get(address, ()))),
+            )
+            for address in sorted(breakpoints)
+        ]
+        #: Those of the breakpoints that may be met all the time and seldom stop.
+        self.conditional = tuple(each for _, _, each in self._executed if each.condition)
         self._watches = []
         for watch in watches:
             last = watch.address + watch.length - 1
@@ -103,12 +117,13 @@ class Wanted:
     def __bool__(self) -> bool:
         return bool(self._executed or self._watches)
 
-    def executed_in(self, pages: TouchedPages) -> bool:
-        """Whether an interval that touched ``pages`` can hold a breakpoint's hit."""
-        for first, last in self._executed:
-            if pages.executed.meets(first, last):
-                return True
-        return False
+    def executed_in(self, pages: TouchedPages) -> list[Breakpoint]:
+        """The breakpoints of which an interval that touched ``pages`` can hold a hit."""
+        return [each for first, last, each in self._executed if pages.executed.meets(first, last)]
+
+    def possible_in(self, pages: TouchedPages) -> list[Sought]:
+        """All of which an interval that touched ``pages`` can hold a hit."""
+        return [*self.executed_in(pages), *self.accessed_in(pages)]
 
     def accessed_in(self, pages: TouchedPages) -> list[Watch]:
         """The watches of which an interval that touched ``pages`` can hold a hit."""
@@ -168,8 +183,8 @@ class IntervalIndex:
         self._most_intervals = most_intervals
         self._most_bytes = most_bytes
         self.nbytes = 0  #: bytes held, roughly
-        self.cleared = Cleared()  #: what searches have learnt beyond that: where accesses are not,
-        self.accesses = Accesses()  #: and where they are
+        self.cleared = Cleared()  #: what searches have learnt beyond that: where what they looked for is not,
+        self.accesses = Accesses()  #: and where accesses are
 
     def __len__(self) -> int:
         return len(self._intervals)
@@ -287,11 +302,11 @@ class IntervalIndex:
         first, last = self._overlapping(low, high)
         at = high
         for interval in reversed(self._intervals[first:last]):
-            if interval.end < at or wanted.executed_in(interval.pages):
+            if interval.end < at:
                 return at
-            watches = wanted.accessed_in(interval.pages)
-            if watches:
-                at = self.cleared.begins(watches, at)
+            sought = wanted.possible_in(interval.pages)
+            if sought:
+                at = self.cleared.begins(sought, at)
                 if at > max(interval.start, low):
                     return at
             at = interval.start
@@ -304,11 +319,11 @@ class IntervalIndex:
         first, last = self._overlapping(low, high)
         at = low
         for interval in self._intervals[first:last]:
-            if at < interval.start or wanted.executed_in(interval.pages):
+            if at < interval.start:
                 return at
-            watches = wanted.accessed_in(interval.pages)
-            if watches:
-                at = self.cleared.ends(watches, at)
+            sought = wanted.possible_in(interval.pages)
+            if sought:
+                at = self.cleared.ends(sought, at)
                 if at < min(interval.end, high):
                     return at
             at = interval.end

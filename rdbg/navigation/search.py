@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rdbg.checkpoints.accesses import Stretch, WatchedAccess
+from rdbg.checkpoints.cleared import Sought
 from rdbg.checkpoints.interval_index import Wanted
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
@@ -89,7 +91,7 @@ class Search:
     @staticmethod
     def wanted(conditions: StopConditions, architecture: Architecture) -> Wanted:
         """The pages that conditions are about, for the index."""
-        return Wanted(conditions.breakpoints, conditions.watches, architecture.step_reach)
+        return Wanted(conditions.breakpoints, conditions.watches, architecture.step_reach, conditions.conditions)
 
     def latest_before(self, origin: int, start: int) -> Found | None:
         """The latest hit of [start, origin), or None.
@@ -115,7 +117,7 @@ class Search:
             if known is not None:
                 access = self._among(known, high)
                 low = known.start
-                self._clear(low if access is None else access.after, high)
+                self._clear(self._watches, low if access is None else access.after, high)
                 found = None if access is None else _found(access)
             else:
                 checkpoint = reach.origin(high)
@@ -150,7 +152,8 @@ class Search:
                 replayer.keeper.index.record(interval.start, interval.end, interval.pages)
             found = looked.found
             cleared = low if found is None else found.position
-            self._clear(cleared, end)
+            self._clear(self._watches, cleared, end)
+            self._clear(self._wanted.conditional, low if found is None else found.position + 1, end)
             if found is not None:
                 return found
         return None
@@ -186,16 +189,17 @@ class Search:
         hits = self._scan(high, self._breakpoints)
         breakpoint_at = None if hits.breakpoint is None else hits.breakpoint.position
         low = checkpoint.position if breakpoint_at is None else breakpoint_at
+        self._clear(self._wanted.conditional, low if breakpoint_at is None else low + 1, high)
         access = self._latest_access(hits, low, high)
-        self._clear(low if access is None else access.after, high)
+        self._clear(self._watches, low if access is None else access.after, high)
         # At the same place the breakpoint counts: GDB steps back from an access, and would never see the breakpoint.
         if access is not None and (breakpoint_at is None or access.after > breakpoint_at):
             return _found(access)
         return None if breakpoint_at is None else Found(breakpoint_at, breakpoint_at)
 
-    def _clear(self, start: int, end: int) -> None:
-        """Let later searches know that no watched access was made there."""
-        self._replayer.keeper.index.cleared.note(self._watches, start, end)
+    def _clear(self, sought: Iterable[Sought], start: int, end: int) -> None:
+        """Let later searches know that nothing of this is to be found there."""
+        self._replayer.keeper.index.cleared.note(sought, start, end)
 
     def _scan(self, high: int, breakpoints: frozenset[int]) -> LastHits:
         """Run to ``high`` and note what is hit on the way."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rdbg.checkpoints.cleared import Cleared
 from rdbg.checkpoints.interval_index import IntervalIndex, TouchedPages, Wanted
 from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine_api import Access, Watch
 
 LENGTH = 40
@@ -64,6 +65,25 @@ def test_a_second_look_is_spared(page: int) -> None:
     assert index.latest_possible(0, 100, Wanted(watches=(first, second))) == 100
     index.forget_after(60)
     index.record(60, 100, hot(page))
+    assert index.latest_possible(0, 100, wanted) == 100 and index.latest_possible(0, 60, wanted) == 30
+
+
+def test_a_condition_is_tested_once_where_its_code_runs_all_the_time() -> None:
+    index = IntervalIndex()
+    index.record(0, 100, TouchedPages(EMPTY, EMPTY, PageSet.of([0x1000]), EMPTY))
+    holds, other = (Step(Operation.CONSTANT, 0),), (Step(Operation.CONSTANT, 1),)
+    wanted = Wanted(frozenset({0x1000}), conditions={0x1000: (holds,)})
+    assert index.latest_possible(0, 100, wanted) == 100
+    index.cleared.note(wanted.conditional, 30, 100)
+    assert index.latest_possible(0, 100, wanted) == 30 and index.latest_possible(40, 90, wanted) is None
+    assert index.earliest_possible(50, 100, wanted) == 100
+    for asks_more in (
+        Wanted(frozenset({0x1000})),
+        Wanted(frozenset({0x1000}), conditions={0x1000: (other,)}),
+        Wanted(frozenset({0x1000}), conditions={0x1000: (holds, other)}),
+    ):
+        assert index.latest_possible(0, 100, asks_more) == 100
+    index.forget_searches(60)
     assert index.latest_possible(0, 100, wanted) == 100 and index.latest_possible(0, 60, wanted) == 30
 
 

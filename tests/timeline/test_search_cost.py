@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
@@ -77,3 +78,48 @@ def test_places_that_must_be_looked_at_closely(kind: type[Toy], memory: int) -> 
         cost.append((before, machine.instructions_run - before))
     for short, long in zip(*cost, strict=True):
         assert long < 6 * short
+
+
+def conditional(machine: Toy, value: int) -> StopConditions:
+    """Stops in code that runs all the time, where its counter has a value."""
+    pc, counter = machine.places[4], machine.architecture.registers[2].number
+    steps = (Step(Operation.REGISTER, counter), Step(Operation.CONSTANT, value), Step(Operation.EQUAL))
+    return StopConditions(frozenset({pc}), conditions={pc: ((*steps, Step(Operation.END)),)})
+
+
+def value_at(machine: Toy, timeline: Timeline, position: int) -> int:
+    """What the counter has where that code runs next."""
+    timeline.goto(position)
+    timeline.run(StopConditions(frozenset({machine.places[4]})), lambda: False)
+    return machine.regs[2]
+
+
+@pytest.mark.parametrize("kind", [Toy, Toy64])
+def test_a_condition_that_was_asked_about_costs_little_more(kind: type[Toy]) -> None:
+    machine, timeline = lived(kind, 20_000)
+    end = timeline.position
+    early, later = (conditional(machine, value_at(machine, timeline, position)) for position in (1_000, 10_000))
+    timeline.goto(end)
+    cost, found = [], []
+    for _ in range(2):
+        before = machine.instructions_run
+        found.append(timeline.reverse_run(early, lambda: False))
+        cost.append(machine.instructions_run - before)
+        timeline.goto(end)
+    assert found[0] == found[1] and found[0].reason is StopReason.BREAKPOINT and 1_000 <= found[0].position < 1_100
+    assert cost[0] > 18_000 and cost[1] < 1_000, cost
+    # What was not asked about is not known.
+    assert 10_000 <= timeline.reverse_run(later, lambda: False).position < 10_100
+    # What comes later is found, too.
+    timeline.goto(end)
+    value = machine.regs[2]
+    for _ in range(20):
+        value = value * 5 + 7 & machine._register_mask
+    ahead = conditional(machine, value)
+    assert timeline.reverse_run(ahead, lambda: False).reason is StopReason.HISTORY_START
+    timeline.goto(end)
+    timeline.run(StopConditions(), lambda: timeline.position >= end + 3_000)
+    assert timeline.reverse_run(ahead, lambda: False).position > end
+    timeline.goto(0)
+    assert timeline.run(early, lambda: False).position == found[0].position
+    assert timeline.run(ahead, lambda: False, passes=True).position > end
