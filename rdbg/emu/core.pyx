@@ -37,9 +37,9 @@ include "decode.pxi"
 include "standing.pxi"
 include "registers.pxi"
 include "touched.pxi"
-include "trace.pxi"
 include "translate.pxi"
 include "soft_tlb.pxi"
+include "trace.pxi"
 include "exceptions.pxi"
 include "tlb.pxi"
 include "cp0.pxi"
@@ -531,7 +531,8 @@ cdef class Core:
 
     def take_trace(self):
         """The blocks noted since the last call, then where the CPU stands: rows of 64 bits, (icount, PC, value of the
-        register, how the CPU came there: 0 code, 1 exception of the instruction before, 2 interrupt, 3 reset)."""
+        register, how the CPU came there: 0 code, 1 exception of the instruction before, 2 interrupt, 3 reset, where its
+        code lies in memory)."""
         return take_trace(self.c)
 
     def take_noted(self):

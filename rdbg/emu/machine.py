@@ -26,6 +26,7 @@ from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, retur
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
+from rdbg.emu.instruction_effects import Effects, effects_of
 from rdbg.emu.machine_api import (
     TRACE_ROW,
     Conditions,
@@ -205,6 +206,10 @@ class Machine:
     def take_trace(self) -> NDArray[np.void]:
         """The blocks noted by runs with ``trace`` since the last call; see `MachineApi`."""
         return self.core.take_trace().view(TRACE_ROW)[:, 0]
+
+    def effects(self, code: bytes) -> Effects:
+        """What an instruction does to registers and memory."""
+        return effects_of(int.from_bytes(code, "big" if self.big_endian else "little"))
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""

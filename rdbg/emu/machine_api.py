@@ -20,6 +20,7 @@ from rdbg.emu.architecture import Architecture
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
+from rdbg.emu.instruction_effects import Effects
 from rdbg.emu.probes import ProbeNotes, Probes
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 
@@ -246,7 +247,10 @@ class Entry(IntEnum):
 
 
 #: Rows of `MachineApi.take_trace`.
-TRACE_ROW = np.dtype([("icount", np.uint64), ("pc", np.uint64), ("value", np.uint64), ("entry", np.uint64)])
+TRACE_ROW = np.dtype(
+    [("icount", np.uint64), ("pc", np.uint64), ("value", np.uint64), ("entry", np.uint64), ("code", np.uint64)]
+)
+NO_CODE = (1 << 64) - 1
 
 
 class Block(NamedTuple):
@@ -390,10 +394,19 @@ class MachineApi(Protocol):
         """The blocks noted by runs with ``trace`` since the last call, and forgets them.
 
         Rows of `TRACE_ROW`: the position at which a block (a straight piece of code) began as it really ran, its
-        virtual address, the value of ``trace_register`` there, and an `Entry`. The last row is where the machine
-        stands, and nothing of it has run: so of each other row as many instructions ran as its icount is below the
-        next one's. That counts the slots of branches whether they ran or were passed over, and an instruction that
-        raised an exception; one that could not even be fetched has a row of its own.
+        virtual address, the value of ``trace_register`` there, an `Entry`, and where its code lies (a
+        byte of the machine's pages; `NO_CODE`: it could not be fetched). The last row is where the machine stands, and
+        nothing of it has run: so of each other row as many instructions ran as its icount is below the next one's.
+        That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
+        exception; one that could not even be fetched has a row of its own.
+        """
+        ...
+
+    def effects(self, code: bytes) -> Effects:
+        """What an instruction does to registers and memory.
+
+        Args:
+            code: its bytes.
         """
         ...
 

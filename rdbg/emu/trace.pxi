@@ -13,6 +13,12 @@ cdef inline int entry_at(const Cpu *c, uint64_t icount, uint32_t pc) noexcept no
     return c.trace.entry if c.trace.entry_icount == icount and c.trace.entry_pc == pc else ENTRY_CODE
 
 
+cdef uint64_t code_place(const Cpu *c, uint32_t pc) noexcept nogil:
+    """Where the code at ``pc`` lies in memory."""
+    cdef uint8_t *host = NULL if pc & 3 else fetch_host(c, pc)
+    return NOWHERE if host == NULL else <uint64_t>(host - c.memory.bytes)
+
+
 cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """The block at ``pc`` is about to run."""
     cdef TraceRow *row
@@ -23,6 +29,7 @@ cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     row.pc = pc
     row.value = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
     row.entry = entry_at(c, icount, pc)
+    row.code = code_place(c, pc)
     c.trace.count += 1
     if c.trace.count >= TRACE_FULL:
         pause_soon(c)
@@ -60,7 +67,7 @@ cdef take_trace(Cpu *c):
     cdef uint64_t icount = position(c)
     if count and c.trace.rows[count - 1].icount == icount:
         count -= 1                               # nothing of it has run
-    rows = numpy.empty((count + 1, 4), dtype=numpy.uint64)
+    rows = numpy.empty((count + 1, 5), dtype=numpy.uint64)
     out = rows
     if count:
         memcpy(&out[0, 0], c.trace.rows, count * sizeof(TraceRow))
@@ -68,5 +75,6 @@ cdef take_trace(Cpu *c):
     out[count, 1] = c.where.next_pc
     out[count, 2] = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
     out[count, 3] = entry_at(c, icount, c.where.next_pc)
+    out[count, 4] = code_place(c, c.where.next_pc)
     c.trace.count = 0
     return rows

@@ -21,8 +21,8 @@ def _in_steps(machine: Machine) -> dict[int, tuple[int, int]]:
     return seen
 
 
-def _traced(machine: Machine) -> list[tuple[int, int, int, int]]:
-    rows: list[tuple[int, int, int, int]] = []
+def _traced(machine: Machine) -> list[tuple[int, ...]]:
+    rows: list[tuple[int, ...]] = []
     while machine.icount < LENGTH:
         stop = machine.run(RunRequest(until=LENGTH, slice=500, trace=True, trace_register=_REGISTER))
         if stop.kind is StopKind.AMBIGUOUS:
@@ -52,7 +52,7 @@ def test_a_traced_run_notes_what_single_steps_do(seed: int, often: bool) -> None
     rows = _traced(machine)
     assert rows[0][0] == 0
     covered = set()
-    for (icount, pc, value, _), (end, *_) in zip(rows, rows[1:], strict=False):
+    for (icount, pc, value, *_), (end, *_) in zip(rows, rows[1:], strict=False):
         assert icount < end
         for n in range(end - icount):
             if icount + n in steps:
@@ -65,7 +65,7 @@ def test_a_traced_run_notes_what_single_steps_do(seed: int, often: bool) -> None
     assert last > LENGTH - 3
     assert any(row[3] == Entry.EXCEPTION for row in rows)
     assert not often or any(row[3] == Entry.INTERRUPT for row in rows)
-    for (icount, pc, _, _), (end, vector, _, entry) in zip(rows, rows[1:], strict=False):
+    for (icount, pc, *_), (end, vector, _, entry, _) in zip(rows, rows[1:], strict=False):
         if entry == Entry.EXCEPTION and end - 1 in steps:
             assert steps[end - 1][0] == pc + 4 * (end - 1 - icount)
             assert vector & 0xFFFFFC7F in (0x80000000, 0xBFC00200)
