@@ -36,7 +36,7 @@ from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason,
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, branch_summaries, checkpoint_summary
 from rdbg.navigation.traveller import Traveller
-from rdbg.navigation.writes import LastWrite, Order
+from rdbg.navigation.writes import LastWrite, Order, after_all_at
 from rdbg.store.snapshot_store import SnapshotStore
 
 __all__ = [
@@ -44,6 +44,8 @@ __all__ = [
     "CheckpointSummary",
     "LastWrite",
     "OutputLog",
+    "Order",
+    "after_all_at",
     "Pace",
     "QuestionInterrupted",
     "SentOutput",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop
-from rdbg.timeline import OutputLog, QuestionInterrupted, StopReason, Timeline
+from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
 
 
 def _nothing(position: int) -> None:
@@ -79,6 +79,19 @@ class ReplayedRun:
             QuestionInterrupted: the user asked to stop.
         """
         return self._timeline.outputs(self._interrupted)
+
+    def last_write(self, address: int, length: int, bound: Order) -> LastWrite | None:
+        """The last write before ``bound`` to any of these bytes, as their addresses are meant where the machine stands.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        found = self._timeline.last_writes(address, length, 1, bound, self._interrupted)
+        return found[0] if found else None
+
+    def register_writes(self, journal_id: int) -> list[int]:
+        """Positions, in order, at which the debugger has written to a register."""
+        return self._timeline.history.register_writes(journal_id)
 
     def go(self, position: int) -> None:
         """Stand at the last position <= ``position``.

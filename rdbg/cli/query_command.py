@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
+from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question_table import COMMON_OPTIONS, QUESTIONS, Asker, understand
 from rdbg.cli.option_values import hint, parse_number
 from rdbg.cli.qemu_options import help_entry, parse_line
@@ -17,6 +18,8 @@ from rdbg.errors import UsageError
 from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
+from rdbg.monitor.command import MonitorContext
+from rdbg.monitor.origin_commands import ORIGIN_USAGE, origin_lines
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
@@ -38,6 +41,8 @@ def query(words: Sequence[str]) -> int:
     if len(words) < 2 or words[0].startswith("-"):
         raise UsageError("query: give a recording and a question; see rdbg query --help")
     recording, name, *rest = words
+    if name == "origin":
+        return _origin(recording, rest, words)
     if name not in QUESTIONS:
         raise UsageError(f"query: there is no question '{name}'{hint(name, QUESTIONS)}; see rdbg query --help")
     symbols, rest = _symbols(rest)
@@ -63,6 +68,30 @@ def query(words: Sequence[str]) -> int:
     finally:
         session.close()
     return 0
+
+
+def _origin(recording: str, words: Sequence[str], line: Sequence[str]) -> int:
+    """``origin``: it is asked at one position, and told in steps, not in a table."""
+    symbols, rest = _symbols(words)
+    place = "end"
+    if "--at" in rest:
+        at = rest.index("--at")
+        if at + 1 == len(rest):
+            raise UsageError("query: --at names no place")
+        place = rest[at + 1]
+        del rest[at : at + 2]
+    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
+    around = Surroundings(command_line=("rdbg", "query", *line), terminal=False, symbols=symbols)
+    session = Session(options, around)
+    try:
+        timeline = session.timeline
+        timeline.goto(position_of(timeline, place))
+        with writing() as out, NotedInterrupts() as ended:
+            context = MonitorContext(timeline, ended, lambda: None, session.symbols)
+            out.write(origin_lines(context, rest))
+            return _CUT_SHORT if ended() else 0
+    finally:
+        session.close()
 
 
 def _symbols(words: Sequence[str]) -> tuple[bytes | None, list[str]]:
@@ -93,6 +122,7 @@ def _taken(words: Sequence[str], option: str, without: str) -> tuple[str | None,
 def query_help() -> str:
     """What ``rdbg query --help`` says."""
     entries = [(f"{kind.name} {kind.usage}", kind.help) for kind in QUESTIONS.values()]
+    entries.append((f"{ORIGIN_USAGE} [--at PLACE]", "where this value came from, as it is at a position"))
     entries += [
         ("--from PLACE, --to PLACE", "the stretch of the run that is asked about, places as in monitor goto"),
         ("--newest-first", "the latest row first"),

@@ -156,7 +156,7 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         if may_be_probed(c, pc):
             note_place(c, pc, icount, slot)
     note_block(c, pc, size)
-    trace_block(c, pc, icount)
+    trace_block(c, pc, size, icount)
     enter_block(c, pc, size, icount)
     c.where.in_slot = slot
     if c.touched.recent[recent_slot(pc)] & RARE:

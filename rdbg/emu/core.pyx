@@ -587,6 +587,10 @@ cdef class Core:
         """Give a CP0 register its number in expressions."""
         self.c.stops.cp0_of[number] = <uint16_t>((register << 3 | select) + 1)
 
+    def runs_slot(self):
+        """Whether the next step is a branch whose slot runs."""
+        return bool(slot_runs(self.c, self.c.where.next_pc))
+
     def next_length(self):
         """Instructions that the next step would retire if nothing goes wrong: 2 for a branch with its slot."""
         return step_length(self.c, self.c.where.next_pc)

@@ -317,6 +317,7 @@ cdef struct TraceRow:
     uint64_t pc
     uint64_t value               # of the register that is traced, on entry
     uint64_t entry               # ENTRY_*
+    uint64_t sum                 # bytes of the block as it was entered << 32 | sum of its words
     uint64_t code                # where its code lies in memory; NOWHERE: it could not be fetched
 
 

@@ -1,6 +1,7 @@
 """What instructions of MIPS32 do to registers and memory, told from their words alone.
 
-Source: MIPS32 Instruction Set (vol. II, release 2), appendix A. Register numbers are the debugger's (`rdbg.emu.mips32`).
+Source: MIPS32 Instruction Set (vol. II, release 2), appendix A. Register numbers are the debugger's
+(`rdbg.emu.mips32`).
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def effects_of(word: int) -> Effects:
     Args:
         word: of 32 bits.
     """
-    op, rs, rt, rd = word >> 26, word >> 21 & 31, word >> 16 & 31, word >> 11 & 31
+    op, rs, rt, _rd = word >> 26, word >> 21 & 31, word >> 16 & 31, word >> 11 & 31
     if op == 0:
         return _special(word)
     if op == 1:

@@ -211,6 +211,11 @@ class Machine:
         """What an instruction does to registers and memory."""
         return effects_of(int.from_bytes(code, "big" if self.big_endian else "little"))
 
+    @property
+    def runs_slot(self) -> bool:
+        """Whether the next step is a branch and its slot, and the slot is not passed over."""
+        return self.core.runs_slot()
+
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
         return self._runs.stops_here(breakpoints, conditions)

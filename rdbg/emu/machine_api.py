@@ -247,9 +247,7 @@ class Entry(IntEnum):
 
 
 #: Rows of `MachineApi.take_trace`.
-TRACE_ROW = np.dtype(
-    [("icount", np.uint64), ("pc", np.uint64), ("value", np.uint64), ("entry", np.uint64), ("code", np.uint64)]
-)
+TRACE_ROW = np.dtype([(name, np.uint64) for name in ("icount", "pc", "value", "entry", "sum", "code")])
 NO_CODE = (1 << 64) - 1
 
 
@@ -394,9 +392,10 @@ class MachineApi(Protocol):
         """The blocks noted by runs with ``trace`` since the last call, and forgets them.
 
         Rows of `TRACE_ROW`: the position at which a block (a straight piece of code) began as it really ran, its
-        virtual address, the value of ``trace_register`` there, an `Entry`, and where its code lies (a
-        byte of the machine's pages; `NO_CODE`: it could not be fetched). The last row is where the machine stands, and
-        nothing of it has run: so of each other row as many instructions ran as its icount is below the next one's.
+        virtual address, the value of ``trace_register`` there, an `Entry`, bytes << 32 | a sum
+        of its words as they were, and where its code lies (a byte of the machine's pages; `NO_CODE`: it could not be
+        fetched). The last row is where the machine stands, and nothing of it has run: so of each other row as
+        many instructions ran as its icount is below the next one's.
         That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
         exception; one that could not even be fetched has a row of its own.
         """
@@ -408,6 +407,11 @@ class MachineApi(Protocol):
         Args:
             code: its bytes.
         """
+        ...
+
+    @property
+    def runs_slot(self) -> bool:
+        """Whether the next step is a branch and its slot, and the slot is not passed over."""
         ...
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:

@@ -19,7 +19,20 @@ cdef uint64_t code_place(const Cpu *c, uint32_t pc) noexcept nogil:
     return NOWHERE if host == NULL else <uint64_t>(host - c.memory.bytes)
 
 
-cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+cdef uint64_t code_sum(const Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """Bytes of a block on its first page << 32 | a sum of its words as they are now."""
+    cdef uint8_t *host = NULL if pc & 3 else fetch_host(c, pc)
+    cdef uint32_t total = 0
+    cdef uint32_t at
+    if host == NULL:
+        return 0
+    size = min(size, PAGE_BYTES - (pc & (PAGE_BYTES - 1)))
+    for at in range(0, size, 4):
+        total = total * 31 + guest_word(c, (<uint32_t*>(host + at))[0])
+    return <uint64_t>size << 32 | total
+
+
+cdef void note_row(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount) noexcept nogil:
     """The block at ``pc`` is about to run."""
     cdef TraceRow *row
     if c.trace.count and c.trace.rows[c.trace.count - 1].icount == icount:
@@ -29,6 +42,7 @@ cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     row.pc = pc
     row.value = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
     row.entry = entry_at(c, icount, pc)
+    row.sum = code_sum(c, pc, size)
     row.code = code_place(c, pc)
     c.trace.count += 1
     if c.trace.count >= TRACE_FULL:
@@ -37,9 +51,9 @@ cdef void note_row(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             c.trace.count -= 1                   # begin_trace leaves room for all that can come before the pause
 
 
-cdef inline void trace_block(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+cdef inline void trace_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount) noexcept nogil:
     if c.trace.on:
-        note_row(c, pc, icount)
+        note_row(c, pc, size, icount)
 
 
 cdef void drop_rows(Cpu *c, uint64_t icount) noexcept nogil:
@@ -67,7 +81,7 @@ cdef take_trace(Cpu *c):
     cdef uint64_t icount = position(c)
     if count and c.trace.rows[count - 1].icount == icount:
         count -= 1                               # nothing of it has run
-    rows = numpy.empty((count + 1, 5), dtype=numpy.uint64)
+    rows = numpy.empty((count + 1, 6), dtype=numpy.uint64)
     out = rows
     if count:
         memcpy(&out[0, 0], c.trace.rows, count * sizeof(TraceRow))
@@ -75,6 +89,7 @@ cdef take_trace(Cpu *c):
     out[count, 1] = c.where.next_pc
     out[count, 2] = gpr(c, c.trace.register) if c.trace.register >= 0 else 0
     out[count, 3] = entry_at(c, icount, c.where.next_pc)
-    out[count, 4] = code_place(c, c.where.next_pc)
+    out[count, 4] = 0
+    out[count, 5] = code_place(c, c.where.next_pc)
     c.trace.count = 0
     return rows

@@ -107,6 +107,27 @@ def _places() -> list[str]:
     return ["start", "end", *(f'"{name}"' if " " in name else name for name in names)]
 
 
+class _Origin(gdb.Command):  # type: ignore[misc]
+    """Where a value came from: rdbg origin EXPRESSION, of a $register, a variable or anything that has an address."""
+
+    def __init__(self) -> None:
+        super().__init__("rdbg origin", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        if not argument:
+            raise gdb.GdbError("usage: rdbg origin EXPRESSION")
+        try:
+            value = gdb.parse_and_eval(argument)
+        except gdb.error as error:
+            raise gdb.GdbError(str(error)) from None
+        if re.fullmatch(r"\$[A-Za-z0-9_]+", argument.strip()):
+            gdb.write(_monitor(f"origin {argument.strip()}"))
+            return
+        if value.address is None:
+            raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor origin ADDRESS LENGTH")
+        gdb.write(_monitor(f"origin {int(value.address):#x} {value.type.sizeof}"))
+
+
 class _LastWrite(gdb.Command):  # type: ignore[misc]
     """Which instruction wrote this last: rdbg lastwrite EXPRESSION, of a variable or anything that has an address."""
 
@@ -153,7 +174,7 @@ def _prompt(current: str) -> str | None:
     return f"({found[1]}) " if found else None
 
 
-for _command in (_Rdbg, _When, _Goto, _LastWrite, _Prompt):
+for _command in (_Rdbg, _When, _Goto, _Origin, _LastWrite, _Prompt):
     _command()
 
 _rdbg_jumps = _Jumps()

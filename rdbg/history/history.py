@@ -16,6 +16,7 @@ from rdbg.history.log_queries import (
     listed_after,
     listed_before,
     next_digest,
+    register_writes,
     writing_inputs,
 )
 from rdbg.history.long_logs import BranchLog, RecordedLog, ScratchLog
@@ -263,6 +264,10 @@ class History:
     def outside_writes(self) -> list[InputEvent]:
         """What has entered from outside, up to here, and may have written memory: the debugger's writes, and resets."""
         return [event_of(record) for record in writing_inputs(self._log, self._cursor)]
+
+    def register_writes(self, journal_id: int) -> list[int]:
+        """Positions, in order, at which the debugger has written to a register."""
+        return list(register_writes(self._log, journal_id))
 
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.

@@ -51,6 +51,17 @@ def writing_inputs(log: Log, count: int) -> Iterator[Record]:
         ordinal = log.next_of(ordinal + 1, _WRITING_KINDS)
 
 
+def register_writes(log: Log, journal_id: int) -> Iterator[int]:
+    """Positions of the debugger's writes to a register, in order."""
+    kinds = frozenset({int(InputKind.POKE_REGISTER)})
+    ordinal = log.next_of(0, kinds)
+    while ordinal is not None:
+        event = event_of(log.record(ordinal))
+        if event.port == journal_id:
+            yield event.icount
+        ordinal = log.next_of(ordinal + 1, kinds)
+
+
 def entering(log: Log, cursor: int, icount: int) -> tuple[list[InputEvent], int]:
     """The next inputs after a cursor that enter at ``icount``, up to a write of the debugger; and where the cursor is
     behind them.

@@ -14,6 +14,7 @@ from rdbg.monitor.control_commands import CONTROL_COMMANDS
 from rdbg.monitor.device_commands import DEVICE_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.line_progress import line_progress
+from rdbg.monitor.origin_commands import ORIGIN_COMMANDS
 from rdbg.monitor.past_commands import PAST_COMMANDS
 from rdbg.monitor.question_commands import QUESTION_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
@@ -86,6 +87,7 @@ COMMANDS: dict[str, MonitorCommand] = {
         *SNAPSHOT_COMMANDS,
         *BRANCH_COMMANDS,
         *PAST_COMMANDS,
+        *ORIGIN_COMMANDS,
         *QUESTION_COMMANDS,
         *INFO_COMMANDS,
         MonitorCommand("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),

@@ -65,7 +65,7 @@ def test_a_traced_run_notes_what_single_steps_do(seed: int, often: bool) -> None
     assert last > LENGTH - 3
     assert any(row[3] == Entry.EXCEPTION for row in rows)
     assert not often or any(row[3] == Entry.INTERRUPT for row in rows)
-    for (icount, pc, *_), (end, vector, _, entry, _) in zip(rows, rows[1:], strict=False):
+    for (icount, pc, *_), (end, vector, _, entry, *_) in zip(rows, rows[1:], strict=False):
         if entry == Entry.EXCEPTION and end - 1 in steps:
             assert steps[end - 1][0] == pc + 4 * (end - 1 - icount)
             assert vector & 0xFFFFFC7F in (0x80000000, 0xBFC00200)

@@ -18,9 +18,38 @@ from tests.emu.guests import CODE, NOP, machine_with
 _DATA = 0x80200000
 _PLAIN = [*range(2, 26), HI, LO, *range(F0, F0 + 32)]
 _OPERATIONS = [
-    *[0x00] * 10, 8, 9, 10, 11, 12, 13, 14, 15, *[0x11] * 6, *[0x1C] * 3, *[0x1F] * 3,
-    0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x28, 0x29, 0x2A, 0x2B, 0x2E, 0x30, 0x31, 0x35, 0x38, 0x39, 0x3D, 0x13,
-]  # fmt: skip
+    *[0x00] * 10,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    *[0x11] * 6,
+    *[0x1C] * 3,
+    *[0x1F] * 3,
+    0x20,
+    0x21,
+    0x22,
+    0x23,
+    0x24,
+    0x25,
+    0x26,
+    0x28,
+    0x29,
+    0x2A,
+    0x2B,
+    0x2E,
+    0x30,
+    0x31,
+    0x35,
+    0x38,
+    0x39,
+    0x3D,
+    0x13,
+]
 _ACCESSES = range(0x20, 0x40)
 
 
@@ -32,9 +61,18 @@ def _word(dice: random.Random) -> int:
         rd = dice.randrange(0, 32, 2)
         if kind < 16:
             return op << 26 | kind << 21 | register() << 16 | (31 if kind == 2 else rd) << 11
-        return op << 26 | kind << 21 | dice.randrange(0, 32, 2) << 16 | rd << 11 | dice.randrange(0, 32, 2) << 6 | (
-            dice.choice([0, 1, 2, 3, 4, 5, 6, 7, 0x20, 0x21, 0x24, 0x0D, 0x11 if kind > 17 else 6, 0x12, 0x13, 0x32])
-        )  # fmt: skip
+        return (
+            op << 26
+            | kind << 21
+            | dice.randrange(0, 32, 2) << 16
+            | rd << 11
+            | dice.randrange(0, 32, 2) << 6
+            | (
+                dice.choice(
+                    [0, 1, 2, 3, 4, 5, 6, 7, 0x20, 0x21, 0x24, 0x0D, 0x11 if kind > 17 else 6, 0x12, 0x13, 0x32]
+                )
+            )
+        )
     if op == 0x13:
         return op << 26 | 28 << 21 | 0 << 16 | dice.randrange(0, 32, 2) << 6 | dice.choice([0, 1])
     base = 28 if op in _ACCESSES else register()
@@ -42,7 +80,13 @@ def _word(dice: random.Random) -> int:
         function = dice.choice(
             [0, 2, 3, 4, 6, 7, 10, 11, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19, 0x1A, 0x1B, *range(0x20, 0x28), 0x2A, 0x2B]
         )
-        return base << 21 | register() << 16 | register() << 11 | (dice.randrange(32) if function < 4 else 0) << 6 | function  # fmt: skip
+        return (
+            base << 21
+            | register() << 16
+            | register() << 11
+            | (dice.randrange(32) if function < 4 else 0) << 6
+            | function
+        )
     if op == 0x1C:
         number = register()
         return op << 26 | base << 21 | number << 16 | number << 11 | dice.choice([0, 1, 2, 4, 5, 0x20, 0x21])

@@ -122,7 +122,7 @@ class Toy:
         self._probed: list[tuple[int, int]] = []  # icount, address
         self.runs = 0
         self.instructions_run = 0
-        self._trace: list[tuple[int, int, int, int, int]] | None = None
+        self._trace: list[tuple[int, ...]] | None = None
         self._sink: OutputSink | None = None
         self._digest = StateDigest()
         self._stale = set(range(PAGES))
@@ -341,6 +341,8 @@ class Toy:
             blocks[-MOST_BLOCKS:], self.watched_blocks.complete and len(blocks) <= MOST_BLOCKS
         )
 
+    runs_slot = True
+
     def effects(self, code: bytes) -> Effects:
         return Effects("toy")
 
@@ -348,11 +350,11 @@ class Toy:
         if self._trace is None:
             self._trace = []
         value = 0 if register is None else self.read_register(register)
-        self._trace.append((self.icount, self.pc, value, 0, 0))
+        self._trace.append((self.icount, self.pc, value, 0, 0, 0))
 
     def take_trace(self) -> NDArray[np.void]:
         rows, self._trace = self._trace or [], None
-        return np.array([*rows, (self.icount, self.pc, 0, 0, 0)], TRACE_ROW)
+        return np.array([*rows, (self.icount, self.pc, 0, 0, 0, 0)], TRACE_ROW)
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         codes = conditions.get(self.pc)

@@ -1,0 +1,136 @@
+"""``origin lastset``: where a value came from; the machine stays where it is."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+
+from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.answer import namer
+from rdbg.analysis.last_set import LastSet
+from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.whole_number import whole_number
+from rdbg.errors import UsageError
+from rdbg.monitor.command import MonitorCommand, MonitorContext
+from rdbg.timeline import QuestionInterrupted
+
+ORIGIN_USAGE = "origin ADDRESS|$REGISTER [LENGTH] [--limit N] [--json]"
+_LASTSET_USAGE = "lastset REGISTER [== VALUE]"
+_LENGTH = 4
+_MOST = 1 << 12
+_STEPS = 100
+_INTERRUPTED = "interrupted: what was before that was not looked at\n"
+
+
+def _number(context: MonitorContext, word: str) -> int:
+    machine = context.timeline.machine
+    for info in machine.architecture.registers_of(machine.layout):
+        if word.removeprefix("$") in (info.name, *info.aliases):
+            return info.number
+    raise UsageError(f"there is no register '{word[:60]}'; 'monitor info registers' lists them")
+
+
+def _lastset(context: MonitorContext, arguments: list[str]) -> str:
+    if len(arguments) not in (1, 3) or len(arguments) == 3 and arguments[1] != "==":
+        raise UsageError(f"usage: {_LASTSET_USAGE}")
+    register = _number(context, arguments[0])
+    value = None
+    if len(arguments) == 3:
+        value = whole_number(arguments[2], "value")
+    position, shown = context.timeline.position, context.timeline.machine.architecture.shown
+    name_of = namer(context.symbols)
+    try:
+        with ReplayedRun(context.timeline, context.interrupted) as run:
+            found = next(LastSet(run).before(register, position, value), None)
+    except QuestionInterrupted:
+        return _INTERRUPTED
+    if found is None:
+        to = "" if value is None else f" to {value:#x}"
+        return f"{arguments[0]} was not set{to} between the start of the history and here\n"
+    held = "" if found.value is None else f" = {found.value:#x}"
+    if found.effects is None:
+        return f"icount {found.icount}: {found.by} set {arguments[0]}{held}\n"
+    place = f"{shown(found.pc)} {name_of(found.pc)}".rstrip()
+    return (
+        f"icount {found.icount}, pc {place}: {found.effects.name} set {arguments[0]}{held}\n"
+        f"'monitor goto {found.stand}' goes to just before it\n"
+    )
+
+
+def origin_lines(context: MonitorContext, arguments: list[str]) -> str:
+    """The answer to ``origin``, in words or as JSON, a line a step.
+
+    Raises:
+        UsageError: that is no place.
+    """
+    words = list(arguments)
+    as_json = "--json" in words
+    if as_json:
+        words.remove("--json")
+    limit = _STEPS
+    if "--limit" in words:
+        at = words.index("--limit")
+        if at + 1 == len(words):
+            raise UsageError(f"usage: {ORIGIN_USAGE}")
+        limit = whole_number(words[at + 1], "limit")
+        del words[at : at + 2]
+    if len(words) not in (1, 2):
+        raise UsageError(f"usage: {ORIGIN_USAGE}")
+    target = _target(context, words)
+    lines: list[str] = []
+    more = False
+    try:
+        with ReplayedRun(context.timeline, context.interrupted) as run:
+            steps = OriginSearch(run).steps(target)
+            for step in islice(steps, limit):
+                lines.append(_json(context, step) if as_json else _words(context, step))
+            more = next(steps, None) is not None
+    except QuestionInterrupted:
+        return "".join(lines) + ("" if as_json else _INTERRUPTED)
+    if more and not as_json:
+        lines.append(f"... it goes on behind these {limit} steps; say --limit N\n")
+    return "".join(lines)
+
+
+def _target(context: MonitorContext, words: list[str]) -> SoughtBytes:
+    timeline = context.timeline
+    if words[0].startswith("$") and words[0].replace("_", "").isascii() and words[0][1:].isalnum() and len(words) == 1:
+        return SoughtBytes(timeline.position, _number(context, words[0]))
+    start = evaluate(timeline.machine, context.symbols, words[0])
+    length = whole_number(words[1], "length") if len(words) > 1 else start.size or _LENGTH
+    if not 0 < length <= min(_MOST, timeline.machine.architecture.room(start.address)):
+        raise UsageError(f"length {length} at {start.address:#x} is empty, more than {_MOST}, or runs out of memory")
+    return SoughtBytes(timeline.position, None, (), start.address, length)
+
+
+def _words(context: MonitorContext, step: OriginStep) -> str:
+    shown = context.timeline.machine.architecture.shown
+    way = f"[way {'.'.join(map(str, step.branch))}] " if step.branch else ""
+    place = ""
+    if step.pc is not None:
+        place = f", pc {shown(step.pc)} {namer(context.symbols)(step.pc)}".rstrip() + f": {step.name}"
+    value = "" if step.value is None else f", value {step.value:#x}"
+    operands = "".join(f", ${name} = {held:#x}" for name, held in step.operands)
+    return f"{way}icount {step.icount}{place}: {step.what}{value}{operands}\n"
+
+
+def _json(context: MonitorContext, step: OriginStep) -> str:
+    row = {
+        "icount": step.icount,
+        "pc": step.pc,
+        "pc_name": None if step.pc is None else namer(context.symbols)(step.pc) or None,
+        "name": step.name,
+        "what": step.what,
+        "value": step.value,
+        "operands": dict(step.operands),
+        "way": list(step.branch),
+        "ends": step.ends,
+    }
+    return json.dumps(row) + "\n"
+
+
+ORIGIN_COMMANDS = (
+    MonitorCommand("origin", ORIGIN_USAGE, "where this value came from, followed back step by step", origin_lines),
+    MonitorCommand("lastset", _LASTSET_USAGE, "which instruction set this register last, before here", _lastset),
+)
