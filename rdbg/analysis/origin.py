@@ -147,7 +147,7 @@ class OriginSearch:
         name, shown = self._name(target.register), self._machine.architecture.shown
         address = self._address(setting, access)
         step = replace(step, what=f"${name} loaded from {shown(address)}")
-        storage = self._machine.storage(address & ~3 if access.part is not Part.WHOLE else address, 1)
+        storage = self._machine.storage(address, 1)
         if storage and storage[0].space is Space.DEVICE:
             return replace(step, what=f"${name} read from the device at {shown(address)}", ends=True), []
         moved = self._moved(access, address)
@@ -168,14 +168,7 @@ class OriginSearch:
 
     def _moved(self, access: MemoryAccess, address: int) -> dict[int, int]:
         """Of each byte of the register (0 the least significant) that an access moves: its address."""
-        big, size = self._machine.big_endian, access.size
-        if access.part is Part.WHOLE:
-            return {lane: address + (size - 1 - lane if big else lane) for lane in range(size)}
-        at = address & 3
-        start = address - at
-        if access.part is Part.LEFT:
-            return {3 - n: address + n if big else address - n for n in range(4 - at if big else at + 1)}
-        return {n: address - n if big else address + n for n in range(at + 1 if big else 4 - at)} if start >= 0 else {}
+        return access.moved(address, self._machine.big_endian)
 
     # --- memory ------------------------------------------------------------------------------
     def _memory(self, way: _Way) -> tuple[OriginStep, list[SoughtBytes]]:

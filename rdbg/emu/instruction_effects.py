@@ -57,6 +57,20 @@ class MemoryAccess:
     signed: bool = False
     part: Part = Part.WHOLE
 
+    def moved(self, address: int, big_endian: bool) -> dict[int, int]:
+        """Of each byte of the register (0 the least significant) that is moved: its address.
+
+        Args:
+            address: that the instruction computes.
+            big_endian: byte order.
+        """
+        if self.part is Part.WHOLE:
+            return {lane: address + (self.size - 1 - lane if big_endian else lane) for lane in range(self.size)}
+        at = address & 3
+        if self.part is Part.LEFT:
+            return {3 - n: address + n if big_endian else address - n for n in range(4 - at if big_endian else at + 1)}
+        return {n: address - n if big_endian else address + n for n in range(at + 1 if big_endian else 4 - at)}
+
 
 @dataclass(frozen=True)
 class Effects:
