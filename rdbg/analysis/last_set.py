@@ -24,7 +24,7 @@ class Setting:
     """An instruction that set a register, or something else that did.
 
     Args:
-        icount: the position before it. In a delay slot nothing can stand: the branch before it is at ``stand``.
+        icount: the position before it. Inside a step nothing can stand: that begins at ``stand``.
         stand: the position before the step that it is part of.
         pc: its address.
         effects: what it does; None: the debugger or the host set the register, at this position.
