@@ -65,6 +65,7 @@ include "saved_cpu.pxi"
 include "reset.pxi"
 include "engine.pxi"
 include "arming.pxi"
+include "probe_arming.pxi"
 include "looking.pxi"
 include "pages.pxi"
 
