@@ -26,6 +26,7 @@ import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rdbg.analysis.question import MakePool
 from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
@@ -64,6 +65,7 @@ class GdbOptions:
         stop_wanted: asked every few milliseconds during movements; True ends them (Ctrl-C on rdbg's own terminal).
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
         console: the guest's console, if GDB is to show it.
+        make_pool: who answers questions to the whole run; None: this process alone.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +79,7 @@ class GdbOptions:
     stop_wanted: Callable[[], bool] = field(default=_never)
     troubles: Sequence[str] = ()
     console: GuestConsole | None = None
+    make_pool: MakePool | None = None
 
 
 class GdbServer:
@@ -108,6 +111,7 @@ class GdbServer:
             control=self._control,
             troubles=options.troubles,
             console=options.console or GuestConsole(),
+            make_pool=options.make_pool,
         )
         self._listener: Listener | None = None
         self._client: Client | None = None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Part, Piece, Question
 from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.host.progress import Progress
+from rdbg.timeline import Timeline
 
 #: Instructions of the first piece that is looked through for what is newest, and at most.
 _FIRST, _MOST = 1 << 21, 1 << 28
@@ -36,5 +39,27 @@ class InOneProcess:
     def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
         """What all pieces have to say; see `PiecePool`."""
         with self._make_run() as run:
+            unevaluated = 0
             for piece in pieces:
-                yield from question.of_piece(run, piece, newest_first)
+                try:
+                    yield from question.of_piece(run, piece, newest_first)
+                except ConditionFailed as failed:  # the other pieces have their say all the same
+                    unevaluated += failed.times
+            if unevaluated:
+                raise ConditionFailed(unevaluated)
+
+
+def in_this_process(timeline: Timeline, interrupted: Callable[[], bool], progress: Progress) -> InOneProcess:
+    """A pool of the machine at hand alone, which says how far it has come.
+
+    Args:
+        timeline: the run.
+        interrupted: polled; True ends a question.
+        progress: told how far a question has come.
+    """
+
+    def told(position: int) -> None:
+        done = min(max(position - timeline.start, 0), timeline.end - timeline.start)
+        progress.advance(done, timeline.end - timeline.start, "instructions looked through")
+
+    return InOneProcess(lambda: ReplayedRun(timeline, interrupted, told))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
+from rdbg.host.progress import Progress
 
 #: What a piece gives; it can be pickled.
 Part = TypeVar("Part")
@@ -68,8 +69,13 @@ class PiecePool(Protocol):
 
         Raises:
             QuestionInterrupted: the user asked to stop; what was found until then has been given.
+            ConditionFailed: its condition could not be evaluated at some places; all else has been given.
         """
         ...
+
+
+#: Gives who answers a question, of what is polled (True ends it) and of what is told how far it has come.
+MakePool = Callable[[Callable[[], bool], Progress], PiecePool]
 
 
 def ask(question: Question[Part], pool: PiecePool, stretch: Piece, newest_first: bool = False) -> Iterator[Row]:

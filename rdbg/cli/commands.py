@@ -126,14 +126,16 @@ def _info(words: Sequence[str]) -> int:
 def _pack(words: Sequence[str]) -> int:
     from rdbg.recording.pack import pack
 
-    pack(*_two_files("pack", words))
+    with shell_progress() as progress:
+        pack(*_two_files("pack", words), progress)
     return 0
 
 
 def _unpack(words: Sequence[str]) -> int:
     from rdbg.recording.pack import unpack
 
-    unpack(*_two_files("unpack", words))
+    with shell_progress() as progress:
+        unpack(*_two_files("unpack", words), progress)
     return 0
 
 

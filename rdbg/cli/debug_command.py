@@ -12,6 +12,7 @@ from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
 from rdbg.host.messages import say
+from rdbg.host.shell_progress import shell_progress
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
@@ -68,7 +69,8 @@ def debug(words: Sequence[str]) -> int:
         session = Session(options, around)
         try:
             for place in line.own.get("at", []):
-                beyond = session.goto(place)
+                with shell_progress() as progress, session.timeline.telling(progress):
+                    beyond = session.goto(place)
                 if beyond:
                     say(f"--at {beyond}")
             assert session.server is not None

@@ -24,7 +24,6 @@ from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
 from rdbg.session.session import Session, Surroundings
-from rdbg.workers.pool import copied_pool
 from rdbg.workers.run_copies import RunCopies, all_cores
 
 _NOWHERE = SerialSpec(SerialKind.NULL)
@@ -57,7 +56,7 @@ def query(words: Sequence[str]) -> int:
         own_bar = sys.stdout is None or not sys.stdout.isatty()
         shown = shell_progress("--json" in rest, bar=own_bar)
         with writing() as out, shown as progress, NotedInterrupts() as ended:
-            pool = copied_pool(RunCopies(timeline, jobs, session.reopen), timeline, ended, progress)
+            pool = RunCopies(timeline, jobs, session.reopen).pool(ended, progress)
             try:
                 for line in answer_lines(asked, pool, namer(session.symbols), digits):
                     out.write(line)

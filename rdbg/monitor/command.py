@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rdbg.analysis.question import MakePool
 from rdbg.errors import UsageError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.monitor.run_control import RunControl
@@ -29,6 +30,7 @@ class MonitorContext:
         control: whether the guest runs by itself.
         say: shows text while a command is still at work.
         progress: told how far a command has come.
+        make_pool: who answers questions to the whole run; None: this process alone.
     """
 
     timeline: Timeline
@@ -38,6 +40,7 @@ class MonitorContext:
     control: RunControl = field(default_factory=RunControl)
     say: Callable[[str], None] = field(default=_to_nobody)
     progress: Progress = field(default=SILENT)
+    make_pool: MakePool | None = None
 
 
 @dataclass(frozen=True)

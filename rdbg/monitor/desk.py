@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rdbg.monitor import interpreter
 from rdbg.monitor.command import STALE, MonitorContext
@@ -40,7 +41,7 @@ class MonitorDesk:
                 if self._context.control.attached and _name(line) in _MOVING:
                     console.answer("GDB is connected: use its monitor command, so that it looks again\n")
                 else:
-                    self._answer(console, interpreter.run(self._context, line).replace(STALE, ""))
+                    self._answer(console, self._obeyed(console, line).replace(STALE, ""))
 
     def obey_while_gdb_moves(self) -> bool:
         """Answer all lines while a GDB has let the guest go; whether one of them wants it to stand."""
@@ -49,12 +50,21 @@ class MonitorDesk:
             while not self._leaving() and (line := console.next_line()) is not None:
                 if _name(line) in ("stop", "quit"):
                     stop = True
-                    self._answer(console, interpreter.run(self._context, line))
+                    self._answer(console, self._obeyed(console, line))
                 elif line.split() == ["info", "status"]:
                     console.answer("VM status: running\n")
                 else:
                     console.answer("GDB has let the guest run: 'stop' interrupts it\n" if line.strip() else "")
         return stop
+
+    def _obeyed(self, console: MonitorConsole, line: str) -> str:
+        """What a line led to. What its command says on the way is shown at once; Ctrl-C there ends it."""
+        context = self._context
+
+        def interrupted() -> bool:
+            return context.interrupted() or console.interrupted
+
+        return interpreter.run(replace(context, interrupted=interrupted, say=console.say), line)
 
     def _answer(self, console: MonitorConsole, text: str) -> None:
         console.answer(text, last=self._leaving())

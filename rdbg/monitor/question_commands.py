@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
-from rdbg.analysis.in_one_process import InOneProcess
+from rdbg.analysis.in_one_process import in_this_process
 from rdbg.analysis.question_table import COMMON_OPTIONS, QUESTIONS, Asker, QuestionName, understand
-from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.monitor.command import MonitorCommand, MonitorContext
 
 #: Rows that are shown unless a number is given: a prompt is no place for a million.
@@ -18,14 +18,8 @@ _PATIENCE = 0.2
 
 def _answer(context: MonitorContext, name: str, arguments: list[str]) -> str:
     asked = understand(Asker(context.timeline, context.symbols), name, arguments)
-    timeline = context.timeline
-
-    def tell(position: int) -> None:
-        context.progress.advance(
-            position - timeline.start, timeline.end - timeline.start, "instructions looked through"
-        )
-
-    pool = InOneProcess(lambda: ReplayedRun(timeline, context.interrupted, tell))
+    make_pool = context.make_pool or partial(in_this_process, context.timeline)
+    pool = make_pool(context.interrupted, context.progress)
     digits = context.timeline.machine.architecture.address_bits // 4
     told = time.monotonic()
     pending: list[str] = []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host.progress import SILENT, Progress
 from rdbg.host.regular_file import open_regular
 from rdbg.journal.reader import JournalReader
 from rdbg.recording.recording import OpenRecording, store_path
@@ -31,12 +32,13 @@ _LONGEST_REASON = 120
 _ENCRYPTED = 1  # bit of a member's flags
 
 
-def pack(recording: str, archive: str) -> None:
+def pack(recording: str, archive: str, progress: Progress = SILENT) -> None:
     """Put a recording in one file.
 
     Args:
         recording: the journal's name.
         archive: the file to make; it must not exist.
+        progress: told how much of it is made.
 
     Raises:
         UsageError: the archive exists.
@@ -53,8 +55,10 @@ def pack(recording: str, archive: str) -> None:
             opened.store.copy_to(str(copy))
             for method in _METHODS:
                 with zipfile.ZipFile(draft, "w") as made:
-                    made.write(recording, JOURNAL, method)
-                    made.write(copy, SNAPSHOTS, zipfile.ZIP_STORED)  # its contents are compressed
+                    files = {JOURNAL: (Path(recording), method), SNAPSHOTS: (copy, zipfile.ZIP_STORED)}
+                    moved = _told(sum(path.stat().st_size for path, _ in files.values()), "bytes packed", progress)
+                    for name, (path, how) in files.items():  # the store's contents are compressed
+                        _add(made, name, path, how, moved)
                     fits = _is_modest(made.getinfo(JOURNAL))
                 if fits:
                     break
@@ -65,12 +69,13 @@ def pack(recording: str, archive: str) -> None:
         opened.close()
 
 
-def unpack(archive: str, recording: str) -> None:
+def unpack(archive: str, recording: str, progress: Progress = SILENT) -> None:
     """Take a recording out of its pack.
 
     Args:
         archive: what `pack` made.
         recording: name for the journal; neither it nor its snapshot store may exist.
+        progress: told how much is taken out.
 
     Raises:
         UsageError: a file of that name exists.
@@ -82,7 +87,7 @@ def unpack(archive: str, recording: str) -> None:
     try:
         with _folder_beside(recording) as folder:
             names = {JOURNAL: folder / "new", SNAPSHOTS: Path(store_path(str(folder / "new")))}
-            _extract(archive, names)
+            _extract(archive, names, progress)
             _check(archive, names)
             # The journal comes last: a name without it is no recording yet.
             put_logs_aside(store)
@@ -96,12 +101,39 @@ def unpack(archive: str, recording: str) -> None:
         raise RdbgError(f"{archive}: cannot unpack to {recording}: {error.strerror}") from error
 
 
-def _extract(archive: str, names: dict[str, Path]) -> None:
+def _add(made: zipfile.ZipFile, name: str, path: Path, method: int, moved: Callable[[int], None]) -> None:
+    """Put a file in a pack."""
+    member = zipfile.ZipInfo.from_file(path, name)
+    member.compress_type = method
+    with path.open("rb") as source, made.open(member, "w") as target:
+        _move(source, target, moved)
+
+
+def _move(source: IO[bytes], target: IO[bytes], moved: Callable[[int], None]) -> None:
+    while block := source.read(_BLOCK):
+        target.write(block)
+        moved(len(block))
+
+
+def _told(total: int, what: str, progress: Progress) -> Callable[[int], None]:
+    """Adds up bytes, and tells of the sum."""
+    done = 0
+
+    def moved(count: int) -> None:
+        nonlocal done
+        done += count
+        progress.advance(min(done, total), total, what)
+
+    return moved
+
+
+def _extract(archive: str, names: dict[str, Path], progress: Progress) -> None:
     try:
         with open(open_regular(archive, "the pack"), "rb") as file, zipfile.ZipFile(file) as packed:
             members = packed.infolist()
             if sorted(member.filename for member in members) != sorted(names):
                 raise RdbgError(f"{archive}: not a packed recording; give a file made by 'rdbg pack'")
+            moved = _told(sum(member.file_size for member in members), "bytes unpacked", progress)
             for member in members:
                 if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED or not _is_modest(member):
                     raise RdbgError(
@@ -109,7 +141,7 @@ def _extract(archive: str, names: dict[str, Path]) -> None:
                         "take a good copy"
                     )
                 with packed.open(member) as source, open(names[member.filename], "xb") as target:
-                    shutil.copyfileobj(source, target, _BLOCK)
+                    _move(source, target, moved)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:_LONGEST_REASON]
         raise RdbgError(f"{archive}: not a packed recording, or damaged ({reason}); take a good copy") from error

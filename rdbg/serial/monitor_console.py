@@ -27,6 +27,7 @@ class MonitorConsole:
         self._line = bytearray()
         self._lines: deque[str] = deque()
         self._after_return = False
+        self._typed = self._taken = self._cut = 0  # lines, as numbers from 1 on
 
     def greet(self) -> None:
         """Somebody has come."""
@@ -44,6 +45,8 @@ class MonitorConsole:
                 self._line.pop()
                 self._echoed(b"\b \b")
             elif byte in (_INTERRUPT, _KILL_LINE):
+                if byte == _INTERRUPT:
+                    self._cut = self._typed
                 self._echoed(b"\b \b" * len(self._line))
                 self._line.clear()
             elif 0x20 <= byte and byte != 0x7F and len(self._line) < _LONGEST_LINE:
@@ -53,12 +56,24 @@ class MonitorConsole:
 
     def next_line(self) -> str | None:
         """The next line that was typed and not yet obeyed."""
-        return self._lines.popleft() if self._lines else None
+        if not self._lines:
+            return None
+        self._taken += 1
+        return self._lines.popleft()
 
     @property
     def waiting(self) -> bool:
         """Whether there is one."""
         return bool(self._lines)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was typed behind the line that was taken last."""
+        return self._taken <= self._cut
+
+    def say(self, text: str) -> None:
+        """Show text while a line is obeyed."""
+        self._show(text)
 
     def answer(self, text: str, last: bool = False) -> None:
         """Show what a line led to, and ask for the next, unless it was the ``last``."""
@@ -66,6 +81,7 @@ class MonitorConsole:
 
     def _end_line(self) -> None:
         self._echoed(b"\r\n")
+        self._typed += 1
         self._lines.append(self._line.decode("utf-8", "replace"))
         self._line.clear()
 

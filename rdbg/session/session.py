@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from rdbg.analysis.question import MakePool, PiecePool
 from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.disk import DiskSource, NoContents
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
@@ -21,6 +22,7 @@ from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
+from rdbg.host.progress import Progress
 from rdbg.journal.header import image_digest
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
@@ -54,6 +56,14 @@ _IDLE_SECONDS = 0.05
 _DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
 
 
+class RunHelpers(Helpers, Protocol):
+    """Who helps with long searches of a run, and with questions to all of it."""
+
+    def pool(self, interrupted: Callable[[], bool], progress: Progress) -> PiecePool:
+        """Who answers a question; a `MakePool`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a session has around it that no option says.
@@ -63,8 +73,8 @@ class Surroundings:
         terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
         ended: asked often; True ends the session.
         log: the way of the log; a guest whose log nobody reads waits.
-        helpers: given the run and what a copy of this process has to open anew, makes helpers of long searches; None:
-            there are none.
+        helpers: given the run and what a copy of this process has to open anew, makes helpers of long searches and
+            questions; None: there are none.
         symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
     """
 
@@ -73,7 +83,7 @@ class Surroundings:
     ended: Callable[[], bool] | None = None
     log: Outlet | None = None
     symbols: bytes | None = None
-    helpers: Callable[[Timeline, Callable[[], None]], Helpers] | None = None
+    helpers: Callable[[Timeline, Callable[[], None]], RunHelpers] | None = None
 
 
 class Session:
@@ -315,13 +325,18 @@ class Session:
             congested=lambda: outside.congested,
         )
         self.timeline.set_output(self._send)
+        make_pool: MakePool | None = None
         # What a live run has of its disks, its copies would share the places of.
         if self._around.helpers is not None and not (spec.drives and icount.mode is not RecordMode.REPLAY):
-            self.timeline.call(self._around.helpers(self.timeline, self.reopen))
+            helpers = self._around.helpers(self.timeline, self.reopen)
+            self.timeline.call(helpers)
+            make_pool = helpers.pool
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)
-        monitors = MonitorContext(self.timeline, self._look_outside, self._leave, symbols, self._control)
+        monitors = MonitorContext(
+            self.timeline, self._look_outside, self._leave, symbols, self._control, make_pool=make_pool
+        )
         self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
         if options.gdb is not None:
             self.server = GdbServer(
@@ -337,6 +352,7 @@ class Session:
                     stop_wanted=self._stop_wanted,
                     troubles=self._troubles,
                     console=console,
+                    make_pool=make_pool,
                 ),
             )
             self.server.listen()

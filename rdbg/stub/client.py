@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rdbg.analysis.question import MakePool
 from rdbg.elf.elf_file import ElfFile
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
@@ -68,6 +69,7 @@ class ClientContext:
         troubles: what has gone wrong outside the run, a line each; it grows. Every client is told.
         console: what the guest prints, if GDB is to show it.
         control: whether the guest runs by itself.
+        make_pool: who answers questions to the whole run; None: this process alone.
     """
 
     timeline: Timeline
@@ -80,6 +82,7 @@ class ClientContext:
     console: GuestConsole
     troubles: Sequence[str] = ()
     control: RunControl = field(default_factory=RunControl)
+    make_pool: MakePool | None = None
 
 
 class Client:
@@ -119,6 +122,7 @@ class Client:
             SymbolTable(context.elf, machine.read_memory),
             context.control,
             self.say,
+            make_pool=context.make_pool,
         )
         self.flash: list[tuple[int, bytes]] = []  #: what vFlashDone is to write
         self.supports: frozenset[str] = frozenset()

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, TimeoutError
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from rdbg.analysis.in_one_process import InOneProcess
+from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Part, Piece, Question
 from rdbg.errors import RdbgError
 from rdbg.host.progress import SILENT, Progress
@@ -28,6 +30,19 @@ _AHEAD = 3
 _MOST_LOSSES = 3
 
 
+@dataclass(frozen=True)
+class PieceAnswer:
+    """What a piece had to say.
+
+    Args:
+        parts: of the answer, in their order.
+        unevaluated: how often the question's condition could not be evaluated.
+    """
+
+    parts: list[Any]
+    unevaluated: int = 0
+
+
 class Hands(Protocol):
     """What does the work on pieces."""
 
@@ -36,7 +51,7 @@ class Hands(Protocol):
         """How many pieces can be worked on at once."""
         ...
 
-    def submit(self, question: Question[Any], piece: Piece, newest_first: bool) -> Future[list[Any]]:
+    def submit(self, question: Question[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         """Let a piece be answered. The future ends in BrokenExecutor where who did it was lost."""
         ...
 
@@ -94,9 +109,9 @@ class PooledPieces:
             yield from self._alone.answers(question, first, newest_first)
             return
         total = sum(piece.end - piece.start for piece in pieces)
-        done, losses = 0, 0
+        done, losses, unevaluated = 0, 0, 0
         waiting = deque(pieces)
-        given: deque[tuple[Piece, Future[list[Part]]]] = deque()
+        given: deque[tuple[Piece, Future[PieceAnswer]]] = deque()
         hands = self._hire()
         try:
             while waiting or given:
@@ -105,7 +120,7 @@ class PooledPieces:
                         given.append((waiting[0], hands.submit(question, waiting[0], newest_first)))
                         waiting.popleft()
                     piece, future = given[0]
-                    parts = self._result(future, done, total)
+                    found = self._result(future, done, total)
                 except (BrokenExecutor, CancelledError) as error:
                     # Those that were lost, and those that went with them, are done again by others.
                     losses += 1
@@ -121,11 +136,14 @@ class PooledPieces:
                     continue
                 given.popleft()
                 done += piece.end - piece.start
-                yield from parts
+                unevaluated += found.unevaluated
+                yield from found.parts
         finally:
             hands.dismiss()
+        if unevaluated:
+            raise ConditionFailed(unevaluated)
 
-    def _result(self, future: Future[list[Part]], done: int, total: int) -> list[Part]:
+    def _result(self, future: Future[PieceAnswer], done: int, total: int) -> PieceAnswer:
         while True:
             self._progress.advance(done, total, "instructions looked through")
             if self._interrupted():
@@ -136,7 +154,12 @@ class PooledPieces:
                 continue
 
 
-def parts_of(question: Question[Any], make_run: Callable[[], Any], piece: Piece, newest_first: bool) -> list[Any]:
+def parts_of(question: Question[Any], make_run: Callable[[], Any], piece: Piece, newest_first: bool) -> PieceAnswer:
     """What a piece has to say, all of it: the work of a hand, whose machine need not go back to where it stood."""
+    found: list[Any] = []
     with closing(cast(Any, iter(question.of_piece(make_run(), piece, newest_first)))) as parts:
-        return list(parts)
+        try:
+            found.extend(parts)
+        except ConditionFailed as failed:
+            return PieceAnswer(found, failed.times)
+    return PieceAnswer(found)

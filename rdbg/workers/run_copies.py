@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from rdbg.analysis.question import PiecePool
+from rdbg.host.progress import Progress
 from rdbg.timeline import Timeline
 from rdbg.workers.copies import Copies
+from rdbg.workers.pool import copied_pool
 
 #: Bytes that the checkpoints of all copies of a run may take together, beside those that it has.
 _CHECKPOINT_MEMORY = 256 << 20
@@ -36,6 +39,10 @@ class RunCopies:
     def crew(self, work: Callable[[int, int], Any]) -> Copies | None:
         """Copies that work while this process does too; see `Helpers`."""
         return self.copies(self.jobs - 1, work) if self.jobs > 1 else None
+
+    def pool(self, interrupted: Callable[[], bool], progress: Progress) -> PiecePool:
+        """Copies that answer questions, a `MakePool`; see `copied_pool`."""
+        return copied_pool(self.copies, self.jobs, self._timeline, interrupted, progress)
 
     def copies(self, size: int, work: Callable[..., Any]) -> Copies:
         """So many copies, which do this work."""

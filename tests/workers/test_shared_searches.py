@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,21 +12,15 @@ import pytest
 
 import rdbg.navigation.search
 import rdbg.navigation.writes
-from rdbg.elf.elf_file import read_elf
 from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine_api import Access, Watch
-from rdbg.history.history import History
-from rdbg.navigation.pace import Pace
-from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import QuestionInterrupted, StopConditions, StopReason, Timeline
 from rdbg.workers.copies import Copies
 from rdbg.workers.run_copies import RunCopies
-from tests.stub.guests import COUNTER, ELF
+from tests.workers.runs import COUNTING, SYMBOLS, interrupts_after, no_process_is_left, written_run
 
-COUNT = SymbolTable(read_elf(ELF.read_bytes())).find("count")
+COUNT = SYMBOLS.find("count")
 assert COUNT is not None
-#: The store of a loop without end.
-COUNTING = 0x8010_0110
 NEVER = StopConditions(watches=(Watch(COUNT.address + 8, 4, Access.WRITE),))  # on the page of what is written
 
 
@@ -56,13 +49,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def timeline() -> Timeline:
-    """A live run without a file, with a debugger's write in its middle, that goes on."""
-    history = History.live_run()
-    made = Timeline(COUNTER.start(history), history, pace=Pace(slice=500, spacing=2000))
-    made.run(StopConditions(), lambda: made.position >= 20_000)
-    made.write_memory(COUNT.address + 4, b"abcd")
-    made.run(StopConditions(), lambda: made.position >= 40_000)
-    return made
+    return written_run()
 
 
 class Counted(RunCopies):
@@ -85,10 +72,6 @@ class Counted(RunCopies):
         return crew
 
 
-def no_process_is_left() -> bool:
-    return not multiprocessing.active_children()
-
-
 def hits_back(timeline: Timeline, conditions: StopConditions, most: int = 6) -> list[tuple[Any, ...]]:
     """Where a debugger comes to that goes back again and again from here."""
     found = []
@@ -105,6 +88,17 @@ def hits_back(timeline: Timeline, conditions: StopConditions, most: int = 6) -> 
 def test_a_reverse_search_finds_what_one_process_finds(
     timeline: Timeline, conditions: StopConditions, back_from: str
 ) -> None:
+    def go_there() -> None:
+        """Stand where the debugger goes back from: on a scratch branch, which goes when it is left, on one like it."""
+        if back_from == "a scratch write":
+            timeline.goto(30_000)
+            timeline.scratch.begin()
+            timeline.write_memory(COUNT.address, b"\7\0\0\0")
+        timeline.goto(place)
+        while timeline.position < place:
+            timeline.step()
+        assert timeline.branch_name == name and timeline.machine.digest() == digest
+
     if back_from != "end":
         timeline.goto(30_000)
         if back_from == "a branch":
@@ -113,17 +107,15 @@ def test_a_reverse_search_finds_what_one_process_finds(
             timeline.scratch.begin()
         timeline.write_memory(COUNT.address, b"\7\0\0\0")
         timeline.run(StopConditions(), lambda: timeline.position >= 36_000)
-    place, name = timeline.position, timeline.branch_name
+    place, name, digest = timeline.position, timeline.branch_name, timeline.machine.digest()
     helped = Counted(timeline, 3)
     timeline.call(helped)
     found = hits_back(timeline, conditions)
     assert helped.asked > 0 and no_process_is_left()
     assert conditions is NEVER or found[0][1] > timeline.start + 5000
     timeline.call(None)
-    if back_from == "a scratch write":
-        return  # left behind: it is another past now
-    assert timeline.branch_name == name
-    timeline.goto(place)
+    assert (timeline.branch_name == name) == (back_from != "a scratch write"), "going back before it leaves it"
+    go_there()
     again = hits_back(timeline, conditions)
     assert found == again
 
@@ -164,11 +156,6 @@ def test_a_helper_that_is_killed_changes_no_answer(timeline: Timeline, monkeypat
     timeline.call(helped)
     assert hits_back(timeline, NEVER) == alone and helped.asked > 0
     assert no_process_is_left()
-
-
-def interrupts_after(looks: int) -> Callable[[], bool]:
-    counted: Iterator[int] = iter(range(1_000_000))
-    return lambda: next(counted) > looks
 
 
 def test_ctrl_c_ends_a_shared_search_where_it_began(timeline: Timeline) -> None:
