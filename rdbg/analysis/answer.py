@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, cast
 
+from rdbg.analysis.counting import count_rows
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import PiecePool, ask
 from rdbg.analysis.question_table import Asked
@@ -35,7 +36,8 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
         AnswerInterrupted: the user asked to stop.
     """
     writer = RowWriter(asked.name.columns, asked.style, name_of, digits)
-    rows = ask(asked.question, pool, asked.stretch, asked.newest_first)
+    find = count_rows if asked.count else ask
+    rows: Iterator[Any] = find(asked.question, pool, asked.stretch, asked.newest_first)
     count = 0
     interrupted = False
     unevaluated = 0
@@ -47,15 +49,17 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
                 row = next(rows, None)
                 if row is None:
                     break
-                count += 1
-                if not asked.count:
+                if asked.count:
+                    count += row
+                else:
+                    count += 1
                     yield writer.line(row)
         except QuestionInterrupted:
             interrupted = True
         except ConditionFailed as failed:
             unevaluated = failed.times
     if asked.count:
-        yield f"{count}\n"
+        yield f"{count if asked.limit is None else min(count, asked.limit)}\n"
     if unevaluated:
         raise RdbgError(
             f"the condition could not be evaluated {unevaluated} times, since memory that it reads was not mapped: "

@@ -58,7 +58,9 @@ class _Bar:
             self.clear()
             from tqdm import tqdm  # where something takes long
 
-            bar = self._bar = tqdm(total=total, file=self._terminal, leave=False, unit="", unit_scale=True, delay=0)
+            bar = self._bar = tqdm(
+                desc=what, initial=done, total=total, file=self._terminal, leave=False, unit="", unit_scale=True
+            )
         bar.n = done
         bar.set_description_str(what, refresh=False)
         bar.refresh()

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from benchmarks.guests import make_guest
 from rdbg.elf.elf_file import read_elf
 from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import StopConditions, Timeline
+from tests.cli.command import rdbg
+from tests.processes import is_running
 from tests.stub.guests import COUNTER, ELF
 
 SYMBOLS = SymbolTable(read_elf(ELF.read_bytes()))
 #: The store of a loop without end.
 COUNTING = 0x8010_0110
+#: rdbg, for those who want to hear at once how far it is. Words of its command line follow.
+IMPATIENT = (
+    sys.executable,
+    "-c",
+    "import sys, rdbg.host.progress; rdbg.host.progress.PATIENCE = 0; from rdbg.cli.main import main; sys.exit(main())",
+)
 
 
 def written_run() -> Timeline:
@@ -38,3 +50,31 @@ def interrupts_after(looks: int) -> Callable[[], bool]:
     """A user who presses Ctrl-C after so many looks."""
     counted: Iterator[int] = iter(range(1_000_000))
     return lambda: next(counted) > looks
+
+
+def calls_recording(folder: Path) -> tuple[Path, Path]:
+    """A recording of a loop that calls a function every 21 instructions, 29 million of them, and its ELF file."""
+    guest = make_guest("calls", 30_000_000, folder)
+    path = folder / "calls.rec"
+    done = rdbg("record", "-o", path, "--", "-kernel", guest.elf, "-serial", "null", "-monitor", "none")
+    assert done.returncode == 0, done.stderr
+    return path, guest.elf
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that are still there."""
+    return [
+        int(child)
+        for children in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in children.read_text().split()
+        if is_running(int(child))
+    ]
+
+
+def wait_for_children(pid: int, least: int = 1) -> list[int]:
+    """Wait until a process has started others."""
+    deadline = time.monotonic() + 60
+    while len(found := children_of(pid)) < least:
+        assert is_running(pid) and time.monotonic() < deadline, "it has called no helpers"
+        time.sleep(0.005)
+    return found

@@ -1,0 +1,53 @@
+"""How many rows an answer has, counted where they are found: not each row comes from process to process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rdbg.analysis.probing import ConditionFailed
+from rdbg.analysis.question import Piece, PiecePool, Question
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.rows import Row
+from rdbg.timeline import QuestionInterrupted
+
+#: Rows after which their number is given: who wants no more than some ends it then.
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How many parts each piece has for a question whose parts are its rows.
+
+    Args:
+        question: see there.
+    """
+
+    question: Question[Any]
+
+    reaches_behind: ClassVar[bool] = False  # who divides a stretch asks that question
+
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[int]:
+        """Numbers that add up to what there is in a piece; see `Question`."""
+        count = 0
+        try:
+            for _ in self.question.of_piece(run, piece, newest_first):
+                count += 1
+                if count == _AT_ONCE:
+                    yield count
+                    count = 0
+        except (QuestionInterrupted, ConditionFailed):
+            yield count
+            raise
+        yield count
+
+    def join(self, parts: Iterable[int], newest_first: bool) -> Iterator[Row]:
+        """Numbers are no rows: they are to be added up."""
+        raise TypeError("a number of rows is no row")
+
+
+def count_rows(question: Question[Any], pool: PiecePool, stretch: Piece, newest_first: bool) -> Iterator[int]:
+    """Numbers that add up to that of an answer's rows; see `ask`."""
+    pieces = [stretch] if question.reaches_behind else pool.split(stretch, newest_first)
+    return pool.answers(Counting(question), pieces, newest_first)
