@@ -20,6 +20,7 @@ from rdbg.chaos.plan import Plan
 from rdbg.chaos.runner import Outcome
 from rdbg.chaos.worker import Result
 from rdbg.errors import RdbgError
+from rdbg.host.shared_flag import SharedFlag
 
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds between two looks at signals while runs take long.
@@ -100,7 +101,7 @@ class Campaign:
         self._told = told
         # A fork has all modules loaded already, which is most of what a worker needs to start.
         self._context = multiprocessing.get_context("fork")
-        self._stop = self._context.Event()
+        self._stop = SharedFlag()
 
     def run(self, first: int, count: int, until_failure: bool = False) -> Summary:
         """Run ``count`` seeds from ``first`` on. SIGINT, SIGTERM and SIGHUP end it: what was kept stays.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from multiprocessing.synchronize import Event
 
 from rdbg.chaos.keep import keep
 from rdbg.chaos.plan import Plan, policy_of
 from rdbg.chaos.runner import Finished, Outcome, Runner
 from rdbg.errors import RdbgError
 from rdbg.host.parent_watch import become_helper
+from rdbg.host.shared_flag import SharedFlag
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Worker:
         stop: set when the campaign ends.
     """
 
-    def __init__(self, plan: Plan, stop: Event) -> None:
+    def __init__(self, plan: Plan, stop: SharedFlag) -> None:
         self._plan = plan
         self._runner: Runner = plan.runner(stop.is_set)
 
@@ -71,7 +71,7 @@ class Worker:
 _here: list[Worker | RdbgError] = []
 
 
-def begin(plan: Plan, stop: Event, parent: int) -> None:
+def begin(plan: Plan, stop: SharedFlag, parent: int) -> None:
     """Make this process a worker.
 
     Args:

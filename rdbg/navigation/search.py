@@ -128,8 +128,8 @@ class Search:
             high = low
             if self._helpers is not None and high > start and time.monotonic() - began > PATIENCE:
                 speed = (origin - high) / (time.monotonic() - began)
-                crew = self._helpers.crew(self._look_for_another)
-                self._helpers = None
+                helpers, self._helpers = self._helpers, None  # nor have copies of this search any
+                crew = helpers.crew(self._look_for_another)
                 if crew is not None:
                     try:
                         return self._with_crew(crew, origin, high, start, max(int(speed * PIECE_SECONDS), 1))

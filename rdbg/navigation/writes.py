@@ -108,8 +108,8 @@ class WriteSearch:
             spent = time.monotonic() - began
             if self._helpers is not None and count > 0 and high > self._start and spent > PATIENCE:
                 length = max(int((origin - high) / spent * PIECE_SECONDS), 1)
-                crew = self._helpers.crew(partial(self._look_for_another, bound, count))
-                self._helpers = None
+                helpers, self._helpers = self._helpers, None  # nor have copies of this search any
+                crew = helpers.crew(partial(self._look_for_another, bound, count))
                 if crew is not None:
                     try:
                         yield from self._with_crew(crew, bound, count, length)
