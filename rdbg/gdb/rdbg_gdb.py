@@ -121,11 +121,28 @@ class _Origin(gdb.Command):  # type: ignore[misc]
         except gdb.error as error:
             raise gdb.GdbError(str(error)) from None
         if re.fullmatch(r"\$[A-Za-z0-9_]+", argument.strip()):
-            gdb.write(_monitor(f"origin {argument.strip()}"))
+            gdb.write(_with_lines(_monitor(f"origin {argument.strip()}")))
             return
         if value.address is None:
             raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor origin ADDRESS LENGTH")
-        gdb.write(_monitor(f"origin {int(value.address):#x} {value.type.sizeof}"))
+        gdb.write(_with_lines(_monitor(f"origin {int(value.address):#x} {value.type.sizeof}")))
+
+
+def _with_lines(said: str) -> str:
+    """What rdbg said, with the function and the source line of each PC that GDB has symbols for."""
+
+    def named(found: re.Match[str]) -> str:
+        _, lines = gdb.decode_line(f"*{found[1]}")  # gives the address as GDB keeps it, with its sign extended
+        if not lines or lines[0].symtab is None:
+            return found[0]
+        line = lines[0]
+        block = gdb.block_for_pc(line.pc)
+        while block is not None and block.function is None:
+            block = block.superblock
+        function = f" in {block.function}" if block is not None else ""
+        return f"{found[0]}{function} at {line.symtab.filename}:{line.line}"
+
+    return re.sub(r"pc (0x[0-9a-f]+)", named, said)
 
 
 class _LastWrite(gdb.Command):  # type: ignore[misc]
