@@ -183,15 +183,9 @@ class LastSet:
                 if index >= done[row]:
                     continue
                 other, last = last and values[row + 1] != wanted, False
-                if other and self._always_sets(rows, row, index):
-                    continue  # it left another value at the block's end
+                if other:
+                    continue  # if it did set it, to another value: that at the block's end
                 yield row, index
-
-    def _always_sets(self, rows: NDArray[np.void], row: int, index: int) -> bool:
-        """Whether an instruction that ran has set its register: without a condition, in no likely branch's slot."""
-        code = int(rows["code"][row]) + 4 * index
-        effects, before = self._word(code), self._word(code - 4) if index else self._slot_of(rows, row)
-        return effects is not None and effects.condition is None and not (before is not None and before.likely)
 
     def _setters(self, register: int, code: int, total: int) -> list[int] | None:
         """Which instructions of a block set a register; None: its code is no longer what it was."""

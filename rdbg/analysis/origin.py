@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from rdbg.analysis.last_set import LastSet, Setting
 from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.emu.dma_name import ReceivedPacket, Sectors
 from rdbg.emu.instruction_effects import Doing, Effects, MemoryAccess, Part
 from rdbg.emu.machine_api import Space, Write, Writer
 from rdbg.timeline import LastWrite, Order, after_all_at
@@ -99,6 +100,11 @@ class OriginSearch:
         setting = next(self._last_set.before(target.register, target.position), None)
         if setting is None:
             return OriginStep(way.branch, self._run.start, None, name, f"${name} as the run began", None, ends=True), []
+        held = self._value_at(target)
+        if None not in (setting.value, held) and setting.value != held:
+            # No instruction has: an exception, a reset, or a call of the host.
+            return OriginStep(way.branch, target.position, None, "the hardware", f"the hardware set ${name}", held,
+                              ends=True), []  # fmt: skip
         step = OriginStep(way.branch, setting.icount, setting.pc, setting.by, "", setting.value)
         if setting.effects is None:
             return replace(step, pc=None, what=f"{setting.by} set ${name}", ends=True), []
@@ -117,6 +123,12 @@ class OriginSearch:
                  Doing.SYSTEM: "what the hardware says"}  # fmt: skip
         what = words.get(effects.doing, "computed")
         return replace(step, what=f"${name}: {what}", operands=self._operands(setting, effects), ends=True), []
+
+    def _value_at(self, target: SoughtBytes) -> int | None:
+        """What the register holds that is asked for; None: nothing can stand there."""
+        assert target.register is not None
+        self._run.go(target.position)
+        return self._machine.read_register(target.register) if self._run.position == target.position else None
 
     def _operands(self, setting: Setting, effects: Effects) -> tuple[tuple[str, int], ...]:
         if effects.doing is not Doing.COMPUTE:
@@ -149,7 +161,7 @@ class OriginSearch:
         step = replace(step, what=f"${name} loaded from {shown(address)}")
         storage = self._machine.storage(address, 1)
         if storage and storage[0].space is Space.DEVICE:
-            return replace(step, what=f"${name} read from the device at {shown(address)}", ends=True), []
+            return replace(step, what=f"${name} read from {self._device(address, access.size)}", ends=True), []
         moved = self._moved(access, address)
         if access.size == 8 and target.register != access.register:
             moved = {lane - 4: at for lane, at in moved.items() if lane >= 4}
@@ -180,7 +192,8 @@ class OriginSearch:
         if found is None:
             self._run.go(target.position)
             value = self._number(self._machine.read_memory(target.address, target.length))
-            words = "zero since the run began" if value == 0 else "as it was loaded before the run began"
+            image = self._machine.loaded_from(target.address)
+            words = f"as the run began, from {image}" if image else "as the run began"
             return OriginStep(way.branch, self._run.start, None, "memory", f"{shown}: {words}", value, ends=True), []
         write = found.write
         rest = [
@@ -190,9 +203,41 @@ class OriginSearch:
         value = self._number(write.new)
         if write.writer is not Writer.STORE:
             icount = write.after if write.before == write.after else write.before
-            step = OriginStep(way.branch, icount, None, write.by, f"{write.by} wrote {shown}", value, ends=not rest)
-            return step, rest
+            what = f"{write.by} wrote {shown}{self._bytes_of(write)}"
+            return OriginStep(way.branch, icount, None, write.by, what, value, ends=not rest), rest
         return self._store(way, write, found, rest)
+
+    def _device(self, address: int, size: int) -> str:
+        """A device that is read, in words, and what came in by it that this takes."""
+        shown, load = self._machine.architecture.shown(address), self._machine.device_load(address, size)
+        if load is None:
+            return f"the device at {shown}"
+        words = f"{load.device} at {shown}"
+        if load.endpoint is None:
+            return words
+        byte = self._run.taken(load)
+        if byte is None:
+            return f"{words}: a byte received by {load.endpoint}, which one cannot be told"
+        if byte.number is None:
+            return f"{words}: a break on {load.endpoint}, input {byte.input}"
+        return f"{words}: byte {byte.number} typed at {load.endpoint}, in input {byte.input}"
+
+    def _bytes_of(self, write: Write) -> str:
+        """Which bytes of a packet or sector a device has written, in words; empty where that cannot be told."""
+        if isinstance(write.detail, Sectors):
+            return f": from byte {write.detail.begun} of {write.detail}"
+        if not isinstance(write.detail, ReceivedPacket):
+            return ""
+        data = self._run.packet(write.detail.number)
+        # A card may put other things beside it: only where the whole packet stands is it certain which bytes these are.
+        self._run.go(write.after)
+        at = data.find(write.new)
+        while at >= 0:
+            if self._machine.read_memory(write.address - at, len(data)) == data:
+                last = f" to {at + len(write.new) - 1}" if len(write.new) > 1 else ""
+                return f": byte{'s' if last else ''} {at}{last} of {write.detail}"
+            at = data.find(write.new, at + 1)
+        return ""
 
     def _store(
         self, way: _Way, write: Write, found: LastWrite, rest: list[SoughtBytes]

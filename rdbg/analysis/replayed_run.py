@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from rdbg.emu.machine_api import MachineApi, RunRequest, RunStop
+from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
+from rdbg.history.log_queries import ByteFromOutside
 from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
 
 
@@ -88,6 +89,18 @@ class ReplayedRun:
         """
         found = self._timeline.last_writes(address, length, 1, bound, self._interrupted)
         return found[0] if found else None
+
+    def taken(self, load: DeviceLoad) -> ByteFromOutside | None:
+        """Which byte a load where the machine stands takes from outside; None: that cannot be told."""
+        if load.endpoint is None:
+            return None
+        found = self._timeline.history.came_in(load.endpoint, len(load.waiting))
+        return found[0] if bytes(each.value for each in found) == load.waiting else None
+
+    def packet(self, number: int) -> bytes:
+        """The packet of that number; empty: there is none."""
+        event = self._timeline.history.packet(number)
+        return b"" if event is None else event.data
 
     def register_writes(self, journal_id: int) -> list[int]:
         """Positions, in order, at which the debugger has written to a register."""

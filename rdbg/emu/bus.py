@@ -163,6 +163,12 @@ class Bus:
                 return (device, paddr + shift) if device is not None and paddr + size <= stop else None
         return None
 
+    def answers(self, paddr: int, size: int) -> tuple[Device, int] | None:
+        """The device that answers all of a load, behind whatever bridge, and the offset it sees."""
+        window = self._window(paddr, size)
+        route = None if window is None else self._route(window, paddr, size)
+        return None if route is None else (route.device, route.offset)
+
     def write(self, paddr: int, size: int, value: int) -> None:
         """A store of 1, 2, 4 or 8 bytes that does not go to a backing directly.
 

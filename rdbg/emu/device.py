@@ -196,6 +196,11 @@ class SerialDevice(Device):
     def receive_room(self) -> int:
         """How many bytes can be taken now without loss; the sender waits while it is 0."""
 
+    def received(self, offset: int, size: int) -> bytes:
+        """What has been received and waits, in order, if a load there takes its first byte; else nothing. This changes
+        nothing."""
+        return b""
+
 
 class NetworkDevice(Device):
     """A network card: of an endpoint NETWORK."""

@@ -28,13 +28,27 @@ class Sectors:
         return f"sector {self.first}"
 
 
-#: What a device writes: in two words (``packet 17``), or which sectors.
-Detail = str | Sectors
+@dataclass(frozen=True)
+class ReceivedPacket:
+    """A packet that is written to memory, and what a card says of it there.
+
+    Args:
+        number: as it is counted in the run, from 1.
+    """
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"packet {self.number}"
+
+
+#: What a device writes: in two words (``ring of queue 1``), or which sectors or packet.
+Detail = str | Sectors | ReceivedPacket
 
 
 def detail_after(detail: Detail, size: int) -> Detail:
     """What is written ``size`` bytes later."""
-    return detail if isinstance(detail, str) else detail.after(size)
+    return detail.after(size) if isinstance(detail, Sectors) else detail
 
 
 @dataclass(frozen=True)
@@ -51,9 +65,13 @@ class DmaName:
 
     def at(self, offset: int) -> str:
         """The name for the byte ``offset`` of what is written."""
-        detail = str(detail_after(self.detail, offset))
+        detail = str(self.detail_at(offset))
         return f"{self.device} DMA, {detail}" if detail else f"{self.device} DMA"
+
+    def detail_at(self, offset: int) -> Detail:
+        """What the byte ``offset`` of what is written is of."""
+        return detail_after(self.detail, offset)
 
     def after(self, size: int) -> DmaName:
         """The name for what is written ``size`` bytes later."""
-        return self if isinstance(self.detail, str) or not size else DmaName(self.device, self.detail.after(size))
+        return DmaName(self.device, self.detail.after(size)) if isinstance(self.detail, Sectors) and size else self

@@ -27,9 +27,11 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import large_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.instruction_effects import Effects, effects_of
+from rdbg.emu.loaders.placement import ImageLoader
 from rdbg.emu.machine_api import (
     TRACE_ROW,
     Conditions,
+    DeviceLoad,
     Extent,
     MachineState,
     MemoryArea,
@@ -41,6 +43,7 @@ from rdbg.emu.machine_api import (
     RunRequest,
     RunStop,
     ScanHit,
+    Space,
     Touched,
     Watch,
     WatchedBlocks,
@@ -569,6 +572,35 @@ class Machine:
     def storage(self, address: int, length: int) -> list[Extent]:
         """What stands behind a range of virtual addresses now, up to the first that is unmapped."""
         return self._view.storage(address, length)
+
+    def device_load(self, address: int, size: int) -> DeviceLoad | None:
+        """What a load from a virtual address would take from outside, if a device answers there. Nothing changes."""
+        physical = self.core.translate(address)
+        found = None if physical is None else self.bus.answers(physical, size)
+        if found is None:
+            return None
+        device, offset = found
+        if isinstance(device, SerialDevice):
+            for endpoint, each in self.board.endpoints.items():
+                waiting = device.received(offset, size) if each is device else b""
+                if waiting:
+                    return DeviceLoad(device.name, endpoint, waiting)
+        return DeviceLoad(device.name)
+
+    def loaded_from(self, address: int) -> str:
+        """What a byte at a virtual address was loaded from at power-on, in words; empty: from nothing, as far as is
+        known."""
+        for extent in self.storage(address, 1):
+            if extent.space is not Space.MEMORY:
+                continue
+            for device in self.board.devices:
+                if not isinstance(device, ImageLoader):
+                    continue
+                for piece in reversed(device.pieces):
+                    first = self._first_byte[piece.backing] + piece.offset
+                    if first <= extent.address < first + len(piece.data):
+                        return piece.what
+        return ""
 
     def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:
         """Whether a debugger's write to memory reaches any of these bytes."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture
+from rdbg.emu.dma_name import Detail
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
@@ -101,6 +102,21 @@ class Writer(Enum):
 
 
 @dataclass(frozen=True)
+class DeviceLoad:
+    """A load that a device answers.
+
+    Args:
+        device: its name.
+        endpoint: that it would take a byte from, which came in there; None: from none.
+        waiting: what has come in by it and waits, in order: the load takes the first byte.
+    """
+
+    device: str
+    endpoint: Endpoint | None = None
+    waiting: bytes = b""
+
+
+@dataclass(frozen=True)
 class Write:
     """A write that was seen happening.
 
@@ -116,6 +132,7 @@ class Write:
         old: the bytes before, of those that were asked for and written; empty for device registers.
         new: the bytes written.
         by: the writer as users see it: ``device flash``, ``ide0 DMA, sector 2048``; empty for an instruction.
+        detail: what a device has written by DMA, from the first of these bytes on.
     """
 
     writer: Writer
@@ -127,6 +144,7 @@ class Write:
     old: bytes
     new: bytes
     by: str = ""
+    detail: Detail = ""
 
 
 class StopKind(Enum):
@@ -517,6 +535,14 @@ class MachineApi(Protocol):
 
     def storage(self, address: int, length: int) -> list[Extent]:
         """What stands behind a range of virtual addresses now, privilege ignored, up to the first that is unmapped."""
+        ...
+
+    def device_load(self, address: int, size: int) -> DeviceLoad | None:
+        """What a load from a virtual address would take from outside, if a device answers there. Nothing changes."""
+
+    def loaded_from(self, address: int) -> str:
+        """What a byte at a virtual address was loaded from at power-on, in words; empty: from nothing, as far as is
+        known."""
         ...
 
     def holds(self, extents: Sequence[Extent], event: InputEvent) -> bool:

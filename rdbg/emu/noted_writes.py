@@ -108,6 +108,7 @@ class NotedWrites:
             if first < end:
                 low, high = first - at, end - at
                 way = None if through is None else through + low
-                name = by if isinstance(by, str) else by.at(low)
-                found.append(Write(writer, 0, 0, 0, virtual + first - start, way, old[low:high], new[low:high], name))
+                name, detail = (by, "") if isinstance(by, str) else (by.at(low), by.detail_at(low))
+                at_virtual = virtual + first - start
+                found.append(Write(writer, 0, 0, 0, at_virtual, way, old[low:high], new[low:high], name, detail))
         return found

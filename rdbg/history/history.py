@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.endpoint import Endpoint
+from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import GrowingLog, Log
 from rdbg.history.log_queries import (
+    ByteFromOutside,
+    came_in,
     digest_at,
     digests_at,
     entering,
@@ -268,6 +271,11 @@ class History:
     def register_writes(self, journal_id: int) -> list[int]:
         """Positions, in order, at which the debugger has written to a register."""
         return list(register_writes(self._log, journal_id))
+
+    def came_in(self, endpoint: Endpoint, most: int) -> list[ByteFromOutside]:
+        """The last ``most`` bytes that have come in by an endpoint up to here, in order."""
+        kinds = frozenset(int(kind) for kind, each in ENDPOINT_KINDS.items() if each is endpoint.kind)
+        return came_in(self._log, self._cursor, kinds, endpoint.port, most)
 
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.log import Log
 from rdbg.journal.output_marks import Digests, parse_digests
 from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, POKE_KINDS, Record, event_of
+
+
+@dataclass(frozen=True)
+class ByteFromOutside:
+    """A byte that came in by an endpoint.
+
+    Args:
+        number: among those that came in there, from 1; None: a break on the line, which looks like a byte.
+        input: the number of its input.
+        value: the byte.
+    """
+
+    number: int | None
+    input: int
+    value: int
+
 
 #: Beside those that only say when the next one comes.
 _LISTED_KINDS = frozenset(INPUT_KINDS) - {int(InputKind.WAKE), int(InputKind.HOLD)}
@@ -41,6 +59,30 @@ def listed_after(log: Log, ordinal: int, most: int) -> list[int]:
         found.append(following)
         following = log.next_of(following + 1, _LISTED_KINDS)
     return found
+
+
+def came_in(log: Log, count: int, kinds: frozenset[int], port: int, most: int) -> list[ByteFromOutside]:
+    """The last bytes that came in by an endpoint, in order.
+
+    Args:
+        count: only the first ``count`` records count.
+        kinds: of the inputs by such endpoints.
+        port: the endpoint's number.
+        most: how many bytes.
+    """
+    latest: deque[ByteFromOutside] = deque(maxlen=most)
+    number = 0
+    ordinal = log.next_of(0, kinds)
+    while ordinal is not None and ordinal < count:
+        event = event_of(log.record(ordinal))
+        if event.port == port:
+            for value in event.data:
+                number += 1
+                latest.append(ByteFromOutside(number, ordinal + 1, value))
+            if event.kind is InputKind.SERIAL_BREAK:
+                latest.append(ByteFromOutside(None, ordinal + 1, 0))
+        ordinal = log.next_of(ordinal + 1, kinds)
+    return list(latest)
 
 
 def writing_inputs(log: Log, count: int) -> Iterator[Record]:

@@ -42,6 +42,7 @@ def _lastset(context: MonitorContext, arguments: list[str]) -> str:
     name_of = namer(context.symbols)
     try:
         with ReplayedRun(context.timeline, context.interrupted) as run:
+            holds = run.machine.read_register(register)
             found = next(LastSet(run).before(register, position, value), None)
     except QuestionInterrupted:
         return _INTERRUPTED
@@ -52,7 +53,10 @@ def _lastset(context: MonitorContext, arguments: list[str]) -> str:
     if found.effects is None:
         return f"icount {found.icount}: {found.by} set {arguments[0]}{held}\n"
     place = f"{shown(found.pc)} {name_of(found.pc)}".rstrip()
-    return (
+    since = ""
+    if value is None and found.value is not None and found.value != holds:
+        since = f"the hardware or the host has set {arguments[0]} = {holds:#x} since; before that:\n"
+    return since + (
         f"icount {found.icount}, pc {place}: {found.effects.name} set {arguments[0]}{held}\n"
         f"'monitor goto {found.stand}' goes to just before it\n"
     )

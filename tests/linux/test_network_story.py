@@ -17,6 +17,7 @@ from tests.linux.fetch import KERNEL
 from tests.processes import free_port, served
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "network"
+README = EXAMPLE.parents[1] / "README.md"
 APPEND = "console=ttyS0 nokaslr rdinit=/init"
 PROMPT = b"debian# "
 BAD = b"R\xff" + struct.pack("<I", 1234)
@@ -25,6 +26,15 @@ pytestmark = [
     pytest.mark.real("linux-image-4kc-malta:mipsel", "e2fsprogs", "libslirp0"),
     pytest.mark.timeout(600),
 ]
+
+#: A step of an origin in the README's transcript.
+_STEP = re.compile(r"    (\[way \d+\] )?icount \d+.*, value 0x")
+
+
+def _anywhere(step: str) -> str:
+    """A step without what another recording has otherwise: the count, where the kernel's buffers and the daemon's stack
+    lie, and the packet's number."""
+    return re.sub(r"icount \d+|0x7f\w{6}|0x82\w{6}|packet \d+", "*", step)
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +88,29 @@ def test_from_the_crash_back_to_the_packet(recording: Path, gdb_program: str) ->
     packet = re.search(rf"\d+ +packet {named.group(1)}, network 0: \d+ bytes: (.*)", said)
     assert packet is not None, said
     assert BAD.hex(" ") in packet.group(1)
+
+
+def test_origin_leads_from_the_corrupted_pointer_to_bytes_of_the_packet(recording: Path, gdb_program: str) -> None:
+    script = EXAMPLE.parents[1] / "rdbg" / "gdb" / "rdbg_gdb.py"
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port:
+        words = [gdb_program, "-nx", "-q", "-batch", "-x", str(script)]
+        words += ["-ex", f"set $port = {port}", "-x", "origin.gdb", "sensors"]
+        done = subprocess.run(
+            words, cwd=EXAMPLE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
+        )
+    said = done.stdout
+    assert done.returncode == 0, said
+    steps = [line for line in said.splitlines() if _STEP.match(f"    {line}")]
+    assert " in take_reading at sensors.c:33" in steps[0] and "value 0x4d2" in steps[0], said
+    ends = [line for line in steps if "pcnet DMA, packet" in line]
+    assert ends, said
+    named = {re.search(r"bytes? (\d+)(?: to (\d+))? of packet (\d+)", line) for line in ends}
+    assert None not in named, said
+    found = [each for each in named if each is not None]
+    assert len({each.group(3) for each in found}) == 1, said
+    # Ethernet, IP and UDP take 14 + 20 + 8 bytes, 'R' and the sensor's number two more. The reading's upper half the
+    # kernel's copy shifts: that is computed.
+    bytes_named = {n for each in found for n in range(int(each.group(1)), int(each.group(2) or each.group(1)) + 1)}
+    assert bytes_named == {44, 45}, said
+    shown = [line.strip() for line in README.read_text().splitlines() if _STEP.match(line)]
+    assert [_anywhere(line) for line in shown] == [_anywhere(line) for line in steps], said

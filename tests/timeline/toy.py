@@ -24,6 +24,7 @@ from rdbg.emu.machine_api import (
     Access,
     Block,
     Conditions,
+    DeviceLoad,
     Extent,
     MachineState,
     MemoryArea,
@@ -533,6 +534,12 @@ class Toy:
             low, high = first - address, end - address
             through = first if writer is Writer.STORE else None
             writes.append(Write(writer, before, after, pc, first, through, old[low:high], new[low:high]))
+
+    def device_load(self, address: int, size: int) -> DeviceLoad | None:
+        return None
+
+    def loaded_from(self, address: int) -> str:
+        return ""
 
     def storage(self, address: int, length: int) -> list[Extent]:
         offset = address - self.data

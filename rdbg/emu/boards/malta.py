@@ -218,7 +218,8 @@ def _initrd(initrd: Image, kernel_end: int, low_ram: int) -> tuple[ImagePiece, s
             "give -m more"
         )
     address = KSEG0 + offset | 0xFFFF_FFFF_0000_0000  # sign-extended, as 64-bit kernels want it
-    return ImagePiece("ram", offset, initrd.data), f"rd_start={address:#x} rd_size={size} "
+    what = f"initrd image {initrd.path!r}"
+    return ImagePiece("ram", offset, initrd.data, what), f"rd_start={address:#x} rd_size={size} "
 
 
 def _arguments(spec: MachineSpec, kernel: Image, prefix: str, low_ram: int) -> bytes:

@@ -17,11 +17,13 @@ class ImagePiece:
         backing: its name.
         offset: byte offset in it.
         data: the bytes.
+        what: they are, for users: ``kernel image 'vmlinux'``.
     """
 
     backing: str
     offset: int
     data: bytes = field(repr=False)
+    what: str = ""
 
 
 def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, size: int = 0) -> ImagePiece:
@@ -45,7 +47,7 @@ def place(memory: tuple[MemoryRegion, ...], paddr: int, data: bytes, what: str, 
                     f"{what} does not fit: it needs physical {paddr:#x} to {end - 1:#x}, "
                     f"{region.backing} ends at {region.base + region.size - 1:#x}: give the machine more memory"
                 )
-            return ImagePiece(region.backing, paddr - region.base + region.offset, data.ljust(size, b"\0"))
+            return ImagePiece(region.backing, paddr - region.base + region.offset, data.ljust(size, b"\0"), what)
     raise RdbgError(f"{what} is linked for physical {paddr:#x}, where the board has no memory: link it elsewhere")
 
 
@@ -62,11 +64,11 @@ class ImageLoader(Device):
     def __init__(self, name: str, system: System, pieces: tuple[ImagePiece, ...]) -> None:
         super().__init__(name)
         self._system = system
-        self._pieces = pieces
+        self.pieces = pieces
 
     def reset(self) -> None:
         """Load everything."""
-        for piece in self._pieces:
+        for piece in self.pieces:
             self._system.write_backing(piece.backing, piece.offset, piece.data)
 
     def read(self, offset: int, size: int) -> int:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from rdbg.emu.device import LONGEST_FRAME, Device, NetworkDevice, State, System
 from rdbg.emu.devices.fields import DOUBLE, FLAG, Bytes, Fields, load_fields, save_fields
 from rdbg.emu.devices.pci import PciFunction
+from rdbg.emu.dma_name import Detail, ReceivedPacket
 from rdbg.emu.endpoint import network_port
 
 
@@ -36,7 +37,7 @@ class NetworkCard(NetworkDevice):
         self.packets = 0  #: number of the latest that came off the cable
         self.receive_disabled = False  #: a frame did not fit: none is taken before there is room
         self._held = b""  #: the frame that waits for it; empty: none
-        self._detail = ""  #: what is being received, for who asks who wrote to memory
+        self._detail: Detail = ""  #: what is being received, for who asks who wrote to memory
         self._is_busy = False  #: a transfer of its own is under way
 
     @property
@@ -107,7 +108,7 @@ class NetworkCard(NetworkDevice):
             self._take_or_hold(data)
 
     def _take_or_hold(self, frame: bytes) -> None:
-        self._detail = f"packet {self.packets}"
+        self._detail = ReceivedPacket(self.packets)
         if self.receive_disabled or not self.take(frame):
             self.receive_disabled = True
             self._held = frame

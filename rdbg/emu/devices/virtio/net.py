@@ -15,6 +15,7 @@ from rdbg.emu.devices.virtio.descriptors import Chain
 from rdbg.emu.devices.virtio.net_filter import MAC_SIZE, ReceiveFilter
 from rdbg.emu.devices.virtio.queue import Virtqueue
 from rdbg.emu.devices.virtio.virtio_device import CommonFeature, Status, VirtioDevice, VirtioKind
+from rdbg.emu.dma_name import ReceivedPacket
 from rdbg.emu.endpoint import network_port
 
 NETWORK_CARD = 1
@@ -192,7 +193,7 @@ class VirtioNet(VirtioDevice, NetworkDevice):
 
     def _fill(self, queue: Virtqueue, data: bytes, mergeable: bool) -> None:
         """Put a packet into buffers, several ones if the driver can merge them."""
-        detail = f"packet {self.system.packet_number}"
+        detail = ReceivedPacket(self.system.packet_number)
         header = self._header_size
         taken: list[tuple[Chain, int]] = []
         done = 0
