@@ -438,6 +438,14 @@ class Machine:
         Raises:
             RdbgError: it was saved by another version or from another board.
         """
+        idle_events = self._host.saved_idle_events()
+        if state.devices == self._save_devices():
+            # Between two steps back nearly always: to unpack and check took twice as long as to look.
+            self.core.load(state.icount, state.cpu)
+            self._forget_noted(state.icount)
+            self._host.restore(self._host.woken_by, idle_events, self._host.reset_wanted)
+            self._stop_if_off()
+            return
         parts = unpack_devices(state)
         try:
             parts.require_timers(self.system.timers)
@@ -445,8 +453,7 @@ class Machine:
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
         self.core.load(state.icount, state.cpu)
-        if self.writes.noted is not None:
-            self.writes.noted.forget_after(state.icount)
+        self._forget_noted(state.icount)
         try:
             self._load_devices(parts, states)
         except RdbgError as error:
@@ -475,10 +482,17 @@ class Machine:
         self.core.set_lines(lines)
         self._host.shutdown_code = parts.shutdown_code
         self.packets = parts.packets
-        if parts.shutdown_code is not None:
-            self.core.request_stop()
+        self._stop_if_off()
         if self.bus.layout() != layout:
             self.mapping_changed()
+
+    def _forget_noted(self, icount: int) -> None:
+        if self.writes.noted is not None:
+            self.writes.noted.forget_after(icount)
+
+    def _stop_if_off(self) -> None:
+        if self._host.shutdown_code is not None:
+            self.core.request_stop()
 
     def apply(self, event: InputEvent) -> None:
         """Apply a debugger's write or a user's RESET at the current position.

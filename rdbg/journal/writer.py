@@ -23,9 +23,9 @@ CHUNK_RECORDS = 512
 CHUNK_BYTES = 128 << 10
 CHUNK_SECONDS = 0.5
 
-#: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions:
-#: some tenths of a second, so that a torn recording replays nearly to its end, while 1e9 idle instructions cost 3 KB.
-COVER_INSTRUCTIONS = 1 << 24
+#: A flush without records writes an empty chunk ('no input up to here') when the run went on by so many instructions
+#: before CHUNK_SECONDS are over: that bounds what a torn recording lacks, and 1e9 instructions without input cost 2 KB.
+COVER_INSTRUCTIONS = 1 << 25
 
 
 #: Bytes that are compared at a time.

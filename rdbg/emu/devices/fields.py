@@ -76,9 +76,10 @@ def all_of(kind: Kind, *names: str) -> dict[str, Kind]:
     return dict.fromkeys(names, kind)
 
 
-def save_fields(device: Device, names: Iterable[str]) -> State:
+def save_fields(device: object, names: Iterable[str]) -> State:
     """The named attributes (int, bool, bytes or None) as a new dict."""
-    return {name: getattr(device, name) for name in names}
+    held = vars(device)
+    return {name: held[name] for name in names}
 
 
 def load_fields(device: Device, fields: Fields, state: State) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdbg.emu.device import State
-from rdbg.emu.devices.fields import BYTE, Number, all_of, load_field
+from rdbg.emu.devices.fields import BYTE, Number, all_of, load_field, save_fields
 from rdbg.emu.devices.spd import EEPROM_SIZE
 
 IDLE, ADDRESS, POINTER, RECEIVE, SEND = range(5)
@@ -103,7 +103,7 @@ class I2cEeprom:
 
     def save(self) -> State:
         """The bus state and the pointer."""
-        return {name: getattr(self, name) for name in _FIELDS}
+        return save_fields(self, _FIELDS)
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""

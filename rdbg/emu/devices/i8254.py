@@ -214,8 +214,9 @@ class I8254(ByteDevice):
         """All counters."""
         state: State = {"next_change_ns": self.next_change_ns}
         for index, counter in enumerate(self.counters):
+            held = vars(counter)
             for name in _FIELDS:
-                state[f"{index}.{name}"] = getattr(counter, name)
+                state[f"{index}.{name}"] = held[name]
         return state
 
     def load(self, state: State) -> None:

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from rdbg.emu.device import State, StateValue
-from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Kind, Number, all_of, load_field
+from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Kind, Number, all_of, load_field, save_fields
 from rdbg.emu.disk import Disk
 from rdbg.emu.dma_name import Detail
 from rdbg.errors import RdbgError
@@ -265,7 +265,7 @@ class IdeDrive(ABC):
     # --- state -------------------------------------------------------------------------------
     def save(self) -> dict[str, StateValue]:
         """All of it but the medium."""
-        return {name: getattr(self, name) for name in self.FIELDS} | {"buffer": bytes(self.buffer)}
+        return save_fields(self, self.FIELDS) | {"buffer": bytes(self.buffer)}
 
     def load(self, name: str, state: State) -> None:
         """Take back what ``save`` gave.
