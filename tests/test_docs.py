@@ -71,13 +71,13 @@ def test_the_document_tells_the_versions_of_the_files() -> None:
 
 def test_the_document_names_every_monitor_command() -> None:
     from rdbg.monitor.info_commands import INFO_TOPICS
-    from rdbg.monitor.interpreter import COMMANDS
+    from rdbg.monitor.interpreter import commands
 
     document = _document("gdb.md")
     table = document[document.index("## monitor") : document.index("## Commands inside GDB")]
     said = {words.removeprefix("monitor ") for words in re.findall(r"`([^`]+)`", table)}
     named = {words.split()[0] for words in said} | {words for words in said if words.startswith("info ")}
-    assert {*COMMANDS, *(f"info {topic}" for topic in INFO_TOPICS)} - named == set()
+    assert {*commands(), *(f"info {topic}" for topic in INFO_TOPICS)} - named == set()
 
 
 def test_the_document_tells_where_the_windows_are() -> None:

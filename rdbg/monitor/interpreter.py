@@ -16,7 +16,6 @@ from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.line_progress import line_progress
 from rdbg.monitor.origin_commands import ORIGIN_COMMANDS
 from rdbg.monitor.past_commands import PAST_COMMANDS
-from rdbg.monitor.question_commands import QUESTION_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
 
@@ -27,7 +26,8 @@ def run(context: MonitorContext, line: str) -> str:
         name, *arguments = words(line) or [""]
         if not name:
             return ""
-        command = COMMANDS.get(SHORT.get(name, name))
+        name = SHORT.get(name, name)
+        command = _OWN.get(name) or commands().get(name)
         if command is None:
             raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
         progress = line_progress(context.say)
@@ -45,18 +45,18 @@ SHORT = {"c": "cont", "s": "stop", "q": "quit", "?": "help"}
 
 
 def _meant(word: str) -> str:
-    near = [name for name in COMMANDS if name.startswith(word) or word.startswith(name)]
+    near = [name for name in commands() if name.startswith(word) or word.startswith(name)]
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _help(context: MonitorContext, arguments: list[str]) -> str:
     if not arguments:
-        return _listing(_usages(COMMANDS)) + "\n'monitor help info' lists what info can show.\n"
+        return _listing(_usages(commands())) + "\n'monitor help info' lists what info can show.\n"
     name = one_argument(arguments, "help [COMMAND]")
     if name == "info":
         reports = context.timeline.machine.reports()
         return _listing(_usages(INFO_TOPICS) | {f"info {topic}": report.help for topic, report in reports.items()})
-    command = COMMANDS.get(name)
+    command = commands().get(name)
     if command is None:
         raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
     return f"{command.usage} -- {command.help}\n"
@@ -77,19 +77,25 @@ def _quit(context: MonitorContext, arguments: list[str]) -> str:
     return recording_state(context) or "rdbg ends; a recording is closed and can be replayed\n"
 
 
-COMMANDS: dict[str, MonitorCommand] = {
-    command.name: command
-    for command in (
-        MonitorCommand("help", "help [COMMAND]", "what there is, or one command's use", _help),
-        *TRAVEL_COMMANDS,
-        *DEVICE_COMMANDS,
-        *CONTROL_COMMANDS,
-        *SNAPSHOT_COMMANDS,
-        *BRANCH_COMMANDS,
-        *PAST_COMMANDS,
-        *ORIGIN_COMMANDS,
-        *QUESTION_COMMANDS,
-        *INFO_COMMANDS,
-        MonitorCommand("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),
-    )
-}
+_BEFORE_QUESTIONS = (
+    MonitorCommand("help", "help [COMMAND]", "what there is, or one command's use", _help),
+    *TRAVEL_COMMANDS,
+    *DEVICE_COMMANDS,
+    *CONTROL_COMMANDS,
+    *SNAPSHOT_COMMANDS,
+    *BRANCH_COMMANDS,
+    *PAST_COMMANDS,
+    *ORIGIN_COMMANDS,
+)
+_BEHIND_QUESTIONS = (
+    *INFO_COMMANDS,
+    MonitorCommand("quit", "quit", "end rdbg itself, not only this GDB's connection", _quit),
+)
+_OWN = {command.name: command for command in (*_BEFORE_QUESTIONS, *_BEHIND_QUESTIONS)}
+
+
+def commands() -> dict[str, MonitorCommand]:
+    """All commands by name, in the order in which they are listed."""
+    from rdbg.monitor.question_commands import QUESTION_COMMANDS  # what answers them loads with the first one
+
+    return {command.name: command for command in (*_BEFORE_QUESTIONS, *QUESTION_COMMANDS, *_BEHIND_QUESTIONS)}

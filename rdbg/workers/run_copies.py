@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rdbg.analysis.question import PiecePool
 from rdbg.host.progress import Progress
 from rdbg.timeline import Timeline
-from rdbg.workers.copies import Copies
-from rdbg.workers.pool import copied_pool
+
+if TYPE_CHECKING:
+    from rdbg.analysis.question import PiecePool
+    from rdbg.workers.copies import Copies
 
 #: Bytes that the checkpoints of all copies of a run may take together, beside those that it has.
 _CHECKPOINT_MEMORY = 256 << 20
@@ -42,10 +43,14 @@ class RunCopies:
 
     def pool(self, interrupted: Callable[[], bool], progress: Progress) -> PiecePool:
         """Copies that answer questions, a `MakePool`; see `copied_pool`."""
+        from rdbg.workers.pool import copied_pool
+
         return copied_pool(self.copies, self.jobs, self._timeline, interrupted, progress)
 
     def copies(self, size: int, work: Callable[..., Any]) -> Copies:
         """So many copies, which do this work."""
+        from rdbg.workers.copies import Copies  # loads multiprocessing, which most sessions never need
+
         timeline = self._timeline
         timeline.prepare_to_copy()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from rdbg.monitor.info_commands import INFO_TOPICS
-from rdbg.monitor.interpreter import COMMANDS
+from rdbg.monitor.interpreter import commands
 from rdbg.rsp.framing import encode
 from rdbg.stub.features import FEATURES
 
@@ -58,11 +58,11 @@ _words = st.one_of(
     st.sampled_from(_PLACES),
     st.sampled_from(("80100020", "0x80110124", "-1", "4", "0", "1e9", "9" * 20, "''", '""', "a b", "%s%n")),
     st.sampled_from(sorted(INFO_TOPICS)),
-    st.sampled_from(sorted(COMMANDS)),
+    st.sampled_from(sorted(commands())),
     st.text(max_size=8),
 )
 monitor_lines = st.one_of(
-    st.tuples(st.sampled_from(sorted(COMMANDS)), st.lists(_words, max_size=3)).map(
+    st.tuples(st.sampled_from(sorted(commands())), st.lists(_words, max_size=3)).map(
         lambda line: " ".join((line[0], *line[1]))
     ),
     st.text(max_size=30),
