@@ -129,6 +129,8 @@ class FirstContents:
 
     def reopen(self) -> None:
         """Take a connection of one's own: this is a copy of the process that opened the store, and it reads."""
+        # Whoever holds them there may be a thread that this process has not.
+        self._database, self._changed = threading.Lock(), threading.Condition()
         self._inherited = self._db  # kept: to close it here would touch the other process' locks
         self._db, _ = connect(self.path, None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -330,3 +332,25 @@ def test_zeros_cost_next_to_nothing(tmp_path: Path) -> None:
 def test_records_of_what_leaves_a_disk_are_read_as_they_were_written() -> None:
     for write in (DiskWrite(0, bytes(SECTOR)), DiskWrite(1 << 40, b"x" * 4096), FLUSH):
         assert decode_disk_write(encode_disk_write(write)) == write
+
+
+def test_a_copy_of_the_process_reads_whatever_its_threads_held_there(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    SnapshotStore.create(str(store), bytes(16)).close()
+    kept = FirstContents.open(str(store))
+    page = b"\7" * PAGE_SIZE
+    kept.keep(0, 1, page)
+    kept.write_out()
+    with kept._changed, kept._database:  # as a thread holds them that a copy has not
+        reading = os.fork()
+        if not reading:
+            kept.reopen()
+            os._exit(0 if kept.find(0, 1) == page else 1)
+        deadline = time.monotonic() + 10
+        while (ended := os.waitpid(reading, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if ended == (0, 0):
+            os.kill(reading, signal.SIGKILL)
+            os.waitpid(reading, 0)
+        assert ended == (reading, 0)
+    kept.close()
