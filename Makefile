@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers nightly all setup demo demo-uboot bench test lint check wheels guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels guests real-deps clean
 
 all: setup
 
@@ -124,6 +124,11 @@ WRITERS ?= 300
 writers: $(TOOLS)
 	$(BIN)/python -m tests.timeline.test_writers --guests $(WRITERS)
 
+# Where this came from: so many questions of generated guests against a run that carries each byte's maker forward.
+ORIGINS ?= 10000
+origins: $(TOOLS)
+	$(BIN)/python -m tests.analysis.forward_provenance $(ORIGINS)
+
 # A race of two threads in Debian's Linux, found and shrunk; a minute or two.
 races: $(TOOLS)
 	$(BIN)/pytest tests/linux/nightly_races.py
@@ -154,7 +159,7 @@ network-cards: $(TOOLS)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
-nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers
+nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers origins
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:
