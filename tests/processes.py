@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
+import pty
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,3 +93,20 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def terminal() -> tuple[int, int]:
+    """Both ends of a pseudo-terminal of 24 lines of 100 characters: ours, and a program's."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    return ours, theirs
+
+
+def all_of(ours: int) -> str:
+    """What is written to a terminal until nobody has it open any more."""
+    written = b""
+    with contextlib.suppress(OSError):  # EIO at its end
+        while data := os.read(ours, 1 << 16):
+            written += data
+    os.close(ours)
+    return written.decode()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-import termios
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import rdbg, start
-from tests.processes import is_running, spawn
+from tests.processes import all_of, is_running, spawn, terminal
 from tests.workers.runs import IMPATIENT, calls_recording, wait_for_children
 
 #: A few rows in every part of the run, of millions of executions.
@@ -84,11 +79,10 @@ def test_json_is_told_of_by_lines_of_progress(recording: Path) -> None:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_bar_is_drawn_at_a_terminal_and_wiped(recording: Path, jobs: int) -> None:
     """Standard error is a terminal, standard output is not."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    ours, theirs = terminal()
     done = _impatient(recording, "--jobs", str(jobs), stderr=theirs)
     os.close(theirs)
-    drawn = _all_of(ours)
+    drawn = all_of(ours)
     assert re.search(r"\rinstructions looked through: +\d+%\|.*\| [\d.]+M?/29.\dM", drawn)
     *_, wiped, end = drawn.split("\r")
     assert wiped.isspace() and not end, "the line is left empty"
@@ -101,13 +95,3 @@ def _impatient(recording: Path, *options: str, stderr: int) -> subprocess.Comple
         out, errors = process.communicate(timeout=120)
     assert int(out) > 1_000_000
     return subprocess.CompletedProcess(words, process.returncode, out, errors)
-
-
-def _all_of(terminal: int) -> str:
-    """What was written to a terminal that nobody has open any more."""
-    drawn = b""
-    with contextlib.suppress(OSError):  # EIO at its end
-        while data := os.read(terminal, 1 << 16):
-            drawn += data
-    os.close(terminal)
-    return drawn.decode()
