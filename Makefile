@@ -165,7 +165,7 @@ nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files f
 real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
-	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu \
+	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
 	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rdbg.analysis.probing import ConditionFailed
-from rdbg.analysis.question import Part, Piece, Question
+from rdbg.analysis.question import Part, Piece, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.host.progress import Progress
 from rdbg.timeline import Timeline
@@ -36,7 +36,7 @@ class InOneProcess:
             end, length = start, min(2 * length, _MOST)
         return pieces
 
-    def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
+    def answers(self, question: PieceQuestion[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
         """What all pieces have to say; see `PiecePool`."""
         with self._make_run() as run:
             unevaluated = 0

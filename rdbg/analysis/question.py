@@ -12,6 +12,7 @@ from rdbg.host.progress import Progress
 
 #: What a piece gives; it can be pickled.
 Part = TypeVar("Part")
+Given = TypeVar("Given", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class Piece:
     end: int
 
 
-class Question(Protocol[Part]):
-    """A question: a frozen dataclass that can be pickled, so that any process can answer pieces of it."""
+class PieceQuestion(Protocol[Given]):
+    """A question to pieces: a frozen dataclass that can be pickled, so that any process can answer some of them."""
 
     #: Whether what begins in a piece may end far behind it (a call that returns late): it is asked as one piece.
     reaches_behind: ClassVar[bool]
 
-    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Part]:
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Given]:
         """What a piece has to say to it.
 
         Args:
@@ -46,6 +47,10 @@ class Question(Protocol[Part]):
             QuestionInterrupted: the user asked to stop; what was found until then has been given.
         """
         ...
+
+
+class Question(PieceQuestion[Part], Protocol[Part]):
+    """A question whose answer is a table."""
 
     def join(self, parts: Iterable[Part], newest_first: bool) -> Iterator[Row]:
         """The rows of the answer.
@@ -64,7 +69,7 @@ class PiecePool(Protocol):
         """The pieces into which it divides a stretch, in the order asked for."""
         ...
 
-    def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
+    def answers(self, question: PieceQuestion[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
         """What all pieces have to say, in their order. To close the iterator cancels the rest.
 
         Raises:

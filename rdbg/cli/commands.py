@@ -172,6 +172,30 @@ def _query_help() -> str:
     return query_help()
 
 
+def _profile(words: Sequence[str]) -> int:
+    from rdbg.cli.profile_command import profile
+
+    return profile(words)
+
+
+def _profile_help() -> str:
+    from rdbg.cli.profile_command import profile_help
+
+    return profile_help()
+
+
+def _coverage(words: Sequence[str]) -> int:
+    from rdbg.cli.profile_command import coverage
+
+    return coverage(words)
+
+
+def _coverage_help() -> str:
+    from rdbg.cli.profile_command import coverage_help
+
+    return coverage_help()
+
+
 def _chaos(words: Sequence[str]) -> int:
     from rdbg.cli.chaos import chaos
 
@@ -252,6 +276,18 @@ COMMANDS = {
         "ask a question of the whole run: a table, as text, JSON or CSV",
         _query_help,
         _query,
+    ),
+    "profile": Subcommand(
+        "RECORDING -o FILE [--from PLACE] [--to PLACE] [options]",
+        "count where a run spent its instructions: a profile",
+        _profile_help,
+        _profile,
+    ),
+    "coverage": Subcommand(
+        "RECORDING -o FILE [--from PLACE] [--to PLACE] [options]",
+        "write which code of a run was run, for lcov or Lighthouse",
+        _coverage_help,
+        _coverage,
     ),
     "dump": Subcommand(
         "FILE [--pcap CAPTURE]",

@@ -61,6 +61,7 @@ class ElfSection:
         offset: of its bytes in the file.
         size: bytes.
         link: number of another section; which one depends on the type.
+        flags: ``sh_flags``.
     """
 
     kind: str | int
@@ -68,6 +69,7 @@ class ElfSection:
     offset: int
     size: int
     link: int
+    flags: int = 0
 
 
 class ElfFile:
@@ -153,7 +155,7 @@ class ElfFile:
         """
         header = self._header
         return tuple(
-            ElfSection(row.sh_type, row.sh_name, row.sh_offset, row.sh_size, row.sh_link)
+            ElfSection(row.sh_type, row.sh_name, row.sh_offset, row.sh_size, row.sh_link, row.sh_flags)
             for row in self._rows("section", self._structs.Elf_Shdr, header.e_shoff, header.e_shnum, header.e_shentsize)
         )
 
@@ -164,14 +166,18 @@ class ElfFile:
         except ElfError:
             return None
 
-    def has_section(self, name: str) -> bool:
-        """Whether a section of that name can be found."""
+    def section(self, name: str) -> ElfSection | None:
+        """The first section of a name; None: it cannot be found."""
         try:
             names = self.sections[self._header.e_shstrndx].offset
             wanted = name.encode() + b"\0"
-            return any(self.data.startswith(wanted, names + section.name_at) for section in self.sections)
+            return next((each for each in self.sections if self.data.startswith(wanted, names + each.name_at)), None)
         except (ElfError, IndexError):
-            return False
+            return None
+
+    def has_section(self, name: str) -> bool:
+        """Whether a section of that name can be found."""
+        return self.section(name) is not None
 
     def contents(self, section: ElfSection) -> bytes:
         """The bytes of a section, as far as the file has them."""

@@ -38,6 +38,15 @@ class SymbolTable:
         self._elf = elf
         self._read_memory = read_memory
 
+    @property
+    def elf(self) -> ElfFile | None:
+        """The file."""
+        return self._elf
+
+    def moved(self) -> int:
+        """By how many bytes the guest has moved itself, as its memory is now."""
+        return kernel_offset(self._read_memory, self._elf) if self._elf and self._read_memory else 0
+
     def find(self, name: str) -> AddressRange | None:
         """What a name stands for now."""
         place = self._places.get(name)
@@ -52,9 +61,7 @@ class SymbolTable:
 
     def at(self, address: int) -> tuple[str, int] | None:
         """The symbol in which an address lies, and how far into it; None: it lies in none that is known."""
-        elf, read = self._elf, self._read_memory
-        offset = kernel_offset(read, elf) if elf is not None and read is not None else 0
-        where = (address - offset) & 0xFFFF_FFFF
+        where = (address - self.moved()) & 0xFFFF_FFFF
         best: tuple[str, AddressRange] | None = None
         for name, place in self._places.items():
             within = place.address <= where < place.address + max(place.size, 1)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from rdbg.analysis.in_one_process import in_this_process
-from rdbg.analysis.question import Piece, PiecePool, Question
+from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.host.progress import Progress
 from rdbg.timeline import Timeline
@@ -22,7 +22,7 @@ class _CopiedHands:
         self._copies = copies
         self.size = copies.size
 
-    def submit(self, question: Question[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
+    def submit(self, question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         return self._copies.submit(question, piece, newest_first)
 
     def dismiss(self) -> None:
@@ -47,7 +47,7 @@ def copied_pool(
     """
     alone = in_this_process(timeline, interrupted, progress)
 
-    def work(question: Question[Any], piece: Piece, newest_first: bool) -> PieceAnswer:
+    def work(question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> PieceAnswer:
         return parts_of(question, lambda: ReplayedRun(timeline), piece, newest_first)
 
     def hire() -> _CopiedHands:

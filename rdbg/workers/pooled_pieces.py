@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.probing import ConditionFailed
-from rdbg.analysis.question import Part, Piece, Question
+from rdbg.analysis.question import Part, Piece, PieceQuestion
 from rdbg.errors import RdbgError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.timeline import QuestionInterrupted, Timeline
@@ -51,7 +51,7 @@ class Hands(Protocol):
         """How many pieces can be worked on at once."""
         ...
 
-    def submit(self, question: Question[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
+    def submit(self, question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         """Let a piece be answered. The future ends in BrokenExecutor where who did it was lost."""
         ...
 
@@ -102,7 +102,7 @@ class PooledPieces:
         pieces = [Piece(low, high) for low, high in zip(starts, [*starts[1:], stretch.end], strict=True)]
         return pieces[::-1] if newest_first else pieces
 
-    def answers(self, question: Question[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
+    def answers(self, question: PieceQuestion[Part], pieces: Sequence[Piece], newest_first: bool) -> Iterator[Part]:
         """What all pieces have to say; see `PiecePool`."""
         first = self._alone.split(Piece(pieces[0].start, pieces[0].end), newest_first) if len(pieces) == 1 else pieces
         if len(pieces) == 1 or self._size < 2:
@@ -154,7 +154,9 @@ class PooledPieces:
                 continue
 
 
-def parts_of(question: Question[Any], make_run: Callable[[], Any], piece: Piece, newest_first: bool) -> PieceAnswer:
+def parts_of(
+    question: PieceQuestion[Any], make_run: Callable[[], Any], piece: Piece, newest_first: bool
+) -> PieceAnswer:
     """What a piece has to say, all of it: the work of a hand, whose machine need not go back to where it stood."""
     found: list[Any] = []
     with closing(cast(Any, iter(question.of_piece(make_run(), piece, newest_first)))) as parts:

@@ -18,6 +18,7 @@ from rdbg.symbols.kallsyms import KallsymsReader, KernelTable
 from rdbg.symbols.symbol import Symbol
 from rdbg.symbols.symbol_file import elf_of_symbols
 from rdbg.timeline import Timeline
+from tests.cli.command import rdbg
 from tests.linux.conftest import LISTING, Recording
 from tests.linux.kallsyms_tables import Order, kallsyms
 
@@ -108,3 +109,21 @@ def test_elf_file(big_endian: bool, tmp_path: Path) -> None:
 def test_memory_without_symbols(memory: bytes, big_endian: bool) -> None:
     with pytest.raises(RdbgError, match="no table of kernel symbols"):
         KallsymsReader(memory, big_endian).read()
+
+
+@pytest.mark.real("linux-image-4kc-malta:mipsel")
+@pytest.mark.timeout(900)
+def test_a_stretch_of_the_boot_is_counted_by_the_kernels_functions(
+    recording: Recording, symbols: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "boot.folded"
+    words = ["profile", recording.path, "--symbols", symbols, "--from", "20%", "--to", "22%", "-o", output]
+    done = rdbg(*words, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [line.rpartition(" ") for line in output.read_text().splitlines()]
+    told = done.stdout.decode().split(" instructions")[0]
+    assert f"{sum(int(count) for _, _, count in rows):,}" == told
+    names = {stack for stack, _, _ in rows}
+    assert {"guest;memcpy", "guest;schedule"} & names and len(names) > 20
+    named = sum(int(count) for stack, _, count in rows if not stack.startswith("guest;page "))
+    assert named > sum(int(count) for _, _, count in rows) // 2

@@ -1,0 +1,155 @@
+"""How often each piece of code ran: counted, not sampled, from the trace of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.analysis.question import Piece
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.emu.machine_api import NO_CODE, RunRequest, StopKind
+from rdbg.timeline import QuestionInterrupted
+
+#: Rows that are gathered before they are put together.
+_GATHERED = 1 << 20
+_LENGTH_BITS = 16
+_PACKED_BITS = 63 - 1 - _LENGTH_BITS
+
+
+@dataclass(frozen=True)
+class BlockCounts:
+    """Straight pieces of code, and how often each ran.
+
+    Args:
+        end: icount up to which was counted.
+        pcs: virtual addresses of their first instructions.
+        ran: instructions of each that ran.
+        fetched: whether it was there; else its fetch has failed, which counts as an instruction.
+        times: how often.
+    """
+
+    end: int
+    pcs: NDArray[np.uint64]
+    ran: NDArray[np.int64]
+    fetched: NDArray[np.bool_]
+    times: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, end: int) -> BlockCounts:
+        """Nothing, up to an icount."""
+        nothing = np.empty(0, np.int64)
+        return cls(end, nothing.astype(np.uint64), nothing, nothing.astype(bool), nothing)
+
+    @property
+    def instructions(self) -> int:
+        """How many ran, all in all."""
+        return int((self.ran * self.times).sum())
+
+    def by_address(self, length: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Addresses of instructions, ascending, and how often each ran.
+
+        Args:
+            length: bytes of an instruction.
+        """
+        first = np.repeat(np.cumsum(self.ran) - self.ran, self.ran)
+        within = (np.arange(int(self.ran.sum()), dtype=np.int64) - first).astype(np.uint64)
+        each = np.repeat(self.pcs, self.ran) + within * np.uint64(length)
+        return _summed(each, np.repeat(self.times, self.ran))
+
+
+@dataclass(frozen=True)
+class CountBlocks:
+    """How often each block ran."""
+
+    reaches_behind: ClassVar[bool] = False
+
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[BlockCounts]:
+        """One part, also if it is interrupted; see `Question`."""
+        machine = run.machine
+        architecture = machine.architecture
+        instruction = architecture.instruction_lengths[0]
+        # Nothing stops inside a step: what of it belongs to another piece is cut off.
+        until = min(piece.end + architecture.longest_step - 1, run.end)
+        gathered: list[BlockCounts] = []
+        interruption: QuestionInterrupted | None = None
+        reached = piece.start
+        try:
+            run.go(piece.start)
+            machine.take_trace()  # of a question that did not come to its end
+            moves = True
+            while run.position < piece.end and moves:
+                here = run.position
+                stop = run.advance(RunRequest(until=until, slice=run.slice, trace=True))
+                gathered.append(_counted(machine.take_trace(), piece, instruction))
+                reached = min(run.position, piece.end)
+                moves = run.position > here or stop.kind is StopKind.PAUSED
+                if len(gathered) > 1 and sum(len(each.pcs) for each in gathered) > _GATHERED:
+                    gathered = [together(gathered)]
+        except QuestionInterrupted as error:
+            interruption = error
+        yield together([BlockCounts.empty(reached), *gathered])
+        if interruption is not None:
+            raise interruption
+
+
+def together(parts: Iterable[BlockCounts]) -> BlockCounts:
+    """The sum of parts, of which there is one at least."""
+    every = list(parts)
+    pcs = np.concatenate([part.pcs for part in every])
+    ran = np.concatenate([part.ran for part in every])
+    fetched = np.concatenate([part.fetched for part in every])
+    times = np.concatenate([part.times for part in every])
+    return _grouped(max(part.end for part in every), pcs, ran, fetched, times)
+
+
+def _counted(rows: NDArray[np.void], piece: Piece, instruction: int) -> BlockCounts:
+    """What a trace has of a piece."""
+    icounts = rows["icount"].astype(np.int64)
+    pcs = rows["pc"][:-1]
+    starts, ends = icounts[:-1], icounts[1:]
+    if icounts[0] < piece.start or icounts[-1] > piece.end:
+        inside = np.maximum(starts, piece.start)
+        pcs = pcs + (inside - starts).astype(np.uint64) * np.uint64(instruction)
+        starts, ends = inside, np.minimum(ends, piece.end)
+    ran = ends - starts
+    some = ran > 0
+    fetched = rows["code"][:-1][some] != NO_CODE
+    return _grouped(min(int(icounts[-1]), piece.end), pcs[some], ran[some], fetched, None)
+
+
+def _grouped(
+    end: int,
+    pcs: NDArray[np.uint64],
+    ran: NDArray[np.int64],
+    fetched: NDArray[np.bool_],
+    times: NDArray[np.int64] | None,
+) -> BlockCounts:
+    """Equal rows as one."""
+    if not len(pcs):
+        return BlockCounts.empty(end)
+    low = ran.astype(np.uint64) << np.uint64(1) | fetched
+    if int(pcs.max()) >> _PACKED_BITS or int(ran.max()) >> _LENGTH_BITS:
+        rows, inverse = np.unique(np.stack([pcs, low], axis=1), axis=0, return_inverse=True)
+        keys, sums = _summed(inverse.astype(np.uint64).ravel(), times)
+        pcs, low = rows[keys, 0], rows[keys, 1]
+    else:
+        keys, sums = _summed(pcs << np.uint64(_LENGTH_BITS + 1) | low, times)
+        pcs, low = keys >> np.uint64(_LENGTH_BITS + 1), keys & np.uint64((1 << _LENGTH_BITS + 1) - 1)
+    return BlockCounts(end, pcs, (low >> np.uint64(1)).astype(np.int64), (low & np.uint64(1)).astype(bool), sums)
+
+
+def _summed(keys: NDArray[np.uint64], times: NDArray[np.int64] | None) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Keys, ascending, each once, with the sum of its times (None: each is once). Sums of integers: exact."""
+    if times is None:
+        unique, counts = np.unique(keys, return_counts=True)
+        return unique, counts.astype(np.int64)
+    if not len(keys):
+        return keys, times
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[first], np.add.reduceat(times[order], first)

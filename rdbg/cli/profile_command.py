@@ -1,0 +1,201 @@
+"""``rdbg profile`` and ``rdbg coverage``: where a recorded run has spent its instructions, and what of the code ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from rdbg.analysis.block_counts import BlockCounts, CountBlocks, together
+from rdbg.analysis.code_lines import InstructionCounts, Source, instruction_counts
+from rdbg.analysis.coverage_files import drcov, lcov
+from rdbg.analysis.place_names import position_of
+from rdbg.analysis.profile_files import callgrind, folded, picture, speedscope
+from rdbg.analysis.question import Piece
+from rdbg.cli.option_values import parse_number
+from rdbg.cli.qemu_options import ParsedLine, help_entry, parse_line
+from rdbg.cli.running import one_file, replaying
+from rdbg.cli.standard_streams import writing
+from rdbg.elf.elf_file import ElfFile
+from rdbg.errors import UsageError
+from rdbg.host.interrupts import NotedInterrupts
+from rdbg.host.messages import say
+from rdbg.host.shell_progress import shell_progress
+from rdbg.host.whole_file import whole_file
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
+from rdbg.session.images import read_image
+from rdbg.session.options import ImageFile
+from rdbg.session.session import Session, Surroundings
+from rdbg.timeline import QuestionInterrupted
+from rdbg.workers.run_copies import RunCopies, all_cores
+
+_NOWHERE = SerialSpec(SerialKind.NULL)
+#: Exit code of what Ctrl-C has cut short, as a shell has it.
+_CUT_SHORT = 130
+_OWN = {"o": "FILE", "output": "FILE", "from": "PLACE", "to": "PLACE", "symbols": "FILE", "jobs": "N"}
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What was counted of a run.
+
+    Args:
+        blocks: how often each ran.
+        instructions: how often each ran.
+        elf: the guest's file.
+        image: its name.
+        title: what this is about.
+        instruction: bytes of one.
+    """
+
+    blocks: BlockCounts
+    instructions: InstructionCounts
+    elf: ElfFile | None
+    image: str
+    title: str
+    instruction: int
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format of files.
+
+    Args:
+        ending: of their names.
+        magic: how they begin.
+        what: one of them, with the article.
+        write: its contents.
+    """
+
+    ending: str
+    magic: bytes
+    what: str
+    write: Callable[[_Counted], Iterator[bytes]]
+
+
+def _text(make: Callable[[InstructionCounts, str], Iterator[str]]) -> Callable[[_Counted], Iterator[bytes]]:
+    return lambda counted: (piece.encode() for piece in make(counted.instructions, counted.title))
+
+
+_PROFILES = (
+    _Format(".folded", b"guest;", "a file of folded stacks", _text(folded)),
+    _Format(".speedscope.json", b'{"$schema"', "a profile of speedscope's", _text(speedscope)),
+    _Format(".callgrind", b"# callgrind format", "a profile of callgrind's", _text(callgrind)),
+    _Format(".svg", b"<?xml", "an SVG", _text(picture)),
+)
+_COVERAGES = (
+    _Format(
+        ".drcov",
+        b"DRCOV VERSION",
+        "a file of drcov's",
+        lambda all_: drcov(all_.blocks, all_.elf, all_.image, all_.instructions.source.moved, all_.instruction),
+    ),
+    _Format(".lcov", b"TN:", "a tracefile of lcov's", lambda all_: lcov(all_.instructions, all_.instructions.source)),
+)
+
+
+def profile(words: Sequence[str]) -> int:
+    """Write a profile.
+
+    Raises:
+        RdbgError: the recording cannot be used, or the file not be written.
+    """
+    return _write("profile", words, _PROFILES)
+
+
+def coverage(words: Sequence[str]) -> int:
+    """Write what ran.
+
+    Raises:
+        RdbgError: the recording cannot be used, or the file not be written.
+    """
+    return _write("coverage", words, _COVERAGES)
+
+
+def _write(command: str, words: Sequence[str], formats: Sequence[_Format]) -> int:
+    line = parse_line(words, own=_OWN, operands=True, allowed=())
+    recording = one_file(command, line.operands)
+    output = line.last("o") or line.last("output")
+    endings = ", ".join(each.ending for each in formats)
+    if output is None:
+        raise UsageError(f"{command}: names no file to write to; add -o FILE, whose name ends with one of {endings}")
+    chosen = next((each for each in formats if output.endswith(each.ending)), None)
+    if chosen is None:
+        raise UsageError(f"{command}: {output}: its name says what to write: let it end with one of {endings}")
+    with whole_file(Path(output), chosen.magic, chosen.what) as file:
+        counted, complete = _count(command, recording, line, words)
+        if command == "coverage" and output.endswith(".lcov") and not len(counted.instructions.source.lines.starts):
+            raise UsageError(
+                f"coverage: {counted.image or recording} says nothing of source lines; name an ELF file with debug "
+                "information by --symbols, or write a .drcov"
+            )
+        file.writelines(chosen.write(counted))
+    if not complete:
+        say(f"interrupted: {output} has what ran up to icount {counted.blocks.end}")
+    with writing() as out:
+        print(f"{counted.title} in {output}", file=out)
+    return 0 if complete else _CUT_SHORT
+
+
+def _count(command: str, recording: str, line: ParsedLine, words: Sequence[str]) -> tuple[_Counted, bool]:
+    """What ran, and whether that is all."""
+    symbols = line.last("symbols")
+    file = None if symbols is None else read_image(ImageFile("symbols", symbols)).data
+    jobs = parse_number(line.last("jobs") or str(all_cores()), "--jobs", 1, 1024)
+    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
+    session = Session(options, Surroundings(command_line=("rdbg", command, *words), terminal=False, symbols=file))
+    try:
+        timeline = session.timeline
+        start = position_of(timeline, line.last("from") or "start")
+        stretch = Piece(start, position_of(timeline, line.last("to") or "end"))
+        if stretch.end < stretch.start:
+            raise UsageError(f"{command}: --to {stretch.end} is before --from {stretch.start}")
+        found: list[BlockCounts] = []
+        complete = True
+        with shell_progress() as progress, NotedInterrupts() as ended:
+            pool = RunCopies(timeline, jobs, session.reopen).pool(ended, progress)
+            parts = pool.answers(CountBlocks(), pool.split(stretch, False), False)
+            with closing(cast(Any, parts)):
+                try:
+                    found.extend(parts)
+                except QuestionInterrupted:
+                    complete = False
+        blocks = together(found) if found else BlockCounts.empty(stretch.start)
+        timeline.goto(blocks.end)
+        elf = session.symbols.elf
+        source = Source.of(elf, session.symbols.moved())
+        length = timeline.machine.architecture.instruction_lengths[0]
+        counted = instruction_counts(blocks, source, length)
+        image = symbols or next((each.path for each in session.spec.images if each.data[:4] == b"\x7fELF"), "")
+        title = f"{counted.total:,} instructions of {recording} from icount {stretch.start} to {blocks.end}"
+        return _Counted(blocks, counted, elf, image, title, length), complete
+    finally:
+        session.close()
+
+
+def profile_help() -> str:
+    """What ``rdbg profile --help`` says."""
+    return _help(
+        "a profile: .folded (FlameGraph), .speedscope.json, .callgrind (KCachegrind, callgrind_annotate), .svg",
+        "Instructions are counted by function and line, not sampled: they add up to\nthose of the stretch.",
+    )
+
+
+def coverage_help() -> str:
+    """What ``rdbg coverage --help`` says."""
+    return _help(
+        "what ran: .drcov (Lighthouse), or .lcov (genhtml; needs an ELF file with debug information)",
+        "Code is not instrumented: it is what the recorded run has run.",
+    )
+
+
+def _help(output: str, last: str) -> str:
+    entries = [
+        ("-o, --output FILE", output),
+        ("--from PLACE, --to PLACE", "the stretch of the run, places as in monitor goto (default: all of it)"),
+        ("--jobs N", "processes that look through the run (default: one for each core)"),
+        ("--symbols FILE", "an ELF file with the guest's symbols and lines (default: its image, if it is one)"),
+    ]
+    return "\n".join(line for head, words in entries for line in help_entry(head, words)) + f"\n\n{last}"
