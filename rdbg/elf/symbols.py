@@ -18,6 +18,7 @@ _ROW_64 = (("name", "u4"), ("info", "u1"), ("other", "u1"), ("section", "u2"), (
 _UNDEFINED = 0
 #: Types of symbols that stand for code or data: none said, object, function.
 _PLACES = (0, 1, 2)
+_OBJECT = 1
 #: So many are read within a second, and so long are their names: those of templates in C++ have thousands.
 _MOST_SYMBOLS = 1 << 20
 _LONGEST_NAME = 16 << 10
@@ -32,11 +33,13 @@ class ElfSymbol(NamedTuple):
         name: as the compiler made it.
         address: virtual.
         size: bytes, 0 if the file does not say.
+        is_data: whether the file says that it is data.
     """
 
     name: str
     address: int
     size: int
+    is_data: bool = False
 
 
 def elf_symbols(elf: ElfFile) -> Iterator[ElfSymbol]:
@@ -51,11 +54,13 @@ def elf_symbols(elf: ElfFile) -> Iterator[ElfSymbol]:
     rows = np.frombuffer(elf.data, row, min(count, _MOST_SYMBOLS), table.offset) if count else np.empty(0, row)
     rows = rows[(rows["section"] != _UNDEFINED) & np.isin(rows["info"] & 0xF, _PLACES)]
     left = _MOST_NAME_BYTES
-    for at, address, size in zip(rows["name"].tolist(), rows["value"].tolist(), rows["size"].tolist(), strict=True):
+    data = (rows["info"] & 0xF == _OBJECT).tolist()
+    places = zip(rows["name"].tolist(), rows["value"].tolist(), rows["size"].tolist(), data, strict=True)
+    for at, address, size, is_data in places:
         start = names + at
         end = elf.data.find(b"\0", start, start + _LONGEST_NAME)
         if end > start:
             left -= end - start
             if left < 0:
                 return
-            yield ElfSymbol(elf.data[start:end].decode("utf-8", "replace"), address, size)
+            yield ElfSymbol(elf.data[start:end].decode("utf-8", "replace"), address, size, is_data)

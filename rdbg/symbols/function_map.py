@@ -34,12 +34,13 @@ class FunctionMap:
 
 
 def function_map(elf: ElfFile | None) -> FunctionMap:
-    """The symbols of a file. Where several reach, it is that which begins last.
+    """The symbols of a file that are not data. Where several reach, it is that which begins last.
 
     A symbol without a size (a label of assembly language) reaches to the next one of its segment, if it does not lie
     in one that has a size.
     """
-    symbols = [(s.name, s.address, s.size) for s in elf_symbols(elf)] if elf is not None else []
+    every = elf_symbols(elf) if elf is not None else ()
+    symbols = [(s.name, s.address, s.size) for s in every if not s.is_data]
     sized = [(address, address + size, n) for n, (_, address, size) in enumerate(symbols) if size]
     starts, owners = _flat(sized)
     labels: dict[int, int] = {}
