@@ -472,8 +472,10 @@ cdef class Core:
             raise RdbgError(f"the CPU core failed near pc {c.where.start:#010x}, icount {position(c)}: "
                             f"{uc_strerror(err).decode()}")
         if c.run.why == WHY_AMBIGUOUS:
-            drop_rows(c, c.run.again)
-            drop_notes_behind(c, c.run.again)
+            if c.trace.on:                       # else what runs here was noted before
+                drop_rows(c, c.run.again)
+            if c.probes.armed:                   # the same
+                drop_notes_behind(c, c.run.again)
         if c.run.stop_soon and c.run.why != WHY_AMBIGUOUS:
             c.run.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
 

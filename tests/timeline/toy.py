@@ -312,7 +312,8 @@ class Toy:
                 if late is not None:
                     return RunStop(StopKind.WATCHPOINT, self.icount, self.pc, late, rerun_from=block)
                 if not request.exact and self._is_ambiguous(block_pc):
-                    self._probed = [note for note in self._probed if note[0] <= block]
+                    if request.probes is not None:
+                        self._probed = [note for note in self._probed if note[0] <= block]
                     return RunStop(StopKind.AMBIGUOUS, block, block_pc, rerun_from=block)
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
