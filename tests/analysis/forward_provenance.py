@@ -49,15 +49,18 @@ class ForwardProvenance:
         """A step of the machine: an instruction, or a branch and its slot."""
         machine = self.machine
         icount, pc = machine.icount, machine.pc
-        word = self._word(pc)
-        if word >> 26 in (0x04, 0x05, 0x14, 0x15):
-            rs, rt = (machine.read_register(word >> at & 31) for at in (21, 16))
-            taken = (rs == rt) == (word >> 26 in (0x04, 0x14))
-            if taken or word >> 26 < 0x14:
+        word, count = self._word(pc), 1
+        op, rs, rt = word >> 26, word >> 21 & 31, word >> 16 & 31
+        # A branch that no register's value could make is taken by the core as an instruction without a slot.
+        if op in (0x04, 0x05, 0x14, 0x15) and not (op == 0x05 and rs == rt):
+            count = 2
+            taken = (machine.read_register(rs) == machine.read_register(rt)) == (op in (0x04, 0x14))
+            if taken or op < 0x14:
                 self._carry(self._word(pc + 4), icount + 1)
         else:
             self._carry(word, icount)
         machine.step()
+        assert machine.icount == icount + count, f"{pc:#x}: {word:#010x} took {machine.icount - icount} instructions"
 
     def _word(self, at: int) -> int:
         return int.from_bytes(self.machine.read_memory(at, 4), "big" if self.machine.big_endian else "little")
