@@ -164,7 +164,7 @@ class LastSet:
         """(row, index of the instruction in its block), latest first."""
         counts = np.diff(rows["icount"].astype(np.int64))
         done = counts - (rows["entry"][1:] == Entry.EXCEPTION)  # an instruction that raised an exception set nothing
-        unique, inverse = np.unique(rows[["sum", "code"]][:-1], return_inverse=True)
+        unique, inverse = _different(rows[:-1])
         setters: list[list[int] | None] = []
         first = np.empty(len(unique), np.int64)
         for number, (total, code) in enumerate(unique.tolist()):
@@ -177,7 +177,7 @@ class LastSet:
             if known is None:
                 # The code has changed since: look at it as it was.
                 self._run.go(int(rows["icount"][row]))
-                known = self._found(register, int(rows["code"][row]), int(rows["sum"][row]) >> 32)
+                known = self._found(register, self._code(int(rows["code"][row]), int(rows["sum"][row]) >> 32))
             last = wanted is not None and register < 32 and int(rows["icount"][row + 1]) not in self._poked
             for index in reversed(known):
                 if index >= done[row]:
@@ -190,21 +190,22 @@ class LastSet:
     def _setters(self, register: int, code: int, total: int) -> list[int] | None:
         """Which instructions of a block set a register; None: its code is no longer what it was."""
         size = total >> 32
-        page, at = divmod(code, PAGE_SIZE)
-        data = self._page(page)[at : at + size]
+        data = self._code(code, size)
         now = 0
         order: Literal["big", "little"] = "big" if self._machine.big_endian else "little"
         for word in range(0, size, 4):
             now = (now * 31 + int.from_bytes(data[word : word + 4], order)) & 0xFFFF_FFFF
-        return self._found(register, code, size) if now == total & 0xFFFF_FFFF else None
+        return self._found(register, data) if now == total & 0xFFFF_FFFF else None
 
-    def _found(self, register: int, code: int, size: int) -> list[int]:
-        found = []
-        for index in range(size // 4):
-            effects = self._word(code + 4 * index)
-            if effects is not None and register in effects.sets:
-                found.append(index)
-        return found
+    def _found(self, register: int, data: bytes) -> list[int]:
+        """Which instructions of a block's code set a register."""
+        words = range(0, len(data) - 3, 4)
+        return [at // 4 for at in words if register in self._effects(data[at : at + 4]).sets]
+
+    def _code(self, code: int, size: int) -> bytes:
+        """A block's code, as the machine's pages have it."""
+        page, at = divmod(code, PAGE_SIZE)
+        return self._page(page)[at : at + size]
 
     def _word(self, code: int) -> Effects | None:
         """The instruction at a byte of the machine's pages."""
@@ -215,3 +216,12 @@ class LastSet:
 
     def _page(self, page: int) -> bytes:
         return self._machine.read_page(page)
+
+
+def _different(rows: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """The different blocks of a trace, as (sum, code), and for each row which of them it is. Sorting numbers takes a
+    tenth of the time that sorting pairs does."""
+    sums, of_sum = np.unique(rows["sum"], return_inverse=True)
+    _, of_code = np.unique(rows["code"], return_inverse=True)
+    _, first, inverse = np.unique(of_code * len(sums) + of_sum, return_index=True, return_inverse=True)
+    return rows[["sum", "code"]][first], inverse
