@@ -16,8 +16,9 @@ import pytest
 import rdbg
 from rdbg.analysis.system_calls import SystemCall
 from rdbg.library.recorded_run import RecordedRun
+from tests.gdb.driver import Gdb
 from tests.linux.conftest import LOOP, WRITES, Recording
-from tests.processes import RDBG
+from tests.processes import RDBG, served
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(900)]
 
@@ -147,6 +148,33 @@ def test_interrupts_name_their_lines(run: RecordedRun) -> None:
         assert run.register(CAUSE) >> 2 & 31 == 0
         assert row.lines and run.register(CAUSE) >> 8 & 0xFF & run.register(STATUS) >> 8 == row.lines
         assert run.register(EPC) == row.pc or run.register(CAUSE) >> 31 and run.register(EPC) + 4 == row.pc
+
+
+def test_gdb_stops_where_its_tables_say(gdb_program: str, recording: Recording, symbols: Path) -> None:
+    with served(["replay", str(recording.path), "-S", "-serial", "null"]) as port, Gdb(gdb_program, symbols) as gdb:
+        gdb.run("set heuristic-fence-post 64")
+        gdb.connect(port)
+        gdb.run("monitor goto 60%", timeout=300)
+        stood = gdb.registers()
+        function = gdb.value("(unsigned) &vfs_write")
+        told = gdb.run(f"monitor calls {function:#x} --from 60% --limit 3 --json", timeout=300).text
+        rows = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+        calls = str(gdb.run("monitor syscalls --from 60% --limit 1", timeout=300))
+        assert len(rows) == 3 and "NUMBER" in calls and gdb.registers() == stood
+        for row in rows:
+            gdb.run("break *vfs_write")
+            gdb.run("continue", timeout=300)
+            assert gdb.value("$pc") == row["function"]
+            assert [gdb.value(f"$a{n}") for n in range(4)] == [row[f"a{n}"] for n in range(4)]
+            assert (gdb.value("$ra"), gdb.value("$sp")) == (row["return_address"], row["stack"])
+            gdb.run("delete")
+            # GDB itself takes pointers of this architecture for signed.
+            gdb.run(f"tbreak *{row['return_address']:#x} if (unsigned) $sp == {row['stack']:#x}")
+            gdb.run("continue", timeout=300)
+            assert (gdb.value("$v0"), gdb.value("$v1")) == (row["value"], row["value2"])
+            gdb.run(f"monitor goto {row['returned']}", timeout=300)
+            gdb.forget()
+            assert (gdb.value("$pc"), gdb.value("$sp")) == (row["return_address"], row["stack"])
 
 
 @pytest.mark.parametrize(
