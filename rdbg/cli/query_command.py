@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
@@ -46,6 +47,7 @@ def query(words: Sequence[str]) -> int:
         raise UsageError(f"query: there is no question '{name}'{hint(name, QUESTIONS)}; see rdbg query --help")
     symbols, rest = _symbols(rest)
     jobs, rest = _jobs(rest)
+    scheduler, rest = _taken(rest, "--scheduler", "lacks the address of a scheduler, tcp://HOST:PORT")
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *words), terminal=False, symbols=symbols)
     session = Session(options, around)
@@ -55,8 +57,13 @@ def query(words: Sequence[str]) -> int:
         digits = timeline.machine.architecture.address_bits // 4
         own_bar = sys.stdout is None or not sys.stdout.isatty()
         shown = shell_progress("--json" in rest, bar=own_bar)
-        with writing() as out, shown as progress, NotedInterrupts() as ended:
-            pool = RunCopies(timeline, jobs, session.reopen).pool(ended, progress)
+        with writing() as out, shown as progress, NotedInterrupts() as ended, ExitStack() as left:
+            if scheduler is None:
+                pool = RunCopies(timeline, jobs, session.reopen).pool(ended, progress)
+            else:
+                from rdbg.workers.cluster import cluster_pool  # what it loads takes long
+
+                pool = left.enter_context(cluster_pool(scheduler, recording, timeline, ended, progress))
             try:
                 for line in answer_lines(asked, pool, namer(session.symbols), digits):
                     out.write(line)
@@ -129,6 +136,10 @@ def query_help() -> str:
         ("--limit N", "end after so many rows"),
         ("--json, --csv", "a JSON object a line, or CSV, with decimal numbers"),
         ("--jobs N", "processes that look through the run (default: one for each core)"),
+        (
+            "--scheduler tcp://HOST:PORT",
+            "hand the work to a dask.distributed cluster (pip install 'rdbg[cluster]'; docs/scale.md)",
+        ),
         ("--symbols FILE", "an ELF file with the guest's symbols (default: its image, if it is one)"),
     ]
     lines = [line for head, words in entries for line in help_entry(head, words)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -54,11 +55,14 @@ class OutsideWorld:
         self._previous: dict[int, object] = {}
 
     def catch_signals(self, interrupt_ends: bool = True) -> None:
-        """End the run on SIGINT, SIGTERM and SIGHUP, in good order.
+        """End the run on SIGINT, SIGTERM and SIGHUP, in good order. A run of another thread than the first leaves them
+        alone: Python lets no other thread have signals.
 
         Args:
             interrupt_ends: False: SIGINT is somebody else's (the debugger's, on the same terminal).
         """
+        if threading.current_thread() is not threading.main_thread():
+            return
         for number in _ENDING_SIGNALS:
             ends = interrupt_ends or number != signal.SIGINT
             self._previous[number] = signal.signal(number, self._note_signal if ends else _ignore)

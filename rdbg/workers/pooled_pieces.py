@@ -17,7 +17,7 @@ from rdbg.host.progress import SILENT, Progress
 from rdbg.timeline import QuestionInterrupted, Timeline
 
 #: Seconds of replay that a piece should have at least: a state to begin from costs some hundredths.
-_PIECE_SECONDS = 0.25
+PIECE_SECONDS = 0.25
 #: Pieces for each process, at most: they differ in length, and the last one is waited for.
 _PIECES_EACH = 8
 #: A stretch that is replayed in less time is looked through in this process.
@@ -81,7 +81,7 @@ class PooledPieces:
         size: int,
         interrupted: Callable[[], bool],
         progress: Progress = SILENT,
-        seconds: float = _PIECE_SECONDS,
+        seconds: float = PIECE_SECONDS,
     ) -> None:
         self._timeline = timeline
         self._alone = alone
