@@ -93,7 +93,9 @@ def _connected(address: str) -> Any:
         raise UsageError(
             "--scheduler needs the package distributed, which is not here; pip install 'rdbg[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say ends in a line of rdbg's
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it has to say ends in a line of rdbg's
     connect: Any = distributed.Client
     try:
         return connect(address, timeout=_CONNECT_SECONDS, set_as_default=False)
