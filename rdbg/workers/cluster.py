@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rdbg.analysis.in_one_process import in_this_process
-from rdbg.analysis.question import Piece, PiecePool, Question
+from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.messages import say
 from rdbg.host.progress import Progress
@@ -161,7 +161,7 @@ class _ClusterHands:
         self._executor = self._client.get_executor(pure=False)
         threading.Thread(target=self._look_after, name="cluster", daemon=True).start()
 
-    def submit(self, question: Question[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
+    def submit(self, question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         job = ClusterJob(self._carried, self._sender, self._versions, question, piece, newest_first)
         future: Future[PieceAnswer] = Future()
         with self._lock:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rdbg.analysis.question import Piece, Question
+from rdbg.analysis.question import Piece, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -51,7 +51,7 @@ class ClusterJob:
     carried: CarriedRecording
     sender: str
     versions: tuple[str, ...]
-    question: Question[Any]
+    question: PieceQuestion[Any]
     piece: Piece
     newest_first: bool
 
