@@ -182,7 +182,9 @@ class Oracle:
             icount, pc = (machine.icount, 0) if between else self._moment
             old = bytes(machine._memory[first : first + len(data)])
             name, detail = (by, "") if isinstance(by, str) else (by.at(0), by.detail_at(0))
-            self._step.append((Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, name, detail)))
+            self._step.append(
+                (Space.MEMORY, first, Write(writer, icount, icount, pc, 0, None, old, data, name, detail))
+            )
             make(first, data, writer, by, through)
 
         machine.writes.write = write  # type: ignore[method-assign]
