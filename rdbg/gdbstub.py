@@ -25,8 +25,8 @@ import logging
 import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rdbg.analysis.question import MakePool
 from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
@@ -41,6 +41,9 @@ from rdbg.stub.guest_console import GuestConsole
 from rdbg.targets.known import target_of
 from rdbg.targets.target import Target
 from rdbg.timeline import Timeline
+
+if TYPE_CHECKING:
+    from rdbg.analysis.question import MakePool
 
 _log = logging.getLogger("rdbg.gdbstub")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rdbg.analysis.question import MakePool
 from rdbg.errors import UsageError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.monitor.run_control import RunControl
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
+
+if TYPE_CHECKING:
+    from rdbg.analysis.question import MakePool
 
 
 def _to_nobody(text: str) -> None:

@@ -14,7 +14,6 @@ from rdbg.monitor.control_commands import CONTROL_COMMANDS
 from rdbg.monitor.device_commands import DEVICE_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.line_progress import line_progress
-from rdbg.monitor.origin_commands import ORIGIN_COMMANDS
 from rdbg.monitor.past_commands import PAST_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
@@ -85,7 +84,6 @@ _BEFORE_QUESTIONS = (
     *SNAPSHOT_COMMANDS,
     *BRANCH_COMMANDS,
     *PAST_COMMANDS,
-    *ORIGIN_COMMANDS,
 )
 _BEHIND_QUESTIONS = (
     *INFO_COMMANDS,
@@ -96,6 +94,9 @@ _OWN = {command.name: command for command in (*_BEFORE_QUESTIONS, *_BEHIND_QUEST
 
 def commands() -> dict[str, MonitorCommand]:
     """All commands by name, in the order in which they are listed."""
-    from rdbg.monitor.question_commands import QUESTION_COMMANDS  # what answers them loads with the first one
+    # What answers these loads with the first of them.
+    from rdbg.monitor.origin_commands import ORIGIN_COMMANDS
+    from rdbg.monitor.question_commands import QUESTION_COMMANDS
 
-    return {command.name: command for command in (*_BEFORE_QUESTIONS, *QUESTION_COMMANDS, *_BEHIND_QUESTIONS)}
+    every = (*_BEFORE_QUESTIONS, *ORIGIN_COMMANDS, *QUESTION_COMMANDS, *_BEHIND_QUESTIONS)
+    return {command.name: command for command in every}

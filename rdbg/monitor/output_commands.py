@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rdbg.analysis.outputs import KINDS, endpoint_named
 from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
@@ -94,6 +93,8 @@ def _sent(context: MonitorContext, log: OutputLog, words: list[str]) -> int:
 
 
 def _endpoint(log: OutputLog, what: str, name: str | None) -> Endpoint:
+    from rdbg.analysis.outputs import KINDS, endpoint_named  # the table's module, which a session seldom needs
+
     """The endpoint that a user names, or the only one of its sort that has sent anything."""
     there = [endpoint for endpoint in log.endpoints() if endpoint.kind in _SENT[what]]
     if name is not None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rdbg.analysis.question import MakePool, PiecePool
 from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.disk import DiskSource, NoContents
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
@@ -47,6 +46,7 @@ from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import StopConditions, StopReason, Timeline
 
 if TYPE_CHECKING:
+    from rdbg.analysis.question import MakePool, PiecePool
     from rdbg.netdev.networks import Networks
     from rdbg.store.first_contents import FirstContents
 

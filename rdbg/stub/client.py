@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rdbg.analysis.question import MakePool
 from rdbg.elf.elf_file import ElfFile
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
@@ -24,6 +24,9 @@ from rdbg.symbols.kaslr import kernel_offset, moves_itself
 from rdbg.symbols.table import SymbolTable
 from rdbg.targets.target import Target
 from rdbg.timeline import Stop, StopReason, Timeline
+
+if TYPE_CHECKING:
+    from rdbg.analysis.question import MakePool
 
 _log = logging.getLogger("rdbg.rsp")
 
