@@ -93,9 +93,9 @@ def _sent(context: MonitorContext, log: OutputLog, words: list[str]) -> int:
 
 
 def _endpoint(log: OutputLog, what: str, name: str | None) -> Endpoint:
+    """The endpoint that a user names, or the only one of its sort that has sent anything."""
     from rdbg.analysis.outputs import KINDS, endpoint_named  # the table's module, which a session seldom needs
 
-    """The endpoint that a user names, or the only one of its sort that has sent anything."""
     there = [endpoint for endpoint in log.endpoints() if endpoint.kind in _SENT[what]]
     if name is not None:
         kind, port = endpoint_named(name)
