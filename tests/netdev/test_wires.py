@@ -240,8 +240,14 @@ def test_a_helper_puts_a_tap_into_a_bridge(tmp_path: Path) -> None:
         Wire(TapNet(bridge="br8", helper="/nowhere"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a tap")
-@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="this kernel has no /dev/net/tun")
+def _can_make_a_tap() -> bool:
+    if not os.path.exists("/dev/net/tun"):
+        return False
+    return subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode == 0
+
+
+# No package brings it: what a host does not let its tests do is no failure of theirs.
+@pytest.mark.xfail(not _can_make_a_tap(), reason="needs root, /dev/net/tun and network namespaces", run=False)
 def test_a_real_tap_leads_to_the_kernel_of_the_host(tmp_path: Path) -> None:
     """ARP and ping, answered by the kernel; the scripts are run. In a network of its own."""
     words = ["unshare", "-n", sys.executable, "-m", "tests.netdev.ping_by_tap", str(tmp_path)]
