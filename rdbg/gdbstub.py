@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
 from rdbg.monitor.run_control import RunControl
+from rdbg.navigation.stops import never
 from rdbg.net.listener import Listener, permitted_address
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.rsp.bare_elf import bare_elf
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
     from rdbg.analysis.question import MakePool
 
 _log = logging.getLogger("rdbg.gdbstub")
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class GdbOptions:
     target: Target | None = None
     brings_program: bool = False
     control: RunControl | None = None
-    stop_wanted: Callable[[], bool] = field(default=_never)
+    stop_wanted: Callable[[], bool] = field(default=never)
     troubles: Sequence[str] = ()
     console: GuestConsole | None = None
     make_pool: MakePool | None = None

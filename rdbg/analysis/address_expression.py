@@ -65,10 +65,19 @@ def _term(machine: MachineApi, symbols: SymbolTable, word: str, text: str, *, fi
 
 
 def _register(machine: MachineApi, word: str) -> int:
-    for info in machine.architecture.registers_of(machine.layout):
-        if word[1:] in (info.name, *info.aliases):
-            return machine.read_register(info.number)
-    raise UsageError(f"there is no register '{word[:_SHOWN]}'; 'monitor info registers' lists them")
+    return machine.read_register(register_number(machine, word))
+
+
+def register_number(machine: MachineApi, word: str) -> int:
+    """The debugger's number of the register that is written ``$sp`` or ``sp``.
+
+    Raises:
+        UsageError: there is no such register.
+    """
+    number = machine.architecture.number_of_name(word.removeprefix("$"), machine.layout)
+    if number is None:
+        raise UsageError(f"there is no register '{word[:_SHOWN]}'; 'monitor info registers' lists them")
+    return number
 
 
 def _unknown(text: str, name: str = "", near: list[str] | None = None) -> UsageError:

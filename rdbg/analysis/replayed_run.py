@@ -7,15 +7,12 @@ from types import TracebackType
 
 from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
 from rdbg.history.log_queries import ByteFromOutside
+from rdbg.navigation.stops import never
 from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
 
 
 def _nothing(position: int) -> None:
     pass
-
-
-def _never() -> bool:
-    return False
 
 
 class ReplayedRun:
@@ -30,7 +27,7 @@ class ReplayedRun:
     def __init__(
         self,
         timeline: Timeline,
-        interrupted: Callable[[], bool] = _never,
+        interrupted: Callable[[], bool] = never,
         progress: Callable[[int], None] = _nothing,
     ) -> None:
         self._timeline = timeline

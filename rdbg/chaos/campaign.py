@@ -20,9 +20,9 @@ from rdbg.chaos.plan import Plan
 from rdbg.chaos.runner import Outcome
 from rdbg.chaos.worker import Result
 from rdbg.errors import RdbgError
+from rdbg.host.interrupts import ENDING_SIGNALS
 from rdbg.host.shared_flag import SharedFlag
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds between two looks at signals while runs take long.
 _LOOK_SECONDS = 0.1
 #: For workers to stop by themselves after a signal: they look many times a second.
@@ -196,7 +196,7 @@ def _signals(summary: Summary, stop: Callable[[], None]) -> Iterator[None]:
         summary.signal = number
         stop()
 
-    previous = {number: signal.signal(number, note) for number in _ENDING_SIGNALS}
+    previous = {number: signal.signal(number, note) for number in ENDING_SIGNALS}
     try:
         yield
     finally:

@@ -21,10 +21,9 @@ from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
 from rdbg.emu.way_ahead import AccessAhead
 from rdbg.errors import RdbgError, UsageError
+from rdbg.host.interrupts import ENDING_SIGNALS
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image
-
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def shrink(line: ParsedLine) -> tuple[int, str]:
@@ -165,7 +164,7 @@ def _noting(signals: list[int]) -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         signals.append(number)
 
-    previous = {number: signal.signal(number, note) for number in _ENDING_SIGNALS}
+    previous = {number: signal.signal(number, note) for number in ENDING_SIGNALS}
     try:
         yield
     finally:

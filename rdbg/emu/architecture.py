@@ -247,9 +247,9 @@ class Architecture:
         """
         return {info.name: info.number for info in self.registers_of()}[name]
 
-    def number_of_name(self, name: str) -> int | None:
-        """The debugger's number of a register by any of its names, in the first layout; None: there is none."""
-        return next((info.number for info in self.registers_of() if name in (info.name, *info.aliases)), None)
+    def number_of_name(self, name: str, layout: str = "") -> int | None:
+        """The debugger's number of a register by any of its names, in a layout or the first; None: there is none."""
+        return next((info.number for info in self.registers_of(layout) if name in (info.name, *info.aliases)), None)
 
     @cached_property
     def _by_number(self) -> dict[int, RegisterInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 
-from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.address_expression import evaluate, register_number
 from rdbg.analysis.answer import namer
 from rdbg.analysis.last_set import LastSet
 from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
@@ -23,18 +23,10 @@ _STEPS = 100
 _INTERRUPTED = "interrupted: what was before that was not looked at\n"
 
 
-def _number(context: MonitorContext, word: str) -> int:
-    machine = context.timeline.machine
-    for info in machine.architecture.registers_of(machine.layout):
-        if word.removeprefix("$") in (info.name, *info.aliases):
-            return info.number
-    raise UsageError(f"there is no register '{word[:60]}'; 'monitor info registers' lists them")
-
-
 def _lastset(context: MonitorContext, arguments: list[str]) -> str:
     if len(arguments) not in (1, 3) or len(arguments) == 3 and arguments[1] != "==":
         raise UsageError(f"usage: {_LASTSET_USAGE}")
-    register = _number(context, arguments[0])
+    register = register_number(context.timeline.machine, arguments[0])
     value = None
     if len(arguments) == 3:
         value = whole_number(arguments[2], "value")
@@ -100,7 +92,7 @@ def origin_lines(context: MonitorContext, arguments: list[str]) -> str:
 def _target(context: MonitorContext, words: list[str]) -> SoughtBytes:
     timeline = context.timeline
     if words[0].startswith("$") and words[0].replace("_", "").isascii() and words[0][1:].isalnum() and len(words) == 1:
-        return SoughtBytes(timeline.position, _number(context, words[0]))
+        return SoughtBytes(timeline.position, register_number(timeline.machine, words[0]))
     start = evaluate(timeline.machine, context.symbols, words[0])
     length = whole_number(words[1], "length") if len(words) > 1 else start.size or _LENGTH
     if not 0 < length <= min(_MOST, timeline.machine.architecture.room(start.address)):

@@ -13,6 +13,7 @@ from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.history.live_queue import LiveQueue
+from rdbg.host.interrupts import ENDING_SIGNALS
 from rdbg.host.outlet import Outlet
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.ports import SerialPorts
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Typed or pasted bytes that wait for the guest; with more than this the terminal is not read.
 _READ_AHEAD_BYTES = 4096
-
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class OutsideWorld:
@@ -63,7 +62,7 @@ class OutsideWorld:
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in _ENDING_SIGNALS:
+        for number in ENDING_SIGNALS:
             ends = interrupt_ends or number != signal.SIGINT
             self._previous[number] = signal.signal(number, self._note_signal if ends else _ignore)
 
@@ -77,7 +76,7 @@ class OutsideWorld:
     def interruptible(self) -> Iterator[None]:
         """Meanwhile SIGINT raises KeyboardInterrupt, as before, and the other ending signals SystemExit: for what does
         not ask whether to end."""
-        previous = {number: signal.signal(number, _leave) for number in _ENDING_SIGNALS}
+        previous = {number: signal.signal(number, _leave) for number in ENDING_SIGNALS}
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             yield
