@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("role", choices=("bios", "kernel"))
     parser.add_argument("image", type=Path)
     parser.add_argument("--big-endian", action="store_true")
-    parser.add_argument("--run", type=int, default=0, help="instructions to run before GDB may come")
+    parser.add_argument("--run", type=int, default=0, help="at least so many instructions before GDB may come")
     parser.add_argument("--finish", action="store_true", help="end the history there, as a recording's")
     parser.add_argument("--slow", type=float, default=0, help="seconds that going forward to the end shall take")
     parser.add_argument("--symbols", action="store_true", help="let GDB read the image")
@@ -49,7 +49,7 @@ def main() -> None:
     history = History.live_run()
     machine = Machine(MachineSpec("malta", "24Kf", options.big_endian, 256 << 20, 0, (image,)), history)
     timeline = Timeline(machine, history)
-    while timeline.position < options.run:
+    while timeline.position < options.run and timeline.exit_code is None:
         timeline.run(StopConditions(), lambda: timeline.position >= options.run)
     if options.slow:
         make_long(timeline, options.slow)

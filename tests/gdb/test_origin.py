@@ -15,7 +15,7 @@ SCRIPT = TANK.parents[2] / "rdbg" / "gdb" / "rdbg_gdb.py"
 
 @pytest.fixture
 def at_the_alarm(gdb_program: str) -> Iterator[Gdb]:
-    with Guest("kernel", str(TANK), "--run", "6000000", "--finish") as guest, Gdb(gdb_program, TANK) as gdb:
+    with Guest("kernel", str(TANK), "--run", "7000000", "--finish") as guest, Gdb(gdb_program, TANK) as gdb:
         gdb.run(f"source {SCRIPT}")
         gdb.connect(guest.port)
         gdb.run("break alarm")
