@@ -1,15 +1,21 @@
-"""Positions as users name them: ``start``, ``end``, an icount, ``N%``, a snapshot, a bookmark, ``packet N``."""
+"""Positions as users name them: ``start``, ``end``, an icount, ``N%``, a snapshot, ``packet N``, ``output "TEXT"``."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from rdbg.analysis.output_places import OUTPUT_PLACES, OUTPUT_WORDS, place_of_output
+from rdbg.analysis.quoted_words import quoted_words
+from rdbg.analysis.seeker import Seeker
 from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
-from rdbg.timeline import Timeline
+from rdbg.timeline import QuestionInterrupted, Stop, Timeline
 
 #: What a place can be, as usages show it.
 PLACES = "start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK|packet N|input N"
+#: Those with what has to be looked for in the run.
+ALL_PLACES = f"{PLACES}|{OUTPUT_PLACES}"
 #: Words of places that a number follows.
 INPUTS = ("packet", "input")
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
@@ -40,11 +46,42 @@ def named_position(timeline: Timeline, place: str) -> int | None:
         return timeline.position + (distance if place[0] == "+" else -distance)
     if place[:1].isdigit():
         return whole_number(place, "icount")
-    words = place.split()
-    if len(words) == 2 and words[0] in INPUTS:
-        return entered(timeline, *words)
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
     raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: goto {PLACES}")
+
+
+def place_words(timeline: Timeline, place: str) -> list[str]:
+    """The words of a place that is written in one string; a name with blanks is one word.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    return [place] if place in _names(timeline) else quoted_words(place) or [place]
+
+
+def sought(seeker: Seeker, words: Sequence[str]) -> int | None:
+    """The icount of a place that may have to be looked for; None: a snapshot's name is meant.
+
+    Raises:
+        UsageError: there is no such place, or the user asked to stop.
+    """
+    if len(words) == 1 and words[0] in _names(seeker.timeline):
+        return named_position(seeker.timeline, words[0])
+    try:
+        if words and words[0] in OUTPUT_WORDS:
+            return place_of_output(seeker, words)
+    except QuestionInterrupted:
+        raise UsageError("interrupted: the machine stays where it is") from None
+    if len(words) == 2 and words[0] in INPUTS:
+        return entered(seeker.timeline, *words)
+    if len(words) != 1:
+        wrong = f"'{words[1]}' is too much; " if words else ""
+        raise UsageError(f"{wrong}usage: goto {ALL_PLACES}")
+    return named_position(seeker.timeline, words[0])
+
+
+def _names(timeline: Timeline) -> set[str]:
+    return {*timeline.bookmarks.all(), *(snapshot.name for snapshot in timeline.snapshots.here())}
 
 
 def position_of(timeline: Timeline, place: str) -> int:
@@ -53,10 +90,32 @@ def position_of(timeline: Timeline, place: str) -> int:
     Raises:
         UsageError: there is no such place.
     """
-    position = named_position(timeline, place)
+    position = sought(Seeker(timeline), place_words(timeline, place))
     if position is None:
         position = next(each.position for each in timeline.snapshots.here() if each.name == place)
     return min(max(position, timeline.start), timeline.end)
+
+
+def go_to_place(seeker: Seeker, words: Sequence[str]) -> Stop:
+    """Go to a place. A scratch branch is left, and the place where it began remembered.
+
+    Args:
+        seeker: who goes.
+        words: of the place.
+
+    Raises:
+        RdbgError: there is no such place.
+    """
+    timeline = seeker.timeline
+    timeline.scratch.drop()
+    position = sought(seeker, words)
+    if position is None:
+        return timeline.snapshots.load(words[0])
+    here = timeline.position
+    stop = timeline.goto(position, seeker.interrupted)
+    if stop.position != here:
+        timeline.places.leave(here)
+    return stop
 
 
 def entered(timeline: Timeline, what: str, number: str) -> int:

@@ -10,8 +10,9 @@ from rdbg.analysis.address_expression import evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
+from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
-from rdbg.analysis.place_names import position_of
+from rdbg.analysis.place_names import INPUTS, position_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
@@ -150,7 +151,7 @@ def _sorted_words(kind: QuestionName, words: Sequence[str], usage: str) -> tuple
             if not rest:
                 raise UsageError(f"{kind.name}: {option} lacks its value; usage: {usage}")
             value = rest.pop(0)
-            if option in _PLACES and value in ("packet", "input") and rest:
+            if option in _PLACES and value in INPUTS and rest:
                 value = f"{value} {rest.pop(0)}"
         options[option] = value
     return operands, options
@@ -209,12 +210,18 @@ def _outputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> 
     return Outputs(tuple(endpoint_named(operand) for operand in operands))
 
 
+def _inputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    _none("inputs", operands)
+    return Inputs()
+
+
 QUESTIONS: dict[str, QuestionName] = {
     each.name: each
     for each in (
         QuestionName(
             "output", "[ENDPOINT...]", "what the guest printed, sent and wrote to disks", OutputRow.COLUMNS, _outputs
         ),
+        QuestionName("inputs", "", "what came from outside: typed, packets, writes by GDB", InputRow.COLUMNS, _inputs),
         QuestionName(
             "calls",
             "FUNCTION [--where CONDITION]",

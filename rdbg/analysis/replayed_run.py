@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
+from rdbg.history.history import NumberedInput
 from rdbg.history.log_queries import ByteFromOutside
 from rdbg.navigation.stops import never
 from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
@@ -77,6 +78,10 @@ class ReplayedRun:
             QuestionInterrupted: the user asked to stop.
         """
         return self._timeline.outputs(self._interrupted)
+
+    def inputs(self, start: int, end: int, newest_first: bool) -> Iterator[NumberedInput]:
+        """What came from outside at the positions from ``start`` to before ``end``."""
+        return self._timeline.history.inputs_between(start, end, newest_first)
 
     def last_write(self, address: int, length: int, bound: Order) -> LastWrite | None:
         """The last write before ``bound`` to any of these bytes, as their addresses are meant where the machine stands.

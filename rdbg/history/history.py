@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rdbg.emu.endpoint import Endpoint
@@ -18,6 +19,7 @@ from rdbg.history.log_queries import (
     inputs_at,
     listed_after,
     listed_before,
+    listed_between,
     next_digest,
     register_writes,
     writing_inputs,
@@ -393,6 +395,11 @@ class History:
         before = listed_before(self._log, self._cursor, most)
         after = listed_after(self._log, self._cursor, most)
         return [self._numbered(each) for each in before], [self._numbered(each) for each in after]
+
+    def inputs_between(self, start: int, end: int, newest_first: bool = False) -> Iterator[NumberedInput]:
+        """What came from outside at the positions from ``start`` to before ``end``, oldest or newest first."""
+        first, behind = self._log.find(start - 1), self._log.find(end - 1)
+        return (self._numbered(each) for each in listed_between(self._log, first, behind, newest_first))
 
     def _numbered(self, ordinal: int) -> NumberedInput:
         record = self._log.record(ordinal)

@@ -61,6 +61,19 @@ def listed_after(log: Log, ordinal: int, most: int) -> list[int]:
     return found
 
 
+def listed_between(log: Log, first: int, behind: int, backward: bool) -> Iterator[int]:
+    """Numbers of such records from ``first`` to before ``behind``, in order or the last one first."""
+    if backward:
+        for ordinal in range(behind - 1, first - 1, -1):
+            if log.record(ordinal).kind in _LISTED_KINDS:
+                yield ordinal
+        return
+    following = log.next_of(first, _LISTED_KINDS)
+    while following is not None and following < behind:
+        yield following
+        following = log.next_of(following + 1, _LISTED_KINDS)
+
+
 def came_in(log: Log, count: int, kinds: frozenset[int], port: int, most: int) -> list[ByteFromOutside]:
     """The last bytes that came in by an endpoint, in order.
 

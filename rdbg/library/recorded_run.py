@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
 
-from rdbg.analysis.address_expression import evaluate
-from rdbg.analysis.calls import Calls, FunctionCall
-from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
-from rdbg.analysis.executions import Execution, Executions
-from rdbg.analysis.in_one_process import InOneProcess
-from rdbg.analysis.place_names import position_of
-from rdbg.analysis.question import Piece, Question, ask
-from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.system_calls import SystemCall, SystemCalls
-from rdbg.analysis.where_condition import parse_where
-from rdbg.emu.expression import Expression
-from rdbg.errors import UsageError
+from rdbg.analysis.address_expression import register_number
+from rdbg.analysis.place_names import go_to_place, place_words
+from rdbg.analysis.seeker import Seeker
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.host.interrupts import NotedInterrupts
+from rdbg.library.run_tables import Address, Place, RunTables
+from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import IcountOptions, ImageFile, RecordMode, RunOptions
 from rdbg.session.session import Session, Surroundings
+from rdbg.targets.disassembly import Instruction, disassemble
+from rdbg.timeline import LastWrite, Order
 
-#: An address, or a name as users of ``monitor`` write one.
-Address = int | str
+_WORD = 4
 
 
-class RecordedRun:
+class RecordedRun(RunTables):
     """A recorded run. Close it, or use it in a ``with``; nothing else uses the recording meanwhile.
 
-    Questions (`calls`, ...) give rows, frozen dataclasses, as they are found; to leave the loop ends the search. The
-    machine stands where it stood when they are done. ``start`` and ``end`` are places as in ``monitor goto``.
+    What cannot be done raises RdbgError with a line, and the machine stays where it is. Ctrl-C in a movement raises
+    KeyboardInterrupt, and the machine stands somewhere on its way.
 
     Args:
         path: the recording.
@@ -47,8 +45,10 @@ class RecordedRun:
         options = RunOptions(
             icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(path)), serials=(SerialSpec(SerialKind.NULL),)
         )
-        self._session = Session(options, Surroundings(terminal=False, symbols=elf))
-        self.timeline = self._session.timeline  #: what is underneath
+        self._session = Session(options, Surroundings(terminal=False, symbols=elf, signals=False))
+        super().__init__(self._session.timeline, self._session.symbols)
+        # The write that was found last: what was asked, and where that led.
+        self._found: dict[tuple[int, int, int], Order] = {}
 
     def __enter__(self) -> RecordedRun:
         return self
@@ -59,88 +59,215 @@ class RecordedRun:
         self.close()
 
     def close(self) -> None:
-        """Let go of the recording."""
+        """Let go of the recording. May be called twice."""
         self._session.close()
 
-    # --- where and what --------------------------------------------------------------------
+    # --- where -----------------------------------------------------------------------------
     @property
     def position(self) -> int:
         """Now, an icount."""
         return self.timeline.position
 
-    def goto(self, place: int | str) -> int:
-        """Go to a place as in ``monitor goto``; the icount where the machine stands then.
+    @property
+    def start(self) -> int:
+        """First position of the run, an icount."""
+        return self.timeline.start
 
-        Raises:
-            UsageError: there is no such place.
-        """
-        self.timeline.goto(position_of(self.timeline, str(place)))
-        return self.timeline.position
+    @property
+    def end(self) -> int:
+        """Last position of the run, an icount."""
+        return self.timeline.end
+
+    @property
+    def virtual_ns(self) -> int:
+        """The guest's time here, in nanoseconds since power-on."""
+        return self.timeline.machine.virtual_ns
+
+    @property
+    def bookmarks(self) -> dict[str, int]:
+        """Named positions: icounts."""
+        return dict(self.timeline.bookmarks.all())
+
+    @property
+    def snapshots(self) -> dict[str, int]:
+        """Named snapshots: their icounts."""
+        return {each.name: each.position for each in self.timeline.snapshots.here()}
+
+    # --- what is there ---------------------------------------------------------------------
+    @property
+    def pc(self) -> int:
+        """Address of the next instruction."""
+        return self.timeline.machine.pc
 
     def register(self, name: str) -> int:
-        """A register by any of its names.
+        """A register by any of its names, with or without ``$``.
 
         Raises:
             UsageError: there is none.
         """
         machine = self.timeline.machine
-        number = machine.architecture.number_of_name(name)
-        if number is None:
-            raise UsageError(f"there is no register '{name}'")
-        return machine.read_register(number)
+        return machine.read_register(register_number(machine, name))
+
+    def registers(self) -> dict[str, int]:
+        """All registers, in the debugger's order, each by the name that assemblers have for it."""
+        machine = self.timeline.machine
+        infos = machine.architecture.registers_of(machine.layout)
+        return {(info.aliases or (info.name,))[0]: machine.read_register(info.number) for info in infos}
 
     def memory(self, address: Address, length: int) -> bytes:
-        """Bytes at a virtual address, as many as are mapped."""
+        """Bytes at a virtual address, as many as are mapped.
+
+        Raises:
+            UsageError: there is no such address.
+        """
         return self.timeline.machine.read_memory(self._address(address), length)
 
-    # --- questions -------------------------------------------------------------------------
-    def calls(
-        self, function: Address, where: str = "", start: int | str = "start", end: int | str = "end",
-        newest_first: bool = False,
-    ) -> Iterator[FunctionCall]:  # fmt: skip
-        """The calls of a function."""
-        place = evaluate(self.timeline.machine, self._session.symbols, _written(function))
-        question = Calls(place.address, place.address + max(place.size - 1, 0), self._where(where))
-        return cast(Iterator[FunctionCall], self._ask(question, start, end, newest_first))
+    def disassemble(self, address: Address = "$pc", count: int = 8) -> list[Instruction]:
+        """Instructions in memory, as many as are mapped.
 
-    def executions(
-        self, address: Address, where: str = "", start: int | str = "start", end: int | str = "end",
-        newest_first: bool = False,
-    ) -> Iterator[Execution]:  # fmt: skip
-        """When an instruction was about to run."""
-        question = Executions(self._address(address), self._where(where))
-        return cast(Iterator[Execution], self._ask(question, start, end, newest_first))
+        Raises:
+            RdbgError: there is no such address.
+        """
+        machine, start = self.timeline.machine, self._address(address)
+        length = machine.architecture.instruction_lengths[0]
+        return disassemble(machine.architecture, machine.big_endian, start, machine.read_memory(start, count * length))
 
-    def exceptions(
-        self, start: int | str = "start", end: int | str = "end", newest_first: bool = False
-    ) -> Iterator[RaisedException]:
-        """Exceptions that instructions raised."""
-        return cast(Iterator[RaisedException], self._ask(Exceptions(), start, end, newest_first))
+    def symbol(self, address: int) -> tuple[str, int] | None:
+        """The symbol in which an address lies, and how far behind its beginning; None: in none."""
+        return self._symbols.at(address)
 
-    def interrupts(
-        self, start: int | str = "start", end: int | str = "end", newest_first: bool = False
-    ) -> Iterator[TakenInterrupt]:
-        """Interrupts that were taken."""
-        return cast(Iterator[TakenInterrupt], self._ask(Interrupts(), start, end, newest_first))
+    # --- movements -------------------------------------------------------------------------
+    def goto(self, place: Place) -> int:
+        """Go to a place as in ``monitor goto``: an icount, ``"50%"``, ``"+100"``, a name, ``'output "login:"'``.
 
-    def syscalls(
-        self, where: str = "", start: int | str = "start", end: int | str = "end", newest_first: bool = False
-    ) -> Iterator[SystemCall]:
-        """System calls."""
-        question = SystemCalls(self._where(where))
-        return cast(Iterator[SystemCall], self._ask(question, start, end, newest_first))
+        Returns:
+            the icount where the machine stands then.
 
-    def _ask(self, question: Question[Any], start: int | str, end: int | str, newest_first: bool) -> Iterator[Any]:
-        stretch = Piece(position_of(self.timeline, str(start)), position_of(self.timeline, str(end)))
-        pool = InOneProcess(lambda: ReplayedRun(self.timeline))
-        return ask(question, pool, stretch, newest_first)
+        Raises:
+            RdbgError: there is no such place.
+        """
+        with self._interruptible() as interrupted:
+            return go_to_place(Seeker(self.timeline, interrupted), place_words(self.timeline, str(place))).position
 
-    def _address(self, address: Address) -> int:
-        return evaluate(self.timeline.machine, self._session.symbols, _written(address)).address
+    def step(self, count: int = 1) -> int:
+        """So many steps forward, each an instruction with those that run as one with it; the icount then, at most
+        `end`."""
+        for _ in range(count):
+            if self.timeline.step().reason is not StopReason.STEP:
+                break
+        return self.position
 
-    def _where(self, text: str) -> Expression:
-        return parse_where(text, self.timeline.machine.architecture) if text else ()
+    def reverse_step(self, count: int = 1) -> int:
+        """So many steps back, over the handlers of exceptions; the icount then, at least `start`."""
+        with self._interruptible() as interrupted:
+            for _ in range(count):
+                if self.timeline.reverse_step(interrupted).reason is not StopReason.STEP:
+                    break
+        return self.position
 
+    def find(self, address: Address, where: str = "", backward: bool = False) -> int | None:
+        """Go to the next time, or the time before here, that an instruction is about to run.
 
-def _written(address: Address) -> str:
-    return address if isinstance(address, str) else f"{address:#x}"
+        Args:
+            address: of the instruction.
+            where: only where this holds, as in the tables.
+            backward: look at what was before.
+
+        Returns:
+            the icount where the machine stands then; None: there is no such time, and it stays where it is.
+
+        Raises:
+            UsageError: there is no such address, or that is no condition.
+        """
+        at, condition = self._address(address), self._where(where)
+        wanted = StopConditions(frozenset({at}), conditions={at: (condition,)} if condition else {})
+        return self._search(wanted, StopReason.BREAKPOINT, backward)
+
+    def find_write(
+        self, address: Address, length: int | None = None, where: str = "", backward: bool = False
+    ) -> int | None:
+        """Go to just before the next step that writes any of these bytes, or before the last one that did: an
+        instruction's store, or the step that leads to what a device writes. Asked again there it is the one behind, or
+        before, that one. What the debugger wrote counts backward alone.
+
+        Args:
+            address: of the first byte.
+            length: bytes; None: those of the symbol, or 4.
+            where: only writes before which this holds, as in the tables.
+            backward: look at what was before.
+
+        Returns:
+            the icount where the machine stands then; None: there is no such write, and it stays where it is.
+
+        Raises:
+            UsageError: there is no such address, or that is no condition.
+        """
+        place, condition, stood = self._range(address), self._where(where), self.position
+        size = length or place.size or _WORD
+        while True:
+            found = self._write_before(place.address, size) if backward else self._write_behind(place.address, size)
+            if found is None:
+                self.timeline.goto(stood)
+                return None
+            if not condition or self.timeline.machine.evaluate(condition):
+                return found
+
+    def writes(self, address: Address, length: int | None = None, count: int = 10) -> list[LastWrite]:
+        """The last writes to these bytes before here, latest first; the machine stays where it is.
+
+        Args:
+            address: of the first byte.
+            length: bytes; None: those of the symbol, or 4.
+            count: how many at most.
+        """
+        place = self._range(address)
+        with self._interruptible() as interrupted:
+            return self.timeline.last_writes(
+                place.address, length or place.size or _WORD, count, interrupted=interrupted
+            )
+
+    def _write_before(self, address: int, size: int) -> int | None:
+        timeline = self.timeline
+        # Several can be at one place: what was found is not found again.
+        before = self._found.get((address, size, timeline.position))
+        with self._interruptible() as interrupted:
+            found = timeline.last_writes(address, size, before=before, interrupted=interrupted)
+            if not found:
+                return None
+            write, stood = found[0].write, timeline.position
+            position = timeline.goto(write.before - (write.before == write.after), interrupted).position
+            timeline.places.leave(stood)
+            self._found = {(address, size, position): found[0].order}
+            return position
+
+    def _write_behind(self, address: int, size: int) -> int | None:
+        watched = StopConditions(watches=(Watch(address, size, Access.WRITE),))
+        return self._search(watched, StopReason.WATCHPOINT, backward=False)
+
+    def _search(self, wanted: StopConditions, reason: StopReason, backward: bool) -> int | None:
+        timeline, stood = self.timeline, self.position
+        with self._interruptible() as interrupted:
+            if backward:
+                stop = timeline.reverse_run(wanted, interrupted)
+            else:
+                timeline.step()  # what is here has been found
+                stop = timeline.run(wanted, interrupted)
+            if stop.reason not in (reason, StopReason.INTERRUPTED):
+                timeline.goto(stood)
+                return None
+            if stop.reason is reason:
+                timeline.places.leave(stood)
+            return stop.position
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[Interrupted]:
+        """Meanwhile Ctrl-C is noted, so that a movement can end in order; it is told of behind that."""
+        if threading.current_thread() is not threading.main_thread():
+            yield never  # signals are the first thread's
+            return
+        with NotedInterrupts() as noted:
+            yield noted
+        if noted.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if noted.signal:
+            raise SystemExit(128 + noted.signal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -63,8 +62,6 @@ class MonitorCommand:
     function: Callable[[MonitorContext, list[str]], str]
 
 
-_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-
 #: GDB keeps registers and memory until the guest runs, and no packet can make it look again.
 STALE = (
     "GDB still holds the old registers, and its watchpoints the old values: 'maintenance flush register-cache' "
@@ -95,20 +92,6 @@ def one_argument(arguments: list[str], usage: str) -> str:
         blanks = ' (quote what has blanks: "...")' if usage.endswith("NAME") else ""
         raise UsageError(f"'{arguments[1]}' is too much; usage: {usage}{blanks}")
     return arguments[0]
-
-
-def words(line: str) -> list[str]:
-    """The words of a line; double quotes hold blanks together.
-
-    Raises:
-        UsageError: a quote is not closed.
-    """
-    found: list[str] = []
-    for match in _WORD.finditer(line):
-        if match[0].count('"') % 2:
-            raise UsageError(f"a quote is not closed in: {line[match.start() :]}")
-        found.append(match[0].replace('"', ""))
-    return found
 
 
 def arrival(context: MonitorContext, stop: Stop) -> str:

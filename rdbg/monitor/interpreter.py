@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rdbg.analysis.quoted_words import quoted_words
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor.branch_commands import BRANCH_COMMANDS
-from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, one_argument, recording_state, words
+from rdbg.monitor.command import MonitorCommand, MonitorContext, no_arguments, one_argument, recording_state
 from rdbg.monitor.control_commands import CONTROL_COMMANDS
 from rdbg.monitor.device_commands import DEVICE_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
@@ -22,7 +23,7 @@ from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
 def run(context: MonitorContext, line: str) -> str:
     """Obey one line and give the text for the user, ending in a newline (or empty)."""
     try:
-        name, *arguments = words(line) or [""]
+        name, *arguments = quoted_words(line) or [""]
         if not name:
             return ""
         name = SHORT.get(name, name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rdbg.analysis.place_names import INPUTS, PLACES, named_position
+from rdbg.analysis.place_names import ALL_PLACES, go_to_place, place_words
+from rdbg.analysis.seeker import Seeker
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument, recording_state
-from rdbg.monitor.output_commands import OUTPUT_GOTO, leads_to_output, place_of_output
 from rdbg.timeline import Stop
 
-_GOTO_USAGE = f"goto {PLACES}|{OUTPUT_GOTO}"
+_GOTO_USAGE = f"goto {ALL_PLACES}"
 
 
 def _when(context: MonitorContext, arguments: list[str]) -> str:
@@ -27,33 +27,23 @@ def _when(context: MonitorContext, arguments: list[str]) -> str:
 
 
 def _goto(context: MonitorContext, arguments: list[str]) -> str:
-    if leads_to_output(arguments):
-        return arrival(context, _go(context, place_of_output(context, arguments)))
-    if len(arguments) == 2 and arguments[0] in INPUTS:
-        arguments = [" ".join(arguments)]
-    return arrival(context, travel(context, one_argument(arguments, _GOTO_USAGE)))
+    if not arguments or not arguments[0]:
+        raise UsageError(f"usage: {_GOTO_USAGE}")
+    return arrival(context, _travel(context, arguments))
 
 
 def travel(context: MonitorContext, place: str) -> Stop:
-    """Go to a place as users name them: ``start``, ``end``, icount, ``+N``, ``-N``, ``N%``, snapshot, bookmark,
-    ``packet N``, ``input N``.
+    """Go to a place as users name them, in one string: an icount, a name, ``output "TEXT" 2``.
 
     Raises:
         RdbgError: there is no such place.
     """
-    context.timeline.scratch.drop()
-    position = named_position(context.timeline, place)
-    return context.timeline.snapshots.load(place) if position is None else _go(context, position)
+    return _travel(context, place_words(context.timeline, place))
 
 
-def _go(context: MonitorContext, position: int) -> Stop:
-    timeline = context.timeline
-    timeline.scratch.drop()
-    here = timeline.position
-    stop = timeline.goto(position, context.interrupted)
-    if stop.position != here:
-        timeline.places.leave(here)
-    return stop
+def _travel(context: MonitorContext, words: list[str]) -> Stop:
+    seeker = Seeker(context.timeline, context.interrupted, context.progress, context.make_pool)
+    return go_to_place(seeker, words)
 
 
 def _back(context: MonitorContext, arguments: list[str]) -> str:

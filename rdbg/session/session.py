@@ -76,6 +76,7 @@ class Surroundings:
         helpers: given the run and what a copy of this process has to open anew, makes helpers of long searches and
             questions; None: there are none.
         symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
+        signals: whether SIGINT, SIGTERM and SIGHUP end the run; False: they are somebody else's.
     """
 
     command_line: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ class Surroundings:
     ended: Callable[[], bool] | None = None
     log: Outlet | None = None
     symbols: bytes | None = None
+    signals: bool = True
     helpers: Callable[[Timeline, Callable[[], None]], RunHelpers] | None = None
 
 
@@ -310,7 +312,8 @@ class Session:
             {} if self._drives is None else self._drives.images,
         )
         self._control.stopped = options.stopped and bool(options.gdb is not None or outside.consoles)
-        outside.catch_signals(interrupt_ends=self._around.terminal)
+        if self._around.signals:
+            outside.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
         recording = self._recording or self._replayed
         self.timeline = Timeline(

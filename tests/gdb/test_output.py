@@ -33,6 +33,13 @@ def test_goto_output_stands_at_the_store_and_back_undoes_every_movement(gdb_prog
         assert re.search(rf"{at} .* level 331", after)
         first = gdb.run('monitor goto output "level " 1') and icount(gdb)
         assert gdb.run('monitor goto output "level " -1') and icount(gdb) > first
+        gdb.run('monitor goto output "level " 2')
+        second = icount(gdb)
+        gdb.run('monitor goto output "level " previous')
+        assert icount(gdb) == first
+        assert "0 of them before" in gdb.run('monitor goto output "level " previous').text.replace("none of", "0 of")
+        gdb.run('monitor goto output "level " next 1')
+        assert icount(gdb) == second
         assert "printed 'nowhere'" in gdb.run('monitor goto output "nowhere"').text.replace("did not print", "printed")
         gdb.run("monitor goto sent byte 1")
         start = icount(gdb)
@@ -55,3 +62,6 @@ def test_the_shell_tells_the_output(recording: Path) -> None:
     done = rdbg("query", recording, "output", "serial", "--csv")
     assert done.returncode == 0 and b"level 331" in done.stdout
     assert rdbg("query", recording, "output", "pipe").returncode == 2
+    at = int(next(line for line in done.stdout.decode().splitlines() if "level 331" in line).split(",")[0])
+    later = rdbg("query", recording, "output", "serial", "--csv", "--from", 'output "level 331"')
+    assert later.stdout.decode().splitlines()[1].startswith(f"{at},")
