@@ -25,6 +25,7 @@ KINDS = {
     "console": EndpointKind.CONSOLE,
     "network": EndpointKind.NETWORK,
     "disk": EndpointKind.DISK,
+    "gpio": EndpointKind.GPIO,
 }
 
 

@@ -35,8 +35,8 @@ class Board:
         name: e.g. ``malta``.
         memory_map: the guest-physical address space.
         devices: all devices, in the order in which they are reset, saved and loaded.
-        endpoints: what is behind each: a SerialDevice (SERIAL, CONSOLE, ENTROPY), a NetworkDevice (NETWORK) or a Disk
-            (DISK).
+        endpoints: what is behind each: a SerialDevice (SERIAL, CONSOLE, ENTROPY), a NetworkDevice (NETWORK), a Disk
+            (DISK) or a Gpio (GPIO).
         reset_state: where and how the CPU starts after power-on and each reset.
         cpu_clock_hz: frequency that Count derives from (Count ticks at half of it).
         pci: what is on its PCI bus, by slot and function.

@@ -14,6 +14,7 @@ class EndpointKind(IntEnum):
     DISK = 3  #: a drive: what the guest writes leaves
     CONSOLE = 4  #: a console of virtio: bytes in both directions
     ENTROPY = 5  #: a source of random bytes, which come in
+    GPIO = 6  #: pins: levels that come in, and lines of text (``led=1``) about those that leave
 
 
 @dataclass(frozen=True)

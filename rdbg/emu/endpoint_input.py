@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdbg.emu.device import Device, NetworkDevice, SerialDevice
+from rdbg.emu.devices.gpio import Gpio
 from rdbg.emu.disk import Disk
 from rdbg.emu.inputs import InputEvent, InputKind
 
@@ -24,3 +25,5 @@ def enter_endpoint(event: InputEvent, device: Device | Disk | None) -> None:
             device.set_link(bool(event.value))
         else:
             device.receive_packet(event.data)
+    elif isinstance(device, Gpio):
+        device.set_pin(event.value >> 1, bool(event.value & 1))

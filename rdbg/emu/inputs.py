@@ -25,6 +25,7 @@ class InputKind(IntEnum):
     LINK = 10  #: the link of network card ``port`` goes up (``value`` 1) or down (0)
     CONSOLE = 11  #: bytes received by console ``port`` of virtio: ``data``
     ENTROPY = 12  #: random bytes that random number generator ``port`` has asked for: ``data``
+    PIN = 13  #: a pin of GPIO ``port`` is driven from outside: ``value`` is twice its number, plus its level
 
 
 #: Of the inputs that come in by an endpoint: its kind.
@@ -35,6 +36,7 @@ ENDPOINT_KINDS = {
     InputKind.LINK: EndpointKind.NETWORK,
     InputKind.CONSOLE: EndpointKind.CONSOLE,
     InputKind.ENTROPY: EndpointKind.ENTROPY,
+    InputKind.PIN: EndpointKind.GPIO,
 }
 
 _STREAMS = (InputKind.SERIAL, InputKind.CONSOLE, InputKind.ENTROPY)

@@ -16,6 +16,7 @@ from rdbg.emu.core_host import CoreHost
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device import NetworkDevice, SerialDevice, State
 from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
+from rdbg.emu.devices.gpio import Gpio
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
@@ -657,4 +658,14 @@ class Machine:
         )
         names = {card.slot: card.name for card in self.spec.plugged if card.slot is not None}
         bus = Report("what is on the PCI bus", lambda: pci_report(self.board.pci, names))
-        return {"tlb": entries} | ({"pci": bus} if self.board.pci else {})
+        pins = Report("the pins of the board and their levels", lambda: "".join(gpio.report() for gpio in self._gpios))
+        return {"tlb": entries} | ({"pci": bus} if self.board.pci else {}) | ({"gpio": pins} if self._gpios else {})
+
+    @property
+    def _gpios(self) -> list[Gpio]:
+        return [device for device in self.board.endpoints.values() if isinstance(device, Gpio)]
+
+    @property
+    def pins(self) -> Mapping[str, tuple[Endpoint, int]]:
+        """The pins that can be driven from outside: by name, their endpoint and number there."""
+        return {pin: (gpio.endpoint, bit) for gpio in self._gpios for bit, pin in enumerate(gpio.pins) if pin}

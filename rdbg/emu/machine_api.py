@@ -475,6 +475,11 @@ class MachineApi(Protocol):
         """Where the machine meets the outside world."""
         ...
 
+    @property
+    def pins(self) -> Mapping[str, tuple[Endpoint, int]]:
+        """The pins that can be driven from outside: by name, their endpoint and number there."""
+        ...
+
     def input_room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss: bytes of a serial port, packets of a network card."""
 

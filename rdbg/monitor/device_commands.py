@@ -8,6 +8,7 @@ from rdbg.monitor.command import MonitorCommand, MonitorContext
 from rdbg.netdev.network_plan import Netdev
 
 _LINK_USAGE = "set_link NAME on|off"
+_GPIO_USAGE = "gpio PIN 0|1"
 
 
 def network(context: MonitorContext, arguments: list[str]) -> str:
@@ -78,4 +79,24 @@ def _set_link(context: MonitorContext, arguments: list[str]) -> str:
     return "the link changes when the guest goes on\n" if context.control.stopped or context.control.attached else ""
 
 
-DEVICE_COMMANDS = (MonitorCommand("set_link", _LINK_USAGE, "plug a network card's cable in or pull it out", _set_link),)
+def _gpio(context: MonitorContext, arguments: list[str]) -> str:
+    if len(arguments) != 2:
+        raise UsageError(f"usage: {_GPIO_USAGE}")
+    name, level = arguments
+    if level not in ("0", "1"):
+        raise UsageError(f"expected 0 or 1, not '{level}'; usage: {_GPIO_USAGE}")
+    pins = context.timeline.machine.pins
+    if name not in pins:
+        raise RdbgError(f"there is no pin '{name}'; there are: {', '.join(pins) or 'none'}")
+    context.timeline.require_live_end("a pin's level")
+    if context.control.request is None:
+        raise UsageError("nothing can be put into this run from outside")
+    endpoint, number = pins[name]
+    context.control.request(InputEvent(0, InputKind.PIN, endpoint.port, number << 1 | int(level)))
+    return "the pin changes when the guest goes on\n" if context.control.stopped or context.control.attached else ""
+
+
+DEVICE_COMMANDS = (
+    MonitorCommand("set_link", _LINK_USAGE, "plug a network card's cable in or pull it out", _set_link),
+    MonitorCommand("gpio", _GPIO_USAGE, "drive a pin of the board from outside; 'info gpio' shows them", _gpio),
+)

@@ -28,6 +28,7 @@ _KIND_NAMES = {
     int(InputKind.LINK): "link",
     int(InputKind.CONSOLE): "console",
     int(InputKind.ENTROPY): "random",
+    int(InputKind.PIN): "pin",
     KIND_DIGEST: "digest",
     KIND_END: "end",
 }
@@ -60,6 +61,8 @@ def record_text(record: Record, architecture: Architecture | None) -> str:
             return f"network {record.port}: {len(record.data)} bytes: {hexed(record.data)}"
         case InputKind.LINK:
             return f"network {record.port}: {'up' if record.value else 'down'}"
+        case InputKind.PIN:
+            return f"gpio {record.port}: pin {record.value >> 1} is {'high' if record.value & 1 else 'low'}"
         case InputKind.WAKE:
             return f"the CPU idled until {seconds_text(record.value)} of virtual time"
         case InputKind.HOLD:

@@ -17,7 +17,7 @@ from rdbg.journal.numbers import VAR_INT
 #: Grows when the bytes, or what they mean, change.
 VERSION = 1
 #: Endpoints whose bytes are text that is worth having: the others' are made again by a replay.
-TEXT_KINDS = frozenset({EndpointKind.SERIAL, EndpointKind.CONSOLE})
+TEXT_KINDS = frozenset({EndpointKind.SERIAL, EndpointKind.CONSOLE, EndpointKind.GPIO})
 #: A stretch ends when it has so many outputs, or so many bytes of text.
 MOST_OUTPUTS = 1 << 16
 MOST_TEXT = 1 << 20

@@ -39,6 +39,18 @@ irq = 1
 [[timer]]
 base = 0x10001000
 irq = 2
+[[gpio]]
+base = 0x10002000
+irq = 3
+pins = ["led", "button"]
+[[registers]]
+base = 0x10003000
+irq = 4
+[[registers.register]]
+offset = 0
+sequence = [[0, 2], 1]
+interrupt = 2
+on_store = [{register = "0x0", set = 2, after_ns = 100}]
 """
 
 

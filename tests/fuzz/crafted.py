@@ -54,6 +54,11 @@ BOARD = (
     b'name = "small"\nendian = "little"\nclock_hz = 100_000_000\n[[ram]]\nbase = 0\nsize = "256K"\n[[flash]]\nbase = '
     b'0x1e00_0000\nsize = "256K"\nblock = "64K"\n[[uart]]\nbase = 0x1f00_0000\nirq = 2\n[[timer]]\nbase = 0x1f10_0000\n'
     b'irq = 3\nfrequency_hz = 1_000_000\n[[ignore]]\nbase = 0x1f80_0000\nsize = "4K"\n'
+    b'[[gpio]]\nbase = 0x1f30_0000\npins = ["led", "button"]\nhigh = ["led"]\nirq = 4\n'
+    b'[[registers]]\nbase = 0x1f20_0000\nsize = 64\nirq = 4\n[[registers.register]]\noffset = 0\nname = "A"\n'
+    b"sequence = [[0, 3], 1]\nsequence_bits = 1\nwrite_one_to_clear = 8\ninterrupt = 8\n[[registers.register]]\n"
+    b'offset = 4\nreset = 5\nread_to_clear = 1\nexit = [[1, 2]]\n[[registers.register.on_store]]\nregister = "A"\n'
+    b"set = 8\nafter_ns = 100\nwhen = 1\n"
 )
 #: Adds to a word of memory for ever: lui t0,0x8000; lw t1,0x1000(t0); addiu t1,t1,1; sw t1,0x1000(t0); b -4; nop.
 _CODE = struct.pack("<6I", 0x3C088000, 0x8D091000, 0x25290001, 0xAD091000, 0x1000FFFC, 0)
@@ -445,15 +450,21 @@ def elf(dice: random.Random, good: bytes) -> bytes:
 # --- boards -----------------------------------------------------------------------------------
 _KEYS = (
     "name", "endian", "reset_pc", "clock_hz", "timer_irq", "base", "size", "fill", "image", "block", "port", "irq",
-    "register_shift", "frequency_hz", "ram", "rom", "flash", "uart", "timer", "ignore", "x", '"\\u0000"', "a.b.c",
+    "register_shift", "frequency_hz", "ram", "rom", "flash", "uart", "timer", "ignore", "x", "registers", "gpio",
+    "pins", "high", "register", "offset", "width", "reset", "writable", "write_one_to_clear", "read_to_clear",
+    "sequence", "sequence_bits", "restart", "interrupt", "enable", "exit", "machine_reset", "on_store", "set", "clear",
+    "after_ns", "when", '"\\u0000"', "a.b.c",
 )  # fmt: skip
 _VALUES = (
     *(str(number) for number in NUMBERS), *(hex(number) for number in NUMBERS if number >= 0), '"64K"', '"²M"', '"M"',
     '"-1M"', '"999999999999G"', '"little"', '"big"', '"native"', '"bios"', '"pflash"', '"none"', '""', '"\\n"', "true",
-    "[]", "[1, 2]", "{}", "{a = 1}", "1.5", "nan", "inf", "1979-05-27", "'" + "x" * 500 + "'", "9" * 500, "[" * 50,
+    "[]", "[1, 2]", "{}",
+    "{a = 1}", '["led"]', "[[0, 3], 1]", '"A"', '"store"', "[[1]]",
+    "1.5", "nan", "inf", "1979-05-27", "'" + "x" * 500 + "'", "9" * 500, "[" * 50,
     '"""', "\\", "0x", "1__0", "0b1", "0o7",
 )  # fmt: skip
-_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]")
+_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]", "[[gpio]]",
+          "[[registers]]", "[[registers.register]]", "[[registers.register.on_store]]")  # fmt: skip
 
 
 def board(dice: random.Random) -> bytes:
@@ -461,7 +472,7 @@ def board(dice: random.Random) -> bytes:
     lines = BOARD.decode().splitlines()
     for _ in range(dice.choice((1, 1, 2, 4, 8))):
         at = dice.randrange(len(lines))
-        match dice.randrange(7):
+        match dice.choice((0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 6)):
             case 0:
                 del lines[at : at + dice.choice((1, 2))]
             case 1:

@@ -550,5 +550,9 @@ class Toy:
     def memory_areas(self) -> Sequence[MemoryArea]:
         return [MemoryArea("ram", self.data, len(self.memory))]
 
+    @property
+    def pins(self) -> Mapping[str, tuple[Endpoint, int]]:
+        return {}
+
     def reports(self) -> Mapping[str, Report]:
         return {}

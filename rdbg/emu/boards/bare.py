@@ -1,4 +1,4 @@
-"""A machine that a TOML file describes (docs/machine.md): for people with their own system on chip.
+"""A machine that a TOML file describes (docs/boards.md): for people with their own system on chip.
 
 Addresses that nothing claims are bus errors, with a line in the log.
 """
@@ -16,13 +16,16 @@ from rdbg.emu.devices.bare_timer import BareTimer
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
 from rdbg.emu.devices.exit_register import ExitRegister
 from rdbg.emu.devices.fields import Number, load_fields, save_fields
+from rdbg.emu.devices.gpio import SIZE as GPIO_SIZE
+from rdbg.emu.devices.gpio import Gpio
 from rdbg.emu.devices.pflash import ParallelFlash
+from rdbg.emu.devices.stub_registers import StubRegisters
 from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
-from rdbg.emu.memory_map import Backing, IoRegion, MemoryMap, MemoryRegion
+from rdbg.emu.memory_map import Backing, Endian, IoRegion, MemoryMap, MemoryRegion
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 
@@ -45,7 +48,7 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         raise UsageError(f"machine bare has nothing to plug drive {next(iter(disks))!r} into: use -M malta, or drop it")
     text = spec.image("board")
     if text is None:
-        raise UsageError("machine bare needs a board file: give -M bare,file=FILE.toml (format in docs/machine.md)")
+        raise UsageError("machine bare needs a board file: give -M bare,file=FILE.toml (format in docs/boards.md)")
     bare = parse_bare(text)
     if bare.big_endian != spec.big_endian:
         names = ("little-endian", "big-endian")
@@ -54,6 +57,11 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
             "change one of them"
         )
     irq = _SharedLines(system)
+
+    def is_big(endian: Endian) -> bool:
+        """The byte order of a part's registers."""
+        return bare.big_endian if endian is Endian.NATIVE else endian is Endian.BIG
+
     flashes = {
         memory.name: ParallelFlash(memory.name, system, memory.name, memory.size, memory.block, bare.big_endian)
         for memory in bare.memory
@@ -70,13 +78,23 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         endpoints[serial_port(uart.port)] = device
         devices.append(device)
     for item in bare.timers:
-        timer = BareTimer(item.name, system, irq.input(item.irq), item.frequency_hz, bare.big_endian)
+        timer = BareTimer(item.name, system, irq.input(item.irq), item.frequency_hz, is_big(item.endian))
         io.append(IoRegion(item.base, TIMER_SIZE, timer, endian=item.endian))
         devices.append(timer)
     if bare.exit is not None:
         register = ExitRegister(bare.exit.name, system)
         io.append(IoRegion(bare.exit.base, EXIT_SIZE, register, endian=bare.exit.endian))
         devices.append(register)
+    for block in bare.registers:
+        stub = StubRegisters(block, system, irq.input(block.irq), is_big(block.endian))
+        io.append(IoRegion(block.base, block.size, stub, endian=block.endian))
+        devices.append(stub)
+    for pins in bare.gpios:
+        lines = irq.input(pins.irq)
+        gpio = Gpio(pins.name, system, pins.port, lines, pins.pins, pins.high, is_big(pins.endian))
+        io.append(IoRegion(pins.base, GPIO_SIZE, gpio, endian=pins.endian))
+        endpoints[gpio.endpoint] = gpio
+        devices.append(gpio)
     contents, pieces, entry = _boot(spec, bare, memory)
     backings = tuple(
         Backing(item.name, item.size, item.kind == "ram", bytes(contents.get(item.name, b"")), item.fill)

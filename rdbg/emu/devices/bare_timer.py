@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdbg.emu.device import Device, State, System
+from rdbg.emu.device import State, System
 from rdbg.emu.devices.fields import NANOSECONDS, Number, all_of, load_fields, save_fields
+from rdbg.emu.devices.word_registers import WORD_MASK, WordRegisters
 
 SIZE = 16
 COUNT, COMPARE, CONTROL, STATUS = 0x00, 0x04, 0x08, 0x0C
 ENABLE, INTERRUPT, PERIODIC = 1, 2, 4
 MATCHED = 1
 SECOND_NS = 1_000_000_000
-WORD = 0xFFFF_FFFF
 
 
-class BareTimer(Device):
+class BareTimer(WordRegisters):
     """One timer.
 
     Args:
@@ -33,28 +33,27 @@ class BareTimer(Device):
         system: time and timers.
         irq: driven while it has matched and the interrupt is enabled.
         frequency_hz: ticks per second.
-        big_endian: byte order of the CPU's bus, for narrow accesses.
+        big_endian: byte order of its registers.
     """
 
-    _FIELDS = {"start_ns": NANOSECONDS, "compare": Number(1, WORD)} | all_of(
-        Number(0, WORD), "stopped_count", "control", "status"
+    _FIELDS = {"start_ns": NANOSECONDS, "compare": Number(1, WORD_MASK)} | all_of(
+        Number(0, WORD_MASK), "stopped_count", "control", "status"
     )
 
     def __init__(
         self, name: str, system: System, irq: Callable[[bool], None], frequency_hz: int, big_endian: bool
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, big_endian)
         self._system = system
         self._irq = irq
         self._frequency = frequency_hz
-        self._big_endian = big_endian
         self._timer = system.timer(f"{name}.match", self._on_match)
         self._set_reset_state()
 
     def _set_reset_state(self) -> None:
         self.start_ns = 0  #: when COUNT was 0
         self.stopped_count = 0  #: COUNT while disabled
-        self.compare = WORD
+        self.compare = WORD_MASK
         self.control = 0
         self.status = 0
 
@@ -67,7 +66,7 @@ class BareTimer(Device):
     def _count(self) -> int:
         if not self.control & ENABLE:
             return self.stopped_count
-        return (self._system.now_ns - self.start_ns) * self._frequency // SECOND_NS & WORD
+        return (self._system.now_ns - self.start_ns) * self._frequency // SECOND_NS & WORD_MASK
 
     def _tick_ns(self, ticks: int) -> int:
         """Virtual time of tick ``ticks``, rounded up so that the count has reached it then."""
@@ -91,33 +90,19 @@ class BareTimer(Device):
     def _update(self) -> None:
         self._irq(bool(self.status & MATCHED and self.control & INTERRUPT))
 
-    def read(self, offset: int, size: int) -> int:
-        """A guest load; narrow ones see their bytes of the word."""
-        if size == 8:
-            first, second = self.read(offset, 4), self.read(offset + 4, 4)
-            return first << 32 | second if self._big_endian else second << 32 | first
-        register = offset & ~3
-        value = {COUNT: self._count(), COMPARE: self.compare, CONTROL: self.control, STATUS: self.status}[register]
-        lane = 4 - size - (offset & 3) if self._big_endian else offset & 3
-        return value >> (8 * lane) & ((1 << (8 * size)) - 1)
+    def load_word(self, offset: int) -> int:
+        """A load of a register."""
+        return {COUNT: self._count(), COMPARE: self.compare, CONTROL: self.control, STATUS: self.status}[offset]
 
-    def write(self, offset: int, size: int, value: int) -> None:
-        """A guest store of a word; narrower ones drive zeros on the other bytes."""
-        if size == 8:
-            high, low = value >> 32, value & WORD
-            self.write(offset, 4, high if self._big_endian else low)
-            self.write(offset + 4, 4, low if self._big_endian else high)
-            return
-        lane = 4 - size - (offset & 3) if self._big_endian else offset & 3
-        word = value << (8 * lane) & WORD
-        register = offset & ~3
-        if register == COMPARE:
-            self.compare = max(word, 1)
+    def store_word(self, offset: int, value: int) -> None:
+        """A store to a register."""
+        if offset == COMPARE:
+            self.compare = max(value, 1)
             self._arm()
-        elif register == CONTROL:
-            self._set_control(word & (ENABLE | INTERRUPT | PERIODIC))
-        elif register == STATUS:
-            self.status &= ~word
+        elif offset == CONTROL:
+            self._set_control(value & (ENABLE | INTERRUPT | PERIODIC))
+        elif offset == STATUS:
+            self.status &= ~value
             self._update()
 
     def _set_control(self, value: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import BusError
-from rdbg.emu.endpoint import serial_port
+from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
@@ -85,12 +85,12 @@ def test_a_debugger_is_told_the_flash_blocks_of_the_board_file(block: int) -> No
 
 
 def test_the_documentation_s_example() -> None:
-    page = (EXAMPLE.parents[1] / "docs" / "machine.md").read_text()
+    page = (EXAMPLE.parents[1] / "docs" / "boards.md").read_text()
     text = page.partition("```toml\n")[2].partition("```")[0]
     machine = BenchMachine(spec(text, KERNEL))
     assert machine.read(0x1E00_0000, 4) == 0xFFFF_FFFF
     assert machine.read(0x1F80_0FFC, 4) == 0
-    assert list(machine.board.endpoints) == [serial_port(0)]
+    assert list(machine.board.endpoints) == [serial_port(0), Endpoint(EndpointKind.GPIO, 0)]
 
 
 def test_rom_from_a_raw_image() -> None:
