@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
@@ -17,6 +17,7 @@ from rdbg.host.progress import SILENT, Progress
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
+from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.forward import Forward
 from rdbg.navigation.helpers import Helpers
 from rdbg.navigation.live_end import LiveEnd
@@ -42,6 +43,7 @@ from rdbg.store.snapshot_store import SnapshotStore
 __all__ = [
     "BranchSummary",
     "CheckpointSummary",
+    "EventLog",
     "LastWrite",
     "OutputLog",
     "Order",
@@ -450,6 +452,18 @@ class Timeline:
             RdbgError: what the recording has is damaged, or the replay diverges.
         """
         return complete_log(self._traveller, self._replayer, interrupted)
+
+    def known_events(self) -> EventLog:
+        """Where exceptions were raised and interrupts taken in the run at hand, as far as somebody has looked, in this
+        session or an earlier one; who looks further adds to it."""
+        self._replayer.events.load(self._replayer.stored, self.history.end)
+        return self._replayer.events
+
+    def keep_events(self) -> None:
+        """Let the recording have what was found; where it cannot be written, it is found anew in the next session."""
+        if not self.diverged:
+            with suppress(RdbgError):
+                self._replayer.events.save(self._replayer.stored)
 
     def sent_by(
         self, endpoint: Endpoint, number: int, interrupted: Interrupted = never, before: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdbg.analysis.seeker import WHICH, Seeker, one_of_several
+from rdbg.analysis.seeker import WHICH, Seeker, one_of_several, parse_which
 from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
@@ -44,9 +44,9 @@ def place_of_output(seeker: Seeker, words: Sequence[str]) -> int:
     return _text(seeker, (rest[0].encode("utf-8", "surrogateescape"),), repr(rest[0]), rest[1:])
 
 
-def _text(seeker: Seeker, texts: tuple[bytes, ...], shown: str, which: list[str]) -> int:
+def _text(seeker: Seeker, texts: tuple[bytes, ...], shown: str, words: list[str]) -> int:
     """Where one of these texts was printed."""
-    log = seeker.outputs()
+    which, log = parse_which(words, "output"), seeker.outputs()
     found = sorted({sent.icount for text in texts for sent in log.texts(text)})
     lost = " in what is still known of it" if log.lost else ""
     return one_of_several(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rdbg.analysis.event_places import EVENT_PLACES, EVENT_WORDS, place_of_event
+from rdbg.analysis.input_places import INPUT_PLACES, INPUTS, place_of_input
 from rdbg.analysis.output_places import OUTPUT_PLACES, OUTPUT_WORDS, place_of_output
 from rdbg.analysis.quoted_words import quoted_words
 from rdbg.analysis.seeker import Seeker
@@ -13,11 +15,9 @@ from rdbg.errors import UsageError
 from rdbg.timeline import QuestionInterrupted, Stop, Timeline
 
 #: What a place can be, as usages show it.
-PLACES = "start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK|packet N|input N"
+PLACES = "start|end|ICOUNT|+N|-N|N%|SNAPSHOT|BOOKMARK"
 #: Those with what has to be looked for in the run.
-ALL_PLACES = f"{PLACES}|{OUTPUT_PLACES}"
-#: Words of places that a number follows.
-INPUTS = ("packet", "input")
+ALL_PLACES = f"{PLACES}|{INPUT_PLACES}|{OUTPUT_PLACES}|{EVENT_PLACES}"
 _PERCENT = re.compile(r"\d+(\.\d+)?%")
 
 
@@ -47,7 +47,7 @@ def named_position(timeline: Timeline, place: str) -> int | None:
     if place[:1].isdigit():
         return whole_number(place, "icount")
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
-    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: goto {PLACES}")
+    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: goto {ALL_PLACES}")
 
 
 def place_words(timeline: Timeline, place: str) -> list[str]:
@@ -70,10 +70,12 @@ def sought(seeker: Seeker, words: Sequence[str]) -> int | None:
     try:
         if words and words[0] in OUTPUT_WORDS:
             return place_of_output(seeker, words)
+        if words and words[0] in EVENT_WORDS:
+            return place_of_event(seeker, words)
     except QuestionInterrupted:
         raise UsageError("interrupted: the machine stays where it is") from None
-    if len(words) == 2 and words[0] in INPUTS:
-        return entered(seeker.timeline, *words)
+    if words and words[0] in INPUTS:
+        return place_of_input(seeker.timeline, words)
     if len(words) != 1:
         wrong = f"'{words[1]}' is too much; " if words else ""
         raise UsageError(f"{wrong}usage: goto {ALL_PLACES}")
@@ -116,26 +118,3 @@ def go_to_place(seeker: Seeker, words: Sequence[str]) -> Stop:
     if stop.position != here:
         timeline.places.leave(here)
     return stop
-
-
-def entered(timeline: Timeline, what: str, number: str) -> int:
-    """Where a packet or an input entered.
-
-    Args:
-        timeline: the run.
-        what: ``packet`` or ``input``.
-        number: which, as the user writes it.
-
-    Raises:
-        UsageError: there is none of that number.
-    """
-    history = timeline.history
-    wanted = whole_number(number, f"number of the {what}")
-    found = history.packet(wanted) if what == "packet" else history.input(wanted)
-    if found is not None:
-        return found.icount
-    if what == "packet":
-        there_are = history.packets
-        known = f"{there_are} have entered" if there_are else "none has entered"
-        raise UsageError(f"there is no packet {wanted}: {known}")
-    raise UsageError(f"there is no input {wanted}: 'monitor info inputs' lists those around here")

@@ -10,9 +10,10 @@ from rdbg.analysis.address_expression import evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
+from rdbg.analysis.input_places import INPUTS
 from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
-from rdbg.analysis.place_names import INPUTS, position_of
+from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
 from rdbg.analysis.system_calls import SystemCall, SystemCalls

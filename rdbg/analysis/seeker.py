@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rdbg.analysis.in_one_process import in_this_process
 from rdbg.analysis.question import MakePool, PiecePool
@@ -13,6 +17,9 @@ from rdbg.errors import UsageError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.navigation.stops import Interrupted, never
 from rdbg.timeline import OutputLog, Timeline
+
+#: Some icounts, in a list or an array.
+Icounts = Sequence[int] | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,64 @@ class Seeker:
 
 #: Which of several is meant, as usages show it.
 WHICH = "[N|next|previous]"
-_SIDES = {"next": "behind", "previous": "before"}
 
 
-def one_of_several(found: Sequence[int], which: Sequence[str], here: int, *, none: str, what: str) -> int:
-    """One of several icounts: the N-th of the run for ``N``, the N-th from its end for ``-N``, the N-th behind here for
-    ``next N``, before here for ``previous N``; the next one without words.
+class Side(Enum):
+    """From where one of several is counted."""
+
+    START = "start"
+    END = "end"
+    NEXT = "next"  #: behind here
+    PREVIOUS = "previous"  #: before here
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which of several is meant.
 
     Args:
-        found: ascending, each once.
-        which: words of the user.
+        side: from where it is counted.
+        number: from 1.
+    """
+
+    side: Side
+    number: int
+
+    def __str__(self) -> str:
+        return f"{'-' if self.side is Side.END else ''}{self.number}"
+
+
+def parse_which(words: Sequence[str], what: str) -> Which:
+    """Which is meant: ``N`` the N-th of the run, ``-N`` the N-th from its end, ``next N`` the N-th behind here,
+    ``previous N`` the N-th before here; the next one without words.
+
+    Args:
+        words: of the user.
+        what: is counted, for messages.
+
+    Raises:
+        UsageError: they name none.
+    """
+    first = words[0] if words else "next"
+    relative = first in ("next", "previous")
+    if len(words) > 1 + relative:
+        raise UsageError(f"'{' '.join(words)}' names no one of several; say N, -N, next [N] or previous [N]")
+    if relative:
+        side, number = Side(first), words[1] if len(words) > 1 else "1"
+    else:
+        side, number = (Side.END if first.startswith("-") else Side.START), first.removeprefix("-")
+    value = whole_number(number, f"number of the {what}")
+    if not value:
+        raise UsageError(f"there is no {what} 0: the first is 1, the last is -1")
+    return Which(side, value)
+
+
+def one_of_several(found: Icounts, which: Which, here: int, *, none: str, what: str) -> int:
+    """One of several icounts.
+
+    Args:
+        found: ascending.
+        which: of them.
         here: icount.
         none: says that there are none.
         what: what was looked for, in a sentence that goes on: "the guest printed 'x'".
@@ -65,28 +120,19 @@ def one_of_several(found: Sequence[int], which: Sequence[str], here: int, *, non
     Raises:
         UsageError: there is no such one.
     """
-    side = which[0] if which else "next"
-    if len(which) > (2 if side in _SIDES else 1):
-        raise UsageError(f"'{' '.join(which)}' names no one of several; say N, -N, next [N] or previous [N]")
-    if side in _SIDES:
-        wanted = whole_number(which[1], "number") if len(which) == 2 else 1
-    else:
-        wanted = whole_number(side.removeprefix("-"), "number")
-    if not found:
+    if not len(found):
         raise UsageError(none)
     counts = "once" if len(found) == 1 else f"{len(found)} times"
-    if side not in _SIDES:
-        if not 0 < wanted <= len(found):
-            raise UsageError(f"{what} {counts}, and not {side}")
-        return found[-wanted if side.startswith("-") else wanted - 1]
-    there = found[bisect_right(found, here) :] if side == "next" else found[: bisect_left(found, here)][::-1]
-    if not 0 < wanted <= len(there):
-        raise UsageError(
-            f"{what} {counts}, {_times(len(there))} of them {_SIDES[side]} here: first at icount {found[0]}, last at "
-            f"icount {found[-1]}; say 1 for the first, -1 for the last"
-        )
-    return there[wanted - 1]
-
-
-def _times(count: int) -> str:
-    return "none" if not count else str(count)
+    if which.side in (Side.START, Side.END):
+        if which.number > len(found):
+            raise UsageError(f"{what} {counts}, and not {which}")
+        return int(found[which.number - 1 if which.side is Side.START else -which.number])
+    behind, before = bisect_right(found, here), bisect_left(found, here)
+    at = behind + which.number - 1 if which.side is Side.NEXT else before - which.number
+    if 0 <= at < len(found):
+        return int(found[at])
+    there, side = (len(found) - behind, "behind") if which.side is Side.NEXT else (before, "before")
+    raise UsageError(
+        f"{what} {counts}, {there or 'none'} of them {side} here: first at icount {found[0]}, last at icount "
+        f"{found[-1]}; say 1 for the first, -1 for the last"
+    )

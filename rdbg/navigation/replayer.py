@@ -19,6 +19,7 @@ from rdbg.history.history import History
 from rdbg.host.progress import SILENT, Progress
 from rdbg.journal.output_marks import Digests
 from rdbg.navigation.agreement import Agreement
+from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.pace import Pace
@@ -66,6 +67,7 @@ class Replayer:
         self._pinned: Checkpoint | None = None  # where was looked closely last
         self.pace = pace
         self.output = OutputGate(lived=history.live)
+        self.events = EventLog(history.start)
         self.saver: Saver | None = None
         self.given_up: Interrupted = never  #: in a copy of the process: nobody needs what it does any more
         self.progress: Progress = SILENT  #: told by whoever moves the machine far, or searches
@@ -80,20 +82,21 @@ class Replayer:
 
     def track(self) -> Track:
         """What the machine runs along."""
-        return Track(self.history, self.stored, self.output, self.saver, self.agreement)
+        return Track(self.history, self.stored, self.output, self.events, self.saver, self.agreement)
 
     def fork(self) -> Track:
         """Another run that shares this one's past up to here and goes on live from here, in memory."""
         history = self.history.fork(self.machine.icount)
         output = self.output.fork()
         agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
-        return Track(history, StoredStates(self.keeper, history, None), output, None, agreement)
+        events = self.events.fork(self.machine.icount)
+        return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
         self._pin(None)
         self.history, self.stored, self.output, self.saver = track.history, track.stored, track.output, track.saver
-        self.agreement = track.agreement
+        self.events, self.agreement = track.events, track.agreement
         self.machine.inputs = self.history
         self.machine.set_output(self.output)
 

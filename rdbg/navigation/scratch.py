@@ -77,6 +77,7 @@ class Scratch:
         self._replayer.restore(self._replayer.latest(moment.position))
         self._traveller.go(moment.position)
         self._replayer.output.forget_ahead()
+        self._replayer.events.forget_after(moment.position)
         return True
 
     def _leave(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rdbg.history.history import History
 from rdbg.navigation.agreement import Agreement
+from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.stored import StoredStates
 
@@ -26,6 +27,7 @@ class Track:
         history: its inputs.
         stored: its states on disk.
         output: what of its output has been seen.
+        events: where exceptions were raised and interrupts taken.
         saver: saves states of it.
         agreement: whether it is what was recorded.
     """
@@ -33,5 +35,6 @@ class Track:
     history: History
     stored: StoredStates
     output: OutputGate
+    events: EventLog
     saver: Saver | None
     agreement: Agreement

@@ -18,7 +18,7 @@ from rdbg.host.regular_file import MOST_BYTES
 
 #: 'rdbg' in SQLite's field for the application of a file.
 APPLICATION_ID = 0x72646267
-VERSION = 6
+VERSION = 7
 
 #: What SQLite keeps beside a file while it is open, and after a kill: the write-ahead log and its index, or (a copy is
 #: in this mode until it is opened) a rollback journal.
@@ -40,8 +40,15 @@ _OUTPUTS = """CREATE TABLE outputs (
     data BLOB NOT NULL,
     check_sum BLOB NOT NULL
 )"""
+_EVENTS = """CREATE TABLE events (
+    start INTEGER PRIMARY KEY,
+    until INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    check_sum BLOB NOT NULL
+)"""
+_BRANCHES = "CREATE TABLE branches (name TEXT PRIMARY KEY, data BLOB NOT NULL, check_sum BLOB NOT NULL)"
 #: What a store of an older version lacks, by that version. It gets it when it is opened and can be written.
-_ADDED = {5: _OUTPUTS}
+_ADDED = {5: (_OUTPUTS,), 6: (_EVENTS, _BRANCHES)}
 _SCHEMA = (
     """
 CREATE TABLE meta (recording_id BLOB NOT NULL);
@@ -75,7 +82,7 @@ CREATE TABLE disk_contents (
     check_sum BLOB NOT NULL
 );
 """
-    + _OUTPUTS
+    + ";\n".join((_OUTPUTS, _EVENTS, _BRANCHES))
     + ";"
 )
 
@@ -275,7 +282,8 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # another rdbg may have been faster
         for lacking in range(version, VERSION):
-            connection.execute(_ADDED[lacking])
+            for table in _ADDED[lacking]:
+                connection.execute(table)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -1,4 +1,4 @@
-"""What a snapshot store keeps beside snapshots: bookmarks, and the interval index of the run."""
+"""What a snapshot store keeps beside snapshots: bookmarks, the interval index of the run, what left it, exceptions."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ class StoredOutputs:
     until: int
     before: OutputMark
     data: bytes = b""
+
+
+@dataclass(frozen=True)
+class StoredEvents:
+    """The exceptions and interrupts of a stretch of the run, as the store has them.
+
+    Args:
+        start: icount of its first position.
+        until: icount of the first position behind it.
+        data: what `rdbg.store.event_rows` makes of them.
+    """
+
+    start: int
+    until: int
+    data: bytes
 
 
 class StoreNotes:
@@ -102,8 +117,8 @@ class StoreNotes:
         damaged, from which on it can be made again."""
         found: list[StoredOutputs] = []
         with guard(self._path, "read what is known of the output"):
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'outputs'").fetchone():
-                return []  # an older store that cannot be written
+            if not self._has("outputs"):
+                return []
             for first, count, until, before in self._db.execute(
                 "SELECT first, count, until, before FROM outputs ORDER BY first"
             ):
@@ -142,6 +157,37 @@ class StoreNotes:
                     for each in stretches
                 ],
             )
+
+    def events(self) -> list[StoredEvents]:
+        """What is known of exceptions and interrupts, in order: up to the first stretch that is missing or damaged."""
+        found: list[StoredEvents] = []
+        with guard(self._path, "read what is known of exceptions"):
+            if not self._has("events"):
+                return []
+            for start, until, data, check_sum in self._db.execute(
+                "SELECT start, until, data, check_sum FROM events ORDER BY start"
+            ):
+                right = all(isinstance(each, int) and each >= 0 for each in (start, until)) and start < until
+                whole = isinstance(data, bytes) and _check_sum(data) == check_sum
+                if not right or not whole or (found and start != found[-1].until):
+                    break
+                found.append(StoredEvents(start, until, data))
+        return found
+
+    def put_events(self, stretch: StoredEvents) -> None:
+        """Keep more of what is known of exceptions and interrupts. What the store had from there on goes.
+
+        Raises:
+            RdbgError: the store cannot be written.
+        """
+        with Transaction(self._path, self._db, self._writable, "save what is known of exceptions"):
+            self._db.execute("DELETE FROM events WHERE until > ?", (stretch.start,))
+            row = (stretch.start, stretch.until, stretch.data, _check_sum(stretch.data))
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
+
+    def _has(self, table: str) -> bool:
+        """Whether there is a table: an older store that cannot be written lacks some."""
+        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone())
 
 
 def _check_sum(data: bytes) -> bytes:

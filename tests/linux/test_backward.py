@@ -55,6 +55,29 @@ def test_from_the_panic_back_to_the_write_that_asked_for_it(gdb: Gdb) -> None:
     assert position(gdb) == panicked
 
 
+def test_to_the_panic_by_its_name_and_to_exceptions_by_number(gdb: Gdb) -> None:
+    goto(gdb, "panic")
+    panicked = position(gdb)
+    goto(gdb, 'output "Kernel panic" -1')
+    assert position(gdb) == panicked
+    goto(gdb, "exception Sys previous")
+    last = position(gdb)
+    assert last < panicked and "syscall" in gdb.run("x/i $pc").text
+    goto(gdb, "exception sys previous 2")
+    assert "syscall" in gdb.run("x/i $pc").text and position(gdb) < last
+    goto(gdb, "exception Sys next 2")
+    assert position(gdb) == last
+    goto(gdb, "interrupt next")
+    taken = position(gdb)
+    assert last < taken and gdb.value("$pc") & 0xFFF in (0x180, 0x200)
+    goto(gdb, "interrupt previous")
+    goto(gdb, "interrupt")
+    assert position(gdb) == taken
+    goto(gdb, "exception Sys 1")
+    assert "syscall" in gdb.run("x/i $pc").text
+    assert "did not print a kernel's oops" in gdb.run("monitor goto oops").text
+
+
 def test_a_system_call_made_thousands_of_times(gdb: Gdb, recording: Recording) -> None:
     assert f"counted to {WRITES}" in recording.answers[LOOP]
     gdb.run("break ksys_write")

@@ -83,6 +83,13 @@ def test_goto_stands_where_a_packet_or_an_input_has_entered(session: MonitorCont
             number, icount = line.split()[:2]
             run(session, f"goto input {number}")
             assert timeline.position == int(icount)
+    run(session, "goto packet 3")
+    entered = timeline.position
+    run(session, "goto packet -1")
+    assert timeline.position == entered
+    run(session, "goto packet previous")
+    run(session, "goto packet next")
+    assert timeline.position == entered
     end = session.timeline.position
     assert travel(session, "packet 1").position < end  # as rdbg debug --at says it
     travel(session, "end")
@@ -98,9 +105,9 @@ def test_packets_keep_their_numbers_when_they_enter_again(session: MonitorContex
     timeline.run(StopConditions(), lambda: True)
     assert timeline.machine.read_memory(0x80000000 | BUFFER, 3) == b"two"
     with pytest.raises(Exception, match="there is no packet 3: 2 have entered"):
-        from rdbg.analysis.place_names import entered
+        from rdbg.analysis.input_places import entered
 
-        entered(timeline, "packet", "3")
+        entered(timeline, "packet", 3)
     run(session, "switch main")
     run(session, "goto start")
     timeline.run(StopConditions(), lambda: timeline.position >= timeline.end)
@@ -114,8 +121,8 @@ def test_packets_keep_their_numbers_when_they_enter_again(session: MonitorContex
         ("goto packet 0", "there is no packet 0"),
         ("goto packet x", "number of the packet"),
         ("goto input 99", "there is no input 99"),
-        ("goto input -1", "number of the input"),
-        ("goto packet", "goto start|end"),
+        ("goto input -99", "there is no input 99, counted from there, in this run"),
+        ("goto packet 1 2", "names no one of several"),
         ("info inputs 0", "ask for 1 to 1000"),
         ("info inputs 1 2", "usage: info inputs [NUMBER]"),
         ("info endpoints 1", "1"),
