@@ -67,11 +67,11 @@ def test_to_the_panic_by_its_name_and_to_exceptions_by_number(gdb: Gdb) -> None:
     assert "syscall" in gdb.run("x/i $pc").text and position(gdb) < last
     goto(gdb, "exception Sys next 2")
     assert position(gdb) == last
-    goto(gdb, "interrupt next")
-    taken = position(gdb)
-    assert last < taken and gdb.value("$pc") & 0xFFF in (0x180, 0x200)
     goto(gdb, "interrupt previous")
-    goto(gdb, "interrupt")
+    taken = position(gdb)
+    assert taken < last and gdb.value("$pc") & 0xFFF in (0x180, 0x200)
+    goto(gdb, "interrupt previous 2")
+    goto(gdb, "interrupt next 2")
     assert position(gdb) == taken
     goto(gdb, "exception Sys 1")
     assert "syscall" in gdb.run("x/i $pc").text
