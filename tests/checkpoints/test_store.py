@@ -276,7 +276,7 @@ def test_files_that_are_no_store(tmp_path: Path, store: SnapshotStore) -> None:
     with pytest.raises(RdbgError, match="belongs to another recording"):
         SnapshotStore.open(store.path, b"another-recordin")
     store._db.execute("PRAGMA user_version = 9")
-    with pytest.raises(RdbgError, match="has version 9, and this rdbg reads version 6"):
+    with pytest.raises(RdbgError, match="has version 9, and this rdbg reads version 7"):
         SnapshotStore.open(store.path, ID)
 
 

@@ -122,15 +122,17 @@ def test_a_recording_knows_its_output_with_and_without_a_replay(tmp_path: Path) 
         replay.opened.store.close()
 
 
-def test_a_store_of_the_version_before_gets_what_it_lacks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [5, 6])
+def test_a_store_of_a_version_before_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
     record(tmp_path / "rec")
     path = store_path(str(tmp_path / "rec"))
     with sqlite3.connect(path) as old:
-        old.execute("DROP TABLE outputs")
-        old.execute("PRAGMA user_version = 5")
+        for table in ("outputs", "events", "branches")[version - 5 :]:
+            old.execute(f"DROP TABLE {table}")
+        old.execute(f"PRAGMA user_version = {version}")
     old.close()
     store = SnapshotStore.open(path)
-    assert store.notes.outputs() == [] and store.list()
+    assert store.notes.outputs() == [] and store.list() and store.notes.events() == []
     store.close()
     replay = Replay(tmp_path / "rec")
     assert replay.timeline.outputs().count > 100
