@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
 
 all: setup
 
@@ -165,7 +165,7 @@ nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files f
 real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
-	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
+	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 zsh fish mandoc gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
 	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
@@ -184,6 +184,10 @@ wheels:
 	  $(PACKING)/$$python/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w $(PACKING)/built dist/rdbg-*.tar.gz \
 	  || exit 1; done
 	PATH="$(abspath $(PACKING))/bin:$$PATH" auditwheel repair --exclude libunicorn.so.2 --plat $(PLATFORM) -w dist $(PACKING)/built/*.whl
+
+# Writes the manual page again, which stands beside the shells' completion (a test says when it must).
+man: $(READY)
+	$(BIN)/rdbg man > rdbg/cli/shells/rdbg.1
 
 # Builds the example guests again from source (their ELF files are committed).
 guests:

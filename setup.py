@@ -59,8 +59,16 @@ def extensions() -> list[Extension]:
     ]
 
 
+#: Where man and the shells look, below the environment that rdbg is installed in.
+SHARED = [
+    ("share/man/man1", ["rdbg/cli/shells/rdbg.1"]),
+    ("share/bash-completion/completions", ["rdbg/cli/shells/rdbg"]),
+    ("share/zsh/site-functions", ["rdbg/cli/shells/_rdbg"]),
+    ("share/fish/vendor_completions.d", ["rdbg/cli/shells/rdbg.fish"]),
+]
+
 check_compiler()
 
 from Cython.Build import cythonize  # noqa: E402  # only where there is something to build with
 
-setup(ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}))
+setup(ext_modules=cythonize(extensions(), compiler_directives={"language_level": 3}), data_files=SHARED)

@@ -36,6 +36,9 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "qemu-utils": ("qemu-img", "qemu-nbd"),
     "e2fsprogs": ("/sbin/mke2fs", "/sbin/e2fsck"),
     "xorriso": ("xorriso",),
+    "zsh": ("zsh",),
+    "fish": ("fish",),
+    "mandoc": ("mandoc",),
     "valgrind": ("callgrind_annotate",),
     "libslirp0": (f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/libslirp.so.0",),
     "linux-image-4kc-malta:mipsel": (

@@ -61,6 +61,11 @@ def test_the_wheel_records_and_finds_the_bug_without_a_compiler(dist: Path, tmp_
     run(str(programs / "pip"), "install", "--quiet", "--only-binary", ":all:", f"{wheel}[gdb]")
     rdbg = str(programs / "rdbg")
     assert "formats: journal" in run(rdbg, "--version")
+    share = tmp_path / "venv" / "share"
+    for path in ("man/man1/rdbg.1", "bash-completion/completions/rdbg", "zsh/site-functions/_rdbg",
+                 "fish/vendor_completions.d/rdbg.fish"):  # fmt: skip
+        assert "rdbg" in (share / path).read_text()
+    assert run(rdbg, "completion", "bash") == (share / "bash-completion" / "completions" / "rdbg").read_text()
     guest = str(PROJECT / "examples" / "guest" / "tank.elf")
     run(rdbg, "record", "-o", "tank.rec", "--", "-M", "malta", "-kernel", guest, "-serial", "null")
     script = str(PROJECT / "examples" / "tank.gdb")

@@ -24,10 +24,34 @@ from rdbg.errors import UsageError
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
 
-#: Options that every question takes, as usages show them.
-COMMON_OPTIONS = "[--from PLACE] [--to PLACE] [--newest-first] [--count] [--limit N] [--json|--csv]"
-_WITH_VALUE = ("--from", "--to", "--limit")
-_FLAGS = ("--newest-first", "--count", "--json", "--csv")
+
+@dataclass(frozen=True)
+class QuestionOption:
+    """An option that every question takes.
+
+    Args:
+        name: with its dashes.
+        value: name of its value; empty: it takes none.
+        help: what it does.
+    """
+
+    name: str
+    value: str
+    help: str
+
+
+#: These options.
+QUESTION_OPTIONS = (
+    QuestionOption("--from", "PLACE", "where the stretch of the run begins that is asked about, as in monitor goto"),
+    QuestionOption("--to", "PLACE", "where it ends"),
+    QuestionOption("--newest-first", "", "the latest row first"),
+    QuestionOption("--count", "", "only how many rows there are"),
+    QuestionOption("--limit", "N", "end after so many rows"),
+    QuestionOption("--json", "", "a JSON object a line, with decimal numbers"),
+    QuestionOption("--csv", "", "the same as CSV"),
+)
+#: They, as usages show them.
+COMMON_OPTIONS = " ".join(f"[{f'{each.name} {each.value}'.rstrip()}]" for each in QUESTION_OPTIONS)
 #: Options that an operand of two words may be given to (``packet 3``).
 _PLACES = ("--from", "--to")
 
@@ -130,7 +154,7 @@ def understand(asker: Asker, name: str, words: Sequence[str]) -> Asked:
 
 def _sorted_words(kind: QuestionName, words: Sequence[str], usage: str) -> tuple[list[str], dict[str, str]]:
     """Operands, and options with their values."""
-    takes = {**dict.fromkeys(_FLAGS, False), **dict.fromkeys(_WITH_VALUE, True), **dict(kind.options)}
+    takes = {each.name: bool(each.value) for each in QUESTION_OPTIONS} | dict(kind.options)
     operands: list[str] = []
     options: dict[str, str] = {}
     rest = list(words)

@@ -8,56 +8,51 @@ from dataclasses import replace
 from rdbg.chaos.conditions import FORMS, parse_condition
 from rdbg.chaos.plan import symbol_table
 from rdbg.chaos.watch_expression import parse_watch_expression
-from rdbg.cli.qemu_options import ParsedLine, help_entry, help_text, parse_line
+from rdbg.cli.command_page import CommandOption, CommandPage, option_values
+from rdbg.cli.qemu_options import ParsedLine, parse_line
 from rdbg.elf.elf_file import is_elf
 from rdbg.errors import UsageError
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
-_OWN = {
-    "n": "RUNS",
-    "seed": "N",
-    "jobs": "N",
-    "fail-on": "CONDITION",
-    "keep": "DIR",
-    "keep-all": "",
-    "until-failure": "",
-    "from": "RECORDING[:PLACE]",
-    "type": "TEXT",
-    "inputs": "RECORDING",
-    "for": "SECONDS",
-    "patience": "SECONDS",
-    "symbols": "FILE",
-    "json": "",
-    "shrink": "RECORDING",
-    "o": "FILE",
-    "output": "FILE",
-}
-_HELP = (
-    ("-n RUNS", "how many runs (default 100)"),
-    ("--seed N", "seed of the first run, one more for each (default 1)"),
-    ("--jobs N", "runs at a time (default: one for each core)"),
-    ("--fail-on CONDITION", f"what makes a run fail; may be repeated: {FORMS} (default: exit and panic)"),
-    ("--keep DIR", "where recordings of failing runs go (default: chaos)"),
-    ("--keep-all", "keep every failing run, not the first of each outcome alone"),
-    ("--until-failure", "end with the first run that fails"),
-    ("--from RECORDING[:PLACE]", "start all runs there: a snapshot of it, its end, an icount, N%; no boot is repeated"),
-    ("--type TEXT", r"type this to the guest, at moved moments; \n \r \t \e \\ \xHH"),
-    ("--inputs RECORDING", "type what was typed in this recording, at moved moments"),
-    ("--for SECONDS", "of the guest's time after which a run ends (default 10)"),
-    ("--patience SECONDS", "of the host's time after which a run is given up (default 60)"),
-    ("--symbols FILE", "an ELF file with symbols for watch: and --shrink (default: the image itself, if it is one)"),
-    ("--json", "the summary as JSON, and progress lines on stderr"),
-    ("--shrink RECORDING", "find the fewest moved interrupts with which this kept run still fails"),
-    ("-o, --output FILE", "where --shrink puts the shrunk run (default: RECORDING.shrunk)"),
+_OPTIONS = (
+    CommandOption(("n",), "RUNS", "how many runs (default 100)"),
+    CommandOption(("seed",), "N", "seed of the first run, one more for each (default 1)"),
+    CommandOption(("jobs",), "N", "runs at a time (default: one for each core)"),
+    CommandOption(
+        ("fail-on",),
+        "CONDITION",
+        f"what makes a run fail; may be repeated: {FORMS} (default: exit and panic)",
+    ),
+    CommandOption(("keep",), "DIR", "where recordings of failing runs go (default: chaos)"),
+    CommandOption(("keep-all",), "", "keep every failing run, not the first of each outcome alone"),
+    CommandOption(("until-failure",), "", "end with the first run that fails"),
+    CommandOption(
+        ("from",),
+        "RECORDING[:PLACE]",
+        "start all runs there: a snapshot of it, its end, an icount, N%; no boot is repeated",
+    ),
+    CommandOption(("type",), "TEXT", r"type this to the guest, at moved moments; \n \r \t \e \\ \xHH"),
+    CommandOption(("inputs",), "RECORDING", "type what was typed in this recording, at moved moments"),
+    CommandOption(("for",), "SECONDS", "of the guest's time after which a run ends (default 10)"),
+    CommandOption(("patience",), "SECONDS", "of the host's time after which a run is given up (default 60)"),
+    CommandOption(
+        ("symbols",),
+        "FILE",
+        "an ELF file with symbols for watch: and --shrink (default: the image itself, if it is one)",
+    ),
+    CommandOption(("json",), "", "the summary as JSON, and progress lines on stderr"),
+    CommandOption(("shrink",), "RECORDING", "find the fewest moved interrupts with which this kept run still fails"),
+    CommandOption(("o", "output"), "FILE", "where --shrink puts the shrunk run (default: RECORDING.shrunk)"),
 )
+_OWN = option_values(_OPTIONS)
 
-_NOTES = """\
-Exit code: 0 no run failed, 1 some did, 2 wrong usage. Each run follows from
-its seed: the same seed gives the same recording. For output: and panic, what
-the guest prints on its serial ports counts; watch:EXPR is a condition over
-symbols and memory, such as 'lost > 0' or 'word(0x80100000) == 5'. What the
-machine is, the options of rdbg run say:"""
+_NOTES = (
+    "Exit code: 0 no run failed, 1 some did, 2 wrong usage. Each run follows from its seed: the same seed gives the "
+    "same recording. For output: and panic, what the guest prints on its serial ports counts; watch:EXPR is a "
+    "condition over symbols and memory, such as 'lost > 0' or 'word(0x80100000) == 5'. What the machine is, the "
+    "options of rdbg run say:"
+)
 
 #: What a command line hands on to make one of the runs again.
 HANDED_ON = ("fail-on", "from", "type", "inputs", "for", "patience", "symbols")
@@ -72,10 +67,8 @@ _MACHINE = ("M", "cpu", "m", "bios", "kernel", "initrd", "append", "pflash", "dr
             "EB", "EL", "icount", "rtc", "semihosting", "semihosting-config", "no-reboot")  # fmt: skip
 
 
-def chaos_help() -> str:
-    """The rest of the command's help."""
-    own = "\n".join(line for head, words in _HELP for line in help_entry(head, words))
-    return f"{own}\n\n{_NOTES}\n\n{help_text(_MACHINE)}"
+#: What the command takes.
+CHAOS_PAGE = CommandPage(options=_OPTIONS, notes=_NOTES, machine=_MACHINE)
 
 
 def parse_chaos(words: Sequence[str]) -> tuple[ParsedLine, tuple[str, ...]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from rdbg.cli.qemu_options import HARMLESS, help_entry, help_text, parse_line
+from rdbg.cli.command_page import PLACES, CommandArgument, CommandOption, CommandPage, Subcommand
+from rdbg.cli.qemu_options import HARMLESS, parse_line
 from rdbg.cli.running import one_file, replaying, run_session
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
@@ -39,27 +40,39 @@ _REPLAY_OPTIONS = (
     *HARMLESS,
 )
 
-_RECORD_OWN = {"o": "FILE", "output": "FILE", "snapshot": "NAME"}
-_SYMBOLS_OWN = {"o": "FILE", "output": "FILE", "at": "PLACE"}
-_DUMP_OWN = {"pcap": "FILE"}
+_AN_OUTPUT = ("o", "output")
+_RECORD_PAGE = CommandPage(
+    options=(
+        CommandOption(_AN_OUTPUT, "FILE", "the recording; FILE.snapshots belongs to it"),
+        CommandOption(("snapshot",), "NAME", f"name of the snapshot made at the start (default {INITIAL_SNAPSHOT})"),
+    ),
+    notes="Ctrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the recording. The options of "
+    "rdbg run:",
+    machine=None,
+)
+_DUMP_PAGE = CommandPage(
+    operands=("RECORDING",),
+    options=(
+        CommandOption(
+            ("pcap",),
+            "CAPTURE",
+            "write all network packets instead, in pcapng's format, with the guest's time, and the icount in each "
+            "packet's comment: monitor goto ICOUNT goes there. The recording is replayed for that.",
+        ),
+    ),
+    notes="One line for each record.",
+)
+_SYMBOLS_PAGE = CommandPage(
+    operands=("RECORDING",),
+    options=(
+        CommandOption(
+            _AN_OUTPUT, "FILE", "an ELF file of symbols alone: for GDB's file command, or rdbg debug --symbols"
+        ),
+        CommandOption(("at",), "PLACE", "where in the recording to look (default: end)", lambda: PLACES),
+    ),
+    notes="Needs a kernel with CONFIG_KALLSYMS; exported data are found where the kernel supports modules.",
+)
 _NOWHERE = SerialSpec(SerialKind.NULL)
-
-
-@dataclass(frozen=True)
-class Subcommand:
-    """One command of rdbg.
-
-    Args:
-        usage: what comes after its name.
-        summary: one line.
-        help: the rest of its help.
-        run: does it; gives the exit code.
-    """
-
-    usage: str
-    summary: str
-    help: Callable[[], str]
-    run: Callable[[Sequence[str]], int]
 
 
 def _run(words: Sequence[str]) -> int:
@@ -67,7 +80,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _record(words: Sequence[str]) -> int:
-    line = parse_line(words, own=_RECORD_OWN)
+    line = parse_line(words, own=_RECORD_PAGE.values())
     output = line.last("o") or line.last("output")
     if output is None:
         raise UsageError("record: names no file to record to; add -o FILE")
@@ -87,6 +100,12 @@ def _replay(words: Sequence[str]) -> int:
     return run_session(replaying(line.options, one_file("replay", line.operands)), ("rdbg", "replay", *words))
 
 
+def _debug_page() -> CommandPage:
+    from rdbg.cli.debug_command import DEBUG_PAGE
+
+    return DEBUG_PAGE
+
+
 def _debug(words: Sequence[str]) -> int:
     from rdbg.cli.debug_command import debug
 
@@ -96,7 +115,7 @@ def _debug(words: Sequence[str]) -> int:
 def _dump(words: Sequence[str]) -> int:
     from rdbg.recording.dump import write_dump
 
-    line = parse_line(words, own=_DUMP_OWN, operands=True, allowed=())
+    line = parse_line(words, own=_DUMP_PAGE.values(), operands=True, allowed=())
     recording = one_file("dump", line.operands)
     capture = line.last("pcap")
     if capture is not None:
@@ -143,7 +162,7 @@ def _symbols(words: Sequence[str]) -> int:
     from rdbg.monitor.kernel_symbols import write_kernel_symbols
     from rdbg.session.session import Session, Surroundings
 
-    line = parse_line(words, own=_SYMBOLS_OWN, operands=True, allowed=())
+    line = parse_line(words, own=_SYMBOLS_PAGE.values(), operands=True, allowed=())
     output = line.last("o") or line.last("output")
     if output is None:
         raise UsageError("symbols: names no file to write to; add -o FILE")
@@ -166,10 +185,10 @@ def _query(words: Sequence[str]) -> int:
     return query(words)
 
 
-def _query_help() -> str:
-    from rdbg.cli.query_command import query_help
+def _query_page() -> CommandPage:
+    from rdbg.cli.query_command import QUERY_PAGE
 
-    return query_help()
+    return QUERY_PAGE
 
 
 def _profile(words: Sequence[str]) -> int:
@@ -178,10 +197,10 @@ def _profile(words: Sequence[str]) -> int:
     return profile(words)
 
 
-def _profile_help() -> str:
-    from rdbg.cli.profile_command import profile_help
+def _profile_page() -> CommandPage:
+    from rdbg.cli.profile_command import PROFILE_PAGE
 
-    return profile_help()
+    return PROFILE_PAGE
 
 
 def _coverage(words: Sequence[str]) -> int:
@@ -190,10 +209,10 @@ def _coverage(words: Sequence[str]) -> int:
     return coverage(words)
 
 
-def _coverage_help() -> str:
-    from rdbg.cli.profile_command import coverage_help
+def _coverage_page() -> CommandPage:
+    from rdbg.cli.profile_command import COVERAGE_PAGE
 
-    return coverage_help()
+    return COVERAGE_PAGE
 
 
 def _chaos(words: Sequence[str]) -> int:
@@ -205,10 +224,10 @@ def _chaos(words: Sequence[str]) -> int:
     return code
 
 
-def _chaos_help() -> str:
-    from rdbg.cli.chaos_options import chaos_help
+def _chaos_page() -> CommandPage:
+    from rdbg.cli.chaos_options import CHAOS_PAGE
 
-    return chaos_help()
+    return CHAOS_PAGE
 
 
 def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
@@ -217,108 +236,129 @@ def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
     return operands[0], operands[1]
 
 
-def _entries(*entries: tuple[str, str]) -> str:
-    return "\n".join(line for head, words in entries for line in help_entry(head, words))
+def _completion(words: Sequence[str]) -> int:
+    from rdbg.cli.completion import shell_script
+
+    with writing() as out:
+        out.write(shell_script(words))
+    return 0
 
 
+def _complete(words: Sequence[str]) -> int:
+    from rdbg.cli.completion import complete_for_shell
+
+    with writing() as out:
+        out.write(complete_for_shell(words, COMMANDS))
+    return 0
+
+
+def _man(words: Sequence[str]) -> int:
+    from rdbg.cli.man_page import man_page
+
+    if words:
+        raise UsageError("man: takes nothing; see rdbg man --help")
+    with writing() as out:
+        out.write(man_page(COMMANDS))
+    return 0
+
+
+#: What shells ask while somebody types; no command for people.
+COMPLETE = Subcommand("", "", CommandPage, _complete)
 COMMANDS = {
     "run": Subcommand(
         "[QEMU's options]",
         "run a machine, as qemu-system-mips and qemu-system-mipsel do",
-        lambda: help_text() + "\n\nWith -s a run can be reversed at once: its history is kept in memory.",
+        lambda: CommandPage(
+            machine=None, ending="With -s a run can be reversed at once: its history is kept in memory."
+        ),
         _run,
     ),
     "record": Subcommand(
         "-o FILE [--snapshot NAME] [-- QEMU's options]",
         "the same, and write down everything that is not deterministic",
-        lambda: (
-            _entries(
-                ("-o, --output FILE", "the recording; FILE.snapshots belongs to it"),
-                ("--snapshot NAME", f"name of the snapshot made at the start (default {INITIAL_SNAPSHOT})"),
-            )
-            + "\n\nCtrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the\nrecording."
-            + " The options of rdbg run:\n\n"
-            + help_text()
-        ),
+        lambda: _RECORD_PAGE,
         _record,
     ),
     "replay": Subcommand(
-        "FILE [options]",
+        "RECORDING [options]",
         "run a recording again; with -s or -S, for GDB",
-        lambda: help_text(_REPLAY_OPTIONS) + "\n\nEverything else stands in the recording.",
+        lambda: CommandPage(("RECORDING",), machine=_REPLAY_OPTIONS, ending="Everything else stands in the recording."),
         _replay,
     ),
     "debug": Subcommand(
         "RECORDING|IMAGE [options]",
         "start GDB on a recording, or on an image that starts now",
-        lambda: (
-            _entries(
-                ("--gdb-program PROGRAM", "the GDB (default: this environment's, gdb-multiarch, gdb)"),
-                ("--symbols FILE", "an ELF file for GDB (default: the image itself, if it is one)"),
-                ("--at PLACE", "where to stand first: start, end, an icount, N%, a name, 'packet N'"),
-                ("--ex COMMAND", "a GDB command to begin with (may be repeated)"),
-                ("--script FILE", "a file of GDB commands to go on with"),
-                ("--batch", "leave GDB after that"),
-            )
-            + "\n\nAn ELF image is started as with -kernel, any other as with -bios. The options\nof rdbg run:\n\n"
-            + help_text()
-        ),
+        _debug_page,
         _debug,
     ),
     "chaos": Subcommand(
         "[options] -- QEMU's options, or --shrink RECORDING",
-        "run it many times, with interrupts at other moments, to find races",
-        _chaos_help,
+        "run it many times, interrupts at other moments, to find races",
+        _chaos_page,
         _chaos,
     ),
     "query": Subcommand(
         "RECORDING QUESTION [ARGUMENTS] [options]",
         "ask a question of the whole run: a table, as text, JSON or CSV",
-        _query_help,
+        _query_page,
         _query,
     ),
     "profile": Subcommand(
         "RECORDING -o FILE [--from PLACE] [--to PLACE] [options]",
         "count where a run spent its instructions: a profile",
-        _profile_help,
+        _profile_page,
         _profile,
     ),
     "coverage": Subcommand(
         "RECORDING -o FILE [--from PLACE] [--to PLACE] [options]",
         "write which code of a run was run, for lcov or Lighthouse",
-        _coverage_help,
+        _coverage_page,
         _coverage,
     ),
     "dump": Subcommand(
-        "FILE [--pcap CAPTURE]",
+        "RECORDING [--pcap CAPTURE]",
         "print a recording's journal in words, or write its packets",
-        lambda: (
-            "One line for each record. --pcap CAPTURE writes all network packets in\n"
-            "pcapng's format instead, with the guest's time, and the icount in each\n"
-            "packet's comment: monitor goto ICOUNT goes there. The recording is replayed\n"
-            "for that."
-        ),
+        lambda: _DUMP_PAGE,
         _dump,
     ),
     "info": Subcommand(
-        "FILE", "say what a recording holds", lambda: "Machine, images, length, snapshots, damage.", _info
+        "RECORDING",
+        "say what a recording holds",
+        lambda: CommandPage(("RECORDING",), notes="Machine, images, length, snapshots, damage."),
+        _info,
     ),
     "pack": Subcommand(
-        "FILE ARCHIVE", "put a recording into one file", lambda: "Journal, snapshots and images.", _pack
+        "RECORDING ARCHIVE",
+        "put a recording into one file",
+        lambda: CommandPage(("RECORDING", "ARCHIVE"), notes="Journal, snapshots and images."),
+        _pack,
+    ),
+    "unpack": Subcommand(
+        "ARCHIVE RECORDING",
+        "take a recording out of it again",
+        lambda: CommandPage(("ARCHIVE", "RECORDING"), notes="The reverse of rdbg pack."),
+        _unpack,
     ),
     "symbols": Subcommand(
         "RECORDING -o FILE [--at PLACE]",
-        "read a recorded Linux kernel's symbols out of its memory, for GDB",
-        lambda: (
-            _entries(
-                ("-o, --output FILE", "an ELF file of symbols alone: for GDB's file command, or rdbg debug --symbols"),
-                ("--at PLACE", "where in the recording to look (default: end)"),
-            )
-            + "\n\nNeeds a kernel with CONFIG_KALLSYMS; exported data are found where the kernel\nsupports modules."
-        ),
+        "read a Linux kernel's symbols out of its memory, for GDB",
+        lambda: _SYMBOLS_PAGE,
         _symbols,
     ),
-    "unpack": Subcommand(
-        "ARCHIVE FILE", "take a recording out of it again", lambda: "The reverse of rdbg pack.", _unpack
+    "completion": Subcommand(
+        "bash|zsh|fish",
+        "print the script by which a shell completes our lines",
+        lambda: CommandPage(
+            ("SHELL",),
+            (
+                CommandArgument("bash", "", "for ~/.bashrc: source <(rdbg completion bash)"),
+                CommandArgument("zsh", "", "for ~/.zshrc, behind compinit: source <(rdbg completion zsh)"),
+                CommandArgument("fish", "", "rdbg completion fish > ~/.config/fish/completions/rdbg.fish"),
+            ),
+        ),
+        _completion,
+    ),
+    "man": Subcommand(
+        "", "print this program's manual page", lambda: CommandPage(notes="To read it: rdbg man | man -l -"), _man
     ),
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
@@ -17,14 +18,21 @@ from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
 
-_DEBUG_OWN = {
-    "gdb-program": "PROGRAM",
-    "symbols": "FILE",
-    "at": "PLACE",
-    "ex": "COMMAND",
-    "script": "FILE",
-    "batch": "",
-}
+DEBUG_PAGE = CommandPage(
+    operands=("RECORDING|IMAGE",),
+    options=(
+        CommandOption(("gdb-program",), "PROGRAM", "the GDB (default: this environment's, gdb-multiarch, gdb)"),
+        CommandOption(("symbols",), "FILE", "an ELF file for GDB (default: the image itself, if it is one)"),
+        CommandOption(
+            ("at",), "PLACE", "where to stand first: start, end, an icount, N%, a name, 'packet N'", lambda: PLACES
+        ),
+        CommandOption(("ex",), "COMMAND", "a GDB command to begin with (may be repeated)"),
+        CommandOption(("script",), "FILE", "a file of GDB commands to go on with"),
+        CommandOption(("batch",), "", "leave GDB after that"),
+    ),
+    notes="An ELF image is started as with -kernel, any other as with -bios. The options of rdbg run:",
+    machine=None,
+)
 #: GDB has the terminal.
 _HOW_TO_TYPE = (
     "GDB shows what the guest prints; to type to it, add -serial tcp:127.0.0.1:4444,server,nowait "
@@ -37,7 +45,7 @@ def debug(words: Sequence[str]) -> int:
     from rdbg.cli.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
     from rdbg.session.session import Session, Surroundings
 
-    line = parse_line(words, own=_DEBUG_OWN, operands=True)
+    line = parse_line(words, own=DEBUG_PAGE.values(), operands=True)
     options = line.options
     recording = None
     if line.operands or not options.images:

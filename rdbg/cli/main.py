@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from rdbg import __version__
-from rdbg.cli.commands import COMMANDS
+from rdbg.cli.command_help import command_help
+from rdbg.cli.command_page import COMPLETION
+from rdbg.cli.commands import COMMANDS, COMPLETE
 from rdbg.cli.option_values import HelpWanted, hint
 from rdbg.cli.standard_streams import forget_output, hold_standard_streams, writing
 from rdbg.errors import RdbgError, UsageError
@@ -51,13 +53,13 @@ def _dispatch(words: Sequence[str]) -> int:
         with writing() as out:
             print(_versions(), file=out)
         return 0
-    command = COMMANDS.get(name)
+    command = COMPLETE if name == COMPLETION else COMMANDS.get(name)
     if command is None:
         cure = "for QEMU's options write rdbg run ..." if name.startswith("-") else "see rdbg --help"
         raise UsageError(f"{name}: no such command{hint(name, COMMANDS)}; {cure}")
-    if any(word in ("-h", "--help", "-help") for word in rest):
+    if command is not COMPLETE and any(word in ("-h", "--help", "-help") for word in rest):
         with writing() as out:
-            print(f"usage: rdbg {name} {command.usage}\n\n{command.summary}\n\n{command.help()}", file=out)
+            print(command_help(name, command), file=out)
         return 0
     return command.run(rest)
 

@@ -14,8 +14,9 @@ from rdbg.analysis.coverage_files import drcov, lcov
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.profile_files import callgrind, folded, picture, speedscope
 from rdbg.analysis.question import Piece
+from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import parse_number
-from rdbg.cli.qemu_options import ParsedLine, help_entry, parse_line
+from rdbg.cli.qemu_options import ParsedLine, parse_line
 from rdbg.cli.running import one_file, replaying
 from rdbg.cli.standard_streams import writing
 from rdbg.elf.elf_file import ElfFile
@@ -34,7 +35,16 @@ from rdbg.workers.run_copies import RunCopies, all_cores
 _NOWHERE = SerialSpec(SerialKind.NULL)
 #: Exit code of what Ctrl-C has cut short, as a shell has it.
 _CUT_SHORT = 130
-_OWN = {"o": "FILE", "output": "FILE", "from": "PLACE", "to": "PLACE", "symbols": "FILE", "jobs": "N"}
+_OPTIONS = (
+    CommandOption(
+        ("from",), "PLACE", "where the stretch of the run begins, a place as in monitor goto", lambda: PLACES
+    ),
+    CommandOption(("to",), "PLACE", "where it ends (default: all of the run)", lambda: PLACES),
+    CommandOption(("jobs",), "N", "processes that look through the run (default: one for each core)"),
+    CommandOption(
+        ("symbols",), "FILE", "an ELF file with the guest's symbols and lines (default: its image, if it is one)"
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ def coverage(words: Sequence[str]) -> int:
 
 
 def _write(command: str, words: Sequence[str], formats: Sequence[_Format]) -> int:
-    line = parse_line(words, own=_OWN, operands=True, allowed=())
+    line = parse_line(words, own=PROFILE_PAGE.values(), operands=True, allowed=())
     recording = one_file(command, line.operands)
     output = line.last("o") or line.last("output")
     endings = ", ".join(each.ending for each in formats)
@@ -175,27 +185,17 @@ def _count(command: str, recording: str, line: ParsedLine, words: Sequence[str])
         session.close()
 
 
-def profile_help() -> str:
-    """What ``rdbg profile --help`` says."""
-    return _help(
-        "a profile: .folded (FlameGraph), .speedscope.json, .callgrind (KCachegrind, callgrind_annotate), .svg",
-        "Instructions are counted by function and line, not sampled: they add up to\nthose of the stretch.",
-    )
+def _page(output: str, notes: str) -> CommandPage:
+    return CommandPage(("RECORDING",), (), (CommandOption(("o", "output"), "FILE", output), *_OPTIONS), notes)
 
 
-def coverage_help() -> str:
-    """What ``rdbg coverage --help`` says."""
-    return _help(
-        "what ran: .drcov (Lighthouse), or .lcov (genhtml; needs an ELF file with debug information)",
-        "Code is not instrumented: it is what the recorded run has run.",
-    )
-
-
-def _help(output: str, last: str) -> str:
-    entries = [
-        ("-o, --output FILE", output),
-        ("--from PLACE, --to PLACE", "the stretch of the run, places as in monitor goto (default: all of it)"),
-        ("--jobs N", "processes that look through the run (default: one for each core)"),
-        ("--symbols FILE", "an ELF file with the guest's symbols and lines (default: its image, if it is one)"),
-    ]
-    return "\n".join(line for head, words in entries for line in help_entry(head, words)) + f"\n\n{last}"
+#: What ``rdbg profile`` takes.
+PROFILE_PAGE = _page(
+    "a profile: .folded (FlameGraph), .speedscope.json, .callgrind (KCachegrind, callgrind_annotate), .svg",
+    "Instructions are counted by function and line, not sampled: they add up to those of the stretch.",
+)
+#: What ``rdbg coverage`` takes.
+COVERAGE_PAGE = _page(
+    "what ran: .drcov (Lighthouse), or .lcov (genhtml; needs an ELF file with debug information)",
+    "Code is not instrumented: it is what the recorded run has run.",
+)

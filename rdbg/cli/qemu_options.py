@@ -14,16 +14,14 @@ from rdbg.cli import device_values, netdev_values
 from rdbg.cli import drive_values as drives
 from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
+from rdbg.cli.card_models import CARD_NAMES, card_model
+from rdbg.cli.command_page import WIDTH, Choices, option_entries
 from rdbg.cli.drive_cards import place_drives
 from rdbg.cli.option_values import hint
 from rdbg.cli.plugging import resolve_devices
 from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.errors import UsageError
 from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
-
-#: Columns of the help text.
-_WIDTH = 79
-_COLUMN = 28
 
 
 @dataclass(frozen=True)
@@ -35,17 +33,36 @@ class Option:
         value: name of its value in the help text; empty: it takes none.
         apply: gives the options with it added.
         help: what it does; empty: accepted because QEMU's users write it, without effect here.
+        choices: what its value may be, where `value` does not say so.
     """
 
     names: tuple[str, ...]
     value: str
     apply: Callable[[RunOptions, str], RunOptions]
     help: str = ""
+    choices: Choices | None = None
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Its spellings, with dashes, as the help writes them: QEMU takes one or two for each."""
+        return tuple(f"--{name}" if "-" in name else f"-{name}" for name in self.names)
 
 
 OPTIONS = (
-    Option(("M", "machine"), "NAME", values.machine, "the board: malta (default), or bare,file=BOARD.toml"),
-    Option(("cpu",), "MODEL", values.cpu, f"the CPU: {', '.join(CPU_MODELS)} (default: 24Kf)"),
+    Option(
+        ("M", "machine"),
+        "NAME[,file=F]",
+        values.machine,
+        "the board: malta (default), or bare,file=BOARD.toml",
+        lambda: values.BOARDS,
+    ),
+    Option(
+        ("cpu",),
+        "MODEL",
+        values.cpu,
+        f"the CPU: {', '.join(CPU_MODELS)} (default: 24Kf)",
+        lambda: dict.fromkeys(CPU_MODELS, "a CPU"),
+    ),
     Option(("m",), "SIZE", values.memory, "RAM, in MiB or with a unit: 256, 256M, 1G (default 128M)"),
     Option(("bios",), "FILE", values.image("bios"), "firmware: a raw image for the boot flash, or an ELF file"),
     Option(("kernel",), "FILE", values.image("kernel"), "an ELF file to start instead"),
@@ -89,7 +106,7 @@ OPTIONS = (
     ),
     Option(
         ("chardev",),
-        "stdio|null|file|pty|socket,id=ID[,...]",
+        "stdio|null|file|pty|socket,id=ID [,path=F][,host=H,port=P][,server=on|off] [,wait=on|off][,mux=on|off]",
         around.chardev,
         "a back end with a name; mux=on is mon:, path=F a file's; a socket has host=H,port=P or path=F [,server=on]",
     ),
@@ -117,6 +134,7 @@ OPTIONS = (
         "CARD[,netdev=ID][,drive=ID][,KEY=VALUE...]",
         device_values.device,
         "plug a card in; -device help lists them, -device CARD,help says what can be said of one",
+        lambda: {name: f"{card_model(name).category.lower()} device" for name in CARD_NAMES},
     ),
     Option(
         ("object",),
@@ -152,7 +170,13 @@ OPTIONS = (
         around.no_defaults,
         "nothing is there that no option names: no network, no CD-ROM drive, no console",
     ),
-    Option(("d",), "SUBJECT,...", around.traces, f"trace to standard error: {', '.join(around.TRACES)}"),
+    Option(
+        ("d",),
+        "SUBJECT,...",
+        around.traces,
+        f"trace to standard error: {', '.join(around.TRACES)}",
+        lambda: around.TRACES,
+    ),
     Option(("D",), "FILE", around.trace_file, "trace to this file instead"),
     Option(("checkpoint-memory",), "SIZE", values.checkpoint_memory, "memory for going back quickly (default 224M)"),
     Option(
@@ -199,6 +223,8 @@ _REFUSED = {
 _BY_NAME = {name: option for option in OPTIONS for name in option.names} | {
     name: Option((name,), value, values.refused(f"-{name}", reason)) for name, (value, reason) in _REFUSED.items()
 }
+#: What is said before the names of those without effect.
+WITHOUT_EFFECT = "Accepted for the sake of QEMU's command lines, without effect:"
 #: Options that a replay may repeat though the recording says it all: they change nothing.
 HARMLESS = tuple(name for option in OPTIONS if not option.help for name in option.names)
 
@@ -278,30 +304,24 @@ def parse_line(
     return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 
+def machine_options(allowed: Collection[str] | None = None) -> tuple[Option, ...]:
+    """The options that do something.
+
+    Args:
+        allowed: which, by name; None: all.
+    """
+    return tuple(option for option in OPTIONS if option.help and (allowed is None or set(option.names) & set(allowed)))
+
+
 def help_text(allowed: Collection[str] | None = None) -> str:
     """The options, for ``--help``.
 
     Args:
         allowed: which, by name; None: all, and those without effect.
     """
-    lines = []
-    for option in (option for option in OPTIONS if option.help):
-        if allowed is not None and not set(option.names) & set(allowed):
-            continue
-        names = ", ".join(f"--{name}" if "-" in name else f"-{name}" for name in option.names)
-        lines += help_entry(f"{names} {option.value}".rstrip(), option.help)
-    if allowed is not None:
-        return "\n".join(lines)
-    lines += ["", "Accepted for the sake of QEMU's command lines, without effect:"]
-    silent = " ".join(f"-{name}" for name in HARMLESS)
-    lines += textwrap.wrap(silent, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    lines = option_entries(machine_options(allowed))
+    if allowed is None:
+        silent = " ".join(f"-{name}" for name in HARMLESS)
+        lines += ["", WITHOUT_EFFECT]
+        lines += textwrap.wrap(silent, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
-
-
-def help_entry(head: str, words: str) -> list[str]:
-    """One option and what it does, in two columns. A long head may break where it has a blank."""
-    text = textwrap.wrap(words, _WIDTH - _COLUMN)
-    heads = textwrap.wrap(head, _WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
-    if len(heads) == 1 and len(heads[0]) < _COLUMN:
-        heads, text = [f"{heads[0]:<{_COLUMN}}{text[0]}"], text[1:]
-    return heads + [" " * _COLUMN + line for line in text]

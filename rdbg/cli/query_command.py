@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
 from rdbg.analysis.place_names import position_of
-from rdbg.analysis.question_table import COMMON_OPTIONS, QUESTIONS, Asker, understand
+from rdbg.analysis.question_table import QUESTION_OPTIONS, QUESTIONS, Asker, understand
+from rdbg.cli.command_page import PLACES, Choices, CommandArgument, CommandOption, CommandPage
 from rdbg.cli.option_values import hint, parse_number
-from rdbg.cli.qemu_options import help_entry, parse_line
+from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import replaying
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
@@ -31,6 +31,24 @@ _NOWHERE = SerialSpec(SerialKind.NULL)
 #: Exit code of an answer that Ctrl-C has cut short, as a shell has it.
 _CUT_SHORT = 130
 
+_CHOICES: dict[str, Choices] = {"PLACE": lambda: PLACES}
+_JOBS = CommandOption(("jobs",), "N", "processes that look through the run (default: one for each core)")
+_SCHEDULER = CommandOption(
+    ("scheduler",),
+    "tcp://HOST:PORT",
+    "hand the work to a dask.distributed cluster (pip install 'rdbg[cluster]'; docs/scale.md)",
+)
+_SYMBOLS = CommandOption(
+    ("symbols",), "FILE", "an ELF file with the guest's symbols (default: its image, if it is one)"
+)
+_WHERE = CommandOption(
+    ("where",),
+    "CONDITION",
+    f"of {', '.join(kind.name for kind in QUESTIONS.values() if dict(kind.options).get('--where'))}: only rows for "
+    "which this holds, such as 'a0 == 0'",
+)
+_AT = CommandOption(("at",), "PLACE", "of origin: the position in question (default: end)", _CHOICES["PLACE"])
+
 
 def query(words: Sequence[str]) -> int:
     """Answer a question on standard output.
@@ -47,7 +65,7 @@ def query(words: Sequence[str]) -> int:
         raise UsageError(f"query: there is no question '{name}'{hint(name, QUESTIONS)}; see rdbg query --help")
     symbols, rest = _symbols(rest)
     jobs, rest = _jobs(rest)
-    scheduler, rest = _taken(rest, "--scheduler", "lacks the address of a scheduler, tcp://HOST:PORT")
+    scheduler, rest = _taken(rest, _SCHEDULER, "lacks the address of a scheduler, tcp://HOST:PORT")
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *words), terminal=False, symbols=symbols)
     session = Session(options, around)
@@ -79,19 +97,13 @@ def query(words: Sequence[str]) -> int:
 def _origin(recording: str, words: Sequence[str], line: Sequence[str]) -> int:
     """``origin``: it is asked at one position, and told in steps, not in a table."""
     symbols, rest = _symbols(words)
-    place = "end"
-    if "--at" in rest:
-        at = rest.index("--at")
-        if at + 1 == len(rest):
-            raise UsageError("query: --at names no place")
-        place = rest[at + 1]
-        del rest[at : at + 2]
+    place, rest = _taken(rest, _AT, "names no place")
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *line), terminal=False, symbols=symbols)
     session = Session(options, around)
     try:
         timeline = session.timeline
-        timeline.goto(position_of(timeline, place))
+        timeline.goto(position_of(timeline, place or "end"))
         with writing() as out, NotedInterrupts() as ended:
             context = MonitorContext(timeline, ended, lambda: None, session.symbols)
             out.write(origin_lines(context, rest))
@@ -102,18 +114,19 @@ def _origin(recording: str, words: Sequence[str], line: Sequence[str]) -> int:
 
 def _symbols(words: Sequence[str]) -> tuple[bytes | None, list[str]]:
     """The ELF file named by ``--symbols``, and the other words."""
-    path, rest = _taken(words, "--symbols", "names no file")
+    path, rest = _taken(words, _SYMBOLS, "names no file")
     return None if path is None else read_image(ImageFile("symbols", path)).data, rest
 
 
 def _jobs(words: Sequence[str]) -> tuple[int, list[str]]:
     """The number after ``--jobs``, and the other words."""
-    number, rest = _taken(words, "--jobs", "lacks its number")
+    number, rest = _taken(words, _JOBS, "lacks its number")
     return all_cores() if number is None else parse_number(number, "--jobs", 1, 1024), rest
 
 
-def _taken(words: Sequence[str], option: str, without: str) -> tuple[str | None, list[str]]:
+def _taken(words: Sequence[str], own: CommandOption, without: str) -> tuple[str | None, list[str]]:
     """The value of an option of this command, and the words without it."""
+    (option,) = own.spellings
     rest = list(words)
     for at, word in enumerate(words):
         if word == option:
@@ -125,23 +138,25 @@ def _taken(words: Sequence[str], option: str, without: str) -> tuple[str | None,
     return None, rest
 
 
-def query_help() -> str:
-    """What ``rdbg query --help`` says."""
-    entries = [(f"{kind.name} {kind.usage}", kind.help) for kind in QUESTIONS.values()]
-    entries.append((f"{ORIGIN_USAGE} [--at PLACE]", "where this value came from, as it is at a position"))
-    entries += [
-        ("--from PLACE, --to PLACE", "the stretch of the run that is asked about, places as in monitor goto"),
-        ("--newest-first", "the latest row first"),
-        ("--count", "only how many rows there are"),
-        ("--limit N", "end after so many rows"),
-        ("--json, --csv", "a JSON object a line, or CSV, with decimal numbers"),
-        ("--jobs N", "processes that look through the run (default: one for each core)"),
-        (
-            "--scheduler tcp://HOST:PORT",
-            "hand the work to a dask.distributed cluster (pip install 'rdbg[cluster]'; docs/scale.md)",
+_ORIGIN = CommandArgument(
+    "origin",
+    f"{ORIGIN_USAGE.removeprefix('origin ')} [--at PLACE]",
+    "where this value came from, as it is at a position",
+)
+#: What ``rdbg query`` takes.
+QUERY_PAGE = CommandPage(
+    operands=("RECORDING", "QUESTION"),
+    arguments=(*(CommandArgument(kind.name, kind.usage, kind.help) for kind in QUESTIONS.values()), _ORIGIN),
+    options=(
+        *(
+            CommandOption((each.name.removeprefix("--"),), each.value, each.help, _CHOICES.get(each.value))
+            for each in QUESTION_OPTIONS
         ),
-        ("--symbols FILE", "an ELF file with the guest's symbols (default: its image, if it is one)"),
-    ]
-    lines = [line for head, words in entries for line in help_entry(head, words)]
-    takes = textwrap.fill(f"Each question takes {COMMON_OPTIONS}.", 79, break_on_hyphens=False)
-    return "\n".join(lines) + f"\n\n{takes}\nCtrl-C ends one with what was found so far."
+        _WHERE,
+        _AT,
+        _JOBS,
+        _SCHEDULER,
+        _SYMBOLS,
+    ),
+    notes="Each question takes those from --from to --csv. Ctrl-C ends one with what was found so far.",
+)
