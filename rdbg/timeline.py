@@ -344,6 +344,11 @@ class Timeline:
             reason = StopReason.INTERRUPTED
         return self._stop(reason)
 
+    def before_all(self) -> None:
+        """Stand at the start of the run as it was before anything happened at that position: nothing has entered,
+        and the debugger has written nothing. The next movement forward makes up for it."""
+        self._traveller.before_all()
+
     # --- backward --------------------------------------------------------------------------
     def reverse_step(
         self, interrupted: Interrupted = never, conditions: StopConditions = _NOTHING, stood: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.machine_api import MachineApi
 from rdbg.errors import UsageError
 from rdbg.symbols.table import AddressRange, SymbolTable
@@ -43,6 +44,34 @@ def evaluate(machine: MachineApi, symbols: SymbolTable, text: str) -> AddressRan
     if value is None:
         raise UsageError(f"address '{text[:_SHOWN]}' does not fit in {architecture.address_bits} bits")
     return AddressRange(value, size)
+
+
+def address_range(machine: MachineApi, symbols: SymbolTable, text: str) -> AddressRange:
+    """The bytes that ``A..B`` (B is the first one behind), ``A+LENGTH`` or a symbol stands for.
+
+    Raises:
+        UsageError: it is none of these, or empty.
+    """
+    first, dots, behind = text.partition("..")
+    if dots:
+        start, end = evaluate(machine, symbols, first).address, evaluate(machine, symbols, behind).address
+        if end <= start:
+            raise UsageError(
+                f"'{text[:_SHOWN]}' is no range: A..B goes from A up to B, which is the first byte behind it"
+            )
+        return AddressRange(start, end - start)
+    place, plus, length = text.rpartition("+")
+    if plus:
+        size = whole_number(length, "length")
+        start = evaluate(machine, symbols, place).address
+    else:
+        found = evaluate(machine, symbols, text)
+        start, size = found.address, found.size
+        if not size:
+            raise UsageError(f"'{text[:_SHOWN]}': how many bytes? say {text[:_SHOWN]}+4, or A..B")
+    if not 0 < size <= (1 << machine.architecture.address_bits) - start:
+        raise UsageError(f"'{text[:_SHOWN]}': a length is at least 1, and reaches no further than the address space")
+    return AddressRange(start, size)
 
 
 def _term(machine: MachineApi, symbols: SymbolTable, word: str, text: str, *, first: bool, name: bool) -> AddressRange:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.address_expression import address_range, evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
 from rdbg.analysis.input_places import INPUTS
 from rdbg.analysis.input_rows import InputRow, Inputs
+from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question
@@ -20,6 +21,8 @@ from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.where_condition import parse_where
 from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.expression import Expression
+from rdbg.emu.machine_api import Access
+from rdbg.emu.probes import ACCESS_REGISTERS
 from rdbg.errors import UsageError
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
@@ -197,6 +200,16 @@ def _calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Qu
     return Calls(function.address, function.address + max(function.size - 1, 0), _condition(asker, options))
 
 
+def _accesses(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+    wanted = address_range(asker.timeline.machine, asker.symbols, _only("accesses", operands, "range"))
+    kinds = {("--read" in options, "--write" in options)}
+    access = Access.READ if kinds == {(True, False)} else Access.WRITE if kinds == {(False, True)} else Access.ACCESS
+    where = options.get("--where")
+    architecture = asker.timeline.machine.architecture
+    condition = () if where is None else parse_where(where, architecture, ACCESS_REGISTERS)
+    return RangeAccesses(wanted.address, wanted.size, access, condition)
+
+
 def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
     known = {
         info.name.lower(): info.name for info in asker.timeline.machine.architecture.exceptions if not info.interrupt
@@ -254,6 +267,14 @@ QUESTIONS: dict[str, QuestionName] = {
             FunctionCall.COLUMNS,
             _calls,
             _WHERE,
+        ),
+        QuestionName(
+            "accesses",
+            "A..B|A+LENGTH|SYMBOL [--read|--write] [--where CONDITION]",
+            "who read and wrote this memory, and what",
+            RangeAccess.COLUMNS,
+            _accesses,
+            (("--read", False), ("--write", False), *_WHERE),
         ),
         QuestionName(
             "exceptions", "[NAME...]", "exceptions that instructions raised", RaisedException.COLUMNS, _exceptions

@@ -117,6 +117,18 @@ class ReplayedRun:
         if self._timeline.goto(position, self._interrupted).reason is StopReason.INTERRUPTED:
             raise QuestionInterrupted
 
+    def go_before(self, position: int) -> None:
+        """Stand before ``position``, so that all is still to come that happens there; at the start of the run, where
+        nothing has happened there.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        if position > self.start:
+            self.go(position - 1)
+        else:
+            self._timeline.before_all()
+
     def advance(self, request: RunRequest) -> RunStop:
         """Run on until something is to be looked at; see `Timeline.advance`.
 

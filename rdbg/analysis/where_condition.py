@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.expression import Expression, Operation, Step
@@ -39,13 +41,14 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[Operation, bool, bool]] = {
 }
 
 
-def parse_where(text: str, architecture: Architecture) -> Expression:
+def parse_where(text: str, architecture: Architecture, names: Mapping[str, int] = MappingProxyType({})) -> Expression:
     """Understand ``a0 == 0``, ``$a1 > 100 && word(sp + 16) != 0``, ``-a0 < 10``. Registers have no sign; sums wrap
     at the width of an address. What binds tighter is as in Python: ``a0 & 1 == 0`` is ``(a0 & 1) == 0``.
 
     Args:
         text: the condition.
         architecture: whose registers are meant.
+        names: what else has a name here, by the number of a register; it goes before a register of that name.
 
     Raises:
         UsageError: it is none.
@@ -55,14 +58,15 @@ def parse_where(text: str, architecture: Architecture) -> Expression:
         if len(text) > _LONGEST:
             raise ValueError
         tree = ast.parse(prepared.strip(), mode="eval").body
-        return (*_Compiler(text, architecture).steps(tree), Step(Operation.END))
+        return (*_Compiler(text, architecture, names).steps(tree), Step(Operation.END))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise UsageError(f"--where '{text[:80]}': not a condition; write for example --where 'a0 == 0'") from None
 
 
 class _Compiler:
-    def __init__(self, text: str, architecture: Architecture) -> None:
+    def __init__(self, text: str, architecture: Architecture, names: Mapping[str, int]) -> None:
         self._text = text
+        self._names = names
         self._architecture = architecture
 
     def steps(self, node: ast.expr) -> list[Step]:
@@ -106,7 +110,7 @@ class _Compiler:
         return Step(Operation.EXTEND_ZERO, self._architecture.address_bits)
 
     def _register(self, name: str) -> int:
-        number = self._architecture.number_of_name(name)
+        number = self._names.get(name, self._architecture.number_of_name(name))
         if number is None:
             raise UsageError(f"--where '{self._text[:80]}': there is no register '{name}'")
         return number

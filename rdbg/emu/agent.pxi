@@ -45,6 +45,14 @@ cdef bint agent_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t ic
         value[0] = word
     elif number < CP0_NUMBERS and c.stops.cp0_of[number]:
         value[0] = read_cp0(c, (c.stops.cp0_of[number] - 1) >> 3, (c.stops.cp0_of[number] - 1) & 7, icount)
+    elif number == ACCESS_REGISTERS:
+        value[0] = c.accesses.current.address
+    elif number == ACCESS_REGISTERS + 1:
+        value[0] = c.accesses.current.size
+    elif number == ACCESS_REGISTERS + 2:
+        value[0] = c.accesses.current.value
+    elif number == ACCESS_REGISTERS + 3 and c.accesses.current.has_before:
+        value[0] = c.accesses.current.before
     else:
         return False
     return True

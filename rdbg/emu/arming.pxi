@@ -124,9 +124,11 @@ cdef arm_stops(Core core, breakpoints, conditions, watches):
     if c.watch.ranges == NULL:
         raise MemoryError
     c.watch.storage = False
+    c.watch.notes = False
     for first, last, kinds, space in watches:
         c.watch.ranges[c.watch.count] = WatchRange(first, last, kinds, space)
         c.watch.count += 1
+        c.watch.notes = c.watch.notes or kinds >= NOTED_READ
         if space != SPACE_VIRTUAL:
             c.watch.storage = True
             continue

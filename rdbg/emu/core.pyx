@@ -53,6 +53,7 @@ include "code_words.pxi"
 include "events.pxi"
 include "straight_line.pxi"
 include "device_place.pxi"
+include "accesses.pxi"
 include "watch_blocks.pxi"
 include "mmio.pxi"
 include "traps.pxi"
@@ -143,7 +144,7 @@ cdef class Core:
         c.due.outside = FOREVER
         c.due.release = FOREVER
         c.devices.access_icount = NOWHERE
-        c.devices.access_base = NOWHERE
+        c.devices.placed.base = NOWHERE
         c.devices.cut_base = NOWHERE
         c.code.seen_base = NOWHERE
 
@@ -447,6 +448,37 @@ cdef class Core:
         """
         return take_probe_notes(self.c, all)
 
+    def take_accesses(self):
+        """The accesses noted since the last call: (array of bytes with rows of `AccessNote`, times that the condition could
+        not be evaluated)."""
+        return take_accesses(self.c)
+
+    def noted_parts(self, uint32_t first, uint32_t last, bint device_reads):
+        """What of bytes of the machine's pages is asked for by ranges whose accesses are noted: a list of (index of the
+        range, first address in what it counts, offset of the first byte, of the last).
+
+        Args:
+            first, last: bytes that something else than an instruction accesses.
+            device_reads: whether a device reads them; else they change.
+        """
+        return noted_parts(self.c, first, last, device_reads)
+
+    def next_access(self, uint32_t address, uint32_t size, uint64_t value, before):
+        """Give an access of something else than an instruction its number among all; None: it is not to be noted.
+
+        Args:
+            address: virtual.
+            size: bytes.
+            value: what conditions are told that it is.
+            before: the same before a write; None: unknown.
+        """
+        return next_access(self.c, address, size, value, before)
+
+    @property
+    def access_place(self):
+        """(icount, pc) of the instruction that a device answers; between two instructions (icount, None)."""
+        return access_place(self.c)
+
     cdef uc_err go(self) except *:
         cdef uc_err err
         cdef Cpu *c = self.c
@@ -476,6 +508,7 @@ cdef class Core:
                 drop_rows(c, c.run.again)
             if c.probes.armed:                   # the same
                 drop_notes_behind(c, c.run.again)
+                drop_accesses_from(c, c.run.again)
         if c.run.stop_soon and c.run.why != WHY_AMBIGUOUS:
             c.run.why = WHY_WATCH                    # what ended the block, or the run, comes after the access
 

@@ -135,6 +135,28 @@ cdef struct ProbeNote:
     uint32_t results[2]
 
 
+# An access that was noted; `rdbg.emu.probes` has it as a row of an array.
+cdef struct AccessNote:
+    uint64_t number              # in the order in which they came, with those of devices
+    uint64_t icount              # the position; of one in a delay slot, its branch's
+    uint64_t value
+    uint64_t before              # of a write to memory
+    uint32_t pc
+    uint32_t address             # virtual
+    uint32_t space               # address space of the code; SHARED_SPACE: all have it
+    uint8_t size
+    uint8_t is_write
+    uint8_t has_before
+    uint8_t spare
+
+
+# How far the accesses of a block have been told apart.
+cdef struct Placed:
+    uint64_t base                # the block, by its start, for which the next two hold
+    uint32_t index               # which of its instructions made the latest access
+    bint unplaced                # others were made, and it is not known by which
+
+
 # One whose return is waited for.
 cdef struct OpenNote:
     ProbeNote note
@@ -240,6 +262,7 @@ cdef struct Watching:
     WatchRange *ranges
     size_t count
     bint storage                 # some of them do not count virtual addresses
+    bint notes                   # some of them note accesses
     bint noting                  # a step whose writes to them are kept
     NotedWrite noted[MOST_NOTED]
     uint32_t noted_count
@@ -286,9 +309,7 @@ cdef struct Devices:
     IdleStore stores[STABLE_LOADS]   # stores that would change nothing
     uint64_t epoch               # advanced whenever a device's state may have changed
     uint64_t access_icount       # of the instruction whose access a device answers; NOWHERE: none does
-    uint64_t access_base         # the block, by its start, for which the next two hold
-    uint32_t access_index        # which of its instructions made the latest access to a device
-    bint access_unplaced         # others were made, and it is not known by which
+    Placed placed                # accesses to devices
     uint64_t cut_base            # the block, by its start, that must end at cut_from
     uint64_t cut_from
 
@@ -404,6 +425,19 @@ cdef struct Probes:
     uint32_t interrupted_next
 
 
+# Accesses that are noted: see accesses.pxi.
+cdef struct Accesses:
+    AccessNote *items
+    size_t count
+    size_t room
+    uint64_t number              # of the next
+    AccessNote current           # the one that a condition is asked of
+    uint64_t last_icount         # the latest instruction that was asked for, which may make several accesses
+    uint32_t last_pc
+    bint last_kept               # it is the last of `items`
+    Placed placed
+
+
 cdef struct Cpu:
     Where where
     Run run
@@ -422,3 +456,4 @@ cdef struct Cpu:
     Trace trace
     Code code
     Probes probes
+    Accesses accesses

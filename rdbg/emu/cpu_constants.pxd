@@ -139,6 +139,11 @@ cdef enum:
     ACCESS_READ = 1
     ACCESS_WRITE = 2
     ACCESS_CHANGE = 4            # of memory, by anything but the CPU's stores
+    # The same for ranges whose accesses are noted, and do not stop: see accesses.pxi.
+    NOTED_READ = 8
+    NOTED_WRITE = 16
+    NOTED_CHANGE = 32
+    NOTED_DEVICE_READ = 64       # of memory, by a device
     MOST_NOTED = 64              # writes that one step makes
     MOST_HITS = 1024             # blocks with watched accesses that are kept of a run
 
@@ -159,6 +164,8 @@ cdef enum:
     PROBES_ENOUGH = 65536        # notes at which the run pauses so that they are taken
     INTERRUPTED_KEPT = 64
     SHARED_SPACE = 0xFFFFFFFFU
+    # What conditions call an access that is noted: numbers of registers that no debugger has.
+    ACCESS_REGISTERS = 0x1000    # its address, then its size, its value, and the value before
     NO_EXCEPTION = 255
 
     NOTED_PLACE = 0

@@ -73,9 +73,15 @@ class System(Protocol):
         """Running number of the packet that entered last, by whichever card, from 1 since power-on: while a card
         receives one, its own. Where a card stores it later, it keeps the number."""
 
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, source: Device | str = "a device's", *, detail: Detail = "") -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it: RAM by each of its addresses, flash, ROM,
         ranges that are ignored, registers of other devices.
+
+        Args:
+            address: of the first byte.
+            size: how many.
+            source: the device that reads, or its name.
+            detail: what it reads, as for `dma_write`.
 
         Raises:
             BusError: nothing answers at one of the addresses (`rdbg.emu.bus`).

@@ -1,7 +1,9 @@
-# Which instruction of the current block accesses a device. Unicorn's callbacks know no PC.
+# Which instruction of the current block makes an access. Unicorn's callbacks know no PC.
+#
+# An access to a device is known by its guest-physical address, one that is noted by its virtual address.
 
-cdef bint reaches(const Cpu *c, uint32_t w, uint32_t pa, unsigned size, bint store) noexcept nogil:
-    """Whether the load or store ``w``, with the registers as they stand, accesses ``size`` bytes at ``pa``."""
+cdef bint reaches(const Cpu *c, uint32_t w, uint32_t at, unsigned size, bint store, bint by_va) noexcept nogil:
+    """Whether the load or store ``w``, with the registers as they stand, accesses ``size`` bytes at ``at``."""
     cdef int length = 0
     cdef bint stores = False
     cdef int form = memory_access(w, &length, &stores)
@@ -12,9 +14,10 @@ cdef bint reaches(const Cpu *c, uint32_t w, uint32_t pa, unsigned size, bint sto
     va = effective_address(c, w)
     if form >= 3:
         va &= ~<uint32_t>3                       # some bytes of the word around
-    if translate(c, va, STORE if stores else LOAD, kernel_mode(c), &first) != TRANSLATED:
+    first = va
+    if not by_va and translate(c, va, STORE if stores else LOAD, kernel_mode(c), &first) != TRANSLATED:
         return False
-    return first <= pa and pa + size <= first + length
+    return first <= at and at + (size - 1) <= first + (<uint32_t>length - 1)
 
 
 cdef bint comes_twice(uint32_t w) noexcept nogil:
@@ -124,8 +127,8 @@ cdef void learn(const Cpu *c, Known *known, uint32_t w, bint loads) noexcept nog
         known.value[rd] = value
 
 
-cdef int place_of_several(const Cpu *c, uint32_t pa, unsigned size, bint store, uint32_t first, bint unplaced, bint loads,
-                          bint *again) noexcept nogil:
+cdef int place_of_several(const Cpu *c, uint32_t at, unsigned size, bint store, bint by_va, uint32_t first, bint unplaced,
+                          bint loads, bint *again) noexcept nogil:
     """place_access, when more than one instruction could be the one.
 
     Args:
@@ -142,7 +145,7 @@ cdef int place_of_several(const Cpu *c, uint32_t pa, unsigned size, bint store, 
     know_at_entry(c, c.where.start, n, &known)
     for i in range(n):
         w = code_word(c, c.where.start + 4 * i)
-        if i >= first and reaches(c, w, pa, size, store):
+        if i >= first and reaches(c, w, at, size, store, by_va):
             sure = known_address(&known, w, &va)
             if not sure or va == effective_address(c, w):
                 if found < 0:
@@ -158,8 +161,9 @@ cdef int place_of_several(const Cpu *c, uint32_t pa, unsigned size, bint store, 
     return found
 
 
-cdef int place_access(const Cpu *c, uint32_t pa, unsigned size, bint store) noexcept nogil:
-    """Which instruction of the current block makes the access that a device is asked for; -1: it cannot be told.
+cdef int place_access(const Cpu *c, const Placed *placed, uint32_t at, unsigned size, bint store, bint by_va) noexcept nogil:
+    """Which instruction of the current block makes an access at ``at``, a guest-physical or virtual address; -1: it cannot
+    be told.
 
     Registers are exact, so it is one of those whose address is the right one. Mostly there is one. Of several, those go
     whose base register is known to have held something else. Of two that are left, the first has made an access like this
@@ -171,23 +175,23 @@ cdef int place_access(const Cpu *c, uint32_t pa, unsigned size, bint store) noex
     cdef int found = -1
     cdef int count = 0
     cdef bint again = False
-    cdef bint known = c.devices.access_base == c.where.base    # something about the block's accesses so far
-    cdef uint32_t first = c.devices.access_index if known else 0
+    cdef bint known = placed.base == c.where.base    # something about the block's accesses so far
+    cdef uint32_t first = placed.index if known else 0
     if is_one_step(c):
         return <int>n - 1
     if c.code.seen_base == c.where.base and is_hooked(c, c.where.start, c.where.start + c.where.size - 1):
         return <int>((c.code.seen_pc - c.where.start) >> 2)
-    if known and not c.devices.access_unplaced and not comes_twice(code_word(c, c.where.start + 4 * first)):
+    if known and not placed.unplaced and not comes_twice(code_word(c, c.where.start + 4 * first)):
         first += 1
     for i in range(first, n):
-        if reaches(c, code_word(c, c.where.start + 4 * i), pa, size, store):
+        if reaches(c, code_word(c, c.where.start + 4 * i), at, size, store, by_va):
             found = <int>i
             count += 1
     if count <= 1:
         return found
-    found = place_of_several(c, pa, size, store, first, known and c.devices.access_unplaced, True, &again)
+    found = place_of_several(c, at, size, store, by_va, first, known and placed.unplaced, True, &again)
     if again:
-        found = place_of_several(c, pa, size, store, first, known and c.devices.access_unplaced, False, &again)
+        found = place_of_several(c, at, size, store, by_va, first, known and placed.unplaced, False, &again)
     return found
 
 

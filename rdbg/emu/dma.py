@@ -10,6 +10,8 @@ from rdbg.emu.bus import PAGE_SHIFT, Bus, BusError
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.memory_map import PAGE_SIZE
 
+#: Who reads and does not say so.
+A_DEVICE = DmaName("a device's")
 #: Bytes of the longest access that a device makes to another one's registers.
 _WIDEST = 4
 
@@ -24,7 +26,7 @@ class DirectMemoryAccess:
     Args:
         bus: resolves addresses.
         big_endian: byte order of the CPU, in which the bus gives values.
-        read_bytes: bytes of the machine's pages, by first byte and size.
+        read_bytes: bytes of the machine's pages, by first byte, size, and who reads them.
         write_bytes: changes bytes of the machine's pages: first byte, the data, and who does it.
         address_bits: of guest-physical addresses; nothing answers beyond.
     """
@@ -33,7 +35,7 @@ class DirectMemoryAccess:
         self,
         bus: Bus,
         big_endian: bool,
-        read_bytes: Callable[[int, int], bytes],
+        read_bytes: Callable[[int, int, DmaName], bytes],
         write_bytes: Callable[[int, bytes, DmaName], None],
         address_bits: int = 32,
     ) -> None:
@@ -49,8 +51,13 @@ class DirectMemoryAccess:
         nothing is. 0: the first one does not."""
         return self._bus.direct(address, size, write)
 
-    def read(self, address: int, size: int) -> bytes:
+    def read(self, address: int, size: int, by: DmaName = A_DEVICE) -> bytes:
         """Bytes from a guest-physical address on.
+
+        Args:
+            address: the first.
+            size: how many.
+            by: who reads.
 
         Raises:
             BusError: nothing answers at one of the addresses.
@@ -58,11 +65,11 @@ class DirectMemoryAccess:
         if address % PAGE_SIZE + size <= PAGE_SIZE:  # what most accesses are: on one page, of memory
             first = self._memory(address, write=False)
             if first is not None:
-                return self._read_bytes(first, size)
+                return self._read_bytes(first, size, by)
         found: list[bytes] = []
         for at, length, first in self._pieces(address, size, write=False):
             if first is not None:
-                found.append(self._read_bytes(first, length))
+                found.append(self._read_bytes(first, length, by.after(at - address)))
             elif at < self._end and self._bus.ignored_page(at):
                 found.append(bytes(length))
             else:

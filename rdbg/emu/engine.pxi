@@ -44,6 +44,7 @@ cdef allocate(Cpu *c):
     c.touched.blocks.used = <uint32_t*>calloc(MOST_BLOCKS, 4)
     c.code.hooked_pages = <uint64_t*>calloc((1 << 20) // 64, 8)
     allocate_probes(c)
+    allocate_accesses(c)
     # Room for all that can ever be in them: the host gives it when it is used.
     c.touched.dirty.items = <uint32_t*>malloc(4 * <size_t>c.memory.page_count + 4)
     c.touched.stale.items = <uint32_t*>malloc(4 * <size_t>c.memory.page_count + 4)
@@ -134,4 +135,5 @@ cdef void release(Cpu *c) noexcept:
     free(c.touched.read_virtual.items)
     free(c.touched.executed_virtual.items)
     free_probes(c)
+    free(c.accesses.items)
     free(c)

@@ -60,7 +60,7 @@ from rdbg.emu.memory_view import MemoryView
 from rdbg.emu.memory_writes import NAMES, MemoryWrites
 from rdbg.emu.noted_writes import NotedWrites
 from rdbg.emu.pci_report import pci_report
-from rdbg.emu.probes import ProbeNotes
+from rdbg.emu.probes import AccessNotes, ProbeNotes, Probes
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
@@ -112,7 +112,7 @@ class Machine:
             self.board = with_host_calls(self.board, self.host_calls)
         self._require_names()
         self.bus = Bus(self.board.memory_map, spec.big_endian, self.system)
-        self.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_by_dma)
+        self.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_by_dma, self._write_by_dma)
         memory_bytes = self.bus.page_count * PAGE_SIZE
         if memory_bytes > cpu.MEMORY_MAX:
             raise RdbgError(
@@ -126,7 +126,7 @@ class Machine:
         self._host = CoreHost(self)
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self._host)
-        self.writes = MemoryWrites(self.core, self._memory)
+        self.writes = MemoryWrites(self.core, self._memory, spec.big_endian)
         on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
         self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self.writes)
         self.page_count = self._pages.count
@@ -269,6 +269,10 @@ class Machine:
         """What runs with probes have noted since the last call; see `MachineApi`."""
         return self._runs.take_probe_notes(ended)
 
+    def take_accesses(self) -> AccessNotes:
+        """The accesses that runs with probes have noted since the last call."""
+        return self._runs.take_accesses()
+
     def take_writes(self) -> list[Write]:
         """The writes kept since the last call, in order."""
         return [] if self.writes.noted is None else self.writes.noted.take()
@@ -358,6 +362,12 @@ class Machine:
 
     def _read_bytes(self, first: int, size: int) -> bytes:
         return self._memory[first : first + size]
+
+    def _read_by_dma(self, first: int, size: int, by: DmaName) -> bytes:
+        data = self._memory[first : first + size]
+        if self.writes.accesses.ranges and size:
+            self.writes.accesses.read(first, data, by)
+        return data
 
     def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
         self.writes.write(first, data, Writer.DEVICE, by)
@@ -495,12 +505,18 @@ class Machine:
         if self._host.shutdown_code is not None:
             self.core.request_stop()
 
-    def apply(self, event: InputEvent) -> None:
+    def apply(self, event: InputEvent, probes: Probes | None = None) -> None:
         """Apply a debugger's write or a user's RESET at the current position.
+
+        Args:
+            event: which.
+            probes: note it for these, if they ask for what it changes.
 
         Raises:
             RdbgError: there is nothing to write to at that address.
         """
+        if probes is not None:
+            self._runs.look_at(probes)
         if event.kind is InputKind.POKE_REGISTER:
             info = self.architecture.register_of_journal(event.port)
             if info is None:

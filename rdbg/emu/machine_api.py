@@ -22,7 +22,11 @@ from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 from rdbg.emu.instruction_effects import Effects
-from rdbg.emu.probes import ProbeNotes, Probes
+from rdbg.emu.probes import AccessNotes, ProbeNotes, Probes
+from rdbg.emu.watch import Access as Access
+from rdbg.emu.watch import Extent as Extent
+from rdbg.emu.watch import Space as Space
+from rdbg.emu.watch import Watch as Watch
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 
 #: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
@@ -36,59 +40,6 @@ PageRows = NDArray[np.uint8]
 
 #: Sees packets: icount, virtual time in nanoseconds, number of the network card, the frame, and whether it comes in.
 PacketWatcher = Callable[[int, int, int, bytes, bool], None]
-
-
-class Access(Enum):
-    """What a watchpoint watches for."""
-
-    WRITE = "write"  #: by anybody but the debugger: stores, devices, a reset that loads images again, the host
-    READ = "read"
-    ACCESS = "access"
-
-
-class Space(Enum):
-    """What an address counts."""
-
-    MEMORY = "memory"  #: bytes of the machine's pages, all backings one after another
-    DEVICE = "device"  #: guest-physical addresses where no memory is
-
-
-@dataclass(frozen=True)
-class Extent:
-    """What stands behind a range of virtual addresses.
-
-    Args:
-        space: MEMORY or DEVICE.
-        address: first byte, in that space. What two virtual addresses share is the same byte here.
-        length: bytes.
-        virtual: where it was asked for.
-    """
-
-    space: Space
-    address: int
-    length: int
-    virtual: int
-
-
-@dataclass(frozen=True)
-class Watch:
-    """A watched range.
-
-    Args:
-        address: first byte, virtual.
-        length: bytes, at least 1.
-        access: which accesses count.
-        storage: what stands behind it, if writes count by whatever address they are made. Empty: only accesses by these
-            virtual addresses count. Reads always count by virtual address.
-        commands: whether stores by these virtual addresses count beside that: they may be commands to what is there (a
-            flash chip), and change nothing.
-    """
-
-    address: int
-    length: int
-    access: Access
-    storage: tuple[Extent, ...] = ()
-    commands: bool = False
 
 
 class Writer(Enum):
@@ -486,8 +437,13 @@ class MachineApi(Protocol):
     def set_output(self, sink: OutputSink) -> None:
         """Where goes what leaves by the endpoints."""
 
-    def apply(self, event: InputEvent) -> None:
-        """Apply a debugger's write (POKE_*) or a user's RESET at the current position."""
+    def apply(self, event: InputEvent, probes: Probes | None = None) -> None:
+        """Apply a debugger's write (POKE_*) or a user's RESET at the current position.
+
+        Args:
+            event: which.
+            probes: note it for these, if they ask for what it changes.
+        """
 
     # --- state -------------------------------------------------------------------------------
     def save_state(self) -> MachineState: ...
@@ -573,6 +529,10 @@ class MachineApi(Protocol):
         Args:
             ended: nothing more is waited for: what has not returned is given, too, and forgotten.
         """
+        ...
+
+    def take_accesses(self) -> AccessNotes:
+        """The accesses that runs with probes have noted since the last call."""
         ...
 
     def take_writes(self) -> list[Write]:

@@ -18,10 +18,10 @@ from rdbg.emu.machine_api import (
     WatchedBlocks,
     WatchHit,
 )
-from rdbg.emu.memory_view import READS, STORES, WATCH_KINDS, WRITES, last_address
+from rdbg.emu.memory_view import NOTED_BY_INSTRUCTIONS, NOTED_KINDS, READS, STORES, WATCH_KINDS, WRITES, last_address
 from rdbg.emu.memory_writes import MemoryWrites
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
-from rdbg.emu.probes import NOTE, ProbeNotes, Probes
+from rdbg.emu.probes import ACCESS, NOTE, AccessNotes, ProbeNotes, Probes
 
 
 class _ExactHits:
@@ -46,7 +46,9 @@ class MachineRuns:
         self._host = host
         self._writes = writes
         self._watches: tuple[Watch, ...] = ()
-        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...]] | None = (frozenset(), {}, ())
+        self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...], tuple[Watch, ...]] | None = (
+            frozenset(), {}, (), (),
+        )  # fmt: skip
         self._probes: Probes | None = None  # the latest
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
 
@@ -61,7 +63,8 @@ class MachineRuns:
         self._look_at(request.probes)
         if self._writes.noted is not None:
             return self._run_noting(request, self._writes.noted)
-        self._arm(request.breakpoints, request.conditions, request.watches)
+        accesses = request.probes.accesses if request.probes is not None else ()
+        self._arm(request.breakpoints, request.conditions, request.watches, accesses)
         self._host.wait_idle = request.wait_idle
         self._host.skip_ns = request.skip_ns
         self._exact_hits = None
@@ -92,8 +95,8 @@ class MachineRuns:
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
         if not watches:
             return None
-        breakpoints, conditions, _ = self._armed or (frozenset(), {}, ())
-        self._arm(breakpoints, conditions, watches)
+        breakpoints, conditions, _, accesses = self._armed or (frozenset(), {}, (), ())
+        self._arm(breakpoints, conditions, watches, accesses)
         hit = self._core.watched_access()
         return None if hit is None else self._watch_hit(*hit)
 
@@ -101,6 +104,16 @@ class MachineRuns:
         """What runs with probes have noted."""
         rows, waiting_from, unevaluated = self._core.take_probe_notes(ended)
         return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated)
+
+    def take_accesses(self) -> AccessNotes:
+        """The accesses that runs with probes have noted."""
+        rows, unevaluated = self._core.take_accesses()
+        return AccessNotes(np.frombuffer(rows, ACCESS), self._writes.accesses.take(), unevaluated)
+
+    def look_at(self, probes: Probes) -> None:
+        """Note from now on what probes ask for, until a run asks for something else."""
+        self._look_at(probes)
+        self._arm(frozenset(), {}, (), probes.accesses)
 
     def _look_at(self, probes: Probes | None) -> None:
         if probes is None or probes is self._probes:
@@ -119,8 +132,14 @@ class MachineRuns:
                 probes.condition,
             )
 
-    def _arm(self, breakpoints: frozenset[int], conditions: Conditions, watches: tuple[Watch, ...]) -> None:
-        wanted = (breakpoints, conditions, watches)
+    def _arm(
+        self,
+        breakpoints: frozenset[int],
+        conditions: Conditions,
+        watches: tuple[Watch, ...],
+        accesses: tuple[Watch, ...] = (),
+    ) -> None:
+        wanted = (breakpoints, conditions, watches, accesses)
         if self._armed != wanted:
             self._armed = None  # until all of it is: the same request may come again
             self._watches = watches
@@ -136,8 +155,19 @@ class MachineRuns:
                     named.append((watch, extent.virtual - extent.address))
                     last = last_address(extent.address, extent.length)
                     ranges.append((extent.address, last, kinds & WRITES, SPACES[extent.space]))
+            watched = len(named)
+            for watch in accesses:
+                kinds = NOTED_KINDS[watch.access]
+                by_address = kinds & NOTED_BY_INSTRUCTIONS if watch.storage else kinds
+                named.append((watch, 0))
+                ranges.append((watch.address, last_address(watch.address, watch.length), by_address, VIRTUAL))
+                for extent in watch.storage:
+                    named.append((watch, extent.virtual - extent.address))
+                    last = last_address(extent.address, extent.length)
+                    ranges.append((extent.address, last, kinds, SPACES[extent.space]))
             self._core.arm_stops(breakpoints, conditions, ranges)
-            self._writes.ranges = named
+            self._writes.ranges = named[:watched]
+            self._writes.accesses.ranges = [shift for _, shift in named] if accesses else ()
             self._armed = wanted
         self._writes.take_change()
 
@@ -200,6 +230,7 @@ class MachineRuns:
         position, pc = self._core.icount, self._core.pc
         if kind is StopKind.AMBIGUOUS:
             block, block_pc = self._core.block
+            self._writes.accesses.drop_from(block)
             return RunStop(kind, block, block_pc, rerun_from=block)
         if kind is StopKind.WATCHPOINT:
             hit = self._core.watch_hit

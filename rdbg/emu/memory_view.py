@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # As in cpu_constants.pxd.
 WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}
 READS, STORES, WRITES = 1, 2, 6
+NOTED_KINDS = {Access.READ: 8 | 64, Access.WRITE: 16 | 32, Access.ACCESS: 8 | 16 | 32 | 64}
+NOTED_BY_INSTRUCTIONS = 8 | 16
 
 
 class MemoryView:

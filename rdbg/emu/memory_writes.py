@@ -10,6 +10,7 @@ from rdbg.emu import core as cpu
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.machine_api import Access, Watch, WatchHit, Writer
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.noted_accesses import OtherAccesses
 from rdbg.emu.noted_writes import NotedWrites
 
 #: Writers that a watch hit names.
@@ -26,12 +27,14 @@ class MemoryWrites:
     Args:
         core: the CPU.
         memory: the machine's pages.
+        big_endian: byte order of the guest.
     """
 
-    def __init__(self, core: cpu.Core, memory: mmap.mmap) -> None:
+    def __init__(self, core: cpu.Core, memory: mmap.mmap, big_endian: bool) -> None:
         self._core = core
         self._memory = memory
         self.noted: NotedWrites | None = None  #: keeps writes
+        self.accesses = OtherAccesses(core, big_endian)  #: keeps those that are asked for
         #: Of each range that the core watches: its watch, and what to add to its addresses to have virtual ones.
         self.ranges: Sequence[tuple[Watch, int]] = ()
         self.between = False  #: whether what happens now happens between two instructions
@@ -52,6 +55,8 @@ class MemoryWrites:
         if not data:
             return
         core, end = self._core, first + len(data)
+        if self.accesses.ranges:
+            self.accesses.change(first, self._memory[first:end], data, by)
         if self.noted is not None:
             if self.noted.moment is not None or writer is Writer.DEBUGGER:
                 here = core.icount, core.pc

@@ -2,23 +2,21 @@
 
 cdef bint begin_access(Cpu *c, uint32_t pa, unsigned size, bint store) noexcept nogil:
     """A device is about to be asked: find out when. False: the run comes here again, in single steps."""
-    cdef int i = place_access(c, pa, size, store)
+    cdef int i = place_access(c, &c.devices.placed, pa, size, store, False)
     if i < 0:
         ambiguous(c)
         return False
-    c.devices.access_base = c.where.base
-    c.devices.access_index = <uint32_t>i
-    c.devices.access_unplaced = False
+    c.devices.placed = Placed(c.where.base, <uint32_t>i, False)
     c.devices.access_icount = c.where.base + <uint32_t>i
     return True
 
 
 cdef inline void leave_unplaced(Cpu *c) noexcept nogil:
     """An access is answered without asking a device: which instruction makes it is not looked for."""
-    if c.devices.access_base != c.where.base:
-        c.devices.access_index = 0
-    c.devices.access_base = c.where.base
-    c.devices.access_unplaced = True
+    if c.devices.placed.base != c.where.base:
+        c.devices.placed.index = 0
+    c.devices.placed.base = c.where.base
+    c.devices.placed.unplaced = True
 
 
 cdef void end_access(Cpu *c, Core core) noexcept with gil:
@@ -27,7 +25,7 @@ cdef void end_access(Cpu *c, Core core) noexcept with gil:
     cdef uint64_t end = position(c)
     cdef uint64_t due
     c.devices.access_icount = NOWHERE
-    if after >= end or in_slot(c, c.where.start + 4 * c.devices.access_index):
+    if after >= end or in_slot(c, c.where.start + 4 * c.devices.placed.index):
         return                                   # nothing of the block comes behind it
     if c.due.host == 0:
         try:
@@ -158,11 +156,18 @@ cdef uint64_t on_watched_read(uc_engine *uc, uint64_t offset, unsigned size, voi
     cdef size_t slot = offset >> PAGE_BITS
     cdef uint32_t low = <uint32_t>(offset & (PAGE_BYTES - 1))
     cdef uint32_t m = c.watch.slot_map[slot]
-    check_watches(c, (c.watch.slot_page[slot] << PAGE_BITS) | low, window_place(c, slot, low, MAP_READ), size, ACCESS_READ)
+    cdef uint32_t va = (c.watch.slot_page[slot] << PAGE_BITS) | low
+    cdef Place place = window_place(c, slot, low, MAP_READ)
+    cdef uint64_t value
+    check_watches(c, va, place, size, ACCESS_READ)
     seen_in_window(c)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ:
-        return load_host(c, c.memory.bytes + (<size_t>(m >> 8) << PAGE_BITS) + low, size)
-    return device_read(c, (c.watch.slot_phys[slot] << PAGE_BITS) | low, size)
+        value = load_host(c, c.memory.bytes + (<size_t>(m >> 8) << PAGE_BITS) + low, size)
+    else:
+        value = device_read(c, (c.watch.slot_phys[slot] << PAGE_BITS) | low, size)
+    if c.watch.notes:
+        note_access(c, va, place, size, False, value)
+    return value
 
 
 cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t value, void *user) noexcept nogil:
@@ -175,6 +180,8 @@ cdef void on_watched_write(uc_engine *uc, uint64_t offset, unsigned size, uint64
     check_watches(c, va, place, size, ACCESS_WRITE)
     note_write(c, va, place, size, load_host(c, c.memory.bytes + place.address, size) if place.space == SPACE_MEMORY else 0, value)
     seen_in_window(c)
+    if c.watch.notes:
+        note_access(c, va, place, size, True, value)
     if (m & MAP_KIND) == MAP_MEMORY and m & MAP_WRITE:
         mark_written(c, m >> 8)
         if c.memory.page_state[m >> 8] & (PAGE_CODE | PAGE_MIXED):

@@ -38,5 +38,6 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
     for i in range(2):
         c.probes.results[i] = results[i]
     forget_notes(c)
+    c.accesses.count = 0
     c.probes.armed = True
     forget_recent(c)

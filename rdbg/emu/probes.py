@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.expression import Expression
+from rdbg.emu.watch import Watch
 
 #: Registers that can be noted.
 MOST_REGISTERS = 8
@@ -18,6 +19,13 @@ NOTE = np.dtype([
     ("space", "<u4"), ("arrival", "u1"), ("exception", "u1"), ("kind", "u1"), ("ended", "u1"), ("values", "<u4", 8),
     ("results", "<u4", 2),
 ])  # fmt: skip
+#: A row of accesses that instructions made, as the compiled core has it (`AccessNote`).
+ACCESS = np.dtype([
+    ("number", "<u8"), ("icount", "<u8"), ("value", "<u8"), ("before", "<u8"), ("pc", "<u4"), ("address", "<u4"),
+    ("space", "<u4"), ("size", "u1"), ("is_write", "u1"), ("has_before", "u1"), ("spare", "u1"),
+])  # fmt: skip
+#: What conditions may say of an access, as numbers of registers.
+ACCESS_REGISTERS = {"address": 0x1000, "size": 0x1001, "value": 0x1002, "before": 0x1003}
 #: `kind`: a place, or an exception that was asked for.
 PLACE, EXCEPTION = 0, 1
 #: `arrival`: by a branch that links, by one to an address in the code, by one to an address in a register.
@@ -44,6 +52,7 @@ class Probes:
         registers: numbers of registers to note, at most 8.
         results: numbers of two registers to note at the return.
         condition: note only where it is not zero.
+        accesses: note accesses to these ranges, by whom ever, for ``take_accesses``.
     """
 
     places: Mapping[int, int] = field(default_factory=dict)
@@ -52,6 +61,46 @@ class Probes:
     registers: tuple[int, ...] = ()
     results: tuple[int, int] = (0, 0)
     condition: Expression = ()
+    accesses: tuple[Watch, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherAccess:
+    """An access that no instruction made: of a device, a reset, the host, or the debugger.
+
+    Args:
+        number: in the order of all that are noted.
+        icount: of the instruction that a device answers with it; else the position at which it was made, between two.
+        pc: of that instruction; None: there is none.
+        is_write: whether it changes memory.
+        address: first byte that was asked for, virtual.
+        before, value: the bytes; before is empty where they are read.
+        by: who, as users see it.
+    """
+
+    number: int
+    icount: int
+    pc: int | None
+    is_write: bool
+    address: int
+    before: bytes
+    value: bytes
+    by: str
+
+
+@dataclass(frozen=True)
+class AccessNotes:
+    """Accesses that were noted.
+
+    Args:
+        rows: of instructions, of type `ACCESS`, in order.
+        others: by anything else, in order; the numbers say how the two go together.
+        unevaluated: times that the condition could not be evaluated: nothing was noted there.
+    """
+
+    rows: NDArray[np.void]
+    others: Sequence[OtherAccess]
+    unevaluated: int
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ cdef void begin_run(Cpu *c, uint64_t until, uint64_t pause_at, bint last_hit, bi
     c.due.host = 0                       # inputs may have come, or the history been wound
     look_soon(c)
     c.devices.epoch += 1                          # whoever called may have changed a device
-    c.devices.access_base = NOWHERE                  # a block that begins here may have run before
+    c.accesses.placed.base = NOWHERE
+    c.accesses.last_icount = NOWHERE
+    c.devices.placed.base = NOWHERE                  # a block that begins here may have run before
     c.devices.cut_base = NOWHERE
     c.code.seen_base = NOWHERE

@@ -119,9 +119,9 @@ class MachineSystem:
         """Running number of the packet that entered last."""
         return self._machine.packets
 
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, source: Device | str = "a device's", *, detail: Detail = "") -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it."""
-        return self._machine.dma.read(address, size)
+        return self._machine.dma.read(address, size, dma_name(source, detail))
 
     def dma_direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""

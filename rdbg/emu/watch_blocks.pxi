@@ -147,7 +147,7 @@ cdef void stop_direct(Cpu *c) noexcept nogil:
 cdef inline void seen_in_window(Cpu *c) noexcept nogil:
     """Another access has come through the window."""
     c.watch.window_accesses += 1
-    if c.watch.window_accesses >= DIRECT_AFTER and not c.run.stepping:
+    if c.watch.window_accesses >= DIRECT_AFTER and not c.run.stepping and not c.watch.notes:
         c.watch.window_accesses = 0
         c.watch.direct_wanted = True
         look_at_blocks(c)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rdbg.analysis.address_expression import evaluate
+from rdbg.analysis.address_expression import address_range, evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.input_rows import InputRow, Inputs
+from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question import Piece, Question, ask
@@ -18,6 +19,8 @@ from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.expression import Expression
+from rdbg.emu.machine_api import Access
+from rdbg.emu.probes import ACCESS_REGISTERS
 from rdbg.symbols.table import AddressRange, SymbolTable
 from rdbg.timeline import Timeline
 
@@ -55,6 +58,18 @@ class RunTables:
     ) -> Iterator[Execution]:  # fmt: skip
         """When an instruction was about to run."""
         return self._ask(Executions(self._address(address), self._where(where)), start, end, newest_first)
+
+    def accesses(
+        self, place: Address, length: int | None = None, access: Access = Access.ACCESS, where: str = "",
+        start: Place = "start", end: Place = "end", newest_first: bool = False,
+    ) -> Iterator[RangeAccess]:  # fmt: skip
+        """Who read and wrote memory: ``length`` bytes at a place; None: the range that a text stands for, as at the
+        prompt."""
+        machine = self.timeline.machine
+        found = address_range(machine, self._symbols, str(place)) if length is None else self._range(place)
+        condition = parse_where(where, machine.architecture, ACCESS_REGISTERS) if where else ()
+        question = RangeAccesses(found.address, length or found.size, access, condition)
+        return self._ask(question, start, end, newest_first)
 
     def exceptions(
         self, start: Place = "start", end: Place = "end", newest_first: bool = False

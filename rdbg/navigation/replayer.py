@@ -392,7 +392,7 @@ class Replayer:
         while position < history.end or history.ahead:
             entered = history.entered(position)
             for event in history.take_pokes(position):
-                self.machine.apply(event)
+                self.machine.apply(event, probes)
             if position >= history.end and not history.ahead:
                 break
             # While a write is still to be made here, idle time must not pass: it was made before that.

@@ -63,6 +63,10 @@ class Traveller:
         self._replayer.catch_up()
         return arrived
 
+    def before_all(self) -> None:
+        """Stand at the start of the history, where nothing has entered yet."""
+        self._replayer.restore(self._replayer.latest(self._replayer.history.start))
+
     def write_search(self, address: int, length: int, interrupted: Interrupted) -> WriteSearch:
         """A search for writes to what stands behind virtual addresses here."""
         self._replayer.checkpoint_if_far(self._replayer.pace.rung)

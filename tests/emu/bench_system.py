@@ -88,7 +88,7 @@ class BenchSystem:
         self.packets += 1  # a card asks once for each
         return self.packets
 
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, source: Device | str = "", *, detail: Detail = "") -> bytes:
         assert self.dma is not None
         return self.dma.read(address, size)
 
@@ -165,7 +165,7 @@ class BenchMachine:
         else:
             self.bus.write(address, size, value)
 
-    def _read_bytes(self, first: int, size: int) -> bytes:
+    def _read_bytes(self, first: int, size: int, by: DmaName) -> bytes:
         return self.system.read_backing(*self._place(first // 4096, first), size)
 
     def _write_bytes(self, first: int, data: bytes, by: DmaName) -> None:

@@ -47,7 +47,7 @@ class DmaDevice(NetworkDevice):
         name = _REGISTERS[offset // 4 % len(_REGISTERS)]
         if name == "read":
             self._write("on a load")
-            return int.from_bytes(self._system.dma_read(self._registers["address"], 4), "little")
+            return int.from_bytes(self._system.dma_read(self._registers["address"], 4, self), "little")
         return self._registers[name]
 
     def write(self, offset: int, size: int, value: int) -> None:

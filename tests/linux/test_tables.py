@@ -177,6 +177,31 @@ def test_gdb_stops_where_its_tables_say(gdb_program: str, recording: Recording, 
             assert (gdb.value("$pc"), gdb.value("$sp")) == (row["return_address"], row["stack"])
 
 
+def test_gdb_stops_at_the_accesses_of_its_table(gdb_program: str, recording: Recording, symbols: Path) -> None:
+    with served(["replay", str(recording.path), "-S", "-serial", "null"]) as port, Gdb(gdb_program, symbols) as gdb:
+        gdb.run("set heuristic-fence-post 64")
+        gdb.connect(port)
+        gdb.run("monitor goto 60%", timeout=300)
+        stood = gdb.registers()
+        address = gdb.value("(unsigned) &jiffies_64")
+        for kind, option in (("awatch", ""), ("rwatch", "--read")):
+            told = gdb.run(f"monitor accesses {address:#x}+8 --from 60% {option} --limit 12 --json", timeout=300).text
+            rows = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+            assert len(rows) == 12 and gdb.registers() == stood
+            gdb.run(f"{kind} *(unsigned long long *) {address:#x}")
+            for row in rows:
+                gdb.run("continue", timeout=300)
+                gdb.run(f"monitor goto {row['icount']}", timeout=300)
+                gdb.forget()
+                assert row["by"] == "cpu" and gdb.value("$pc") in (row["pc"], row["pc"] - 4)
+                value = gdb.value(f"*(unsigned *) {row['address']:#x}")
+                assert value == (row["value"] if row["access"] == "read" else row["before"])
+                gdb.run("stepi", timeout=300)
+            gdb.run("delete")
+            gdb.run("monitor goto 60%", timeout=300)
+            gdb.forget()
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

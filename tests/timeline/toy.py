@@ -45,7 +45,7 @@ from rdbg.emu.machine_api import (
     Writer,
 )
 from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.emu.probes import NO_EXCEPTION, NOTE, SHARED_SPACE, ProbeNotes, Probes
+from rdbg.emu.probes import ACCESS, NO_EXCEPTION, NOTE, SHARED_SPACE, AccessNotes, ProbeNotes, Probes
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
@@ -121,6 +121,7 @@ class Toy:
         self._noted: tuple[Watch, list[Write]] | None = None
         self._probes: Probes | None = None
         self._probed: list[tuple[int, int]] = []  # icount, address
+        self._accessed: list[tuple[int, int, int, bool]] = []  # icount, pc, address, whether it is a write
         self.runs = 0
         self.instructions_run = 0
         self._trace: list[tuple[int, ...]] | None = None
@@ -314,6 +315,7 @@ class Toy:
                 if not request.exact and self._is_ambiguous(block_pc):
                     if request.probes is not None:
                         self._probed = [note for note in self._probed if note[0] <= block]
+                        self._accessed = [note for note in self._accessed if note[0] < block]
                     return RunStop(StopKind.AMBIGUOUS, block, block_pc, rerun_from=block)
                 length = 0
                 if request.slice is not None and self.icount - begin >= request.slice and not self.off:
@@ -321,10 +323,13 @@ class Toy:
 
     def _look(self, probes: Probes) -> None:
         if self._probes != probes:
-            self._probes, self._probed = probes, []
+            self._probes, self._probed, self._accessed = probes, [], []
         for place in (self.pc, *([self._behind(self.pc)] if self._unit() == 2 else [])):
             if place in probes.places and (self.icount, place) not in self._probed[-2:]:
                 self._probed.append((self.icount, place))
+        for address, _, kind in self._accesses():
+            if self.watched_access(probes.accesses) is not None:
+                self._accessed.append((self.icount, self.pc, address, kind is Access.WRITE))
 
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         rows = np.zeros(len(self._probed), [(name, "<u8" if name == "pc" else NOTE[name]) for name in NOTE.names or ()])
@@ -332,6 +337,15 @@ class Toy:
             row["icount"], row["pc"], row["space"], row["exception"] = icount, pc, SHARED_SPACE, NO_EXCEPTION
         self._probed = []
         return ProbeNotes(rows, None, 0)
+
+    def take_accesses(self) -> AccessNotes:
+        wide = [(name, "<u8" if name in ("pc", "address") else ACCESS[name]) for name in ACCESS.names or ()]
+        rows = np.zeros(len(self._accessed), wide)
+        for number, (row, made) in enumerate(zip(rows, self._accessed, strict=True)):
+            row["number"], row["space"], row["size"] = number, SHARED_SPACE, 4
+            row["icount"], row["pc"], row["address"], row["is_write"] = made
+        self._accessed = []
+        return AccessNotes(rows, (), 0)
 
     def _is_ambiguous(self, block_pc: int) -> bool:
         return bool(self.ambiguous) and 4 * self._index[block_pc] % self.ambiguous == 4
@@ -389,7 +403,7 @@ class Toy:
     def set_output(self, sink: OutputSink) -> None:
         self._sink = sink
 
-    def apply(self, event: InputEvent) -> None:
+    def apply(self, event: InputEvent, probes: Probes | None = None) -> None:
         if event.kind is InputKind.POKE_MEMORY:
             end, here = event.value + len(event.data), self.icount
             self._note(

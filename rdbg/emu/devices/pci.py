@@ -122,7 +122,7 @@ class PciSlot(Protocol):
     def next_stamp(self) -> int:
         """A number above all that base addresses have."""
 
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, source: Device | str, detail: Detail) -> bytes:
         """See `PciFunction.dma_read`."""
 
     def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
@@ -262,11 +262,18 @@ class PciFunction(Device):
         """Whether it may access memory."""
         return self._slot is not None and bool(self.config[COMMAND] & COMMAND_MASTER)
 
-    def dma_read(self, address: int, size: int) -> bytes:
-        """Bytes of memory: as on QEMU zeros where nothing answers, and where the function is no bus master."""
+    def dma_read(self, address: int, size: int, detail: Detail = "", source: Device | str | None = None) -> bytes:
+        """Bytes of memory: as on QEMU zeros where nothing answers, and where the function is no bus master.
+
+        Args:
+            address: of the first byte.
+            size: how many.
+            detail: what is read.
+            source: who reads, where that is not the function itself.
+        """
         if self._slot is None or not self.is_master:
             return bytes(size)
-        return self._slot.dma_read(address, size)
+        return self._slot.dma_read(address, size, self if source is None else source, detail)
 
     def dma_write(self, address: int, data: bytes, detail: Detail = "", source: Device | str | None = None) -> None:
         """Write to memory. Where nothing answers, and where the function is no bus master, the bytes go nowhere.

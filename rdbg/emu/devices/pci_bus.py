@@ -152,16 +152,16 @@ class PciBus:
             self._drive_line(line, self.line_level(line))
 
     # --- bus masters -------------------------------------------------------------------------
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, source: Device | str, detail: Detail) -> bytes:
         """Bytes of memory; zeros where nothing answers."""
         try:
-            return self._system.dma_read(address, size)
+            return self._system.dma_read(address, size, source, detail=detail)
         except BusError:
-            return b"".join(self._read_page(at, length) for at, length in _pages(address, size))
+            return b"".join(self._read_page(at, length, source, detail) for at, length in _pages(address, size))
 
-    def _read_page(self, address: int, size: int) -> bytes:
+    def _read_page(self, address: int, size: int, source: Device | str, detail: Detail) -> bytes:
         try:
-            return self._system.dma_read(address, size)
+            return self._system.dma_read(address, size, source, detail=detail)
         except BusError:
             return bytes(size)
 

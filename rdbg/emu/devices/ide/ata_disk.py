@@ -295,7 +295,13 @@ class AtaDisk(FeaturedDrive):
                 self.cable.dma_write(address, data[at : at + length], Sectors(sector).after(at))
                 at += length
         else:
-            data = b"".join(self.cable.dma_read(address, length) for address, length in segments)
+            pieces: list[bytes] = []
+            at = 0
+            for address, length in segments:
+                written = Sectors(sector).after(at) if self.dma == DMA_WRITE else "sectors to trim"
+                pieces.append(self.cable.dma_read(address, length, written))
+                at += length
+            data = b"".join(pieces)
             if not (self._write_disk(sector, data) if self.dma == DMA_WRITE else self._trim(data)):
                 self._end_dma_in_error(0)
                 return

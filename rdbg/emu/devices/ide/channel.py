@@ -280,13 +280,13 @@ class IdeChannel(Device):
                 break
         return segments, named
 
-    def dma_read(self, address: int, size: int) -> bytes:
+    def dma_read(self, address: int, size: int, detail: Detail = "") -> bytes:
         """Bytes of memory."""
         if self._function is None:
             return bytes(size)
         self._is_moving = True
         try:
-            return self._function.dma_read(address, size)
+            return self._function.dma_read(address, size, detail, self)
         finally:
             self._is_moving = False
 

@@ -93,8 +93,8 @@ class Cable(Protocol):
             it was read.
         """
 
-    def dma_read(self, address: int, size: int) -> bytes:
-        """Bytes of memory."""
+    def dma_read(self, address: int, size: int, detail: Detail) -> bytes:
+        """Bytes of memory; a user sees who, and the detail."""
 
     def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write to memory; a user sees who, and the detail."""

@@ -82,7 +82,7 @@ class NetworkCard(NetworkDevice):
         """Bytes of the guest's memory; zeros where nothing answers, or while the card is no bus master."""
         self._is_busy = True
         try:
-            return self.function.dma_read(address, size) if size else b""
+            return self.function.dma_read(address, size, source=self) if size else b""
         finally:
             self._is_busy = False
 

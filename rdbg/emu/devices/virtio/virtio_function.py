@@ -89,7 +89,7 @@ class BusMaster:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on; zeros where nothing answers."""
-        return self._function.dma_read(address, size)
+        return self._function.dma_read(address, size, source=self._device)
 
     def write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write bytes; they are lost where nothing answers."""
