@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import rdbg
+from rdbg.emu.machine_api import Access
 from rdbg.errors import RdbgError
 from rdbg.library.recorded_run import RecordedRun
 from tests.cli.command import PROJECT, TANK
@@ -28,6 +29,10 @@ def test_a_recording_is_asked_from_python(recording: Path) -> None:
         assert [call.icount for call in calls] == [row.icount for row in run.executions("put_char")]
         assert [call.icount for call in run.calls("put_char", newest_first=True)] == [c.icount for c in calls][::-1]
         assert list(run.calls("put_char", where="a0 == 0x74")) == [call for call in calls if call.a0 == 0x74]
+        used = list(run.accesses("tank"))
+        assert [row for row in used if row.access == "write"] == list(run.accesses("tank", access=Access.WRITE))
+        first = used[0].address
+        assert list(run.accesses(first, 1)) == [row for row in used if row.address <= first < row.address + row.size]
         assert run.position == run.timeline.start
         assert run.goto(calls[3].icount) == calls[3].icount == run.position
         assert run.register("a0") == calls[3].a0 == run.registers()["a0"]
