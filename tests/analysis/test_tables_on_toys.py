@@ -44,7 +44,7 @@ def test_executions_are_those_of_the_oracle(kind: type[Toy], data: st.DataObject
 
 
 @pytest.mark.parametrize("kind", [Toy, Toy64])
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), program=programs())
 def test_accesses_are_those_of_single_steps(kind: type[Toy], data: st.DataObject, program: list[Op]) -> None:
     run = Run(kind, data, program, data.draw(st.integers(100, 1500)))
