@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
 
 all: setup
 
@@ -166,7 +166,7 @@ real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
 	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 zsh fish mandoc gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
-	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu
+	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu chromium chromium-driver
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
 # What is given away: an sdist in dist/, and a wheel from it for each Python of PYTHONS, which needs no compiler
@@ -188,6 +188,13 @@ wheels:
 # Writes the manual page again, which stands beside the shells' completion (a test says when it must).
 man: $(READY)
 	$(BIN)/rdbg man > rdbg/cli/shells/rdbg.1
+
+# Builds the page that `rdbg ui` serves again from its sources (what is built is committed); needs node and npm.
+PAGE := .make/page
+page:
+	mkdir -p $(PAGE) && cp rdbg/ui/page_sources/* $(PAGE)
+	cd $(PAGE) && npm install --silent --no-audit --no-fund --no-package-lock
+	cd $(PAGE) && PAGE_OUT=$(abspath rdbg/ui/page) npm run --silent build
 
 # Builds the example guests again from source (their ELF files are committed).
 guests:

@@ -25,7 +25,7 @@ import logging
 import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
@@ -45,6 +45,15 @@ from rdbg.timeline import Timeline
 
 if TYPE_CHECKING:
     from rdbg.analysis.question import MakePool
+
+
+class SupportsFileno(Protocol):
+    """What select can wait for."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        ...
+
 
 _log = logging.getLogger("rdbg.gdbstub")
 
@@ -155,11 +164,12 @@ class GdbServer:
             waiting.append(self._client.connection)
         return bool(waiting) and bool(select.select(waiting, [], [], 0)[0])
 
-    def poll(self, timeout: float) -> None:
+    def poll(self, timeout: float, other: SupportsFileno | None = None) -> None:
         """Wait for packets, serve them, and come back.
 
         Args:
             timeout: seconds to wait when there are none.
+            other: ends the wait too, when it can be read.
         """
         reading: list[Listener | Connection] = [self._listener] if self._listener is not None else []
         writing: list[Connection] = []
@@ -169,7 +179,8 @@ class GdbServer:
                 writing.append(self._client.connection)
         if not reading:
             return
-        ready, _, _ = select.select(reading, writing, [], timeout)
+        others = [other] if other is not None else []
+        ready, _, _ = select.select([*reading, *others], writing, [], timeout)
         if self._client is not None:  # before a new one: this one may have gone to come again
             self._serve(self._client)
         if self._listener in ready:

@@ -470,6 +470,11 @@ class Timeline:
             with suppress(RdbgError):
                 self._replayer.events.save(self._replayer.stored)
 
+    @property
+    def known_outputs(self) -> OutputLog:
+        """What has left the run at hand, as far as it is known without a replay."""
+        return self._replayer.output.log
+
     def sent_by(
         self, endpoint: Endpoint, number: int, interrupted: Interrupted = never, before: int | None = None
     ) -> SentOutput | None:

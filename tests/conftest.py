@@ -35,6 +35,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
     "qemu-utils": ("qemu-img", "qemu-nbd"),
     "e2fsprogs": ("/sbin/mke2fs", "/sbin/e2fsck"),
+    "chromium": ("chromium",),
+    "chromium-driver": ("chromedriver",),
     "xorriso": ("xorriso",),
     "zsh": ("zsh",),
     "fish": ("fish",),

@@ -42,6 +42,7 @@ ORDER = (
     "workers",
     "chaos",
     "library",
+    "ui",
     "cli",
     "__main__",
 )

@@ -112,6 +112,18 @@ def _debug(words: Sequence[str]) -> int:
     return debug(words)
 
 
+def _ui(words: Sequence[str]) -> int:
+    from rdbg.cli.ui_command import ui
+
+    return ui(words)
+
+
+def _ui_page() -> CommandPage:
+    from rdbg.cli.ui_command import UI_PAGE
+
+    return UI_PAGE
+
+
 def _dump(words: Sequence[str]) -> int:
     from rdbg.recording.dump import write_dump
 
@@ -290,6 +302,12 @@ COMMANDS = {
         "start GDB on a recording, or on an image that starts now",
         _debug_page,
         _debug,
+    ),
+    "ui": Subcommand(
+        "RECORDING|IMAGE [options]",
+        "show a recording, or an image that starts now, in a browser",
+        _ui_page,
+        _ui,
     ),
     "chaos": Subcommand(
         "[options] -- QEMU's options, or --shrink RECORDING",

@@ -9,14 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
-from rdbg.cli.qemu_options import parse_line
+from rdbg.cli.page_opening import page_of
+from rdbg.cli.qemu_options import ParsedLine, parse_line
 from rdbg.cli.running import one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
 from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.session.images import read_image
-from rdbg.session.options import ImageFile
+from rdbg.session.options import ImageFile, RunOptions
 
 DEBUG_PAGE = CommandPage(
     operands=("RECORDING|IMAGE",),
@@ -29,6 +30,7 @@ DEBUG_PAGE = CommandPage(
         CommandOption(("ex",), "COMMAND", "a GDB command to begin with (may be repeated)"),
         CommandOption(("script",), "FILE", "a file of GDB commands to go on with"),
         CommandOption(("batch",), "", "leave GDB after that"),
+        CommandOption(("ui",), "", "serve a page for a browser beside it, which shows the same run and moves GDB"),
     ),
     notes="An ELF image is started as with -kernel, any other as with -bios. The options of rdbg run:",
     machine=None,
@@ -46,18 +48,7 @@ def debug(words: Sequence[str]) -> int:
     from rdbg.session.session import Session, Surroundings
 
     line = parse_line(words, own=DEBUG_PAGE.values(), operands=True)
-    options = line.options
-    recording = None
-    if line.operands or not options.images:
-        path = one_file("debug", line.operands)
-        head = _head_of(path)
-        if is_elf(head):
-            options = replace(options, images=(*options.images, ImageFile("kernel", path)))
-        elif _is_recording(head):
-            recording = path
-            options = replaying(options, path)
-        else:
-            options = replace(options, images=(*options.images, ImageFile("bios", path)))
+    options, recording = what_to_run("debug", line)
     program = find_gdb(line.last("gdb-program"))
     log = prepare(options)
     gdb: subprocess.Popen[bytes] | None = None
@@ -72,6 +63,7 @@ def debug(words: Sequence[str]) -> int:
         ended=lambda: gdb is not None and gdb.poll() is not None,
         symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
         helpers=run_helpers(),
+        onlooker=page_of(Path(recording or "guest").name) if "ui" in line.own else None,
     )
     with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
         session = Session(options, around)
@@ -96,6 +88,24 @@ def debug(words: Sequence[str]) -> int:
                 gdb.wait()
             session.close()
     return code or int(session.failed)
+
+
+def what_to_run(command: str, line: ParsedLine) -> tuple[RunOptions, str | None]:
+    """What a recording or an image that is named alone comes to: options, and the recording's path if it is one.
+
+    Args:
+        command: for messages.
+        line: what was typed.
+    """
+    options = line.options
+    if not line.operands and options.images:
+        return options, None
+    path = one_file(command, line.operands)
+    head = _head_of(path)
+    if _is_recording(head):
+        return replaying(options, path), path
+    role = "kernel" if is_elf(head) else "bios"
+    return replace(options, images=(*options.images, ImageFile(role, path))), None
 
 
 def _head_of(path: str) -> bytes:

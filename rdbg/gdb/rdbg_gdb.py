@@ -7,8 +7,12 @@ Runs inside GDB: nothing of the rdbg package may be imported here.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
+import signal
+import socket
+import threading
 
 import gdb
 
@@ -191,10 +195,83 @@ def _prompt(current: str) -> str | None:
     return f"({found[1]}) " if found else None
 
 
+#: What a page may have GDB do.
+_PAGE_COMMANDS = re.compile(r"(goto [^\r\n]+|back|forward)")
+
+
+class _Page:
+    """Obeys the page that rdbg serves beside GDB (`rdbg ui`, `rdbg debug --ui`): a click there moves GDB.
+
+    GDB does it itself when it waits for commands, so that it never moves behind its own back.
+    """
+
+    def __init__(self) -> None:
+        self._heard: tuple[socket.socket, threading.Thread] | None = None
+        gdb.events.gdb_exiting.connect(lambda event: self.leave())
+
+    def look(self) -> None:
+        """To be called when GDB has connected: rdbg may serve a page. (To ask GDB which connection it has makes GDB 13
+        abort when it ends.)"""
+        self.leave()
+        try:
+            found = re.search(r"http://([0-9.]+):(\d+)(/\S+/)", _monitor("ui"))
+        except gdb.GdbError:
+            return
+        if found is None:
+            return
+        try:
+            connection = socket.create_connection((found[1], int(found[2])))
+            connection.sendall(f"GET {found[3]}api/gdb HTTP/1.0\r\nHost: {found[1]}:{found[2]}\r\n\r\n".encode())
+        except OSError:
+            return  # it is gone
+        thread = threading.Thread(target=_hear_page, args=(connection,), daemon=True)
+        # Signals are for GDB's own threads.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._heard = connection, thread
+
+    def leave(self) -> None:
+        """Hear the page no more: no thread is to be left when GDB ends."""
+        if self._heard is None:
+            return
+        connection, thread = self._heard
+        self._heard = None
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        connection.close()
+
+
+def _hear_page(connection: socket.socket) -> None:
+    """Pass on what the page wants, as long as it is there. Runs in a thread of its own."""
+    with contextlib.suppress(OSError):
+        for row in connection.makefile("rb"):
+            line = row.decode("utf-8", "replace").strip()
+            if line.startswith("data: ") and _PAGE_COMMANDS.fullmatch(line[6:]):
+                gdb.post_event(_PageWish(line[6:]))
+
+
+class _PageWish:
+    """Something that GDB is to do for the page once it waits for commands."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+
+    def __call__(self) -> None:
+        try:
+            gdb.execute(f"monitor {self._line}")
+        except gdb.error as error:
+            gdb.write(f"rdbg's page wants 'monitor {self._line}': {error}\n")
+
+
 for _command in (_Rdbg, _When, _Goto, _Origin, _LastWrite, _Prompt):
     _command()
 
 _rdbg_jumps = _Jumps()
+_rdbg_page = _Page()
 
 for _name in ("rdbg.gdb", "rdbg_unwind.py"):
     gdb.execute("source " + os.path.join(os.path.dirname(os.path.abspath(__file__)), _name))
@@ -205,3 +282,10 @@ gdb.execute("""define hookpost-monitor
   rdbg-forget
   python _rdbg_jumps.after()
 end""")
+for _name in ("remote", "extended-remote"):
+    gdb.execute(f"""define target hookpost-{_name}
+  monitor script
+  python _rdbg_page.look()
+end""")
+if gdb.selected_thread() is not None:
+    _rdbg_page.look()

@@ -1,4 +1,4 @@
-"""Whether the guest runs by itself, and ``stop cont system_reset info status``: QEMU's commands for it."""
+"""Whether the guest runs by itself, and ``stop cont system_reset ui info status``: QEMU's commands for it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def _delete_break(context: MonitorContext, arguments: list[str]) -> str:
     return ""
 
 
+def _page(context: MonitorContext, arguments: list[str]) -> str:
+    no_arguments(arguments, "ui")
+    if not context.control.page:
+        raise UsageError("no page shows this run; rdbg ui, or rdbg debug --ui, begins one with it")
+    return f"{context.control.page}\n"
+
+
 def status(context: MonitorContext, arguments: list[str]) -> str:
     """``info status``, in QEMU's words."""
     timeline = context.timeline
@@ -73,4 +80,5 @@ CONTROL_COMMANDS = (
     MonitorCommand("replay_seek", "replay_seek ICOUNT", "the same as 'goto ICOUNT'", _seek),
     MonitorCommand("replay_break", "replay_break ICOUNT", "stop once when this instruction count is reached", _break),
     MonitorCommand("replay_delete_break", "replay_delete_break", "forget what replay_break has set", _delete_break),
+    MonitorCommand("ui", "ui", "the address of the page that shows this run in a browser", _page),
 )

@@ -18,12 +18,14 @@ class RunControl:
         attached: a GDB is connected, and the guest moves when that says so.
         request: puts an input where the live run takes it soon; None: it takes none.
         plugs: cards and drives.
+        page: address of the page that shows the run; empty: there is none.
     """
 
     stopped: bool = False
     attached: bool = False
     request: Callable[[InputEvent], None] | None = None
     plugs: Plugs = Plugs()
+    page: str = ""
 
     @property
     def runs(self) -> bool:

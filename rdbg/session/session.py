@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.disk import DiskSource, NoContents
@@ -35,6 +35,7 @@ from rdbg.serial.ports import SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
 from rdbg.session.images import elf_image, machine_spec, read_image
+from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView, WorkingCopies
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
@@ -63,6 +64,10 @@ class RunHelpers(Helpers, Protocol):
         """Who answers a question; a `MakePool`."""
         ...
 
+    def copies(self, size: int, work: Callable[..., Any]) -> WorkingCopies:
+        """So many copies of this process, which do this work; a `MakeCopies`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -77,6 +82,7 @@ class Surroundings:
             questions; None: there are none.
         symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
         signals: whether SIGINT, SIGTERM and SIGHUP end the run; False: they are somebody else's.
+        onlooker: made when all is set up: who looks at the run beside GDB; None: nobody.
     """
 
     command_line: tuple[str, ...] = ()
@@ -86,6 +92,7 @@ class Surroundings:
     symbols: bytes | None = None
     signals: bool = True
     helpers: Callable[[Timeline, Callable[[], None]], RunHelpers] | None = None
+    onlooker: Callable[[RunOnView], Onlooker] | None = None
 
 
 class Session:
@@ -115,6 +122,7 @@ class Session:
         self._unfinished = False  # this is a replay that is there to be run to its end, and is not there
         self._signal: int | None = None  # that ended it before
         self.server: GdbServer | None = None
+        self._onlooker: Onlooker | None = None
         try:
             self._set_up()
         except BaseException:
@@ -150,6 +158,8 @@ class Session:
         self._unfinished = self._replayed is not None and server is None
         while not self._look_outside() and not (server is not None and server.quit_wanted):
             self._desk.obey()
+            if self._onlooker is not None:
+                self._onlooker.take_turn()
             if self._leaving:
                 break
             standing = not outside.ready or self._control.stopped
@@ -171,7 +181,7 @@ class Session:
                     self._tell_end()
             if server is not None:
                 idle = standing or not server.wants_run
-                server.poll(_IDLE_SECONDS if idle else 0.0)
+                server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
             elif standing:
                 outside.wait(_IDLE_SECONDS)
 
@@ -206,6 +216,8 @@ class Session:
         """Open anew what cannot be shared: this is a copy of the process that opened it."""
         if self._recorded_contents is not None:
             self._recorded_contents.reopen()
+        if self._onlooker is not None:
+            self._onlooker.in_copy()
 
     def watch_packets(self, watcher: PacketWatcher) -> None:
         """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
@@ -329,11 +341,12 @@ class Session:
         )
         self.timeline.set_output(self._send)
         make_pool: MakePool | None = None
+        make_copies: MakeCopies | None = None
         # What a live run has of its disks, its copies would share the places of.
         if self._around.helpers is not None and not (spec.drives and icount.mode is not RecordMode.REPLAY):
             helpers = self._around.helpers(self.timeline, self.reopen)
             self.timeline.call(helpers)
-            make_pool = helpers.pool
+            make_pool, make_copies = helpers.pool, helpers.copies
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)
@@ -367,6 +380,9 @@ class Session:
             history.watch(*self._recording.files)
         elif self._drives is not None:
             self._drives.keep_no_reads()
+        if self._around.onlooker is not None:
+            address = self.server.address if self.server is not None else None
+            self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address))
 
     def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
         """What the disks of a replay hold: no image is opened."""
@@ -469,10 +485,16 @@ class Session:
         """Asked while the guest runs by itself."""
         if self._look_outside() or (self.server is not None and self.server.knocking()):
             return True
+        if self._onlooker is not None:
+            self._onlooker.look_on()
+            if self._onlooker.waiting:
+                return True
         return self._desk.waiting
 
     def _stop_wanted(self) -> bool:
         """Asked while GDB moves the guest."""
+        if self._onlooker is not None:
+            self._onlooker.look_on()
         return self._look_outside() or self._desk.obey_while_gdb_moves()
 
     def _leave(self) -> None:
@@ -504,6 +526,9 @@ class Session:
             )
 
     def _release(self) -> None:
+        if self._onlooker is not None:
+            self._onlooker.close()
+            self._onlooker = None
         if self._drives is not None:
             self._drives.close()
             self._drives = None

@@ -1,0 +1,92 @@
+// The page of a run: where it stands, what can be asked, and moving in it.
+import { Console } from "./console.js";
+import { ask, listen, obey } from "./server.js";
+
+const element = (id) => document.getElementById(id);
+let state = null;
+
+function tell(text, good = false) {
+  const message = element("message");
+  message.textContent = text;
+  message.classList.toggle("good", good);
+}
+
+async function command(line) {
+  element("command").textContent = `monitor ${line}`;
+  tell("");
+  try {
+    const answer = await obey(line);
+    const first = answer.said.split("\n")[0];
+    // Arrivals are seen; what is said otherwise may be an error.
+    if (first && !/^at icount/.test(first)) tell(first, /^bookmark '.*' set/.test(first));
+  } catch (error) {
+    tell(error.message);
+  }
+}
+
+const go = (icount) => command(`goto ${icount}`);
+const lines = new Console(go);
+
+function show(next) {
+  const before = state;
+  state = next;
+  document.body.dataset.doing = state.doing;
+  const share = state.end > state.start ? (100 * (state.position - state.start)) / (state.end - state.start) : 100;
+  const doing = { stands: "stands", moves: "GDB moves it", runs: "runs" }[state.doing];
+  element("state").textContent =
+    `icount ${state.position} (${share.toFixed(2)}% of ${state.start}..${state.end}), ` +
+    `${(state.virtual_ns / 1e9).toFixed(9)} s, pc ${state.pc}, ${doing}` +
+    `${state.branch === "main" ? "" : `, branch '${state.branch}'`}${state.gdb ? ", GDB is connected" : ""}`;
+  element("run").hidden = !state.live || state.gdb;
+  element("run").textContent = state.doing === "runs" ? "Stop" : "Run";
+  for (const id of ["back", "forward", "step", "step-back"]) element(id).disabled = state.doing === "moves";
+  if (!before || before.position !== state.position || before.version !== state.version) lines.follow(state.position);
+}
+
+const keys = {
+  b: () => command("back"),
+  f: () => command("forward"),
+  ",": () => command("goto -1"),
+  ".": () => command("goto +1"),
+  m: () => name(),
+};
+
+function name() {
+  const wanted = window.prompt("Name of this position");
+  if (wanted) command(`bookmark "${wanted.replaceAll('"', "")}"`);
+}
+
+element("back").onclick = keys.b;
+element("forward").onclick = keys.f;
+element("step-back").onclick = keys[","];
+element("step").onclick = keys["."];
+element("bookmark").onclick = keys.m;
+element("run").onclick = () => command(state.doing === "runs" ? "stop" : "cont");
+element("place-form").onsubmit = (event) => {
+  event.preventDefault();
+  const place = element("place").value.trim();
+  if (place) command(`goto ${/\s/.test(place) && !/^(input|packet|output|sent) /.test(place) ? `"${place}"` : place}`);
+};
+element("command").onclick = async () => {
+  try {
+    await navigator.clipboard.writeText(element("command").textContent);
+    tell("copied", true);
+  } catch {
+    tell("the browser lets nothing be copied here");
+  }
+};
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
+  const does = keys[event.key];
+  if (!does) return;
+  event.preventDefault();
+  does();
+});
+
+async function begin() {
+  const about = await ask("about");
+  document.title = `${about.title} - rdbg`;
+  element("title").textContent = about.title;
+  listen(show, () => { element("state").textContent = "rdbg does not answer"; });
+}
+begin();
