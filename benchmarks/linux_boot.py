@@ -56,7 +56,7 @@ class LinuxBoot:
 
     # --- from power-on to power-off ------------------------------------------------------------
     def _speed_rows(self, with_qemu: bool) -> list[Row]:
-        machine = self._machine(THEN_POWER_OFF, "off.gz")
+        machine = self.machine(THEN_POWER_OFF, "off.gz")
         ours, theirs = self._folder / "linux.rdbg", self._folder / "linux.rr"
         plain = ["-serial", "null"]
         # QEMU keeps no states for later sessions.
@@ -91,7 +91,7 @@ class LinuxBoot:
     # --- at the shell --------------------------------------------------------------------------
     def _back_rows(self) -> list[Row]:
         journal, symbols = self._folder / "shell.rdbg", self._folder / "kernel.elf"
-        machine = self._machine(SHELL, "shell.gz")
+        machine = self.machine(SHELL, "shell.gz")
         command = ["record", "-o", str(journal), "--", *machine, "-icount", "shift=7", "-nographic"]
         with Console(command) as console:
             console.wait_for(CURSOR_QUESTION)
@@ -122,7 +122,7 @@ class LinuxBoot:
             ),
         ]
 
-    def _machine(self, last_line: str, name: str) -> list[str]:
+    def machine(self, last_line: str, name: str) -> list[str]:
         disk = self._folder / name
         disk.write_bytes(initramfs(FILES / BUSYBOX, last_line))
         return ["-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(FILES / KERNEL), "-initrd", str(disk), "-append",

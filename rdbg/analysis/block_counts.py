@@ -1,4 +1,4 @@
-"""How often each piece of code ran: counted, not sampled, from the trace of blocks."""
+"""How often each piece of code ran: counted, not sampled."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.emu.machine_api import NO_CODE, RunRequest, StopKind
+from rdbg.emu.counts import CountRequest, CountsTaken
+from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.timeline import QuestionInterrupted
 
-#: Rows that are gathered before they are put together.
-_GATHERED = 1 << 20
 _LENGTH_BITS = 16
 _PACKED_BITS = 63 - 1 - _LENGTH_BITS
 
@@ -68,32 +67,57 @@ class CountBlocks:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[BlockCounts]:
-        """One part, also if it is interrupted; see `Question`."""
-        machine = run.machine
-        architecture = machine.architecture
-        instruction = architecture.instruction_lengths[0]
-        # Nothing stops inside a step: what of it belongs to another piece is cut off.
-        until = min(piece.end + architecture.longest_step - 1, run.end)
-        gathered: list[BlockCounts] = []
-        interruption: QuestionInterrupted | None = None
-        reached = piece.start
-        try:
-            run.go(piece.start)
-            machine.take_trace()  # of a question that did not come to its end
-            moves = True
-            while run.position < piece.end and moves:
-                here = run.position
-                stop = run.advance(RunRequest(until=until, slice=run.slice, trace=True))
-                gathered.append(_counted(machine.take_trace(), piece, instruction))
-                reached = min(run.position, piece.end)
-                moves = run.position > here or stop.kind is StopKind.PAUSED
-                if len(gathered) > 1 and sum(len(each.pcs) for each in gathered) > _GATHERED:
-                    gathered = [together(gathered)]
-        except QuestionInterrupted as error:
-            interruption = error
-        yield together([BlockCounts.empty(reached), *gathered])
-        if interruption is not None:
-            raise interruption
+        """What it has, in parts, also if it is interrupted; see `Question`."""
+        for taken, reached in counted(run, piece):
+            rows = taken.blocks
+            yield _grouped(
+                reached,
+                rows["pc"].astype(np.uint64),
+                rows["ran"].astype(np.int64),
+                rows["unfetched"] == 0,
+                rows["times"].astype(np.int64),
+            )
+
+
+def counted(
+    run: ReplayedRun, piece: Piece, paths: bool = False, borders: bytes = b""
+) -> Iterator[tuple[CountsTaken, int]]:
+    """What a piece has counted, as it comes, and up to which icount that is; at least one, also if it is interrupted.
+
+    Args:
+        run: the run, standing anywhere.
+        piece: the stretch.
+        paths: see `CountRequest`.
+        borders: the same.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was counted until then has been given.
+    """
+    machine = run.machine
+    counting = CountRequest(piece.start, piece.end, paths, borders)
+    # Nothing stops inside a step: what of it belongs to another piece is cut off.
+    beyond = min(piece.end + machine.architecture.longest_step - 1, run.end)
+    began = False
+    moves = True
+    interruption: QuestionInterrupted | None = None
+    try:
+        run.go(piece.start)
+        while moves and (run.position < piece.end or not began):
+            here = run.position
+            stop = run.advance(RunRequest(until=piece.end, slice=run.slice, count=counting))
+            began = True
+            if stop.kind is StopKind.LIMIT and run.position < piece.end:
+                run.advance(RunRequest(until=beyond, count=counting))
+            moves = run.position > here or stop.kind is StopKind.PAUSED
+            some = machine.take_counts(last=False)
+            if some is not None:
+                yield some, run.position
+    except QuestionInterrupted as error:
+        interruption = error
+    last = machine.take_counts(last=True) if began else None
+    yield last or CountsTaken.nothing(), min(run.position, piece.end) if began else piece.start
+    if interruption is not None:
+        raise interruption
 
 
 def together(parts: Iterable[BlockCounts]) -> BlockCounts:
@@ -106,27 +130,12 @@ def together(parts: Iterable[BlockCounts]) -> BlockCounts:
     return _grouped(max(part.end for part in every), pcs, ran, fetched, times)
 
 
-def _counted(rows: NDArray[np.void], piece: Piece, instruction: int) -> BlockCounts:
-    """What a trace has of a piece."""
-    icounts = rows["icount"].astype(np.int64)
-    pcs = rows["pc"][:-1]
-    starts, ends = icounts[:-1], icounts[1:]
-    if icounts[0] < piece.start or icounts[-1] > piece.end:
-        inside = np.maximum(starts, piece.start)
-        pcs = pcs + (inside - starts).astype(np.uint64) * np.uint64(instruction)
-        starts, ends = inside, np.minimum(ends, piece.end)
-    ran = ends - starts
-    some = ran > 0
-    fetched = rows["code"][:-1][some] != NO_CODE
-    return _grouped(min(int(icounts[-1]), piece.end), pcs[some], ran[some], fetched, None)
-
-
 def _grouped(
     end: int,
     pcs: NDArray[np.uint64],
     ran: NDArray[np.int64],
     fetched: NDArray[np.bool_],
-    times: NDArray[np.int64] | None,
+    times: NDArray[np.int64],
 ) -> BlockCounts:
     """Equal rows as one."""
     if not len(pcs):
@@ -142,11 +151,8 @@ def _grouped(
     return BlockCounts(end, pcs, (low >> np.uint64(1)).astype(np.int64), (low & np.uint64(1)).astype(bool), sums)
 
 
-def _summed(keys: NDArray[np.uint64], times: NDArray[np.int64] | None) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Keys, ascending, each once, with the sum of its times (None: each is once). Sums of integers: exact."""
-    if times is None:
-        unique, counts = np.unique(keys, return_counts=True)
-        return unique, counts.astype(np.int64)
+def _summed(keys: NDArray[np.uint64], times: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Keys, ascending, each once, with the sum of its times. Sums of integers: exact."""
     if not len(keys):
         return keys, times
     order = np.argsort(keys, kind="stable")

@@ -138,7 +138,12 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     """What the block hook does where something may be due."""
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
-    cdef bint slot = slot_block(c, pc)
+    cdef bint slot
+    if c.counts.on and may_only_count(c, pc, size, icount):
+        count_next(c, pc, icount)
+        enter_block(c, pc, size, icount)
+        return
+    slot = slot_block(c, pc)
     if (c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size)) > RARE:
         note_code(c, pc, size)                   # also of a block that is not to run now: it is translated
     if c.run.why:
@@ -156,7 +161,7 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         if may_be_probed(c, pc):
             note_place(c, pc, icount, slot)
     note_block(c, pc, size)
-    trace_block(c, pc, size, icount)
+    trace_block(c, pc, size, icount, slot, True)
     enter_block(c, pc, size, icount)
     c.where.in_slot = slot
     if c.touched.recent[recent_slot(pc)] & RARE:

@@ -9,7 +9,7 @@ docs/cpu.md explains the design.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from rdbg.emu.cpu cimport *
@@ -40,6 +40,7 @@ include "touched.pxi"
 include "translate.pxi"
 include "soft_tlb.pxi"
 include "trace.pxi"
+include "counts.pxi"
 include "exceptions.pxi"
 include "tlb.pxi"
 include "cp0.pxi"
@@ -506,6 +507,8 @@ cdef class Core:
         if c.run.why == WHY_AMBIGUOUS:
             if c.trace.on:                       # else what runs here was noted before
                 drop_rows(c, c.run.again)
+            if c.counts.on:
+                drop_counts(c, c.run.again)
             if c.probes.armed:                   # the same
                 drop_notes_behind(c, c.run.again)
                 drop_accesses_from(c, c.run.again)
@@ -570,6 +573,29 @@ cdef class Core:
         register, how the CPU came there: 0 code, 1 exception of the instruction before, 2 interrupt, 3 reset, where its
         code lies in memory)."""
         return take_trace(self.c)
+
+    def begin_counts(self, uint64_t first, uint64_t last, bint paths, borders):
+        """Count from here on, from nothing; see `rdbg.emu.counts.CountRequest`.
+
+        Args:
+            first, last: icounts between which is counted.
+            paths: with the calls that led there.
+            borders: addresses where functions begin and end, ascending: bytes of 32-bit words.
+        """
+        begin_counts(self.c, first, last, paths, borders)
+
+    def count(self, bint wanted):
+        """Whether the next runs and steps go on to count."""
+        count_on(self.c, wanted)
+
+    def take_counts(self, bint last):
+        """What was counted since the last call: rows of `BlockCount`, `CallNode` and `StackEvent`, as bytes; None: it is
+        not enough to be taken.
+
+        Args:
+            last: all of it, and there will be no more.
+        """
+        return take_counts(self.c, last)
 
     def take_noted(self):
         """The writes kept since the last call: (space, address in it, virtual address, bytes before, bytes written), as

@@ -353,6 +353,87 @@ cdef struct Trace:
     uint32_t entry_pc
 
 
+# A block that has begun, or what happened to the call stack where nothing runs.
+cdef struct CountRow:
+    uint64_t icount
+    uint32_t pc
+    uint32_t how                 # CAME_*
+    uint32_t stack               # these three where the call stack changes: the stack pointer,
+    uint32_t link                # the return address of a call,
+    uint32_t space               # and the address space of where it returns to
+    uint32_t unfetched
+
+
+# How often a straight piece of code ran.
+cdef struct BlockCount:
+    uint32_t node                # of the tree of calls
+    uint32_t pc
+    uint32_t ran                 # instructions; 0: the slot is free
+    uint32_t unfetched           # its fetch has failed
+    uint64_t times
+
+
+# A place in the tree of calls.
+cdef struct CallNode:
+    uint32_t parent
+    uint32_t site                # the return address; of an exception where the code begins that it came in
+    uint32_t kind                # NODE_*
+
+
+cdef struct CallFrame:
+    uint32_t kind                # CAME_CALL or CAME_EXCEPTION
+    uint32_t link
+    uint32_t stack
+    uint32_t space
+    uint32_t node                # that of what was called
+
+
+# What `rdbg.analysis` needs to put stretches together: the frames that are open where a stretch ends, then what ended it.
+cdef struct StackEvent:
+    uint64_t icount
+    uint32_t kind                # CAME_*
+    uint32_t address
+    uint32_t stack
+    uint32_t space
+    uint32_t node                # of a frame; else that of the stretch that begins
+
+
+# How often what ran, where that is asked for: see counts.pxi.
+cdef struct Counts:
+    bint on                      # for this run
+    bint paths                   # with the calls that led there
+    bint failed                  # no memory for more
+    uint64_t first               # icounts: what is counted
+    uint64_t last
+    uint64_t began               # where the first run began
+    uint64_t again               # what had led to this position is known already
+    uint32_t ends                # CAME_* of the block that was entered last, if it leads elsewhere
+    uint8_t *ends_of             # of blocks in Cpu.touched.recent
+    CountRow *rows
+    size_t row_count
+    BlockCount *blocks           # open addressing
+    size_t block_room
+    size_t block_count
+    CallNode *nodes              # those not taken yet
+    size_t node_room
+    uint32_t node_first          # number of the first of them
+    uint32_t node_next           # of the next one
+    uint32_t root                # node of the stretch
+    uint32_t *children           # open addressing: node + 1 by (parent, site, kind); 0: free
+    size_t child_room
+    size_t child_count
+    CallNode *child_keys
+    CallFrame *frames
+    size_t frame_room
+    size_t depth
+    uint32_t node                # where the CPU is
+    StackEvent *events
+    size_t event_room
+    size_t event_count
+    uint32_t *borders            # where functions begin and end
+    size_t border_count
+
+
 # Code that is followed instruction by instruction, or done by hand.
 cdef struct Code:
     RangeList hooked             # virtual addresses for whose instructions on_instruction is called
@@ -454,6 +535,7 @@ cdef struct Cpu:
     Devices devices
     Touched touched
     Trace trace
+    Counts counts
     Code code
     Probes probes
     Accesses accesses

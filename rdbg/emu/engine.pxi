@@ -136,4 +136,5 @@ cdef void release(Cpu *c) noexcept:
     free(c.touched.executed_virtual.items)
     free_probes(c)
     free(c.accesses.items)
+    free_counts(c)
     free(c)

@@ -74,6 +74,8 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
             return True
         if c.run.was_reset:
             c.run.was_reset = False
+            if c.counts.on:
+                count_reset(c, pc, icount)
             c.where.left = LEFT_UNKNOWN
             c.where.base = icount
             note_entry(c, icount, c.where.next_pc, ENTRY_RESET)
@@ -110,6 +112,8 @@ cdef bint at_boundary(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
         c.guest.hold_ns = 0
         if c.probes.armed:
             note_exception(c, EXC_INT, pc, icount, False, True)
+        if c.counts.on:
+            count_interrupt(c, pc, icount)
         vector = enter_exception(c, EXC_INT, interrupt_offset(c), pc, False)
         note_entry(c, icount, vector, ENTRY_INTERRUPT)
         c.where.base = icount

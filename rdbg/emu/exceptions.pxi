@@ -151,6 +151,8 @@ cdef void raise_at(Cpu *c, int code, uint32_t offset, uint32_t pc, bint in_slot)
     """Take an exception of the instruction at ``pc``, inside or outside emu_start. c.where.base counts that instruction."""
     cdef uint32_t vector
     forget_branch_and_link(c)
+    if c.counts.on:
+        count_exception(c, pc, c.where.base, NODE_EXCEPTION)
     vector = enter_exception(c, code, offset, pc, in_slot)
     note_entry(c, c.where.base, vector, ENTRY_EXCEPTION)
     c.where.left = LEFT_EXCEPTION

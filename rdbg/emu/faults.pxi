@@ -22,7 +22,7 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
             c.run.why = WHY_BREAKPOINT
             return
         note_hit(c, icount, pc)
-    trace_block(c, pc, 4, icount)
+    trace_block(c, pc, 4, icount, False, True)
     if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
         set_gpr(c, 31, pc + 8)
     if c.probes.armed:
@@ -64,7 +64,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
                     c.run.why = WHY_BREAKPOINT
                     return
                 note_hit(c, icount, pc)
-        trace_block(c, pc, 4, icount)
+        trace_block(c, pc, 4, icount, slot, False)
         if pc & 3:
             code = EXC_ADEL
             c.fault.refill = False

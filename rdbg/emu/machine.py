@@ -13,6 +13,7 @@ from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
 from rdbg.emu.bus import Bus, BusError
 from rdbg.emu.core_host import CoreHost
+from rdbg.emu.counts import CountsTaken
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device import NetworkDevice, SerialDevice, State
 from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
@@ -210,6 +211,10 @@ class Machine:
     def take_trace(self) -> NDArray[np.void]:
         """The blocks noted by runs with ``trace`` since the last call; see `MachineApi`."""
         return self.core.take_trace().view(TRACE_ROW)[:, 0]
+
+    def take_counts(self, last: bool) -> CountsTaken | None:
+        """What runs with ``count`` have counted since the last call; see `MachineApi`."""
+        return self._runs.take_counts(last)
 
     def effects(self, code: bytes) -> Effects:
         """What an instruction does to registers and memory."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture
+from rdbg.emu.counts import CountRequest, CountsTaken
 from rdbg.emu.dma_name import Detail
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
@@ -181,6 +182,7 @@ class RunRequest:
         trace_register: debugger's number of a general register whose value on entry is noted with each; None: none.
         probes: where to look without stopping, for ``take_probe_notes``. Others than those of the last run that had any
             begin anew. The run pauses when many notes wait to be taken.
+        count: what is counted, for ``take_counts``. The run pauses when it is much.
     """
 
     until: int | None = None
@@ -196,6 +198,7 @@ class RunRequest:
     trace: bool = False
     trace_register: int | None = None
     probes: Probes | None = None
+    count: CountRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -367,6 +370,14 @@ class MachineApi(Protocol):
         many instructions ran as its icount is below the next one's.
         That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
         exception; one that could not even be fetched has a row of its own.
+        """
+        ...
+
+    def take_counts(self, last: bool) -> CountsTaken | None:
+        """What runs with ``count`` have counted since the last call; None: it is not yet worth to be taken.
+
+        Args:
+            last: all of it; they count no more.
         """
         ...
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from rdbg.emu.core import Core
 from rdbg.emu.core_host import CoreHost
+from rdbg.emu.counts import BLOCK_COUNT, CALL_NODE, STACK_EVENT, CountRequest, CountsTaken
 from rdbg.emu.machine_api import (
     Access,
     Block,
@@ -50,6 +51,7 @@ class MachineRuns:
             frozenset(), {}, (), (),
         )  # fmt: skip
         self._probes: Probes | None = None  # the latest
+        self._counting: CountRequest | None = None  # the latest that is not taken wholly
         self._exact_hits: _ExactHits | None = None  # of the last run, if it was one in single steps
 
     def run(self, request: RunRequest, asks_interrupts: bool) -> RunStop:
@@ -60,6 +62,7 @@ class MachineRuns:
             asks_interrupts: the host is asked before an interrupt is taken.
         """
         self._core.trace(request.trace, -1 if request.trace_register is None else request.trace_register)
+        self._count(request.count)
         self._look_at(request.probes)
         if self._writes.noted is not None:
             return self._run_noting(request, self._writes.noted)
@@ -84,6 +87,7 @@ class MachineRuns:
         self._arm(frozenset(), {}, watches)
         self._host.wait_idle = False
         self._core.trace(False)
+        self._core.count(False)
         return self._stop(self._core.step())
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
@@ -114,6 +118,25 @@ class MachineRuns:
         """Note from now on what probes ask for, until a run asks for something else."""
         self._look_at(probes)
         self._arm(frozenset(), {}, (), probes.accesses)
+
+    def take_counts(self, last: bool) -> CountsTaken | None:
+        """What runs with ``count`` have counted."""
+        taken = self._core.take_counts(last)
+        if last:
+            self._counting = None
+        if taken is None:
+            return None
+        blocks, nodes, events = taken
+        return CountsTaken(
+            np.frombuffer(blocks, BLOCK_COUNT), np.frombuffer(nodes, CALL_NODE), np.frombuffer(events, STACK_EVENT)
+        )
+
+    def _count(self, counting: CountRequest | None) -> None:
+        if counting is not None and counting is not self._counting:
+            self._core.count(False)
+            self._core.begin_counts(counting.first, counting.last, counting.paths, counting.borders)
+            self._counting = counting
+        self._core.count(counting is not None)
 
     def _look_at(self, probes: Probes | None) -> None:
         if probes is None or probes is self._probes:

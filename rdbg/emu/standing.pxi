@@ -47,7 +47,7 @@ cdef inline uint64_t position(const Cpu *c) noexcept nogil:
 cdef inline void plan_closer(Cpu *c) noexcept nogil:
     """Blocks that end at this icount or later are looked at before they run: at ``limit``, or behind what is due."""
     c.run.closer = c.run.limit if c.run.limit <= c.run.attention else c.run.attention + 1
-    if c.run.probe or c.trace.on or c.where.splits or c.where.in_slot or c.where.copied:
+    if c.run.probe or c.trace.on or c.counts.on or c.where.splits or c.where.in_slot or c.where.copied:
         c.run.closer = 0
 
 

@@ -324,7 +324,7 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
             break
     if i == 0:
         return 0
-    trace_block(c, pc, 4 * i, icount)
+    trace_block(c, pc, 4 * i, icount, False, True)
     put_back(&s)
     remember_block(&c.touched.blocks, <uint64_t>pc << 32 | 4 * i)
     stand_at(c, pc + 4 * i if target == 1 else target, icount + i)

@@ -8,6 +8,7 @@ another architecture.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture, ElfIdentity, RegisterInfo, RegisterKind
+from rdbg.emu.counts import BLOCK_COUNT, CountRequest, CountsTaken
 from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
@@ -125,6 +127,8 @@ class Toy:
         self.runs = 0
         self.instructions_run = 0
         self._trace: list[tuple[int, ...]] | None = None
+        self._counting: CountRequest | None = None
+        self._counts: Counter[int] = Counter()
         self._sink: OutputSink | None = None
         self._digest = StateDigest()
         self._stale = set(range(PAGES))
@@ -305,6 +309,8 @@ class Toy:
             first = False
             if request.trace:
                 self._note_row(request.trace_register)
+            if request.count is not None:
+                self._count(request.count)
             if request.probes is not None:
                 self._look(request.probes)
             window = self._run_unit_noting() if request.exact else self._run_unit()
@@ -367,6 +373,19 @@ class Toy:
             self._trace = []
         value = 0 if register is None else self.read_register(register)
         self._trace.append((self.icount, self.pc, value, 0, 0, 0))
+
+    def _count(self, counting: CountRequest) -> None:
+        if self._counting is not counting:
+            self._counting, self._counts = counting, Counter()
+        for at in range(self._unit()):
+            if counting.first <= self.icount + at < counting.last:
+                self._counts[self.pc if at == 0 else self._behind(self.pc)] += 1
+
+    def take_counts(self, last: bool) -> CountsTaken | None:
+        rows = [(0, pc, 1, 0, times) for pc, times in self._counts.items()]
+        self._counts = Counter()
+        nothing = CountsTaken.nothing()
+        return CountsTaken(np.array(rows, BLOCK_COUNT), nothing.nodes, nothing.events) if last else None
 
     def take_trace(self) -> NDArray[np.void]:
         rows, self._trace = self._trace or [], None
