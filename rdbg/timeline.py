@@ -13,13 +13,16 @@ from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, St
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.history.long_logs import RecordedLog
 from rdbg.host.progress import SILENT, Progress
 from rdbg.journal.records import EndOfRun, EndReason
+from rdbg.journal.writer import JournalWriter
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.forward import Forward
 from rdbg.navigation.helpers import Helpers
+from rdbg.navigation.late_recording import initial_name, require_recordable, write_past
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.output_log import OutputLog, SentOutput
@@ -562,6 +565,37 @@ class Timeline:
             RdbgError: it is in the past, or the recording is finished.
         """
         self._live_end.require(what)
+
+    # --- a recording after all ---------------------------------------------------------------
+    def require_recordable(self) -> str:
+        """Check that this live run, which nobody records, can become a recording.
+
+        Returns:
+            a free name for the snapshot that the recording starts from.
+
+        Raises:
+            UsageError: it is one, or the machine is on a branch.
+        """
+        require_recordable(self._branches)
+        return initial_name(self._branches)
+
+    def write_past(self, writer: JournalWriter, store: SnapshotStore, initial: str) -> RecordedLog:
+        """Write all of this run so far to the files of a recording. They can still be thrown away; see
+        `go_on_recording`.
+
+        Raises:
+            RdbgError: they cannot be written.
+        """
+        return write_past(self._branches, self._replayer, self.places, writer, store, initial)
+
+    def go_on_recording(self, log: RecordedLog, writer: JournalWriter, store: SnapshotStore, initial: str) -> None:
+        """From now on the run is recorded in these files, which are in place and have all of it so far."""
+        self.history.go_on_with(log, writer)
+        self._initial = initial
+        self.use_store(store)
+        self._branches.main.snapshots.adopt(store)
+        for name in store.notes.bookmarks():
+            self.places.bookmarks.pop(name, None)
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

@@ -326,6 +326,30 @@ class History:
         """How many inputs stand at ``icount``: when it grows, a state taken there is out of date."""
         return sum(1 for _ in inputs_at(self._log, icount))
 
+    def written_by(self, writer: JournalWriter) -> RecordedLog:
+        """Have a journal, of which this run is to be the past, tell all of it so far; see `go_on_with`.
+
+        Raises:
+            RdbgError: it cannot be written (the disk is full).
+        """
+        log = RecordedLog(writer)
+        for ordinal in range(self._log.count):
+            record = self._log.record(ordinal)
+            log.append(record)
+            writer.append(record)
+        writer.sync(self._end)
+        return log
+
+    def go_on_with(self, log: RecordedLog, writer: JournalWriter) -> None:
+        """Be recorded from now on by a journal that has all of it so far."""
+        self._log = self._growing = log
+        self._recorder = Recorder(writer)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the run is being written down, or was."""
+        return self._recorder is not None or self._growing is None
+
     def watch(self, *paths: str) -> None:
         """Let the journal be flushed by time, and notice when a file of the recording goes; see `Recorder.watch`."""
         if self._recorder is not None:

@@ -15,6 +15,7 @@ from rdbg.images.cache_mode import CacheMode
 from rdbg.images.disk_image import DiskImage
 from rdbg.images.formats import probe_format
 from rdbg.store.first_contents import FirstContents, LostPage
+from rdbg.store.page_bits import PageBits
 
 #: What the guest has written may wait so many bytes, and seconds, unless it flushes.
 _MOST_BYTES = 8 << 20
@@ -63,6 +64,7 @@ class RunImage:
         self.image = image
         self.contents = contents
         self.keeps_reads = False  #: what is read is kept, too: the run is recorded
+        self._looked = PageBits()  # pages that were read while that was not so
         self._number = number
         self._use = use
         self._tell = tell
@@ -88,7 +90,26 @@ class RunImage:
             raise DiskError(str(error)) from error
         if self.keeps_reads:
             self.contents.keep(self._number, page, content)
+        else:
+            self._looked.add(page)
         return content
+
+    def keep_what_was_read(self, contents: FirstContents) -> None:
+        """Have the first contents of all that was read and not kept kept there: the run is to be recorded after all.
+        What the image holds there now is what it held then, since what was written there is kept.
+
+        Raises:
+            RdbgError: the image cannot be read any more, or another program has changed it.
+        """
+        self._look_for_others()
+        if self._changed:
+            raise RdbgError(
+                f"{self.image.path}: another program has changed the image, so what the guest read of {self.name} is "
+                "not known any more; a recording from power-on lacks that"
+            )
+        for page in self._looked:
+            if not self.contents.known(self._number, page):
+                contents.keep(self._number, page, self.image.read(page * PAGE_SIZE, PAGE_SIZE))
 
     def take(self, write: DiskWrite) -> None:
         """The guest has written, or flushes."""

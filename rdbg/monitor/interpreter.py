@@ -16,6 +16,7 @@ from rdbg.monitor.device_commands import DEVICE_COMMANDS
 from rdbg.monitor.info_commands import INFO_COMMANDS, INFO_TOPICS
 from rdbg.monitor.line_progress import line_progress
 from rdbg.monitor.past_commands import PAST_COMMANDS
+from rdbg.monitor.record_commands import RECORD_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
 
@@ -83,6 +84,7 @@ _BEFORE_QUESTIONS = (
     *DEVICE_COMMANDS,
     *CONTROL_COMMANDS,
     *SNAPSHOT_COMMANDS,
+    *RECORD_COMMANDS,
     *BRANCH_COMMANDS,
     *PAST_COMMANDS,
 )

@@ -19,6 +19,7 @@ class RunControl:
         request: puts an input where the live run takes it soon; None: it takes none.
         plugs: cards and drives.
         page: address of the page that shows the run; empty: there is none.
+        record: makes the run a recording of that name, in place of an older one if that is said; None: nobody can.
     """
 
     stopped: bool = False
@@ -26,6 +27,7 @@ class RunControl:
     request: Callable[[InputEvent], None] | None = None
     plugs: Plugs = Plugs()
     page: str = ""
+    record: Callable[[str, bool], None] | None = None
 
     @property
     def runs(self) -> bool:

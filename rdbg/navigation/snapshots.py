@@ -8,8 +8,10 @@ import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.checkpoints.page_store import PageStore
 from rdbg.emu.machine_api import MachineApi
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
@@ -129,6 +131,21 @@ class Snapshots:
         elif snapshot.state is not None:
             replayer.restore(snapshot.state)
 
+    def copy_to(self, store: SnapshotStore) -> None:
+        """Put all that are in memory into a store, too.
+
+        Raises:
+            RdbgError: it cannot be written.
+        """
+        for snapshot in self._in_memory.values():
+            if snapshot.state is not None:
+                write_state(store, self._keeper.store, snapshot.name, snapshot.state, snapshot.now_ns)
+
+    def adopt(self, store: SnapshotStore) -> None:
+        """Those in memory are in this store, too, which is the recording's from now on."""
+        for name, snapshot in self._in_memory.items():
+            self._in_memory[name] = replace(snapshot, stored=store.find(name))
+
     def delete(self, snapshot: Snapshot) -> None:
         """Forget one of these.
 
@@ -164,6 +181,38 @@ class Snapshots:
             base=None if base is None else base.stored,
             initial=initial,
         )
+
+
+def write_state(
+    store: SnapshotStore, pages: PageStore, name: str, state: Checkpoint, now_ns: int, initial: bool = False
+) -> None:
+    """Put a state that is in memory into a store; the machine need not stand there.
+
+    Args:
+        store: where to.
+        pages: has the state's pages.
+        name: of the snapshot.
+        state: it.
+        now_ns: its virtual time in nanoseconds.
+        initial: the recording starts from it.
+
+    Raises:
+        RdbgError: it cannot be written.
+    """
+    contents = list(pages.contents(state.table, pages.changed(pages.zero_table(), state.table)))
+    digest = StateDigest()
+    for page, data in contents:
+        digest.put(page, data)
+    store.save(
+        name,
+        state.state,
+        contents,
+        virtual_ns=now_ns,
+        entered=state.entered,
+        output=state.output,
+        digest=digest.of(state.state),
+        initial=initial,
+    )
 
 
 def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:

@@ -66,9 +66,26 @@ class RunDrives:
         Raises:
             RdbgError: what was looked at before cannot be kept there.
         """
+        if self._contents is not None:
+            self._contents.copy_to(contents)
+        self.go_on_in(contents)
+
+    def keep_past(self, contents: FirstContents) -> None:
+        """Keep there, too, what the guest has looked at so far.
+
+        Raises:
+            RdbgError: an image cannot be read any more, or another program has changed it, or it cannot be kept there.
+        """
+        if self._contents is not None:
+            self._contents.copy_to(contents)
+        for image in self._images:
+            if image is not None:
+                image.keep_what_was_read(contents)
+        contents.write_out()
+
+    def go_on_in(self, contents: FirstContents) -> None:
+        """The same as `keep_in`, of contents that have already what was looked at before."""
         old, self._contents = self._contents, contents
-        if old is not None:
-            old.copy_to(contents)
         for image in self._images:
             if image is not None:
                 image.contents = contents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +15,7 @@ from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
-from rdbg.errors import RdbgError
+from rdbg.errors import RdbgError, UsageError
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
@@ -316,6 +316,7 @@ class Session:
         if icount.mode is not RecordMode.REPLAY and options.network_plan.netdevs + options.network_plan.segments:
             outside.plug_in(self._networks(options.network_plan, machine, queue))
         self._control.request = queue.put
+        self._control.record = self._record
         replayed = icount.mode is RecordMode.REPLAY
         self._control.plugs = Plugs(
             spec.plugged,
@@ -399,14 +400,60 @@ class Session:
         contents = self._recorded_contents = FirstContents.open(store.path)
         return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
 
-    def _keep_disks(self, recording: NewRecording) -> None:
-        """The recording is to have what the guest looks at on its disks, before the journal tells of it."""
+    def _keep_disks(self, recording: NewRecording, go_on: bool = False) -> None:
+        """The recording is to have what the guest looks at on its disks, before the journal tells of it.
+
+        Args:
+            recording: in place.
+            go_on: it has already what was looked at before.
+        """
         if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
             from rdbg.store.first_contents import FirstContents
 
             contents = FirstContents.open(recording.store.path)
-            self._drives.keep_in(contents)
+            if go_on:
+                self._drives.go_on_in(contents)
+            else:
+                self._drives.keep_in(contents)
             recording.writer.companion = contents.write_out
+
+    def _record(self, path: str, force: bool) -> None:
+        """Make this live run a recording after all, and go on recording it.
+
+        Args:
+            path: the journal's name.
+            force: an older recording of that name may go.
+
+        Raises:
+            RdbgError: it is one, or cannot become one, or the files cannot be written: then none is left behind.
+        """
+        timeline = self.timeline
+        initial = timeline.require_recordable()
+        if not force:
+            for name in (path, store_path(path)):
+                if os.path.lexists(name):
+                    raise UsageError(
+                        f"{name}: there is a file already; name another, or say --force to replace a recording"
+                    )
+        recording = NewRecording(path, self._spec, self._around.command_line, initial)
+        try:
+            self._keep_past_of_disks(recording)
+            log = timeline.write_past(recording.writer, recording.store, initial)
+            recording.publish()
+        except BaseException:
+            recording.discard()
+            raise
+        self._recording = recording
+        timeline.go_on_recording(log, recording.writer, recording.store, initial)
+        self._keep_disks(recording, go_on=True)
+        timeline.history.watch(*recording.files)
+
+    def _keep_past_of_disks(self, recording: NewRecording) -> None:
+        if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
+            from rdbg.store.first_contents import FirstContents
+
+            with closing(FirstContents.open(recording.store.path)) as contents:
+                self._drives.keep_past(contents)
 
     def _send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """What the guest sends, where it is to leave: an OutputSink."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 _BITS = 16
 _PAGES = 1 << _BITS
 
@@ -16,6 +18,12 @@ class PageBits:
         part = self._parts.get(page >> _BITS)
         at = page & (_PAGES - 1)
         return part is not None and bool(part[at >> 3] >> (at & 7) & 1)
+
+    def __iter__(self) -> Iterator[int]:
+        for number, part in sorted(self._parts.items()):
+            for at, byte in enumerate(part):
+                if byte:
+                    yield from ((number << _BITS) + 8 * at + bit for bit in range(8) if byte >> bit & 1)
 
     def add(self, page: int) -> None:
         """Put one in."""

@@ -217,6 +217,52 @@ def test_positions_of_a_recorded_disk_have_one_digest_without_the_image(tmp_path
     made.close()
 
 
+@pytest.mark.parametrize("how", [[], ["-snapshot"]])
+def test_a_run_that_is_kept_after_all_has_what_was_read_and_overwritten_before(tmp_path: Path, how: list[str]) -> None:
+    image(tmp_path / "disk")
+    words = ("-M", "malta", "-m", "16", "-kernel", GUEST, "-serial", "null", "-net", "none", *how)
+    made = session(*words, "-hda", tmp_path / "disk")
+    dice, truth = random.Random(6), {}
+
+    def learn(start: int, end: int) -> None:
+        for position in sorted(dice.randrange(start, end) for _ in range(20)):
+            made.timeline.goto(position)
+            truth[made.timeline.position] = made.timeline.machine.digest()
+
+    run_to(made, 2_000_000)
+    middle = made.timeline.end
+    learn(0, middle)
+    made._record(str(tmp_path / "r"), False)
+    assert made.timeline.position < middle
+    made.timeline.goto(middle)
+    run_to(made, 4_000_000)
+    learn(middle, made.timeline.end)
+    made.close()
+    assert not made.failed
+    (tmp_path / "disk").unlink()
+    done = rdbg("replay", tmp_path / "r", "-serial", "null")
+    assert done.returncode == 0, done.stderr
+    made = session("-icount", f"rr=replay,rrfile={tmp_path / 'r'}")
+    places = list(truth)
+    dice.shuffle(places)
+    for position in places:
+        made.timeline.goto(position)
+        assert made.timeline.machine.digest() == truth[position]
+    made.close()
+
+
+def test_what_another_program_has_changed_is_not_kept_as_what_was_read(tmp_path: Path) -> None:
+    image(tmp_path / "disk")
+    words = ("-M", "malta", "-m", "16", "-kernel", GUEST, "-serial", "null", "-net", "none", "-snapshot")
+    made = session(*words, "-hda", tmp_path / "disk")
+    run_to(made, 500_000)
+    image(tmp_path / "disk", seed=2)
+    with pytest.raises(RdbgError, match="another program has changed the image"):
+        made._record(str(tmp_path / "r"), False)
+    assert [each.name for each in tmp_path.iterdir()] == ["disk"]
+    made.close()
+
+
 def test_a_branch_of_a_replay_gets_read_errors_where_the_recording_has_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
