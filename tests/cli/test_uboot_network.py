@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import subprocess
 import time
 import zlib
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_dhcp_and_tftp(tmp_path: Path) -> None:
 
 def test_a_session_with_packets_is_kept_from_the_monitor_and_replays_without_a_network(tmp_path: Path) -> None:
     line = f"run -nographic -m 256 -bios {UBOOT_BIOS} -netdev user,id=net0 -device pcnet,netdev=net0"
-    process = start(*line.split())
+    process = start(*line.split(), stderr=subprocess.STDOUT)
     assert process.stdin is not None and process.stdout is not None
     said = b""
 
@@ -83,10 +84,10 @@ def test_a_session_with_packets_is_kept_from_the_monitor_and_replays_without_a_n
         typed(b"\rping 10.0.2.2\r", b"host 10.0.2.2 is alive")
         process.stdin.write(b"\x01x")
         process.stdin.flush()
-        _, errors = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0 and b"recorded" in errors
+    assert process.returncode == 0 and b"recorded" in rest
     replayed = rdbg("replay", tmp_path / "run", timeout=300)
     assert replayed.returncode == 0, replayed.stderr
     assert b"bound to address 10.0.2.15" in replayed.stdout and b"is alive" in replayed.stdout
