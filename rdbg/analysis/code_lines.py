@@ -36,6 +36,12 @@ class Source:
         empty = LineTable(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.int64), ())
         return cls(function_map(elf), empty if elf is None else line_table(elf), moved)
 
+    def linked_at(self, addresses: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Where code is linked that runs at these addresses. Firmware that has copied itself downward, out of flash,
+        has run in flash too."""
+        moved = addresses - np.uint64(self.moved % (1 << 64))
+        return moved if self.moved >= 0 else np.where(self.functions.owners_of(addresses) >= 0, addresses, moved)
+
 
 @dataclass(frozen=True)
 class InstructionCounts:
@@ -99,7 +105,7 @@ def instruction_counts(counts: BlockCounts, source: Source, instruction: int) ->
         instruction: bytes of one.
     """
     addresses, times = counts.by_address(instruction)
-    here = addresses - np.uint64(source.moved)
+    here = source.linked_at(addresses)
     owners = source.functions.owners_of(here)
     pages, page_of = np.unique(addresses[owners < 0] >> np.uint64(_PAGE_BITS), return_inverse=True)
     owners[owners < 0] = len(source.functions.names) + page_of

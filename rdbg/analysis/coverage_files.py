@@ -54,7 +54,9 @@ def lcov(counts: InstructionCounts, source: Source) -> Iterator[bytes]:
         of_file = by_file.setdefault(file, {})
         of_file[line] = max(of_file.get(line, 0), times)
     functions = source.functions
-    entered = dict(zip((counts.addresses - np.uint64(source.moved)).tolist(), counts.times.tolist(), strict=True))
+    entered: dict[int, int] = {}
+    for address, times in zip(source.linked_at(counts.addresses).tolist(), counts.times.tolist(), strict=True):
+        entered[address] = entered.get(address, 0) + times
     starts: dict[int, list[tuple[int, str, int]]] = {}
     own = functions.owners_of(functions.addresses) == np.arange(len(functions.names))
     pieces = lines.pieces_of(functions.addresses)

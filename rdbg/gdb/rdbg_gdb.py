@@ -1,4 +1,4 @@
-"""GDB commands of rdbg, for a GDB with Python: ``rdbg when``, ``goto``, ``lastwrite``, ``prompt``. See docs/gdb.md.
+"""GDB commands of rdbg, for a GDB with Python: ``rdbg when``, ``goto``, ``lastwrite``, ``symbols``. See docs/gdb.md.
 
 `rdbg debug` loads this file; or: (gdb) source .../rdbg/gdb/rdbg_gdb.py. It loads rdbg.gdb, which lies beside it.
 Runs inside GDB: nothing of the rdbg package may be imported here.
@@ -172,6 +172,30 @@ class _LastWrite(gdb.Command):  # type: ignore[misc]
             gdb.execute(f"info line *{found[1]}")
 
 
+class _Symbols(gdb.Command):  # type: ignore[misc]
+    """Give GDB the symbols of an image that has moved itself, where it runs now: rdbg symbols [FILE]. FILE is GDB's own
+    unless said. The image's symbols where it is linked stay: firmware runs there before it moves."""
+
+    def __init__(self) -> None:
+        super().__init__("rdbg symbols", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
+        self._added: int | None = None
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        said = _monitor("symbols offset")
+        found = re.search(r"add-symbol-file FILE -o (-?0x[0-9a-f]+)", said)
+        if found is None:
+            raise gdb.GdbError(said.strip())
+        offset = int(found[1], 16)
+        path = argument or gdb.current_progspace().filename
+        if not path:
+            raise gdb.GdbError("GDB has no file; name one: rdbg symbols FILE")
+        if self._added != offset:
+            quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+            _execute(f'add-symbol-file "{quoted}" -o {offset:#x}', to_string=True)
+            self._added = offset
+        gdb.write(f"{os.path.basename(path)}: symbols {abs(offset):#x} bytes {'lower' if offset < 0 else 'higher'}\n")
+
+
 class _Prompt(gdb.Command):  # type: ignore[misc]
     """Show the instruction count in the prompt: rdbg prompt on|off."""
 
@@ -267,7 +291,7 @@ class _PageWish:
             gdb.write(f"rdbg's page wants 'monitor {self._line}': {error}\n")
 
 
-for _command in (_Rdbg, _When, _Goto, _Origin, _LastWrite, _Prompt):
+for _command in (_Rdbg, _When, _Goto, _Origin, _LastWrite, _Symbols, _Prompt):
     _command()
 
 _rdbg_jumps = _Jumps()

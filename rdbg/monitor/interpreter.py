@@ -18,6 +18,7 @@ from rdbg.monitor.line_progress import line_progress
 from rdbg.monitor.past_commands import PAST_COMMANDS
 from rdbg.monitor.record_commands import RECORD_COMMANDS
 from rdbg.monitor.snapshot_commands import SNAPSHOT_COMMANDS
+from rdbg.monitor.symbol_commands import SYMBOL_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
 
 
@@ -87,6 +88,7 @@ _BEFORE_QUESTIONS = (
     *RECORD_COMMANDS,
     *BRANCH_COMMANDS,
     *PAST_COMMANDS,
+    *SYMBOL_COMMANDS,
 )
 _BEHIND_QUESTIONS = (
     *INFO_COMMANDS,

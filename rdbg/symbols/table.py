@@ -8,6 +8,7 @@ from functools import cached_property
 
 from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.symbols import elf_symbols
+from rdbg.symbols.firmware_copy import FirmwareCopy
 from rdbg.symbols.kaslr import kernel_offset
 
 _SUGGESTIONS = 3
@@ -37,6 +38,7 @@ class SymbolTable:
     def __init__(self, elf: ElfFile | None = None, read_memory: Callable[[int, int], bytes] | None = None) -> None:
         self._elf = elf
         self._read_memory = read_memory
+        self._copy = FirmwareCopy(read_memory, elf) if elf is not None and read_memory is not None else None
 
     @property
     def elf(self) -> ElfFile | None:
@@ -44,16 +46,16 @@ class SymbolTable:
         return self._elf
 
     def moved(self) -> int:
-        """By how many bytes the guest has moved itself, as its memory is now."""
-        return kernel_offset(self._read_memory, self._elf) if self._elf and self._read_memory else 0
+        """By how many bytes the guest has moved itself, as its memory is now; negative: downward."""
+        if self._copy is None or self._elf is None or self._read_memory is None:
+            return 0
+        return self._copy.offset() or kernel_offset(self._read_memory, self._elf)
 
     def find(self, name: str) -> AddressRange | None:
         """What a name stands for now."""
         place = self._places.get(name)
-        if place is None or self._elf is None or self._read_memory is None:
-            return place
-        offset = kernel_offset(self._read_memory, self._elf)
-        return replace(place, address=place.address + offset & 0xFFFF_FFFF) if offset else place
+        offset = self.moved() if place is not None else 0
+        return replace(place, address=place.address + offset & 0xFFFF_FFFF) if place is not None and offset else place
 
     def near(self, name: str) -> list[str]:
         """A few names that begin like this one."""
@@ -61,7 +63,10 @@ class SymbolTable:
 
     def at(self, address: int) -> tuple[str, int] | None:
         """The symbol in which an address lies, and how far into it; None: it lies in none that is known."""
-        where = (address - self.moved()) & 0xFFFF_FFFF
+        # Firmware that has copied itself is still in flash, too.
+        return self._linked_at((address - self.moved()) & 0xFFFF_FFFF) or self._linked_at(address)
+
+    def _linked_at(self, where: int) -> tuple[str, int] | None:
         best: tuple[str, AddressRange] | None = None
         for name, place in self._places.items():
             within = place.address <= where < place.address + max(place.size, 1)
