@@ -58,6 +58,10 @@ class SupportsFileno(Protocol):
 _log = logging.getLogger("rdbg.gdbstub")
 
 
+def _nothing() -> None:
+    """What is done where nothing is to be done."""
+
+
 @dataclass(frozen=True)
 class GdbOptions:
     """Where and how to serve.
@@ -75,6 +79,7 @@ class GdbOptions:
         troubles: what has gone wrong outside the run, a line each; it may grow. Every GDB is told.
         console: the guest's console, if GDB is to show it.
         make_pool: who answers questions to the whole run; None: this process alone.
+        asked: called before each packet is dealt with.
     """
 
     host: str = "127.0.0.1"
@@ -89,6 +94,7 @@ class GdbOptions:
     troubles: Sequence[str] = ()
     console: GuestConsole | None = None
     make_pool: MakePool | None = None
+    asked: Callable[[], None] = field(default=_nothing)
 
 
 class GdbServer:
@@ -211,6 +217,7 @@ class GdbServer:
     def _serve(self, client: Client) -> None:
         client.connection.pump()
         while (event := client.connection.next_event()) is not None:
+            self.options.asked()
             if isinstance(event, Packet):
                 client.handle(event.data)
                 client.connection.pump()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rdbg.checkpoints.accesses import Accesses
 from rdbg.checkpoints.cleared import Breakpoint, Cleared, Sought
 from rdbg.checkpoints.page_set import Numbers, PageSet
+from rdbg.checkpoints.stored_words import WordFilters
 from rdbg.emu.machine_api import Access, Conditions, Space, Touched, Watch
 
 _PAGE_BITS = 12
@@ -185,6 +186,7 @@ class IntervalIndex:
         self.nbytes = 0  #: bytes held, roughly
         self.cleared = Cleared()  #: what searches have learnt beyond that: where what they looked for is not,
         self.accesses = Accesses()  #: and where accesses are
+        self.words = WordFilters()  #: which words of hot pages were stored to
 
     def __len__(self) -> int:
         return len(self._intervals)
@@ -238,6 +240,7 @@ class IntervalIndex:
             position: icount.
             pages: numbers of the machine's pages.
         """
+        self.words.forget_step_to(position)
         low, high = self._overlapping(position - 1, position)
         for at in range(low, high):
             old = self._intervals[at]
@@ -248,6 +251,7 @@ class IntervalIndex:
         """What was learned by searching at positions from ``position`` on may not hold any more."""
         self.cleared.forget_after(position)
         self.accesses.forget_after(position)
+        self.words.forget_after(position)
 
     def coarsen(self, most: int) -> None:
         """Join neighbours until there are at most about ``most`` intervals.
@@ -306,7 +310,7 @@ class IntervalIndex:
                 return at
             sought = wanted.possible_in(interval.pages)
             if sought:
-                at = self.cleared.begins(sought, at)
+                at = max(self._begins(each, at) for each in sought)
                 if at > max(interval.start, low):
                     return at
             at = interval.start
@@ -323,11 +327,31 @@ class IntervalIndex:
                 return at
             sought = wanted.possible_in(interval.pages)
             if sought:
-                at = self.cleared.ends(sought, at)
+                at = min(self._ends(each, at) for each in sought)
                 if at < min(interval.end, high):
                     return at
             at = interval.end
         return min(at, high)
+
+    def _begins(self, sought: Sought, position: int) -> int:
+        """Since when, up to ``position``, nothing of this is to be found, by all that is known."""
+        while True:
+            at = self.cleared.begins((sought,), position)
+            if isinstance(sought, Watch):
+                at = self.words.begins(sought, at)
+            if at == position:
+                return at
+            position = at
+
+    def _ends(self, sought: Sought, position: int) -> int:
+        """Until when, from ``position`` on, nothing of this is to be found, by all that is known."""
+        while True:
+            at = self.cleared.ends((sought,), position)
+            if isinstance(sought, Watch):
+                at = self.words.ends(sought, at)
+            if at == position:
+                return at
+            position = at
 
     def _overlapping(self, start: int, end: int) -> tuple[int, int]:
         low = bisect_right(self._starts, start)

@@ -47,6 +47,7 @@ include "cp0.pxi"
 include "hooks.pxi"
 include "agent.pxi"
 include "breakpoints.pxi"
+include "marked_words.pxi"
 include "watches.pxi"
 include "probes.pxi"
 include "fill.pxi"
@@ -287,6 +288,32 @@ cdef class Core:
         cdef Cpu *c = self.c
         if not bit_test_and_set(c.touched.seen_written, address >> PAGE_BITS):
             list_add(&c.touched.written_virtual, address >> PAGE_BITS)
+
+    def mark_words(self, virtual_pages, memory_pages):
+        """From now on mark the words of these pages that are stored to; of none: mark no more.
+
+        Args:
+            virtual_pages: numbers of virtual pages, whose words count by virtual address.
+            memory_pages: numbers of the machine's pages.
+        """
+        begin_marking(self.c, virtual_pages, memory_pages)
+
+    def mark_change(self, uint32_t first, uint32_t last, through=None):
+        """Something else than a store of the CPU writes these bytes of the machine's pages; see note_change."""
+        cdef Cpu *c = self.c
+        cdef uint32_t page, va
+        if c.marking.on:
+            for page in range(first >> PAGE_BITS, min(last >> PAGE_BITS, c.memory.page_count - 1) + 1):
+                mark_page_words(c, c.marking.slot_of_memory[page], max(first, page << PAGE_BITS),
+                                min(last, (page << PAGE_BITS) | (PAGE_BYTES - 1)))
+            if through is not None:
+                va = <uint32_t>through
+                mark_page_words(c, c.marking.slot_of_virtual[va >> PAGE_BITS], va, va + (last - first))
+
+    def take_marked_words(self):
+        """Words that were marked since the last call, ascending: virtual addresses, then bytes of the machine's pages, both
+        divided by 4."""
+        return take_marked(self.c)
 
     def read_pages(self, pages):
         """Bytes of pages, one after another."""

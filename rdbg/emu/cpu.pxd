@@ -287,6 +287,17 @@ cdef struct Watching:
     DirectBlock direct_blocks[DIRECT_BLOCKS]
 
 
+# Which words of some pages are stored to: see marked_words.pxi.
+cdef struct Marking:
+    bint on
+    uint32_t *slot_of_virtual    # slot + 1 of each virtual page; 0: its words are not marked
+    uint32_t *slot_of_memory     # the same for backing pages
+    uint32_t *pages              # of the slots: virtual ones first,
+    uint32_t virtual_count       # so many,
+    uint32_t count               # and of all
+    uint64_t *words              # of each slot, a bit for each word of its page
+
+
 # Memory, and what stands where.
 cdef struct Memory:
     uint8_t *bytes               # all backings, one after another
@@ -531,6 +542,7 @@ cdef struct Cpu:
     Guest guest
     Stops stops
     Watching watch
+    Marking marking
     Memory memory
     Devices devices
     Touched touched

@@ -169,6 +169,7 @@ cdef enum:
     MOST_DIRECT = 8              # accesses of a block
     DIRECT_BLOCKS = 256          # remembered, by (address >> 2)
     MOST_MIXED = 64              # instructions of a block on a mixed page, whose words are compared each time
+    WORDS_BITS = 16              # 64-bit numbers with a bit for each word of a page
     DIRECT_AFTER = 300           # accesses through the window: many times what it costs to take it away and bring it back
 
 

@@ -119,6 +119,7 @@ cdef void release(Cpu *c) noexcept:
     free(c.stops.agent_code)
     free(c.stops.expressions)
     free(c.watch.ranges)
+    end_marking(c)
     free(c.watch.pages)
     free(c.touched.seen_written)
     free(c.touched.seen_devices)

@@ -36,6 +36,7 @@ from rdbg.emu.machine_api import (
     DeviceLoad,
     Extent,
     MachineState,
+    MarkedWords,
     MemoryArea,
     Numbers,
     OutputSink,
@@ -269,6 +270,14 @@ class Machine:
     def note_writes(self, watch: Watch | None) -> None:
         """From now on keep the writes to what a watch is for; None: no more."""
         self.writes.noted = None if watch is None else NotedWrites(watch)
+
+    def mark_words(self, virtual_pages: Sequence[int], memory_pages: Sequence[int]) -> None:
+        """From now on mark the words of these pages that are stored to; see `MachineApi`."""
+        self.core.mark_words(virtual_pages, memory_pages)
+
+    def take_marked_words(self) -> MarkedWords:
+        """The words marked since the last call."""
+        return MarkedWords(*self.core.take_marked_words())
 
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted since the last call; see `MachineApi`."""

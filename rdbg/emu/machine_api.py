@@ -260,6 +260,19 @@ class MachineState:
 
 
 @dataclass(frozen=True)
+class MarkedWords:
+    """Words of 4 bytes that may have been stored to, sorted.
+
+    Args:
+        virtual: virtual addresses, divided by 4.
+        memory: bytes of the machine's pages, divided by 4.
+    """
+
+    virtual: Numbers
+    memory: Numbers
+
+
+@dataclass(frozen=True)
 class Touched:
     """Pages touched since the last time this was asked. Sorted, each once.
 
@@ -461,6 +474,18 @@ class MachineApi(Protocol):
 
     def load_state(self, state: MachineState) -> None:
         """Take a state back. Pages are restored separately, before or after."""
+
+    def mark_words(self, virtual_pages: Sequence[int], memory_pages: Sequence[int]) -> None:
+        """From now on mark the words of these pages that are written to, by whomever, in runs that watch these pages; of
+        none: mark no more. Such runs note no hits of watches.
+
+        Args:
+            virtual_pages: numbers of virtual pages: stores by these addresses count.
+            memory_pages: numbers of the machine's pages: writes by whatever address count.
+        """
+
+    def take_marked_words(self) -> MarkedWords:
+        """The words marked since the last call: all that were written to are in it."""
 
     def take_touched(self) -> Touched:
         """Pages touched since the last call; tracking starts anew."""

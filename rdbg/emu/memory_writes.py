@@ -65,6 +65,7 @@ class MemoryWrites:
             hit = core.note_change(first, end - 1, through)
             if hit is not None:
                 self._note_hit(*hit, by, first, data, through)
+        core.mark_change(first, end - 1, through)
         if through is not None:
             core.mark_virtual(through)
         pages = range(first // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1)

@@ -108,6 +108,10 @@ cdef bint block_is_clear(Cpu *c, DirectBlock *block, uint64_t icount) noexcept n
             size = 4 - (first & 3)
         if c.watch.storage:
             place = place_of(c, first, access.kind)
+        if c.marking.on:
+            if access.kind != ACCESS_READ:
+                mark_store(c, first, place, size)
+            continue
         for k in range(c.watch.count):
             if watched_at(&c.watch.ranges[k], first, place, size, access.kind, &at):
                 note_watch(c, icount, icount + block.n, block.pc, k, at, access.kind)

@@ -21,7 +21,7 @@ cdef uint32_t watch_window(Cpu *c, uint32_t vpage, uint32_t m, uint32_t ppage) n
 cdef void note_watch(Cpu *c, uint64_t icount, uint64_t end, uint32_t pc, size_t i, uint32_t address, int kind) noexcept nogil:
     """The block at ``pc``, from ``icount`` to ``end``, makes an access that the ``i``-th watch is for."""
     cdef HitBlock *latest = &c.watch.hits[(c.watch.hit_count - 1) & (MOST_HITS - 1)]
-    if c.run.stop_soon:
+    if c.run.stop_soon or c.marking.on:
         return                                   # what happens at the end of a block comes after its accesses
     c.watch.have_hit = True
     c.watch.hit_icount = icount
@@ -51,6 +51,8 @@ cdef void check_watches(Cpu *c, uint32_t va, Place place, unsigned size, int kin
     cdef size_t i
     cdef uint32_t at = 0
     cdef int back
+    if c.marking.on and kind != ACCESS_READ:
+        mark_store(c, va, place, size)
     if c.watch.noting:
         return
     for i in range(c.watch.count):

@@ -68,6 +68,22 @@ class RunHelpers(Helpers, Protocol):
         """So many copies of this process, which do this work; a `MakeCopies`."""
         ...
 
+    def idle_looks(self) -> Looks:
+        """Who looks at the past while the run stands still."""
+        ...
+
+
+class Looks(Protocol):
+    """Looks at the past of a run while nobody asks anything; see `IdleLooks`."""
+
+    def stand(self) -> None:
+        """Nobody asks anything now."""
+        ...
+
+    def wake(self) -> None:
+        """Somebody asks something, or the run goes on."""
+        ...
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -123,6 +139,7 @@ class Session:
         self._signal: int | None = None  # that ended it before
         self.server: GdbServer | None = None
         self._onlooker: Onlooker | None = None
+        self._looks: Looks | None = None
         try:
             self._set_up()
         except BaseException:
@@ -157,13 +174,18 @@ class Session:
         told = False
         self._unfinished = self._replayed is not None and server is None
         while not self._look_outside() and not (server is not None and server.quit_wanted):
+            if self._desk.waiting:
+                self._wake()
             self._desk.obey()
             if self._onlooker is not None:
+                if self._onlooker.waiting:
+                    self._wake()
                 self._onlooker.take_turn()
             if self._leaving:
                 break
             standing = not outside.ready or self._control.stopped
             if not standing and self._control.runs:
+                self._wake()
                 # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
                 self._control.stopped |= stop.reason is StopReason.REPLAY_BREAK
@@ -182,8 +204,15 @@ class Session:
             if server is not None:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
+                if idle and self._looks is not None:
+                    self._looks.stand()
             elif standing:
                 outside.wait(_IDLE_SECONDS)
+
+    def _wake(self) -> None:
+        """Somebody asks something, or the run goes on."""
+        if self._looks is not None:
+            self._looks.wake()
 
     def goto(self, place: str) -> str:
         """Go to a place as users name them, before anything else happens. Ctrl-C ends it.
@@ -236,6 +265,7 @@ class Session:
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._outside.signal if self._outside is not None else None
+        self._wake()
         self._note_troubles()
         if self._outside is not None:
             self._guest_exit = self.timeline.exit_code
@@ -348,6 +378,7 @@ class Session:
             helpers = self._around.helpers(self.timeline, self.reopen)
             self.timeline.call(helpers)
             make_pool, make_copies = helpers.pool, helpers.copies
+            self._looks = helpers.idle_looks()
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)
@@ -370,6 +401,7 @@ class Session:
                     troubles=self._troubles,
                     console=console,
                     make_pool=make_pool,
+                    asked=self._wake,
                 ),
             )
             self.server.listen()

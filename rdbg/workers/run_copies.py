@@ -12,6 +12,7 @@ from rdbg.timeline import Timeline
 if TYPE_CHECKING:
     from rdbg.analysis.question import PiecePool
     from rdbg.workers.copies import Copies
+    from rdbg.workers.idle_looks import IdleLooks
 
 #: Bytes that the checkpoints of all copies of a run may take together, beside those that it has.
 _CHECKPOINT_MEMORY = 256 << 20
@@ -46,6 +47,12 @@ class RunCopies:
         from rdbg.workers.pool import copied_pool
 
         return copied_pool(self.copies, self.jobs, self._timeline, interrupted, progress)
+
+    def idle_looks(self) -> IdleLooks:
+        """Copies that look at the past while the run stands still: one core is left to who asks."""
+        from rdbg.workers.idle_looks import IdleLooks
+
+        return IdleLooks(self._timeline, self.copies, max(self.jobs - 1, 1))
 
     def copies(self, size: int, work: Callable[..., Any]) -> Copies:
         """So many copies, which do this work."""

@@ -1,0 +1,120 @@
+"""Finding out, while nobody asks anything, what the next questions would have to replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rdbg.checkpoints.hot_pages import HotPages, hot_pages
+from rdbg.checkpoints.page_set import PageSet
+from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.emu.machine_api import Access, Extent, RunRequest, Space, StopKind, Watch
+from rdbg.navigation.last_hits import LastHits
+from rdbg.navigation.replayer import Replayer
+
+#: Seconds of replay that a question may take: pages that take longer are hot.
+_QUICK_SECONDS = 0.03
+#: Hot pages of either kind. Each costs every run that looks at them: its accesses are seen one by one.
+_MOST_PAGES = 32
+#: Seconds of replay in a piece: what is lost when the user asks something meanwhile.
+_PIECE_SECONDS = 0.1
+#: Slices of the replay that are told of together: a question whose word was stored to there replays them.
+_SLICES = 2
+_PAGE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class SurveyPiece:
+    """A stretch of the run that is to be looked at.
+
+    Args:
+        start, end: its positions, the second not included.
+        pages: whose words are to be told apart.
+    """
+
+    start: int
+    end: int
+    pages: HotPages
+
+
+class Survey:
+    """What is to be found out of a run, and the finding.
+
+    Args:
+        replayer: the machine on its history.
+    """
+
+    def __init__(self, replayer: Replayer) -> None:
+        self._replayer = replayer
+
+    def pieces(self) -> list[SurveyPiece]:
+        """What is not known yet and would be worth knowing, latest first. The machine stays where it is."""
+        replayer = self._replayer
+        index = replayer.keeper.index
+        start, end = replayer.history.start, replayer.history.end
+        least = int(replayer.speed * _QUICK_SECONDS)
+        intervals = [each for each in index if each.start < end]
+        pages = hot_pages(intervals, least, _MOST_PAGES, replayer.machine.architecture.segments)
+        if not pages:
+            return []
+        written = [each for each in intervals if pages.written_in(each)]
+        unknown: list[tuple[int, int]] = []
+        for each in written:
+            for low, high in index.words.unknown(each.start, min(each.end, end), pages.virtual, pages.memory):
+                if unknown and unknown[-1][1] == low:
+                    unknown[-1] = (unknown[-1][0], high)
+                else:
+                    unknown.append((low, high))
+        length = max(int(replayer.speed * _PIECE_SECONDS), 1)
+        pieces = []
+        for low, high in unknown:
+            borders = {max(low, start), high}
+            for near in range(low + length, high, length):
+                border = replayer.latest(near).position  # where a state is to begin from
+                if low < border < high:
+                    borders.add(border)
+            pieces += [SurveyPiece(one, other, pages) for one, other in pairwise(sorted(borders))]
+        return pieces[::-1]
+
+    def look(self, piece: SurveyPiece) -> list[StoredWords]:
+        """Find it out. The machine stands anywhere afterwards: this is for a copy of the process."""
+        replayer, machine = self._replayer, self._replayer.machine
+        virtual, memory = piece.pages.virtual.pages(), piece.pages.memory.pages()
+        watches = (
+            *(Watch(page * _PAGE_BYTES, _PAGE_BYTES, Access.WRITE) for page in virtual),
+            *(Watch(0, _PAGE_BYTES, Access.WRITE, (_extent(page),)) for page in memory),
+        )
+        replayer.restore(replayer.latest(piece.start))
+        replayer.run_to(piece.start, lambda: False, rungs=False)
+        found: list[StoredWords] = []
+        machine.mark_words(virtual, memory)
+        try:
+            at = machine.icount
+            while at < piece.end:
+                until = min(at + _SLICES * replayer.slice, piece.end)
+                request = RunRequest(until=until, slice=replayer.slice, watches=watches, last_hit=True)
+                hits = LastHits(at)
+                kind = StopKind.PAUSED
+                while machine.icount < until and kind is StopKind.PAUSED:
+                    kind = replayer.advance(request, hits).kind
+                here = machine.icount
+                if here > at:
+                    marked = machine.take_marked_words()
+                    words = PageSet.of(marked.virtual), PageSet.of(marked.memory)
+                    found.append(StoredWords(at, here, piece.pages.virtual, piece.pages.memory, *words))
+                if kind not in (StopKind.PAUSED, StopKind.LIMIT) or here == at:
+                    break  # the end of the run, or of the last step that ends before the piece does
+                at = here
+                replayer.checkpoint_regularly()
+        finally:
+            machine.mark_words((), ())
+        return found
+
+    def learn(self, found: list[StoredWords]) -> None:
+        """Keep what a copy of the process has found out."""
+        for each in found:
+            self._replayer.keeper.index.words.note(each)
+
+
+def _extent(page: int) -> Extent:
+    return Extent(Space.MEMORY, page * _PAGE_BYTES, _PAGE_BYTES, 0)
