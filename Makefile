@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers word-filters origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
 
 all: setup
 
@@ -124,6 +124,11 @@ WRITERS ?= 300
 writers: $(TOOLS)
 	$(BIN)/python -m tests.timeline.test_writers --guests $(WRITERS)
 
+# What was found out while nobody asked changes no answer (tests/timeline/test_word_filters.py): many more generated guests.
+WORD_FILTERS ?= 300
+word-filters: $(TOOLS)
+	$(BIN)/python -m tests.timeline.test_word_filters --guests $(WORD_FILTERS)
+
 # Where this came from: so many questions of generated guests against a run that carries each byte's maker forward.
 ORIGINS ?= 10000
 origins: $(TOOLS)
@@ -159,7 +164,7 @@ network-cards: $(TOOLS)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
-nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers origins
+nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers word-filters origins
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:

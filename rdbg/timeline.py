@@ -38,8 +38,8 @@ from rdbg.navigation.snapshots import Snapshots, load_initial
 from rdbg.navigation.step_back import StepBack
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
-from rdbg.navigation.survey import Survey
 from rdbg.navigation.summaries import BranchSummary, CheckpointSummary, branch_summaries, checkpoint_summary
+from rdbg.navigation.survey import PastSurvey
 from rdbg.navigation.traveller import Traveller
 from rdbg.navigation.writes import LastWrite, Order, after_all_at
 from rdbg.store.snapshot_store import SnapshotStore
@@ -117,7 +117,7 @@ class Timeline:
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace(), clock)
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
-        self.survey = Survey(self._replayer)  #: finds out what later questions would have to replay
+        self.survey = PastSurvey(self._replayer)  #: finds out what later questions would have to replay
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
         self._live_end = LiveEnd(self._replayer, self._forward)
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from rdbg.emu.architecture import AddressSegment
 _PAGE_BYTES = 4096
 
 
-@dataclass(frozen=True)
-class HotPages:
+class HotPages(NamedTuple):
     """Pages.
 
     Args:
@@ -26,8 +25,10 @@ class HotPages:
     virtual: PageSet = EMPTY
     memory: PageSet = EMPTY
 
-    def __bool__(self) -> bool:
-        return bool(len(self.virtual.bounds) or len(self.memory.bounds))
+    @property
+    def empty(self) -> bool:
+        """Whether there are none."""
+        return not len(self.virtual.bounds) and not len(self.memory.bounds)
 
     def written_in(self, interval: Interval) -> bool:
         """Whether an interval of the index may have written to one."""

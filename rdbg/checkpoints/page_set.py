@@ -32,6 +32,10 @@ class PageSet:
         # A search asks thousands of sets: bisecting a memoryview takes a tenth of what a call of numpy does.
         self._looked_up = self.bounds.data
 
+    def __reduce__(self) -> tuple[type[PageSet], tuple[Numbers]]:
+        """A memoryview goes to no other process."""
+        return PageSet, (self.bounds,)
+
     @classmethod
     def of(cls, pages: Sequence[int] | Numbers) -> PageSet:
         """The set of ``pages``: sorted, each once, below 2^64 - 1."""

@@ -177,7 +177,10 @@ class WordFilters:
         low, high = self._overlapping(max(position - _STEP, 0), position + 1)
         parts = []
         for each in self._stretches[low:high]:
-            before, after = replace(each, end=min(each.end, max(position - _STEP, 0))), replace(each, start=position + 1)
+            before, after = (
+                replace(each, end=min(each.end, max(position - _STEP, 0))),
+                replace(each, start=position + 1),
+            )
             parts += [part for part in (before, after) if each.start <= part.start < part.end <= each.end]
         self._replace(low, high, parts)
 

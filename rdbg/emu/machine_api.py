@@ -476,8 +476,8 @@ class MachineApi(Protocol):
         """Take a state back. Pages are restored separately, before or after."""
 
     def mark_words(self, virtual_pages: Sequence[int], memory_pages: Sequence[int]) -> None:
-        """From now on mark the words of these pages that are written to, by whomever, in runs that watch these pages; of
-        none: mark no more. Such runs note no hits of watches.
+        """From now on mark the words of these pages that are written to, by whomever, in runs that watch them; of none:
+        mark no more. Such runs note no hits of watches.
 
         Args:
             virtual_pages: numbers of virtual pages: stores by these addresses count.

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 
 from rdbg.checkpoints.checkpoint import Checkpoint
+from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageTable
+from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.navigation.replayer import Replayer
 from rdbg.store.background_writer import BackgroundWriter, Job
 from rdbg.store.snapshot import SnapshotInfo
@@ -72,7 +74,8 @@ class PeriodicSnapshots:
             self._collect()
             self._save_end()
             outputs = self._replayer.output.log.unsaved()
-            self._writer.submit(Job(None, intervals=list(self._replayer.keeper.index), outputs=outputs))
+            index = self._replayer.keeper.index
+            self._writer.submit(Job(None, intervals=list(index), words=list(index.words), outputs=outputs))
         self._writer.close()
         self._collect()
 
@@ -116,11 +119,13 @@ class PeriodicSnapshots:
         return position - history.start >= gap and (after is None or after.position - position >= gap // 2)
 
     def _submit(self, state: Checkpoint, virtual_ns: int) -> None:
-        intervals = None
+        index = self._replayer.keeper.index
+        intervals: list[Interval] | None = None
+        words: tuple[StoredWords, ...] = ()
         if self._clock() >= self._next_index or self._replayer.pace.snapshot_spacing is not None:
-            intervals = list(self._replayer.keeper.index)
+            intervals, words = list(index), tuple(index.words)
             self._next_index = self._clock() + _INDEX_SECONDS
-        self._writer.submit(Job(state, virtual_ns, intervals, self._replayer.output.log.unsaved()))
+        self._writer.submit(Job(state, virtual_ns, intervals, words, self._replayer.output.log.unsaved()))
 
     def _collect(self) -> None:
         """Take back what the writer is done with."""

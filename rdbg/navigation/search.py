@@ -148,7 +148,7 @@ class Search:
         self._shared = shared
         for low, end, looked in shared.answers(high, start):
             self._looked_through = (origin - low, origin - start)
-            for interval in unpack_index(looked.learnt):
+            for interval in unpack_index(looked.learnt).intervals:
                 replayer.keeper.index.record(interval.start, interval.end, interval.pages)
             found = looked.found
             cleared = low if found is None else found.position

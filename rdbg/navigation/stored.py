@@ -13,7 +13,7 @@ from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
-from rdbg.store.index_codec import unpack_index
+from rdbg.store.index_codec import PackedIndex, unpack_index
 from rdbg.store.snapshot import SnapshotInfo, Table
 from rdbg.store.snapshot_store import SnapshotStore
 
@@ -118,9 +118,13 @@ class StoredStates:
     def load_index(self) -> None:
         """Let the keeper's index begin with what earlier sessions learnt."""
         data = self.store.notes.index() if self.store is not None else None
-        for interval in unpack_index(data) if data is not None else ():
+        known = unpack_index(data) if data is not None else PackedIndex()
+        for interval in known.intervals:
             if interval.start >= self._history.start:
                 self._keeper.index.record(interval.start, interval.end, interval.pages)
+        for words in known.words:
+            if words.start >= self._history.start:
+                self._keeper.index.words.note(words)
         if not self._history.live:
             self._keeper.index.forget_after(self._history.end)
 

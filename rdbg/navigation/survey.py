@@ -37,7 +37,7 @@ class SurveyPiece:
     pages: HotPages
 
 
-class Survey:
+class PastSurvey:
     """What is to be found out of a run, and the finding.
 
     Args:
@@ -54,8 +54,13 @@ class Survey:
         start, end = replayer.history.start, replayer.history.end
         least = int(replayer.speed * _QUICK_SECONDS)
         intervals = [each for each in index if each.start < end]
-        pages = hot_pages(intervals, least, _MOST_PAGES, replayer.machine.architecture.segments)
-        if not pages:
+        segments = replayer.machine.architecture.segments
+        pages = hot_pages(intervals, least, _MOST_PAGES, segments)
+        latest = next(reversed(list(index.words)), None)
+        if latest is not None and latest.knows(*hot_pages(intervals, 2 * least, _MOST_PAGES // 2, segments)):
+            # What is a little hotter or colder than it was is no reason to look at all of the run again.
+            pages = HotPages(latest.virtual_pages, latest.memory_pages)
+        if pages.empty:
             return []
         written = [each for each in intervals if pages.written_in(each)]
         unknown: list[tuple[int, int]] = []

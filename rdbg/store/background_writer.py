@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageStore, PageTable
+from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.store.index_codec import pack_index
@@ -31,12 +32,14 @@ class Job:
             back from `BackgroundWriter.collect`.
         virtual_ns: virtual time of the state.
         intervals: the index as it is to be kept; None: it stays as it was.
+        words: with them, what is known of words that were stored to.
         outputs: what more is known of the run's output.
     """
 
     state: Checkpoint | None
     virtual_ns: int = 0
     intervals: Sequence[Interval] | None = None
+    words: Sequence[StoredWords] = ()
     outputs: Sequence[StoredOutputs] = ()
 
 
@@ -161,7 +164,7 @@ class BackgroundWriter:
             self._kept, self._base = job, (info, job.state.table)
             self.listed = tuple(store.list())
         if job.intervals is not None:
-            store.notes.put_index(pack_index(job.intervals))
+            store.notes.put_index(pack_index(job.intervals, job.words))
         store.notes.put_outputs(job.outputs)
 
     def _save_state(self, store: SnapshotStore, job: Job, state: Checkpoint) -> SnapshotInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -11,9 +12,10 @@ import zstandard
 
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.checkpoints.stored_words import StoredWords
 
 #: Changes when the bytes, or what an interval's sets mean, change: an index of another version is made anew.
-_VERSION = 3
+_VERSION = 4
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
@@ -24,8 +26,21 @@ _NUMBERS = frozenset((*range(0x80), 0xCC, 0xCD, 0xCE, 0xCF))
 _BYTES = frozenset((0xC4, 0xC5, 0xC6))
 
 
-def pack_index(intervals: Iterable[Interval]) -> bytes:
-    """The bytes of these intervals."""
+@dataclass(frozen=True)
+class PackedIndex:
+    """What is kept of an index.
+
+    Args:
+        intervals: those of the index.
+        words: what is known of words that were stored to.
+    """
+
+    intervals: tuple[Interval, ...] = ()
+    words: tuple[StoredWords, ...] = ()
+
+
+def pack_index(intervals: Iterable[Interval], words: Iterable[StoredWords] = ()) -> bytes:
+    """The bytes of these intervals, and of what is known of words."""
     rows = [
         (
             interval.start,
@@ -34,22 +49,24 @@ def pack_index(intervals: Iterable[Interval]) -> bytes:
         )
         for interval in intervals
     ]
-    packed: bytes = msgpack.packb([_VERSION, rows])
+    word_rows = [(each.start, each.end, *(_bounds(part) for part in _sets(each))) for each in words]
+    packed: bytes = msgpack.packb([_VERSION, rows, word_rows])
     return zstandard.ZstdCompressor(level=1).compress(packed)
 
 
-def unpack_index(data: bytes) -> list[Interval]:
-    """The intervals in bytes that `pack_index` gave; none if they are damaged or of another version."""
+def unpack_index(data: bytes) -> PackedIndex:
+    """What is in bytes that `pack_index` gave; nothing if they are damaged or of another version."""
     try:
         if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
-            return []
+            return PackedIndex()
         values = _Values(zstandard.ZstdDecompressor().decompress(data))
-        values.array(2)
+        values.array(3)
         if values.number() != _VERSION:
-            return []
-        return [_interval(values) for _ in range(values.array())]
+            return PackedIndex()
+        intervals = tuple(_interval(values) for _ in range(values.array()))
+        return PackedIndex(intervals, tuple(_stored_words(values) for _ in range(values.array())))
     except (zstandard.ZstdError, MemoryError, ValueError, msgpack.UnpackException):
-        return []
+        return PackedIndex()
 
 
 class _Values:
@@ -83,15 +100,28 @@ class _Values:
 
 
 def _interval(values: _Values) -> Interval:
+    return Interval(*_stretch(values), TouchedPages(*(_set(values.bytes()) for _ in range(4))))
+
+
+def _stored_words(values: _Values) -> StoredWords:
+    return StoredWords(*_stretch(values), *(_set(values.bytes()) for _ in range(4)))
+
+
+def _stretch(values: _Values) -> tuple[int, int]:
+    """The positions at the start of a row of six values."""
     values.array(6)
     start, end = values.number(), values.number()
     if not start < end:
         raise ValueError("an interval that ends before it starts")
-    return Interval(start, end, TouchedPages(*(_set(values.bytes()) for _ in range(4))))
+    return start, end
 
 
 def _parts(pages: TouchedPages) -> tuple[PageSet, ...]:
     return pages.written, pages.read, pages.executed, pages.changed
+
+
+def _sets(words: StoredWords) -> tuple[PageSet, ...]:
+    return words.virtual_pages, words.memory_pages, words.virtual_words, words.memory_words
 
 
 def _bounds(pages: PageSet) -> bytes:

@@ -142,7 +142,7 @@ def test_code_is_known_by_its_bytes_up_to_the_end_of_the_address_space() -> None
 @given(st.lists(st.tuples(bases, st.sets(st.integers(0, 120), min_size=1)), min_size=4, max_size=4))
 def test_the_index_is_the_same_when_it_comes_from_a_file(sets: list[tuple[int, set[int]]]) -> None:
     pages = TouchedPages(*(PageSet.of(sorted(base + n for n in numbers)) for base, numbers in sets))
-    (interval,) = unpack_index(pack_index([Interval(3, 9, pages)]))
+    (interval,) = unpack_index(pack_index([Interval(3, 9, pages)])).intervals
     assert (interval.start, interval.end) == (3, 9)
     for name in ("written", "read", "executed", "changed"):
         assert getattr(interval.pages, name).pages() == getattr(pages, name).pages()

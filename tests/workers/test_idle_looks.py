@@ -1,0 +1,107 @@
+"""Copies of the process that look at the past while nobody asks anything: they change no answer, end when they are told
+to, and what they find out is there in the next session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import rdbg.navigation.survey
+from rdbg.emu.machine_api import Access, Watch
+from rdbg.timeline import StopConditions, StopReason, Timeline
+from rdbg.workers import idle_looks
+from rdbg.workers.idle_looks import IdleLooks
+from rdbg.workers.run_copies import RunCopies
+from tests.workers.runs import SYMBOLS, no_process_is_left, written_run
+
+COUNT = SYMBOLS.find("count")
+assert COUNT is not None
+BESIDE = StopConditions(watches=(Watch(COUNT.address + 8, 4, Access.WRITE),))  # on the page of what is written
+WRITTEN = StopConditions(watches=(Watch(COUNT.address, 4, Access.WRITE),))
+
+
+@pytest.fixture(autouse=True)
+def every_page_is_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rdbg.navigation.survey, "_QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(rdbg.navigation.survey, "_PIECE_SECONDS", 0.0002)
+
+
+class Standing:
+    """A run that stands still, by a clock of its own."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.now = 0.0
+        self.made = 0
+        copies = RunCopies(timeline, 2, lambda: None)
+
+        def counted(size: int, work: Callable[..., Any]) -> Any:
+            self.made += 1
+            return copies.copies(size, work)
+
+        self.looks = IdleLooks(timeline, counted, 1, lambda: self.now)
+
+    def until_all_is_known(self) -> None:
+        self.looks.stand()
+        self.now += idle_looks.PATIENCE
+        deadline = time.monotonic() + 60
+        self.looks.stand()
+        while self.looks.at_work:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            self.looks.stand()
+
+
+def test_what_is_found_out_leaves_nothing_to_replay_and_moves_nothing() -> None:
+    timeline = written_run()
+    digest, place = timeline.machine.digest(), timeline.position
+    standing = Standing(timeline)
+    standing.until_all_is_known()
+    assert standing.made == 1 and no_process_is_left()
+    assert (timeline.position, timeline.machine.digest()) == (place, digest)
+    words = timeline._keeper.index.words
+    assert words.begins(timeline._resolved(BESIDE).watches[0], place) == timeline.start
+    timeline.goto(place - 10_000)
+    assert words.begins(timeline._resolved(WRITTEN).watches[0], place) > place - 1000
+    stops = [timeline.reverse_run(each, lambda: False) for each in (WRITTEN, WRITTEN, BESIDE)]
+    assert [stop.reason for stop in stops] == [StopReason.WATCHPOINT] * 2 + [StopReason.HISTORY_START]
+    alone = written_run()
+    alone.goto(place - 10_000)
+    assert [alone.reverse_run(each, lambda: False) for each in (WRITTEN, WRITTEN, BESIDE)] == stops
+
+
+def test_nothing_is_looked_at_before_the_run_has_stood_for_a_while_nor_again_after_that() -> None:
+    standing = Standing(written_run())
+    standing.looks.stand()
+    standing.now += idle_looks.PATIENCE / 2
+    standing.looks.stand()
+    standing.looks.wake()
+    standing.now += idle_looks.PATIENCE / 2
+    standing.looks.stand()
+    assert standing.made == 0
+    standing.until_all_is_known()
+    standing.now += 100
+    standing.looks.stand()
+    assert standing.made == 1
+    standing.looks.wake()
+    standing.until_all_is_known()
+    assert standing.made == 1, "all was known"
+
+
+def test_a_question_ends_it_and_keeps_what_was_found_out() -> None:
+    timeline = written_run()
+    standing = Standing(timeline)
+    standing.looks.stand()
+    standing.now += idle_looks.PATIENCE
+    standing.looks.stand()
+    assert standing.looks.at_work
+    deadline = time.monotonic() + 60
+    while not len(timeline._keeper.index.words):
+        assert time.monotonic() < deadline
+        standing.looks.stand()
+    known = len(timeline._keeper.index.words)
+    standing.looks.wake()
+    assert no_process_is_left() and len(timeline._keeper.index.words) >= known
+    assert timeline.reverse_run(BESIDE, lambda: False).reason is StopReason.HISTORY_START
