@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rdbg.analysis.probing import Notes, probed
+from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
@@ -80,16 +80,22 @@ class Calls:
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[FunctionCall]:
         """Those that begin in a piece; see `Question`."""
+        return probed(run, piece, self._probes(run), newest_first, _made)
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        return numbers_noted(run, piece, self._probes(run))
+
+    def _probes(self, run: ReplayedRun) -> Probes:
         architecture = run.machine.architecture
         convention = convention_of(architecture)
-        probes = Probes(
+        return Probes(
             {self.function: self.last},
             follows=True,
             registers=numbers_of(architecture, convention.arguments),
             results=pair_of(architecture, convention.results),
             condition=self.condition,
         )
-        return probed(run, piece, probes, newest_first, _made)
 
     def join(self, parts: Iterable[FunctionCall], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Piece, PiecePool, Question
@@ -14,6 +14,15 @@ from rdbg.timeline import QuestionInterrupted
 
 #: Rows after which their number is given: who wants no more than some ends it then.
 _AT_ONCE = 1024
+
+
+@runtime_checkable
+class CountedQuestion(Protocol):
+    """A question that can say how many rows a piece has without making them."""
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to it; see `PieceQuestion.of_piece`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,9 @@ class Counting:
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[int]:
         """Numbers that add up to what there is in a piece; see `Question`."""
+        if isinstance(self.question, CountedQuestion):
+            yield from self.question.numbers_of_piece(run, piece)
+            return
         count = 0
         try:
             for _ in self.question.of_piece(run, piece, newest_first):

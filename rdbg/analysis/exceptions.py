@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rdbg.analysis.probing import Notes, probed
+from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
@@ -97,8 +97,15 @@ class Exceptions:
                 for icount, pc, code, space, values in zip(*columns, strict=True)
             ]
 
-        wanted = frozenset(code for code, info in infos.items() if not self.names or info.name in self.names)
-        return probed(run, piece, Probes(exceptions=wanted), newest_first, make)
+        return probed(run, piece, self._probes(run), newest_first, make)
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        return numbers_noted(run, piece, self._probes(run))
+
+    def _probes(self, run: ReplayedRun) -> Probes:
+        raised = (info for info in run.machine.architecture.exceptions if not info.interrupt)
+        return Probes(exceptions=frozenset(info.code for info in raised if not self.names or info.name in self.names))
 
     def join(self, parts: Iterable[RaisedException], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""
@@ -121,8 +128,14 @@ class Interrupts:
                 for icount, pc, space, values in zip(*columns, strict=True)
             ]
 
-        wanted = frozenset(info.code for info in run.machine.architecture.exceptions if info.interrupt)
-        return probed(run, piece, Probes(exceptions=wanted), newest_first, make)
+        return probed(run, piece, self._probes(run), newest_first, make)
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        return numbers_noted(run, piece, self._probes(run))
+
+    def _probes(self, run: ReplayedRun) -> Probes:
+        return Probes(exceptions=frozenset(info.code for info in run.machine.architecture.exceptions if info.interrupt))
 
     def join(self, parts: Iterable[TakenInterrupt], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""

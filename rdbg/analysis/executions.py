@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rdbg.analysis.probing import Notes, probed
+from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
@@ -65,8 +65,14 @@ class Executions:
                 for icount, pc, space, code in zip(*columns, strict=True)
             ]
 
-        probes = Probes({self.address: self.address}, condition=self.condition)
-        return probed(run, piece, probes, newest_first, make)
+        return probed(run, piece, self._probes(run), newest_first, make)
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        return numbers_noted(run, piece, self._probes(run))
+
+    def _probes(self, run: ReplayedRun) -> Probes:
+        return Probes({self.address: self.address}, condition=self.condition)
 
     def join(self, parts: Iterable[Execution], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""

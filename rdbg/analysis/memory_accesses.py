@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
@@ -88,7 +90,7 @@ class RangeAccesses:
         """Those in a piece; see `Question`."""
         order: Literal["big", "little"] = "big" if run.machine.big_endian else "little"
         rows = (row for notes in _batches(run, piece, self._probes(run)) for row in _made(notes, order))
-        last = piece.end if piece.end < run.end else piece.end + 1  # what has happened where the run ends is asked for
+        last = _behind(run, piece)
         wanted = (row for row in rows if piece.start <= row.icount < last)
         if not newest_first:
             yield from wanted
@@ -103,6 +105,14 @@ class RangeAccesses:
         if interruption is not None:
             raise interruption
 
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        last = _behind(run, piece)
+        for notes in _batches(run, piece, self._probes(run)):
+            icounts = notes.rows["icount"]
+            found = int(np.count_nonzero((icounts >= piece.start) & (icounts < last)))
+            yield found + sum(piece.start <= each.icount < last for each in notes.others)
+
     def _probes(self, run: ReplayedRun) -> Probes:
         # What stands behind unmapped addresses is known, and the same memory by its other addresses counts, too.
         watch = run.machine.resolved(Watch(self.address, self.length, Access.ACCESS))
@@ -114,6 +124,11 @@ class RangeAccesses:
     def join(self, parts: Iterable[RangeAccess], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""
         return iter(parts)
+
+
+def _behind(run: ReplayedRun, piece: Piece) -> int:
+    """First icount that is not asked for: what has happened where the run ends is."""
+    return piece.end if piece.end < run.end else piece.end + 1
 
 
 def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[AccessNotes]:

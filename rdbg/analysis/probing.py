@@ -53,6 +53,38 @@ def probed(
         raise interruption
 
 
+def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[int]:
+    """How many notes there are in a piece of a run, in numbers that add up to it: no return is waited for, no row
+    is made.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was found until then has been given.
+        ConditionFailed: the condition could not be evaluated at some places; the others have been counted.
+    """
+    machine = run.machine
+    unevaluated = 0
+    run.go(piece.start)
+    machine.take_probe_notes(ended=True)  # of a search that did not come to its end
+    moved = True
+    interruption: QuestionInterrupted | None = None
+    while moved and run.position < piece.end:
+        here = run.position
+        try:
+            stop = run.advance(RunRequest(until=piece.end, slice=run.slice, probes=probes))
+        except QuestionInterrupted as error:
+            interruption = error
+            break
+        moved = run.position > here or stop.kind is StopKind.PAUSED
+        taken = machine.take_probe_notes(ended=False)
+        unevaluated += taken.unevaluated
+        yield int(np.count_nonzero(taken.rows["icount"] < piece.end))
+    yield int(np.count_nonzero(machine.take_probe_notes(ended=True).rows["icount"] < piece.end))
+    if interruption is not None:
+        raise interruption
+    if unevaluated:
+        raise ConditionFailed(unevaluated)
+
+
 class ConditionFailed(Exception):
     """A condition could not be evaluated: memory that it reads is not mapped there.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rdbg.analysis.calls import convention_of, numbers_of, pair_of
-from rdbg.analysis.probing import Notes, probed
+from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
@@ -67,16 +67,22 @@ class SystemCalls:
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[SystemCall]:
         """Those that begin in a piece; see `Question`."""
+        return probed(run, piece, self._probes(run), newest_first, _made)
+
+    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
+        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
+        return numbers_noted(run, piece, self._probes(run))
+
+    def _probes(self, run: ReplayedRun) -> Probes:
         architecture = run.machine.architecture
         convention = convention_of(architecture)
-        probes = Probes(
+        return Probes(
             exceptions=frozenset({convention.call_exception}),
             follows=True,
             registers=numbers_of(architecture, (convention.call_number, *convention.call_arguments)),
             results=pair_of(architecture, convention.call_results),
             condition=self.condition,
         )
-        return probed(run, piece, probes, newest_first, _made)
 
     def join(self, parts: Iterable[SystemCall], newest_first: bool) -> Iterator[Row]:
         """All, as they come."""

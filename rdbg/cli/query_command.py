@@ -47,6 +47,8 @@ _WHERE = CommandOption(
     f"of {', '.join(kind.name for kind in QUESTIONS.values() if dict(kind.options).get('--where'))}: only rows for "
     "which this holds, such as 'a0 == 0'",
 )
+_READ = CommandOption(("read",), "", "of accesses: only what was read")
+_WRITE = CommandOption(("write",), "", "of accesses: only what was written")
 _AT = CommandOption(("at",), "PLACE", "of origin: the position in question (default: end)", _CHOICES["PLACE"])
 
 
@@ -153,6 +155,8 @@ QUERY_PAGE = CommandPage(
             for each in QUESTION_OPTIONS
         ),
         _WHERE,
+        _READ,
+        _WRITE,
         _AT,
         _JOBS,
         _SCHEDULER,

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from rdbg.analysis.counting import count_rows
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.memory_accesses import CPU, RangeAccess, RangeAccesses
 from rdbg.analysis.question import Piece, ask
@@ -83,6 +84,7 @@ def test_accesses_are_those_of_single_steps(seed: int, often: bool) -> None:
             assert mine == expected, f"{first:#x} {length} {access}"
             halves = Piece(timeline.start, stood), Piece(stood, timeline.end)
             assert rows == [row for half in halves for row in ask(question, pool, half)]
+            assert sum(count_rows(question, pool, halves[1], False)) == sum(row.icount >= stood for row in rows)
             assert rows[::-1] == list(ask(question, pool, whole, newest_first=True))
             found += len(mine)
     assert found > 20

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from rdbg.analysis.calls import Calls, FunctionCall
+from rdbg.analysis.counting import count_rows
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.question import Piece, ask
 from rdbg.analysis.replayed_run import ReplayedRun
@@ -118,7 +119,9 @@ def test_calls_are_those_of_single_steps(name: str, big_endian: bool) -> None:
                  for row in rows if isinstance(row, FunctionCall)]  # fmt: skip
         assert found == (expected[::-1] if newest_first else expected)
     assert any(call.returned is not None for call in expected) == (name != "leaves")
+    assert sum(count_rows(Calls(first, last), pool, Piece(timeline.start, timeline.end), False)) == len(expected)
     middle = expected[len(expected) // 2].icount
     rows = list(ask(Calls(first, last), pool, Piece(timeline.start, middle)))
     assert [row.icount for row in rows] == [call.icount for call in expected if call.icount < middle]
+    assert sum(count_rows(Calls(first, last), pool, Piece(timeline.start, middle), False)) == len(rows)
     assert timeline.position == timeline.end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rdbg.analysis.counting import count_rows
 from rdbg.analysis.exceptions import Exceptions, Interrupts
 from rdbg.analysis.executions import Executions
 from rdbg.analysis.in_one_process import InOneProcess
@@ -44,6 +45,9 @@ def test_executions_are_where_breakpoints_are_met(seed: int, often: bool) -> Non
         rows = [row.icount for row in ask(Executions(address), pool, Piece(timeline.start, timeline.end))]
         assert timeline.position == stood
         assert rows == met(timeline, address), f"{address:#x}"
+        assert sum(count_rows(Executions(address), pool, Piece(stood, timeline.end), False)) == len(
+            [row for row in rows if row >= stood]
+        )
         halves = Piece(timeline.start, stood), Piece(stood, timeline.end)
         assert rows == [row.icount for half in halves for row in ask(Executions(address), pool, half)]
         assert rows[::-1] == [
@@ -61,5 +65,7 @@ def test_every_exception_and_interrupt_leads_to_a_handler(seed: int) -> None:
     raised = list(ask(Exceptions(), pool, whole))
     taken = list(ask(Interrupts(), pool, whole))
     assert taken or raised
+    counted = [sum(count_rows(question, pool, whole, False)) for question in (Exceptions(), Interrupts())]
+    assert counted == [len(raised), len(taken)]
     # One at the very end has not come to its handler.
     assert 0 <= len(raised) + len(taken) - entered <= 1
