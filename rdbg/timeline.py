@@ -261,6 +261,12 @@ class Timeline:
         and none of its branches."""
         self._replayer.output.sink = sink
 
+    @property
+    def passing(self) -> bool:
+        """Whether `run` or `step` is at work: what the machine does now the user sees. Jumps and searches are
+        silent."""
+        return self._replayer.output.is_open
+
     @contextmanager
     def telling(self, progress: Progress) -> Iterator[None]:
         """Meanwhile long movements through the known history, and searches, say how far they have come."""

@@ -36,6 +36,7 @@ ORDER = (
     "serial",
     "netdev",
     "monitor",
+    "qmp",
     "stub",
     "gdbstub",
     "session",

@@ -22,6 +22,10 @@ INITIAL_SNAPSHOT = "init"
 _REPLAY_OPTIONS = (
     "serial",
     "monitor",
+    "qmp",
+    "qmp-pretty",
+    "mon",
+    "name",
     "pidfile",
     "gdb",
     "s",

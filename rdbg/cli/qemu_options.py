@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rdbg.cli import device_values, netdev_values
+from rdbg.cli import device_values, netdev_values, qmp_options
 from rdbg.cli import drive_values as drives
 from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
@@ -117,6 +117,20 @@ OPTIONS = (
         "where the monitor can be typed at without GDB (also: Ctrl-A c under -serial mon:stdio)",
     ),
     Option(
+        ("qmp",),
+        "unix:F|tcp:HOST:PORT|stdio|pty[,...]|none",
+        qmp_options.qmp(pretty=False),
+        "where programs drive the run by QEMU's machine protocol (QMP)",
+    ),
+    Option(("qmp-pretty",), "unix:F|tcp:HOST:PORT[,...]", qmp_options.qmp(pretty=True), "the same, for eyes"),
+    Option(
+        ("mon",),
+        "chardev=ID[,mode=readline|control][,pretty=on]",
+        qmp_options.mon,
+        "-monitor or -qmp (mode=control) at a -chardev",
+    ),
+    Option(("name",), "NAME", qmp_options.name, "what QMP's query-name says"),
+    Option(
         ("nic",),
         "user|tap|bridge|socket|none [,model=CARD][,mac=M][,KEY=VALUE...]",
         netdev_values.nic,
@@ -193,16 +207,12 @@ OPTIONS = (
         "",
         values.no_effect,
     ),
-    Option(
-        ("name", "uuid", "boot", "L", "k", "msg", "overcommit", "mem-path", "audiodev", "seed"), "X", values.no_effect
-    ),
+    Option(("uuid", "boot", "L", "k", "msg", "overcommit", "mem-path", "audiodev", "seed"), "X", values.no_effect),
     *(
         Option((name,), "none", values.switched_off(f"-{name}", missing))
         for name, missing in {
             "display": "there is no screen",
             "vnc": "there is no screen",
-            "qmp": "nothing speaks QMP here; -monitor has the commands in words",
-            "mon": "-monitor leads the monitor to a socket or terminal",
             "parallel": "there is no parallel port",
         }.items()
     ),

@@ -104,6 +104,7 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         options,
         serials=serials,
         monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors),
+        qmps=tuple(replace(qmp, spec=resolved(qmp.spec, "-qmp")) for qmp in options.qmps),
         virtual_consoles=tuple(resolved(spec, "-device virtconsole") for spec in options.virtual_consoles),
     )
 

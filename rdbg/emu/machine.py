@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,9 @@ class Machine:
         self._loading = False
         self.packets = 0  #: that have entered since power-on, by all cards
         self._resetting = False
+        self._reset_by_user = False  # the reset that is wanted
+        self._resets: Callable[[int, bool], None] | None = None
+        self.ended_by_reset = False  #: a guest with ``-no-reboot`` has asked for a reset, which ended it
         self._load_backings()
         self.reset()
         self.core.end_reset()
@@ -180,6 +183,11 @@ class Machine:
     def set_output(self, sink: OutputSink) -> None:
         """Where goes what leaves by the endpoints."""
         self._output = sink
+
+    def watch_resets(self, watcher: Callable[[int, bool], None]) -> None:
+        """Have somebody told of every reset, each time that the machine passes it: its icount, and whether the guest
+        asked for it."""
+        self._resets = watcher
 
     def watch_packets(self, watcher: PacketWatcher) -> None:
         """Have somebody see every packet that a card receives or sends, each time that the machine passes it."""
@@ -312,7 +320,7 @@ class Machine:
                 self._packets(self.core.icount, self.virtual_ns, event.port, event.data, True)
             enter_endpoint(event, device)
         elif event.kind is InputKind.RESET:
-            self._host.reset_wanted = True
+            self._reset_by_user = self._host.reset_wanted = True
             self.core.ask_for_events()
         elif event.kind is InputKind.SHUTDOWN:
             self.request_shutdown(event.value)
@@ -347,6 +355,7 @@ class Machine:
     def request_reset(self) -> None:
         """Reset before the next instruction, or end the run there."""
         if not self.spec.reboot:
+            self.ended_by_reset = True
             self.request_shutdown(0)
             return
         self._host.reset_wanted = True
@@ -419,6 +428,9 @@ class Machine:
     def reset(self) -> None:
         """Reset the whole machine."""
         self._host.reset_wanted = False
+        by_guest, self._reset_by_user = not self._reset_by_user, False
+        if self._resets is not None and self.core.icount:
+            self._resets(self.core.icount, by_guest)
         if self.core.icount:
             # Images in RAM are put back, as QEMU does; what flash holds stays.
             for backing in self.board.memory_map.backings:

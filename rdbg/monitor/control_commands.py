@@ -6,6 +6,7 @@ from rdbg.analysis.whole_number import whole_number
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext, arrival, no_arguments, one_argument
+from rdbg.timeline import Stop
 
 
 def _stop(context: MonitorContext, arguments: list[str]) -> str:
@@ -31,24 +32,44 @@ def _reset(context: MonitorContext, arguments: list[str]) -> str:
     return "the machine is reset when it goes on\n" if context.control.stopped else ""
 
 
-def _seek(context: MonitorContext, arguments: list[str]) -> str:
-    position = whole_number(one_argument(arguments, "replay_seek ICOUNT"), "icount")
-    timeline = context.timeline
+def seek(context: MonitorContext, position: int) -> Stop:
+    """Go to an instruction count; the guest stands there, as in QEMU.
+
+    Raises:
+        UsageError: it is not in the history.
+    """
+    timeline, control = context.timeline, context.control
     if not timeline.start <= position <= timeline.end:
         raise UsageError(
             f"cannot seek to the specified instruction count: the history goes from {timeline.start} to {timeline.end}"
         )
     timeline.scratch.drop()
-    return arrival(context, timeline.goto(position, context.interrupted))
+    control.moving = control.stopped = True
+    try:
+        return timeline.goto(position, context.interrupted)
+    finally:
+        control.moving = False
 
 
-def _break(context: MonitorContext, arguments: list[str]) -> str:
-    position = whole_number(one_argument(arguments, "replay_break ICOUNT"), "icount")
+def _seek(context: MonitorContext, arguments: list[str]) -> str:
+    return arrival(context, seek(context, whole_number(one_argument(arguments, "replay_seek ICOUNT"), "icount")))
+
+
+def set_break(context: MonitorContext, position: int) -> None:
+    """Let the run stop once at an instruction count.
+
+    Raises:
+        UsageError: it has passed it.
+    """
     if position <= context.timeline.position:
         raise UsageError(
             f"cannot set breakpoint at the instruction in the past: this is icount {context.timeline.position}"
         )
     context.timeline.break_at = position
+
+
+def _break(context: MonitorContext, arguments: list[str]) -> str:
+    set_break(context, whole_number(one_argument(arguments, "replay_break ICOUNT"), "icount"))
     return ""
 
 
@@ -65,12 +86,16 @@ def _page(context: MonitorContext, arguments: list[str]) -> str:
     return f"{context.control.page}\n"
 
 
+def is_prelaunch(context: MonitorContext) -> bool:
+    """Whether the guest has not begun to run."""
+    return context.timeline.live and context.timeline.end == context.timeline.start
+
+
 def status(context: MonitorContext, arguments: list[str]) -> str:
     """``info status``, in QEMU's words."""
-    timeline = context.timeline
-    if not context.control.attached and not context.control.stopped:
+    if context.control.runs:
         return "VM status: running\n"
-    return f"VM status: paused{' (prelaunch)' if timeline.live and timeline.end == timeline.start else ''}\n"
+    return f"VM status: paused{' (prelaunch)' if is_prelaunch(context) else ''}\n"
 
 
 CONTROL_COMMANDS = (
@@ -82,3 +107,5 @@ CONTROL_COMMANDS = (
     MonitorCommand("replay_delete_break", "replay_delete_break", "forget what replay_break has set", _delete_break),
     MonitorCommand("ui", "ui", "the address of the page that shows this run in a browser", _page),
 )
+#: The same by name.
+BY_NAME = {command.name: command for command in CONTROL_COMMANDS}

@@ -118,6 +118,11 @@ class OutputGate:
         """How many outputs are before where the machine stands."""
         return self._passed
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the user runs the guest forward now."""
+        return self._open
+
     def forget_ahead(self) -> None:
         """The run may go another way from here."""
         self.log.forget_after(self._passed)

@@ -11,6 +11,8 @@ PROMPT = "(rdbg) "
 _GREETING = f"rdbg {__version__} monitor - type 'help' for more information\n"
 _BACKSPACES, _INTERRUPT, _KILL_LINE = (0x08, 0x7F), 0x03, 0x15
 _LONGEST_LINE = 4096
+#: Lines that wait; with more no more is read.
+_MOST_LINES = 256
 
 
 class MonitorConsole:
@@ -53,6 +55,11 @@ class MonitorConsole:
                 self._line.append(byte)
                 self._echoed(bytes([byte]))
             self._after_return = byte == 0x0D
+
+    @property
+    def accepting(self) -> bool:
+        """Whether more should be read. Ctrl-C must get through to a line that takes long."""
+        return len(self._lines) < _MOST_LINES
 
     def next_line(self) -> str | None:
         """The next line that was typed and not yet obeyed."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import UsageError
 from rdbg.host.waiting import Watched, happened_within
 from rdbg.serial.backend import NullSerial, SerialBackend
+from rdbg.serial.conversation import Conversation
 from rdbg.serial.file import FileSerial
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.pty import PtySerial
@@ -54,6 +56,19 @@ def open_backend(
     return NullSerial()
 
 
+@dataclass(frozen=True)
+class ControlEnd:
+    """An end at which a program speaks to rdbg.
+
+    Args:
+        spec: where it is.
+        begin: given what sends bytes there, makes who answers.
+    """
+
+    spec: SerialSpec
+    begin: Callable[[Callable[[bytes], None]], Conversation]
+
+
 class SerialPorts:
     """The host ends of the serial ports, polled together.
 
@@ -66,6 +81,7 @@ class SerialPorts:
             terminal with a serial port.
         typed_first: at a shared terminal all is typed to the console; else what a call waits for.
         virtual_consoles: one for each console endpoint from 0.
+        controls: ends at which programs speak to rdbg.
 
     Raises:
         RdbgError: one cannot be opened (those before it are closed again), or two want the terminal.
@@ -80,6 +96,7 @@ class SerialPorts:
         console: SerialSpec | None = None,
         typed_first: bool = False,
         virtual_consoles: Sequence[SerialSpec] = (),
+        controls: Sequence[ControlEnd] = (),
     ) -> None:
         if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *virtual_consoles)) > 1:
             raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
@@ -88,8 +105,20 @@ class SerialPorts:
                 "-monitor stdio: a serial port has the terminal; write -serial mon:stdio (Ctrl-A c changes between the "
                 "two), or give one another back end"
             )
+        if (
+            any(end.spec.kind is SerialKind.STDIO for end in controls)
+            and sum(
+                spec.kind is SerialKind.STDIO
+                for spec in (*specs, *virtual_consoles, *monitors, *(end.spec for end in controls))
+            )
+            > 1
+        ):
+            raise UsageError(
+                "-qmp stdio: a serial port or monitor has the terminal; write -qmp unix:F,server,nowait, or give that "
+                "another back end (-serial null)"
+            )
         self._backends: list[SerialBackend] = []
-        self._consoles: dict[int, MonitorConsole] = {}  # of monitors, by the back end's number
+        self._consoles: dict[int, Conversation] = {}  # who answers at what is not the guest's, by the back end's number
         self._endpoints = [serial_port(port) for port in range(len(specs))]  # of each back end that the guest has
         self._shared: Endpoint | None = None
         self._typed_first = typed_first
@@ -108,22 +137,29 @@ class SerialPorts:
                 self._endpoints.append(serial_port(CONSOLE))
             for number, spec in enumerate(monitors):
                 self._open_monitor(open_backend(spec, screen, listen_any, f"monitor{number}"), spec.kind)
+            for number, end in enumerate(controls):
+                backend = open_backend(end.spec, screen, listen_any, f"qmp{number}")
+                self._converse(backend, end.begin(backend.send), end.spec.kind)
         except BaseException:
             self.close()
             raise
 
     def _open_monitor(self, backend: SerialBackend, kind: SerialKind) -> None:
         echo = kind in (SerialKind.TELNET, SerialKind.PTY) or (kind is SerialKind.STDIO and os.isatty(0))
-        console = self._consoles[len(self._backends)] = MonitorConsole(backend.send, echo)
+        self._converse(backend, MonitorConsole(backend.send, echo), kind)
+
+    def _converse(self, backend: SerialBackend, who: Conversation, kind: SerialKind) -> None:
+        self._consoles[len(self._backends)] = who
         self._backends.append(backend)
         if kind in (SerialKind.STDIO, SerialKind.PTY) or backend.take_arrival():
-            console.greet()
+            who.greet()
 
     @property
     def consoles(self) -> list[MonitorConsole]:
         """All monitors, those behind Ctrl-A c among them."""
         behind = [backend.console for backend in self._backends if isinstance(backend, StdioSerial)]
-        return [*(console for console in behind if console is not None), *self._consoles.values()]
+        typed = [who for who in self._consoles.values() if isinstance(who, MonitorConsole)]
+        return [*(console for console in behind if console is not None), *typed]
 
     def send(self, endpoint: Endpoint, data: bytes) -> None:
         """Pass on what the guest sent."""
@@ -155,7 +191,7 @@ class SerialPorts:
         readers = {
             handle: number
             for number, backend in enumerate(self._backends)
-            if number in self._consoles or wants(self._typed_to(number, asked)) or not backend.ready
+            if self._reads(number, wants, asked)
             for handle in backend.read_handles()
         }
         writers = [handle for backend in self._backends for handle in backend.write_handles()]
@@ -178,6 +214,13 @@ class SerialPorts:
         if writable:
             for backend in self._backends:
                 backend.flush()
+
+    def _reads(self, number: int, wants: Callable[[Endpoint], bool], asked: Callable[[], bool]) -> bool:
+        """Whether what comes at a back end should be read now."""
+        backend = self._backends[number]
+        if number in self._consoles:
+            return self._consoles[number].accepting and not backend.congested
+        return wants(self._typed_to(number, asked)) or not backend.ready
 
     def _pass_on(
         self, number: int, data: bytes, receive: Callable[[Endpoint, bytes, int], None], asked: Callable[[], bool]

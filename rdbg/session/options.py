@@ -51,6 +51,19 @@ class IcountOptions:
 
 
 @dataclass(frozen=True)
+class QmpOption:
+    """One end at which programs speak QMP.
+
+    Args:
+        spec: where it is.
+        pretty: messages are spread over lines.
+    """
+
+    spec: SerialSpec
+    pretty: bool = False
+
+
+@dataclass(frozen=True)
 class SemihostingOptions:
     """``-semihosting`` and ``-semihosting-config``.
 
@@ -102,6 +115,8 @@ class RunOptions:
         default_serial: see there.
         chardevs: back ends that serial ports may name.
         monitors: ends at which rdbg itself is typed to.
+        qmps: ends at which programs speak QMP.
+        name: what the user calls the guest, or empty.
         netdevs: back ends of networks, by -netdev, -nic and -net.
         nics: cards, by -nic.
         net_nics: cards, by -net.
@@ -145,6 +160,8 @@ class RunOptions:
     default_serial: bool = True
     chardevs: tuple[Chardev, ...] = ()
     monitors: tuple[SerialSpec, ...] = ()
+    qmps: tuple[QmpOption, ...] = ()
+    name: str = ""
     netdevs: tuple[NetdevOption, ...] = ()
     nics: tuple[CardOption, ...] = ()
     net_nics: tuple[CardOption, ...] = ()

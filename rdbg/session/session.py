@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,8 +31,9 @@ from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.helpers import Helpers
 from rdbg.netdev.network_plan import NetworkPlan
+from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
-from rdbg.serial.ports import SerialPorts
+from rdbg.serial.ports import ControlEnd, SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
 from rdbg.session.images import elf_image, machine_spec, read_image
@@ -134,6 +136,7 @@ class Session:
         self._drives: RunDrives | None = None
         self._recorded_contents: FirstContents | None = None
         self._leaving = False
+        self._qmp = QmpDesk(lambda: self._leaving)
         self._guest_exit: int | None = None
         self._unfinished = False  # this is a replay that is there to be run to its end, and is not there
         self._signal: int | None = None  # that ended it before
@@ -174,9 +177,10 @@ class Session:
         told = False
         self._unfinished = self._replayed is not None and server is None
         while not self._look_outside() and not (server is not None and server.quit_wanted):
-            if self._desk.waiting:
+            if self._desk.waiting or self._qmp.waiting:
                 self._wake()
             self._desk.obey()
+            self._qmp.obey()
             if self._onlooker is not None:
                 if self._onlooker.waiting:
                     self._wake()
@@ -191,6 +195,10 @@ class Session:
                 self._control.stopped |= stop.reason is StopReason.REPLAY_BREAK
                 standing = stop.reason in (StopReason.HISTORY_END, StopReason.SHUTDOWN)
                 stays = server is not None or (timeline.exit_code is not None and not self._options.shutdown)
+                if timeline.exit_code is None:
+                    stays = stays or self._qmp.in_use  # as in QEMU: a program is at the wheel
+                if standing and timeline.exit_code is not None:
+                    self._qmp.ended(GUEST_RESET if self._machine.ended_by_reset else GUEST_SHUTDOWN)
                 if standing and not stays:
                     while outside.congested and not self._look_outside():
                         outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
@@ -201,6 +209,7 @@ class Session:
                 if standing and not told and self._around.terminal:
                     told = True
                     self._tell_end()
+                self._control.stopped |= standing
             if server is not None:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
@@ -266,6 +275,8 @@ class Session:
         """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._outside.signal if self._outside is not None else None
         self._wake()
+        if signal is not None or (self.server is not None and self.server.quit_wanted):
+            self._qmp.ended(QUIT if signal is None else SIGNAL)
         self._note_troubles()
         if self._outside is not None:
             self._guest_exit = self.timeline.exit_code
@@ -337,8 +348,16 @@ class Session:
         calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None
         # Nobody has asked for a serial port at the terminal: what is typed is for the console that was asked for.
         typed_first = not options.serials
+        controls = [ControlEnd(qmp.spec, partial(self._qmp.open, pretty=qmp.pretty)) for qmp in options.qmps]
         ports = SerialPorts(
-            serials, console, options.listen_any, options.monitors, calls, typed_first, options.virtual_consoles
+            serials,
+            console,
+            options.listen_any,
+            options.monitors,
+            calls,
+            typed_first,
+            options.virtual_consoles,
+            controls,
         )
         outside = self._outside = OutsideWorld(
             ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
@@ -354,7 +373,9 @@ class Session:
             NetworkPlan() if replayed else options.network_plan,
             {} if self._drives is None else self._drives.images,
         )
-        self._control.stopped = options.stopped and bool(options.gdb is not None or outside.consoles)
+        self._control.stopped = options.stopped and bool(
+            options.gdb is not None or outside.consoles or self._qmp.in_use
+        )
         if self._around.signals:
             outside.catch_signals(interrupt_ends=self._around.terminal)
         history = self._history(spec, queue)
@@ -386,6 +407,9 @@ class Session:
             self.timeline, self._look_outside, self._leave, symbols, self._control, make_pool=make_pool
         )
         self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
+        self._qmp.serve(monitors, self._journal, options.name)
+        if self._qmp.in_use:
+            machine.watch_resets(self._tell_reset)
         if options.gdb is not None:
             self.server = GdbServer(
                 self.timeline,
@@ -568,16 +592,28 @@ class Session:
             self._onlooker.look_on()
             if self._onlooker.waiting:
                 return True
-        return self._desk.waiting
+        return self._desk.waiting or self._qmp.waiting
 
     def _stop_wanted(self) -> bool:
         """Asked while GDB moves the guest."""
         if self._onlooker is not None:
             self._onlooker.look_on()
-        return self._look_outside() or self._desk.obey_while_gdb_moves()
+        ends = self._look_outside()
+        stops = self._desk.obey_while_gdb_moves() | self._qmp.obey_while_gdb_moves()
+        return ends or stops
+
+    def _journal(self) -> str | None:
+        """File of the journal that is recorded to, or replayed."""
+        recording = self._recording or self._replayed
+        return None if recording is None else str(recording.path)
+
+    def _tell_reset(self, icount: int, by_guest: bool) -> None:
+        if self.timeline.passing:
+            self._qmp.reset(icount, by_guest)
 
     def _leave(self) -> None:
         self._leaving = True
+        self._qmp.ended(QUIT)
 
     def _tell_agreement(self, replayed: OpenRecording) -> None:
         """What a replay was for: it is what was recorded.

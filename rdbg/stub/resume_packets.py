@@ -148,12 +148,14 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
     notices = client.writes.take_notices()
     if notices:
         client.say(notices)
+    client.context.control.moving = True
     try:
         stop = _standing(client) if client.interrupt_pending else movement()
     except RdbgError as error:
         client.say(f"rdbg: {error}\n")
         return client.stop_reply()
     finally:
+        client.context.control.moving = False
         client.stood = began
         client.points.moving()
         client.writes.moved()

@@ -1,0 +1,1 @@
+"""QEMU's machine protocol: a run that programs drive, in JSON."""
