@@ -23,7 +23,9 @@ class AnswerInterrupted(Exception):
     """The user has cut an answer short: all that was found has been given."""
 
 
-def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], digits: int) -> Iterator[str]:
+def answer_lines(
+    asked: Asked, pool: PiecePool, name_of: Callable[[int], str], digits: int, named: bool = False
+) -> Iterator[str]:
     """The lines of an answer, each as soon as it is known.
 
     Args:
@@ -31,11 +33,12 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
         pool: who answers it.
         name_of: the name of an address, or empty.
         digits: of an address.
+        named: whether any address has a name.
 
     Raises:
         AnswerInterrupted: the user asked to stop.
     """
-    writer = RowWriter(asked.name.columns, asked.style, name_of, digits)
+    writer = RowWriter(asked.name.columns, asked.style, name_of, digits, named)
     find = count_rows if asked.count else ask
     rows: Iterator[Any] = find(asked.question, pool, asked.stretch, asked.newest_first)
     count = 0
@@ -62,8 +65,8 @@ def answer_lines(asked: Asked, pool: PiecePool, name_of: Callable[[int], str], d
         yield f"{count if asked.limit is None else min(count, asked.limit)}\n"
     if unevaluated:
         raise RdbgError(
-            f"the condition could not be evaluated {unevaluated} times, since memory that it reads was not mapped: "
-            "what was answered lacks these"
+            f"the condition could not be evaluated {unevaluated} times, since memory that it reads was not mapped, or "
+            "it divides by zero: what was answered lacks these"
         )
     if interrupted:
         raise AnswerInterrupted

@@ -62,8 +62,8 @@ class RangeAccess:
         Column("value", ColumnKind.VALUE),
         Column("before", ColumnKind.VALUE),
         Column("pc", ColumnKind.ADDRESS),
-        Column("by", ColumnKind.TEXT),
-        Column("data", ColumnKind.TEXT),
+        Column("by", ColumnKind.TEXT, width=22),
+        Column("data", ColumnKind.TEXT, width=16),
         Column("space", ColumnKind.NUMBER),
     )
 

@@ -50,7 +50,7 @@ class OutputRow:
 
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("icount", ColumnKind.ICOUNT),
-        Column("endpoint", ColumnKind.TEXT),
+        Column("endpoint", ColumnKind.TEXT, width=10),
         Column("number", ColumnKind.NUMBER),
         Column("size", ColumnKind.NUMBER),
         Column("text", ColumnKind.TEXT),

@@ -30,11 +30,13 @@ class Column:
         name: of the row's attribute, and in JSON and CSV.
         kind: what it holds.
         title: what stands above it in text; empty: the name in capitals.
+        width: letters of what stands in it in text, mostly, if it is TEXT.
     """
 
     name: str
     kind: ColumnKind
     title: str = ""
+    width: int = 0
 
 
 class Row(Protocol):
@@ -56,8 +58,11 @@ class Style(Enum):
     CSV = "csv"
 
 
-_TEXT_WIDTHS = {ColumnKind.ICOUNT: 13, ColumnKind.ADDRESS: 10, ColumnKind.VALUE: 10, ColumnKind.NUMBER: 6}
+_TEXT_WIDTHS = {ColumnKind.ICOUNT: 13, ColumnKind.VALUE: 10, ColumnKind.NUMBER: 6}
 _NAMES_KEPT = 1 << 16
+#: Letters of a name in text: of a longer one those in the middle are left out, so that columns stay below their titles.
+_NAME_WIDTH = 28
+_NAME_END = 8
 
 
 class RowWriter:
@@ -68,11 +73,18 @@ class RowWriter:
         style: how.
         name_of: the name of an address, or empty.
         digits: of an address.
+        named: whether any address has a name.
     """
 
     def __init__(
-        self, columns: tuple[Column, ...], style: Style, name_of: Callable[[int], str], digits: int = 8
+        self,
+        columns: tuple[Column, ...],
+        style: Style,
+        name_of: Callable[[int], str],
+        digits: int = 8,
+        named: bool = True,
     ) -> None:
+        self._named = named
         self._columns = columns
         self._style = style
         self._name_of = lru_cache(_NAMES_KEPT)(name_of)
@@ -117,18 +129,28 @@ class RowWriter:
             return "-"
         if column.kind is ColumnKind.ADDRESS:
             assert isinstance(value, int)
-            return f"{value:#0{2 + self._digits}x} {self._name_of(value)}".rstrip()
+            return f"{value:#0{2 + self._digits}x} {_short(self._name_of(value))}".rstrip()
         if column.kind is ColumnKind.VALUE:
             return f"{value:#x}"
         return str(value)
 
+    def _width(self, column: Column) -> int:
+        title = len(column.title or column.name)
+        if column.kind is ColumnKind.ADDRESS:
+            return max(title, 2 + self._digits + (1 + _NAME_WIDTH if self._named else 0))
+        return max(title, column.width, _TEXT_WIDTHS.get(column.kind, 0))
+
     def _padded(self, cells: list[str]) -> str:
         padded = []
         for column, cell in zip(self._columns, cells, strict=True):
-            width = _TEXT_WIDTHS.get(column.kind, 0)
+            width = self._width(column)
             right = column.kind in (ColumnKind.ICOUNT, ColumnKind.NUMBER)
             padded.append(cell.rjust(width) if right else cell.ljust(width))
         return "  ".join(padded).rstrip() + "\n"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - _NAME_END - 2]}..{name[-_NAME_END:]}"
 
 
 def _csv_line(values: list[object] | list[str]) -> str:

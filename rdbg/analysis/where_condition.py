@@ -86,6 +86,8 @@ class _Compiler:
                 return [*inner, Step(Operation.INVERT), self._narrow()]
             return [Step(Operation.CONSTANT, 0), *inner, Step(Operation.SUBTRACT), self._narrow()]
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+            if isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod) and ast.unparse(node.right) == "0":
+                raise UsageError(f"--where '{self._text[:80]}': '{ast.unparse(node)[:40]}' divides by zero")
             return [*self.steps(node.left), *self.steps(node.right), Step(_BINARY[type(node.op)]), self._narrow()]
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
             operation, swapped, turned = _COMPARISONS[type(node.ops[0])]

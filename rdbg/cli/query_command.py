@@ -85,7 +85,7 @@ def query(words: Sequence[str]) -> int:
 
                 pool = left.enter_context(cluster_pool(scheduler, recording, timeline, ended, progress))
             try:
-                for line in answer_lines(asked, pool, namer(session.symbols), digits):
+                for line in answer_lines(asked, pool, namer(session.symbols), digits, session.symbols.elf is not None):
                     out.write(line)
             except AnswerInterrupted:
                 out.flush()

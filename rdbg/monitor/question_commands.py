@@ -25,7 +25,7 @@ def _answer(context: MonitorContext, name: str, arguments: list[str]) -> str:
     pending: list[str] = []
     shown = 0
     try:
-        lines = answer_lines(asked, pool, namer(context.symbols), digits)
+        lines = answer_lines(asked, pool, namer(context.symbols), digits, context.symbols.elf is not None)
         for line in lines:
             if asked.limit is None and shown > _SHOWN:
                 lines.close()  # type: ignore[attr-defined]  # it is a generator

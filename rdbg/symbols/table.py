@@ -67,12 +67,15 @@ class SymbolTable:
         return self._linked_at((address - self.moved()) & 0xFFFF_FFFF) or self._linked_at(address)
 
     def _linked_at(self, where: int) -> tuple[str, int] | None:
-        best: tuple[str, AddressRange] | None = None
+        best: tuple[str, int] | None = None
+        most = (False, -1, False)
         for name, place in self._places.items():
-            within = place.address <= where < place.address + max(place.size, 1)
-            if within and (best is None or place.address > best[1].address):
-                best = name, place
-        return None if best is None else (best[0], where - best[1].address)
+            if place.address <= where < place.address + max(place.size, 1):
+                # A label of the linker, or a table, may lie where a function does.
+                rank = (name in self._functions, place.address, place.size > 0)
+                if rank > most:
+                    best, most = (name, where - place.address), rank
+        return best
 
     @cached_property
     def _places(self) -> dict[str, AddressRange]:
@@ -80,3 +83,11 @@ class SymbolTable:
         for symbol in elf_symbols(self._elf) if self._elf is not None else ():
             places.setdefault(symbol.name, AddressRange(symbol.address, symbol.size))
         return places
+
+    @cached_property
+    def _functions(self) -> frozenset[str]:
+        return (
+            frozenset(symbol.name for symbol in elf_symbols(self._elf) if symbol.is_function)
+            if self._elf
+            else frozenset()
+        )
