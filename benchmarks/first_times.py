@@ -10,7 +10,7 @@ from benchmarks.guests import LENGTH, LONG, GuestMaker
 from benchmarks.progress import tell
 from benchmarks.rows import Row, Section, target_of, timing_row
 from benchmarks.servers import Rdbg
-from benchmarks.tasks import breakpoint_tasks, watch_tasks
+from benchmarks.tasks import breakpoint_tasks, standing_tasks, watch_tasks
 
 _HEADING = "The first question of a session"
 _TEXT = """The tables above repeat each question in one session, as someone does who hunts a bug: rdbg then has states
@@ -40,7 +40,7 @@ def _rows(server: Rdbg, guest: GuestMaker, kind: str, length: int, repeats: int)
     made = guest(kind, length)
     server.record(made)
     known = {task.name: task for task in [*breakpoint_tasks(made), *watch_tasks(made)]}
-    tasks = [Task("reverse-stepi", "reverse-stepi"), *(known[name] for name in _ASKED)]
+    tasks = [Task("reverse-stepi", "reverse-stepi"), *(known[name] for name in _ASKED), *standing_tasks(made)]
     rows = []
     for task in tasks:
         timing = Timing()

@@ -59,10 +59,12 @@ def target_of(name: str) -> float | None:
     """Seconds to reach, for a row of going back; None: there is no target."""
     if "reverse-next" in name:
         return 0.2
+    if "standing still" in name:
+        return 0.1
+    if "hot stores" in name or "never holds" in name:
+        return None
     if "thousand" in name or "hot loop" in name:
         return 0.05
-    if "hot stores" in name:
-        return None
     return 0.1 if "reverse-continue" in name else None
 
 

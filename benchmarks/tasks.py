@@ -44,6 +44,21 @@ def watch_tasks(guest: Guest) -> list[Task]:
     return tasks
 
 
+def standing_tasks(guest: Guest, seconds: int = 10) -> list[Task]:
+    """Questions that are asked for the first time after GDB has stood still for a while, and at once."""
+    beside, at = "watch beside_halfway", guest.symbols["hot_loop"]
+    condition = (f"break *{at:#x} if $a0 == 0x7fffffff", "set breakpoint always-inserted on")
+    stand = f"shell sleep {seconds}"
+    after = f"after {seconds} s of standing still"
+    word = "reverse-continue, watch halfway, page of the hot stores"
+    never = "reverse-continue, condition in the hot loop that never holds"
+    return [
+        Task(f"{word}, {after}", "reverse-continue", (stand, beside), expect="Old value"),
+        Task(never, "reverse-continue", condition, expect=BEGIN),
+        Task(f"{never}, {after}", "reverse-continue", (*condition, stand), expect=BEGIN),
+    ]
+
+
 def step_tasks(guest: Guest, single: int, many: int) -> list[Task]:
     """Steps near the end of the run.
 

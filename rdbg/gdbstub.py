@@ -192,6 +192,11 @@ class GdbServer:
         if self._listener in ready:
             self._accept()
 
+    def expect_questions(self) -> None:
+        """What is inserted now will be asked for when GDB lets the guest go: let it be prepared."""
+        if self._client is not None:
+            self.timeline.expect(self._client.points.stop_conditions())
+
     def close(self) -> None:
         """Leave the client and close the port."""
         if self._client is not None:

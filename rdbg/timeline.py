@@ -323,6 +323,7 @@ class Timeline:
             passes: a breakpoint here has been dealt with and does not count.
         """
         with self._replayer.output.open():
+            self.expect(conditions)
             wanted = replace(self._resolved(conditions), position=self.break_at)
             end = self._forward.run(wanted, interrupted, leap, passes)
         if end.reason is StopReason.REPLAY_BREAK:
@@ -386,6 +387,7 @@ class Timeline:
         made does. Stands at a breakpoint, or after a watched access, or at the start of history with HISTORY_START.
         If interrupted, stands where it began.
         """
+        self.expect(conditions)
         try:
             found = self._traveller.find(self._resolved(conditions), interrupted)
         except SearchInterrupted:
@@ -399,6 +401,11 @@ class Timeline:
         if found.watch is None:
             return self._stop(StopReason.BREAKPOINT)
         return self._stop(StopReason.WATCHPOINT, found.watch)
+
+    def expect(self, conditions: StopConditions) -> None:
+        """A debugger asks for these, or is about to: `survey` looks for them while nobody asks anything."""
+        if conditions.conditions or conditions.watches:
+            self.survey.note(self._resolved(conditions))
 
     def _resolved(self, conditions: StopConditions) -> StopConditions:
         """The same, with what stands behind watched addresses where that never changes: a write by another address of

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rdbg.checkpoints.cleared import Breakpoint, Sought
 from rdbg.checkpoints.hot_pages import HotPages, hot_pages
+from rdbg.checkpoints.interval_index import Wanted
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.machine_api import Access, Extent, RunRequest, Space, StopKind, Watch
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.search import Search
+from rdbg.navigation.stops import StopConditions, never
 
 #: Seconds of replay that a question may take: pages that take longer are hot.
 _QUICK_SECONDS = 0.03
@@ -20,6 +25,9 @@ _MOST_PAGES = 32
 _PIECE_SECONDS = 0.1
 #: Slices of the replay that are told of together: a question whose word was stored to there replays them.
 _SLICES = 2
+#: What was asked for lately and is looked for in all of the run; stops of it in a piece, after which the rest is left.
+_MOST_SOUGHT = 4
+_MOST_HITS = 8
 _PAGE_BYTES = 4096
 
 
@@ -29,12 +37,27 @@ class SurveyPiece:
 
     Args:
         start, end: its positions, the second not included.
+        sought: what is to be looked for there; None: which words are stored to.
         pages: whose words are to be told apart.
     """
 
     start: int
     end: int
-    pages: HotPages
+    sought: Sought | None = None
+    pages: HotPages = HotPages()
+
+
+@dataclass(frozen=True)
+class FoundOut:
+    """What came of looking at a piece.
+
+    Args:
+        words: which words its stretches store to.
+        cleared: what was looked for, and stretches in which it is not.
+    """
+
+    words: tuple[StoredWords, ...] = ()
+    cleared: tuple[tuple[Sought, int, int], ...] = ()
 
 
 class PastSurvey:
@@ -46,9 +69,43 @@ class PastSurvey:
 
     def __init__(self, replayer: Replayer) -> None:
         self._replayer = replayer
+        self._asked: dict[Sought, None] = {}  # the latest last
+
+    def note(self, conditions: StopConditions) -> None:
+        """A debugger asks for these, or is about to: it will do so again. What stands behind watched addresses is in
+        them."""
+        conditional = [Breakpoint(at, tuple(each)) for at, each in conditions.conditions.items() if each]
+        asked: list[Sought] = [*conditional, *conditions.watches]
+        for sought in asked:
+            self._asked.pop(sought, None)
+            self._asked[sought] = None
+        while len(self._asked) > _MOST_SOUGHT:
+            del self._asked[next(iter(self._asked))]
 
     def pieces(self) -> list[SurveyPiece]:
-        """What is not known yet and would be worth knowing, latest first. The machine stays where it is."""
+        """What is not known yet and would be worth knowing: what was asked for before, then words; latest first. The
+        machine stays where it is."""
+        return [*self._to_search(), *self._to_tell_apart()]
+
+    def _to_search(self) -> list[SurveyPiece]:
+        replayer = self._replayer
+        start, pieces = replayer.history.start, []
+        length = max(int(replayer.speed * _PIECE_SECONDS), 1)
+        for sought in reversed(self._asked):
+            conditions = _conditions(sought)
+            reach = replayer.machine.architecture.step_reach
+            wanted = Wanted(conditions.breakpoints, conditions.watches, reach, conditions.conditions)
+            high = replayer.history.end
+            while high > start:
+                possible = replayer.keeper.index.latest_possible(start, high, wanted)
+                if possible is None:
+                    break
+                low = max(start, replayer.latest(max(start, min(possible - length, possible - 1))).position)
+                pieces.append(SurveyPiece(low, possible, sought))
+                high = low
+        return pieces
+
+    def _to_tell_apart(self) -> list[SurveyPiece]:
         replayer = self._replayer
         index = replayer.keeper.index
         start, end = replayer.history.start, replayer.history.end
@@ -62,9 +119,10 @@ class PastSurvey:
             pages = HotPages(latest.virtual_pages, latest.memory_pages)
         if pages.empty:
             return []
-        written = [each for each in intervals if pages.written_in(each)]
         unknown: list[tuple[int, int]] = []
-        for each in written:
+        for each in intervals:
+            if not pages.written_in(each):
+                continue
             for low, high in index.words.unknown(each.start, min(each.end, end), pages.virtual, pages.memory):
                 if unknown and unknown[-1][1] == low:
                     unknown[-1] = (unknown[-1][0], high)
@@ -78,11 +136,30 @@ class PastSurvey:
                 border = replayer.latest(near).position  # where a state is to begin from
                 if low < border < high:
                     borders.add(border)
-            pieces += [SurveyPiece(one, other, pages) for one, other in pairwise(sorted(borders))]
+            pieces += [SurveyPiece(one, other, pages=pages) for one, other in pairwise(sorted(borders))]
         return pieces[::-1]
 
-    def look(self, piece: SurveyPiece) -> list[StoredWords]:
+    def look(self, piece: SurveyPiece) -> FoundOut:
         """Find it out. The machine stands anywhere afterwards: this is for a copy of the process."""
+        if piece.sought is not None:
+            return FoundOut(cleared=tuple(self._look_for(piece.sought, piece)))
+        return FoundOut(words=tuple(self._tell_apart(piece)))
+
+    def _look_for(self, sought: Sought, piece: SurveyPiece) -> Iterator[tuple[Sought, int, int]]:
+        search = Search(self._replayer, _conditions(sought), never)
+        high = piece.end
+        for _ in range(_MOST_HITS):
+            found = search.latest_before(high, piece.start)
+            low = piece.start if found is None else found.position
+            if isinstance(sought, Breakpoint) and found is not None:
+                low += 1  # it stops there
+            if low < high:
+                yield sought, low, high
+            if found is None or found.before >= high:
+                return
+            high = found.before
+
+    def _tell_apart(self, piece: SurveyPiece) -> list[StoredWords]:
         replayer, machine = self._replayer, self._replayer.machine
         virtual, memory = piece.pages.virtual.pages(), piece.pages.memory.pages()
         watches = (
@@ -90,7 +167,7 @@ class PastSurvey:
             *(Watch(0, _PAGE_BYTES, Access.WRITE, (_extent(page),)) for page in memory),
         )
         replayer.restore(replayer.latest(piece.start))
-        replayer.run_to(piece.start, lambda: False, rungs=False)
+        replayer.run_to(piece.start, never, rungs=False)
         found: list[StoredWords] = []
         machine.mark_words(virtual, memory)
         try:
@@ -115,10 +192,19 @@ class PastSurvey:
             machine.mark_words((), ())
         return found
 
-    def learn(self, found: list[StoredWords]) -> None:
+    def learn(self, found: FoundOut) -> None:
         """Keep what a copy of the process has found out."""
-        for each in found:
-            self._replayer.keeper.index.words.note(each)
+        index = self._replayer.keeper.index
+        for each in found.words:
+            index.words.note(each)
+        for sought, start, end in found.cleared:
+            index.cleared.note((sought,), start, end)
+
+
+def _conditions(sought: Sought) -> StopConditions:
+    if isinstance(sought, Watch):
+        return StopConditions(watches=(sought,))
+    return StopConditions(frozenset({sought.address}), conditions={sought.address: sought.condition})
 
 
 def _extent(page: int) -> Extent:

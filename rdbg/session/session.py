@@ -214,6 +214,7 @@ class Session:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
                 if idle and self._looks is not None:
+                    server.expect_questions()
                     self._looks.stand()
             elif standing:
                 outside.wait(_IDLE_SECONDS)

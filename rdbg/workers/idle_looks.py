@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+from rdbg.history.history import History
 from rdbg.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class IdleLooks:
         self._crew: Copies | None = None
         self._asked: deque[Future[Any]] = deque()
         self._planned = False
+        self._of: tuple[History, int] | None = None  # the history that is looked at, and its end
 
     @property
     def at_work(self) -> bool:
@@ -83,6 +85,7 @@ class IdleLooks:
             return survey.look(*piece)
 
         try:
+            self._of = self._timeline.history, self._timeline.end
             self._crew = self._copies(self._size, look)
             self._asked.extend(self._crew.submit(piece) for piece in pieces)
         except (OSError, RuntimeError) as error:
@@ -91,6 +94,9 @@ class IdleLooks:
 
     def _collect(self) -> None:
         """Keep what is there, in whatever order it has come."""
+        if self._of is None or self._of[0] is not self._timeline.history or self._of[1] != self._timeline.end:
+            self._end()  # the run is another one now
+            return
         waiting: deque[Future[Any]] = deque()
         for future in self._asked:
             if not future.done():

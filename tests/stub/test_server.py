@@ -72,6 +72,15 @@ def test_a_new_client_finds_no_breakpoints_of_the_last(server: GdbServer, guest:
     assert b"replaylog:begin" in RawClient(server).ask(b"bc")
 
 
+def test_what_is_inserted_while_the_guest_stands_is_prepared(server: GdbServer, guest: Guest, live: Timeline) -> None:
+    client, never = RawClient(server), b";X3,220027"
+    assert client.ask(b"Z0,%x,4" % guest.code + never) == b"OK"
+    server.expect_questions()
+    assert [piece.end for piece in live.survey.pieces() if piece.sought is not None][0] > live.end - 100
+    assert b"replaylog:begin" in client.ask(b"bc")
+    assert not [piece for piece in live.survey.pieces() if piece.sought is not None]
+
+
 def test_a_second_client_is_refused_with_a_line_in_the_log(server: GdbServer, caplog: pytest.LogCaptureFixture) -> None:
     first = RawClient(server)
     with caplog.at_level(logging.WARNING, "rdbg.gdbstub"):

@@ -16,6 +16,7 @@ from rdbg.workers import idle_looks
 from rdbg.workers.idle_looks import IdleLooks
 from rdbg.workers.run_copies import RunCopies
 from tests.workers.runs import SYMBOLS, no_process_is_left, written_run
+from tests.workers.test_shared_searches import when_count_is
 
 COUNT = SYMBOLS.find("count")
 assert COUNT is not None
@@ -105,3 +106,46 @@ def test_a_question_ends_it_and_keeps_what_was_found_out() -> None:
     standing.looks.wake()
     assert no_process_is_left() and len(timeline._keeper.index.words) >= known
     assert timeline.reverse_run(BESIDE, lambda: False).reason is StopReason.HISTORY_START
+
+
+@pytest.mark.parametrize("conditions", [when_count_is(4000), when_count_is(1 << 30), WRITTEN, BESIDE])
+@pytest.mark.parametrize("forward", [False, True])
+def test_what_was_asked_once_is_looked_for_in_all_of_the_run(conditions: StopConditions, forward: bool) -> None:
+    """A breakpoint that is met all the time, whose condition holds once or never; accesses, many or none."""
+
+    def answers(timeline: Timeline) -> list[object]:
+        stops: list[object] = []
+        for place in (40_000, 30_000, 10_000, 25_000):
+            timeline.goto(place)
+            if forward:
+                stops.append(timeline.run(conditions, lambda: False))
+            else:
+                stops.append(timeline.reverse_run(conditions, lambda: False))
+            stops.append(timeline.machine.digest())
+        return stops
+
+    timeline, alone = written_run(), written_run()
+    timeline.close()
+    alone.close()
+    timeline.expect(conditions)
+    standing = Standing(timeline)
+    standing.until_all_is_known()
+    (sought,) = timeline.survey._asked
+    cleared = timeline._keeper.index.cleared
+    if conditions is not WRITTEN:
+        assert sum(end - start for start, end in cleared._stretches[sought]) >= timeline.end - 1000
+    assert answers(timeline) == answers(alone)
+
+
+def test_a_run_that_went_on_takes_nothing_in_of_what_was_looked_at_before() -> None:
+    timeline = written_run()
+    standing = Standing(timeline)
+    standing.looks.stand()
+    standing.now += idle_looks.PATIENCE
+    standing.looks.stand()
+    timeline.goto(30_000)
+    timeline.branch("other")
+    timeline.write_memory(COUNT.address, b"\7\0\0\0")
+    while standing.looks.at_work:
+        standing.looks.stand()
+    assert not len(timeline._keeper.index.words) and no_process_is_left()
