@@ -21,6 +21,7 @@ ORDER = (
     "net",
     "elf",
     "emu",
+    "peripheral",
     "targets",
     "rsp",
     "symbols",

@@ -246,6 +246,18 @@ def _chaos_page() -> CommandPage:
     return CHAOS_PAGE
 
 
+def _board(words: Sequence[str]) -> int:
+    from rdbg.cli.board_command import board
+
+    return board(words)
+
+
+def _board_page() -> CommandPage:
+    from rdbg.cli.board_command import board_page
+
+    return board_page()
+
+
 def _two_files(command: str, operands: Sequence[str]) -> tuple[str, str]:
     if len(operands) != 2 or any(operand.startswith("-") for operand in operands):
         raise UsageError(f"{command}: give two files; see rdbg {command} --help")
@@ -336,6 +348,12 @@ COMMANDS = {
         "write which code of a run was run, for lcov or Lighthouse",
         _coverage_page,
         _coverage,
+    ),
+    "board": Subcommand(
+        "sources RECORDING",
+        "see what a board of your own has",
+        _board_page,
+        _board,
     ),
     "dump": Subcommand(
         "RECORDING [--pcap CAPTURE]",

@@ -33,7 +33,7 @@ class Claim(Enum):
 
     NONE = 0  #: every such access is a bus error
     PART = 1  #: some addresses answer, others are bus errors
-    WHOLE = 2  #: every address answers
+    WHOLE = 2  #: every address answers, always
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,9 @@ class Bus:
     def _classify(self, page: int) -> PageMapping:
         region = self._memory_at(page << PAGE_SHIFT)
         if region is None:
-            covered = sum(window.end - window.start for window in self._page_windows(page))
+            windows = self._page_windows(page)
+            covered = sum(w.end - w.start for w in windows if w.device is None or not w.device.may_refuse)
+            covered = covered or len(windows)
             claim = Claim.WHOLE if covered == PAGE_SIZE else Claim.PART if covered else Claim.NONE
             return PageMapping(None, False, False, claim)
         offset = (page << PAGE_SHIFT) - region.base + region.offset

@@ -20,6 +20,19 @@ State = dict[str, StateValue]
 LONGEST_FRAME = 68 << 10
 
 
+class DeviceFailure(RdbgError):
+    """A device that a user wrote has failed: the run cannot go on past a position.
+
+    Args:
+        message: as of every `RdbgError`.
+        icount: the last position that the machine can stand at.
+    """
+
+    def __init__(self, message: str, icount: int) -> None:
+        super().__init__(message)
+        self.icount = icount
+
+
 class Timer(Protocol):
     """A virtual timer of one device. Its deadline is part of the machine's state."""
 
@@ -40,6 +53,11 @@ class System(Protocol):
     @property
     def now_ns(self) -> int:
         """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
+
+    @property
+    def last_position(self) -> int:
+        """The last position that the machine can stand at before what a device does now: of the instruction whose
+        access it answers; between two instructions, before the first of them."""
 
     def timer(self, name: str, function: Callable[[], None]) -> Timer:
         """Make a virtual timer (at construction time only; ``name`` is unique in the machine)."""
@@ -123,6 +141,8 @@ class Device(ABC):
     direct_reads: bool = True
     #: For such a device: bytes that are erased at a time; 0: it cannot be erased.
     erase_block: int = 0
+    #: Whether it may answer an access with a `BusError`.
+    may_refuse: bool = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -141,6 +141,7 @@ class Machine:
         self._runs = MachineRuns(self.core, self._host, self.writes)
         self._digest = StateDigest()
         self._loading = False
+        self._looking = False  # a debugger reads a device's registers: nothing leaves, and nothing is changed
         self.packets = 0  #: that have entered since power-on, by all cards
         self._resetting = False
         self._reset_by_user = False  # the reset that is wanted
@@ -340,8 +341,16 @@ class Machine:
         if lines != old:
             self.core.set_lines(lines)
 
+    @property
+    def last_position(self) -> int:
+        """The last position that can be stood at before what a device does now."""
+        between = self.writes.between and self.core.icount > 0
+        return self.core.icount - 1 if between else self.core.device_icount
+
     def output(self, endpoint: Endpoint, data: bytes) -> None:
         """Bytes, or a packet, leave by an endpoint."""
+        if self._looking:
+            return
         if self._packets is not None and endpoint.kind is EndpointKind.NETWORK:
             self._packets(self.core.device_icount, self.now_ns, endpoint.port, data, False)
         if self._output is not None:
@@ -354,6 +363,8 @@ class Machine:
 
     def request_reset(self) -> None:
         """Reset before the next instruction, or end the run there."""
+        if self._looking:
+            return
         if not self.spec.reboot:
             self.ended_by_reset = True
             self.request_shutdown(0)
@@ -363,6 +374,8 @@ class Machine:
 
     def request_shutdown(self, exit_code: int) -> None:
         """Power off before the next instruction. Of several codes the first counts."""
+        if self._looking:
+            return
         if self._host.shutdown_code is None:
             self._host.shutdown_code = exit_code
         self.core.request_stop()
@@ -393,6 +406,8 @@ class Machine:
         return data
 
     def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
+        if self._looking:
+            return
         self.writes.write(first, data, Writer.DEVICE, by)
 
     def store_for_host(self, address: int, data: bytes) -> bool:
@@ -676,6 +691,7 @@ class Machine:
         does to them is undone."""
         before, lines = self._save_devices(), self.core.lines
         out = bytearray()
+        self._looking = True
         try:
             while len(out) < length:
                 at, left = address + len(out), length - len(out)
@@ -684,6 +700,7 @@ class Machine:
         except BusError:
             pass
         finally:
+            self._looking = False
             self.core.set_lines(lines)
             parts = unpack_devices(MachineState(self.icount, b"", before))
             self._load_devices(parts, parts.states_of(self.board.devices))

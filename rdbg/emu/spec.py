@@ -10,7 +10,8 @@ class Image:
     """A file that the machine starts from.
 
     Args:
-        role: ``bios``, ``kernel``, ``initrd``, ``pflash`` or ``board`` (the TOML text of a ``bare`` board).
+        role: ``bios``, ``kernel``, ``initrd``, ``pflash``, ``board`` (the TOML text of a ``bare`` board), or
+            ``python FILE`` (the source of one of its peripherals).
         path: as the user wrote it; the kernel finds its own in argv[0].
         data: its bytes.
     """

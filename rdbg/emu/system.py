@@ -59,6 +59,11 @@ class MachineSystem:
         """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
         return self._machine.now_ns if self.powered else 0
 
+    @property
+    def last_position(self) -> int:
+        """The last position that the machine can stand at before what a device does now."""
+        return self._machine.last_position if self.powered else 0
+
     def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
         """Make a virtual timer."""
         if name in self.timers:

@@ -279,6 +279,12 @@ class History:
         kinds = frozenset(int(kind) for kind, each in ENDPOINT_KINDS.items() if each is endpoint.kind)
         return came_in(self._log, self._cursor, kinds, endpoint.port, most)
 
+    def end_at(self, icount: int) -> None:
+        """What a live run has done last counts for nothing: ``icount`` is its end, unless an input stands behind it."""
+        if self.live and not self.ahead:
+            self._end = icount
+            self._open_from = icount + 1
+
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
+from rdbg.emu.device import DeviceFailure
 from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, StopKind, Watch, WatchHit
 from rdbg.emu.probes import Probes
 from rdbg.errors import RdbgError
@@ -228,6 +229,9 @@ class Replayer:
         began = self._clock()
         try:
             stop = self._run(replace(request, until=until), hits)
+        except DeviceFailure as failure:
+            self._stand_before_failure(failure)
+            raise
         except RdbgError:
             self.agreement.fail()
             raise
@@ -303,7 +307,11 @@ class Replayer:
         Raises:
             RdbgError: the replay has diverged from the recording; the machine stands where it stood.
         """
-        stop, change = self._step(watches)
+        try:
+            stop, change = self._step(watches)
+        except DeviceFailure as failure:
+            self._stand_before_failure(failure)
+            raise
         return stop if change is None else self._stand_before(self.machine.icount, change)
 
     def _step(self, watches: tuple[Watch, ...]) -> tuple[RunStop, WatchHit | None]:
@@ -328,6 +336,15 @@ class Replayer:
         if self.history.live and position >= self.history.end:
             # More may come at this position, and write to memory: what was learned of what led here may not hold.
             self.keeper.index.forget_searches(position - self.machine.architecture.longest_step)
+
+    def _stand_before_failure(self, failure: DeviceFailure) -> None:
+        """Go back to the last position before what a device could not do: what was run of it counts for nothing."""
+        if failure.icount >= self.machine.icount == self.history.start:
+            return
+        self.history.end_at(failure.icount)  # nothing comes from outside on the way there
+        self.restore(self.latest(failure.icount))
+        self.run_to(failure.icount, never, rungs=False)
+        self.history.end_at(self.machine.icount)
 
     def _stand_before(self, position: int, change: WatchHit) -> RunStop:
         """Go back to before the step that has led to a position, where something else than the CPU wrote."""

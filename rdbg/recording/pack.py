@@ -49,7 +49,7 @@ def pack(recording: str, archive: str, progress: Progress = SILENT) -> None:
     try:
         if opened.store is None:
             raise RdbgError(f"{store_path(recording)}: no snapshot store there; a pack needs it for the images")
-        opened.spec()  # raises: an image is missing
+        opened.spec(to_run=False)  # raises: an image is missing
         with _folder_beside(archive) as folder:
             copy, draft = folder / SNAPSHOTS, folder / "pack"
             opened.store.copy_to(str(copy))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from rdbg import __version__
-from rdbg.emu.spec import MachineSpec
+from rdbg.emu.boards.python_toml import is_python
+from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.host.clock import host_seconds
 from rdbg.host.regular_file import read_regular
@@ -14,6 +15,9 @@ from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
 from rdbg.store.database import put_logs_aside, refuse_store_target, remove_store
 from rdbg.store.snapshot_store import SnapshotStore
+
+#: Environment variable: "1" lets peripherals in Python run that come with a recording.
+ALLOW_PYTHON = "RDBG_RECORDED_PYTHON"
 
 
 def store_path(journal: str) -> str:
@@ -141,13 +145,26 @@ class OpenRecording:
         """The journal's header."""
         return self.reader.header
 
-    def spec(self) -> MachineSpec:
+    def spec(self, to_run: bool = True) -> MachineSpec:
         """The machine that was recorded, its images from the store or, failing that, from the files named.
 
+        Args:
+            to_run: it is to be built; False: only looked at.
+
         Raises:
-            RdbgError: an image is in neither place, or is another one.
+            RdbgError: an image is in neither place, or is another one; or it is to be run and has peripherals in Python
+                that this user has not got and has not allowed.
         """
-        return self.header.spec(self._image)
+        spec = self.header.spec(self._image)
+        if to_run and os.environ.get(ALLOW_PYTHON) != "1":
+            for image in spec.images:
+                if is_python(image.role) and not _is_here(image):
+                    raise RdbgError(
+                        f"{self.path}: has a peripheral in Python, {image.path}, which differs here or is not here: "
+                        f"put the file back, or look at it with 'rdbg board sources {self.path}' and let it run with "
+                        f"{ALLOW_PYTHON}=1"
+                    )
+        return spec
 
     def close(self) -> None:
         """Let go of both files."""
@@ -184,6 +201,14 @@ class OpenRecording:
                 f"{self.path}: the {reference.role} image is not in {store_path(self.path)}, and {error}; "
                 "copy the snapshot store along with the journal"
             ) from error
+
+
+def _is_here(image: Image) -> bool:
+    """Whether this user has the same file at the same place: it is theirs."""
+    try:
+        return read_regular(image.path, "the source", len(image.data)) == image.data
+    except RdbgError:
+        return False
 
 
 def _belongs(store: str, journal: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
@@ -104,6 +106,22 @@ def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
     return None
 
 
+def board_sources(board: Image | None) -> tuple[Image, ...]:
+    """The sources of a board's peripherals, whose names are meant from the board file's folder.
+
+    Raises:
+        RdbgError: one cannot be read.
+    """
+    if board is None:
+        return ()
+    from rdbg.emu.boards.bare_toml import parse_bare  # for boards that a file describes alone
+    from rdbg.emu.boards.python_toml import python_role
+
+    folder = os.path.dirname(board.path)
+    files = dict.fromkeys(device.file for device in parse_bare(board).python)
+    return tuple(read_image(ImageFile(python_role(file), os.path.join(folder, file))) for file in files)
+
+
 def _board_big_endian(board: Image) -> bool:
     from rdbg.emu.boards.bare_toml import parse_bare  # for boards that a file describes alone
 
@@ -128,6 +146,7 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
             )
     images = tuple(read_image(file) for file in options.images)
     board = next((image for image in images if image.role == "board"), None)
+    images += board_sources(board)
     found = guest_big_endian(images) if board is None else _board_big_endian(board)
     big_endian = options.big_endian if options.big_endian is not None else found
     if big_endian is None:

@@ -36,7 +36,7 @@ from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import ControlEnd, SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
-from rdbg.session.images import elf_image, machine_spec, read_image
+from rdbg.session.images import board_sources, elf_image, machine_spec, read_image
 from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView, WorkingCopies
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
@@ -555,12 +555,13 @@ class Session:
         self._replayed = OpenRecording(path)
         check_against(self._options, self._replayed.header.machine, path)
         recorded = {reference.role: reference for reference in self._replayed.header.images}
-        for file in self._options.images:
-            image = read_image(file)
-            reference = recorded.get(file.role)
+        said = [read_image(file) for file in self._options.images]
+        said += board_sources(next((image for image in said if image.role == "board"), None))
+        for image in said:
+            reference = recorded.get(image.role)
             if reference is None or reference.digest != image_digest(image.data):
                 raise RdbgError(
-                    f"{file.path}: not the {file.role} image that {path} was recorded with; drop it, "
+                    f"{image.path}: not the {image.role} image that {path} was recorded with; drop it, "
                     "the recording has its own"
                 )
         return self._replayed.spec()

@@ -138,7 +138,7 @@ def ready_to_carry(path: str) -> Iterator[tuple[CarriedRecording, Path]]:
                 SnapshotStore.create(store, header.recording_id).close()
             lacking = [
                 image
-                for image in recording.spec().images
+                for image in recording.spec(to_run=False).images
                 for reference in header.images
                 if reference.role == image.role
                 and (recording.store is None or recording.store.image(reference.digest, reference.length) is None)

@@ -53,6 +53,10 @@ class BenchSystem:
     def now_ns(self) -> int:
         return self.now
 
+    @property
+    def last_position(self) -> int:
+        return 0
+
     def timer(self, name: str, function: Callable[[], None]) -> BenchTimer:
         assert name not in self.timers
         timer = self.timers[name] = BenchTimer(function)

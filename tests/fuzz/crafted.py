@@ -23,6 +23,7 @@ import zstandard
 
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
+from rdbg.emu.boards.python_toml import python_role
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
@@ -59,7 +60,26 @@ BOARD = (
     b"sequence = [[0, 3], 1]\nsequence_bits = 1\nwrite_one_to_clear = 8\ninterrupt = 8\n[[registers.register]]\n"
     b'offset = 4\nreset = 5\nread_to_clear = 1\nexit = [[1, 2]]\n[[registers.register.on_store]]\nregister = "A"\n'
     b"set = 8\nafter_ns = 100\nwhen = 1\n"
+    b'[[device]]\npython = "d.py:Device"\nbase = 0x1f40_0000\nirq = [1, 2]\nseed = 3\nport = 4\nparameters = {a = 1}\n'
 )
+#: The peripheral of that board.
+DEVICE = b"""from rdbg.peripheral import *
+class Device(Peripheral):
+    size = 16
+    held, row, queue, on, later = Word(5), Numbers(3), ByteBuffer(4), Switch(), Countdown()
+    def read(self, offset, size):
+        return self.held if offset < 8 else self.random(8 * size)
+    def write(self, offset, size, value):
+        self.held = value & 0xff
+        self.later.start(500)
+    def on_later(self):
+        self.row[0] = self.row[0] + 1 & 0xff
+        self.irq(True)
+    def receive(self, data):
+        self.queue += data
+    def receive_room(self):
+        return 4 - len(self.queue)
+""".replace(b"*\n", b"ByteBuffer, Countdown, Numbers, Peripheral, Switch, Word\n", 1)
 #: Adds to a word of memory for ever: lui t0,0x8000; lw t1,0x1000(t0); addiu t1,t1,1; sw t1,0x1000(t0); b -4; nop.
 _CODE = struct.pack("<6I", 0x3C088000, 0x8D091000, 0x25290001, 0xAD091000, 0x1000FFFC, 0)
 
@@ -84,9 +104,14 @@ def executable() -> bytes:
     return head + load + b"".join(parts) + table
 
 
+def source() -> Image:
+    """The peripheral's source."""
+    return Image(python_role("d.py"), "d.py", DEVICE)
+
+
 def small_spec() -> MachineSpec:
     """A small machine that runs the executable."""
-    images = (Image("kernel", "k.elf", executable()), Image("board", "b.toml", BOARD))
+    images = (Image("kernel", "k.elf", executable()), Image("board", "b.toml", BOARD), source())
     return MachineSpec("bare", "24Kf", False, 1 << 20, 3, images)
 
 
@@ -227,7 +252,7 @@ def _header(dice: random.Random, header: JournalHeader) -> JournalHeader:
             at = dice.randrange(len(images))
             digest = dice.choice((images[at].digest, bytes(32)))
             images[at] = replace(images[at], path=text, length=number, digest=digest)
-            return replace(header, images=tuple(images * dice.choice((1, 1, 30))))
+            return replace(header, images=tuple(images * dice.choice((1, 1, 20))))
     return replace(header, machine=machine)
 
 
@@ -453,17 +478,17 @@ _KEYS = (
     "register_shift", "frequency_hz", "ram", "rom", "flash", "uart", "timer", "ignore", "x", "registers", "gpio",
     "pins", "high", "register", "offset", "width", "reset", "writable", "write_one_to_clear", "read_to_clear",
     "sequence", "sequence_bits", "restart", "interrupt", "enable", "exit", "machine_reset", "on_store", "set", "clear",
-    "after_ns", "when", '"\\u0000"', "a.b.c",
+    "after_ns", "when", "device", "python", "seed", "parameters", '"\\u0000"', "a.b.c",
 )  # fmt: skip
 _VALUES = (
     *(str(number) for number in NUMBERS), *(hex(number) for number in NUMBERS if number >= 0), '"64K"', '"²M"', '"M"',
     '"-1M"', '"999999999999G"', '"little"', '"big"', '"native"', '"bios"', '"pflash"', '"none"', '""', '"\\n"', "true",
     "[]", "[1, 2]", "{}",
-    "{a = 1}", '["led"]', "[[0, 3], 1]", '"A"', '"store"', "[[1]]",
+    "{a = 1}", '["led"]', "[[0, 3], 1]", '"A"', '"store"', '"d.py:Device"', '"device0.1"', "[[1]]",
     "1.5", "nan", "inf", "1979-05-27", "'" + "x" * 500 + "'", "9" * 500, "[" * 50,
     '"""', "\\", "0x", "1__0", "0b1", "0o7",
 )  # fmt: skip
-_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]", "[[gpio]]",
+_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]", "[[gpio]]", "[[device]]",
           "[[registers]]", "[[registers.register]]", "[[registers.register.on_store]]")  # fmt: skip
 
 

@@ -237,7 +237,7 @@ class Kinds:
         board = dice.choice(("malta", "bare"))
         role = "kernel" if board == "bare" else dice.choice(("kernel", "bios"))
         image = Image(role, "k.elf", data)
-        images = (image, Image("board", "b.toml", crafted.BOARD)) if board == "bare" else (image,)
+        images = (image, Image("board", "b.toml", crafted.BOARD), crafted.source()) if board == "bare" else (image,)
         elf = read_elf(data)
         SymbolTable(elf).near("m")
         if elf is not None:
@@ -251,7 +251,7 @@ class Kinds:
         """Built, with the executable in it."""
         text = Image("board", "b.toml", crafted.board(dice))
         spec = parse_bare(text)
-        images = (Image("kernel", "k.elf", self._good), text)
+        images = (Image("kernel", "k.elf", self._good), text, crafted.source())
         machine = Machine(MachineSpec("bare", "24Kf", spec.big_endian, 1 << 20, 3, images))
         use(machine, _LENGTH)
 

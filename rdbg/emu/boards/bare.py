@@ -6,10 +6,13 @@ Addresses that nothing claims are bus errors, with a line in the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.board import Board, ResetState
-from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, parse_bare, uart_size
+from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, check_overlaps, parse_bare, uart_size
+from rdbg.emu.boards.python_toml import PythonSpec, python_role
+from rdbg.emu.boards.toml_table import DeviceLine, Irq
 from rdbg.emu.device import Device, State, System
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
@@ -26,6 +29,8 @@ from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.memory_map import Backing, Endian, IoRegion, MemoryMap, MemoryRegion
+from rdbg.emu.peripherals.guarded_source import LoadedSource
+from rdbg.emu.peripherals.python_device import PythonDevice
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 
@@ -95,6 +100,16 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         io.append(IoRegion(pins.base, GPIO_SIZE, gpio, endian=pins.endian))
         endpoints[gpio.endpoint] = gpio
         devices.append(gpio)
+    peripherals: list[PythonSpec] = []
+    for each in bare.python:
+        made = _python_device(each, spec, system, irq, is_big(each.endian))
+        peripherals.append(replace(each, size=each.size or made.size))
+        io.append(IoRegion(each.base, each.size or made.size, made, endian=each.endian))
+        irq.controllers[made.name] = made
+        if made.endpoint is not None:
+            endpoints[made.endpoint] = made
+        devices.append(made)
+    check_overlaps(replace(bare, python=tuple(peripherals)), text.path)
     contents, pieces, entry = _boot(spec, bare, memory)
     backings = tuple(
         Backing(item.name, item.size, item.kind == "ram", bytes(contents.get(item.name, b"")), item.fill)
@@ -112,17 +127,38 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
     )
 
 
+def _python_device(
+    item: PythonSpec, spec: MachineSpec, system: System, irq: _SharedLines, big_endian: bool
+) -> PythonDevice:
+    image = spec.image(python_role(item.file))
+    if image is None:
+        raise RdbgError(f"the source {item.file!r} of device {item.name!r} is missing: it stands beside the board file")
+    return PythonDevice(
+        item.name,
+        system,
+        LoadedSource(image.path, image.data),
+        item.class_name,
+        item.base,
+        tuple(irq.input(line) for line in item.irqs),
+        None if item.port is None else serial_port(item.port),
+        item.parameters,
+        item.seed,
+        big_endian,
+    )
+
+
 class _SharedLines(Device):
     """Interrupt lines that several devices may share: a line is high while any of them drives it."""
 
     def __init__(self, system: System) -> None:
         super().__init__("irq")
         self._system = system
-        self._drivers: list[int] = []  # line of each input
+        self._drivers: list[Irq] = []  # where each input leads
+        self.controllers: dict[str, PythonDevice] = {}  #: devices that others may interrupt
         self.levels = 0  # bit per input
 
-    def input(self, line: int | None) -> Callable[[bool], None]:
-        """A new input on a CPU line; None: not connected."""
+    def input(self, line: Irq | None) -> Callable[[bool], None]:
+        """A new input on a line; None: not connected."""
         if line is None:
             return lambda level: None
         index = len(self._drivers)
@@ -131,10 +167,17 @@ class _SharedLines(Device):
 
     def _set(self, index: int, level: bool) -> None:
         bit = 1 << index
-        self.levels = self.levels | bit if level else self.levels & ~bit
         line = self._drivers[index]
-        high = any(self.levels >> other & 1 for other, driven in enumerate(self._drivers) if driven == line)
-        self._system.set_cpu_irq(line, high)
+        was_high = self._is_high(line)
+        self.levels = self.levels | bit if level else self.levels & ~bit
+        high = self._is_high(line)
+        if not isinstance(line, DeviceLine):
+            self._system.set_cpu_irq(line, high)
+        elif high != was_high:
+            self.controllers[line.device].interrupt_input(line.line, high)
+
+    def _is_high(self, line: Irq) -> bool:
+        return any(self.levels >> other & 1 for other, driven in enumerate(self._drivers) if driven == line)
 
     def read(self, offset: int, size: int) -> int:
         """Not on the bus."""

@@ -6,8 +6,20 @@ import tomllib
 from dataclasses import dataclass, field
 
 from rdbg.emu.boards.gpio_toml import GpioSpec, parse_gpio
+from rdbg.emu.boards.python_toml import PythonSpec, parse_python
 from rdbg.emu.boards.register_toml import RegisterBlockSpec, parse_registers
-from rdbg.emu.boards.toml_table import ADDRESS_LIMIT, IRQ_LINES, Table, endian_of, irq_of, number_text, shown, word_base
+from rdbg.emu.boards.toml_table import (
+    ADDRESS_LIMIT,
+    IRQ_LINES,
+    DeviceLine,
+    Irq,
+    Table,
+    endian_of,
+    irq_of,
+    number_text,
+    shown,
+    word_base,
+)
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
 from rdbg.emu.devices.gpio import SIZE as GPIO_SIZE
@@ -18,6 +30,8 @@ from rdbg.errors import RdbgError
 ERASE_BLOCK = 64 * 1024
 MOST_TEXT = 128 << 10
 LONGEST_LINE = 2000
+#: Python files that a board's devices may be in: they are kept in recordings.
+MOST_SOURCES = 32
 #: Bytes that may be filled with something else than zeros.
 MOST_FILLED = 256 << 20
 
@@ -52,7 +66,7 @@ class UartSpec:
     name: str
     base: int
     port: int
-    irq: int | None
+    irq: Irq | None
     register_shift: int
     clock_hz: int
     endian: Endian
@@ -64,7 +78,7 @@ class TimerSpec:
 
     name: str
     base: int
-    irq: int | None
+    irq: Irq | None
     frequency_hz: int
     endian: Endian
 
@@ -114,6 +128,7 @@ class BareSpec:
     exit: ExitSpec | None = None
     registers: tuple[RegisterBlockSpec, ...] = ()
     gpios: tuple[GpioSpec, ...] = ()
+    python: tuple[PythonSpec, ...] = ()
 
     def windows(self) -> list[Window]:
         """Where its parts stand, in the order of the file's kinds."""
@@ -123,7 +138,17 @@ class BareSpec:
         found += [] if self.exit is None else [Window(self.exit.base, EXIT_SIZE, "[exit]", self.exit.name)]
         found += [Window(each.base, each.size, "registers", each.name) for each in self.registers]
         found += [Window(each.base, GPIO_SIZE, "gpio", each.name) for each in self.gpios]
+        found += [Window(each.base, each.size or 1, "device", each.name) for each in self.python]
         return found
+
+    def irqs(self) -> list[tuple[str, Irq]]:
+        """Where interrupt lines lead, each with its part's name."""
+        parts: list[tuple[str, Irq | None]] = [(part.name, part.irq) for part in self.uarts]
+        parts += [(part.name, part.irq) for part in self.timers]
+        parts += [(part.name, part.irq) for part in self.registers]
+        parts += [(part.name, part.irq) for part in self.gpios]
+        found = [(name, irq) for name, irq in parts if irq is not None]
+        return found + [(device.name, irq) for device in self.python for irq in device.irqs]
 
 
 def parse_bare(image: Image) -> BareSpec:
@@ -161,13 +186,14 @@ def parse_bare(image: Image) -> BareSpec:
         exit=_exit(top.table("exit")),
         registers=tuple(parse_registers(table, index) for index, table in enumerate(top.tables("registers"))),
         gpios=tuple(parse_gpio(table, index) for index, table in enumerate(top.tables("gpio"))),
+        python=tuple(parse_python(table, index) for index, table in enumerate(top.tables("device"))),
     )
     top.done()
     if spec.reset_pc is not None and spec.reset_pc % 4:
         raise top.fail("reset_pc", f"must be a multiple of 4, not {spec.reset_pc:#x}")
     if not any(memory.kind == "ram" for memory in spec.memory):
         raise top.fail("ram", "is missing: a machine needs at least one [[ram]]")
-    _check_overlaps(spec, image.path)
+    check_overlaps(spec, image.path)
     return spec
 
 
@@ -244,7 +270,16 @@ def uart_size(spec: UartSpec) -> int:
     return 8 << spec.register_shift
 
 
-def _check_overlaps(spec: BareSpec, path: str) -> None:
+def check_overlaps(spec: BareSpec, path: str) -> None:
+    """Check that no two parts claim the same address, name or port, and that none is outside.
+
+    Args:
+        spec: the machine.
+        path: of its board file.
+
+    Raises:
+        RdbgError: two do, or one is.
+    """
     windows = sorted(spec.windows())
     ignored = [Window(base, size, "[[ignore]]", f"at {base:#x}") for base, size in spec.ignored]
     for window in (*windows, *ignored):
@@ -279,10 +314,25 @@ def _check_overlaps(spec: BareSpec, path: str) -> None:
             raise RdbgError(f"board file {path!r}: the name {window.name!r} is used twice: give each part its own name")
         names.add(window.name)
     ports: set[int] = set()
-    for uart in spec.uarts:
-        if uart.port in ports:
-            raise RdbgError(f"board file {path!r}: two uarts have port {uart.port}: give each its own")
-        ports.add(uart.port)
+    for port in [uart.port for uart in spec.uarts] + [device.port for device in spec.python if device.port is not None]:
+        if port in ports:
+            raise RdbgError(f"board file {path!r}: two uarts or devices have port {port}: give each its own")
+        ports.add(port)
+    python = {device.name for device in spec.python}
+    files = {device.file for device in spec.python}
+    if len(files) > MOST_SOURCES:
+        raise RdbgError(
+            f"board file {path!r}: its devices are in {len(files)} Python files, and {MOST_SOURCES} can be: put "
+            "several classes in one"
+        )
+    for name, irq in spec.irqs():
+        if isinstance(irq, DeviceLine) and irq.device not in python:
+            raise RdbgError(
+                f"board file {path!r}: the key irq of {name!r} names {irq.device!r}, which is no [[device]]: "
+                "name one, or a line of the CPU"
+            )
+        if isinstance(irq, DeviceLine) and irq.device == name:
+            raise RdbgError(f"board file {path!r}: the key irq of {name!r} names itself: name another device")
     pins: dict[str, str] = {}
     for gpio in spec.gpios:
         for pin in filter(None, gpio.pins):

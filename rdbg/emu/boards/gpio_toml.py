@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdbg.emu.boards.toml_table import Table, endian_of, irq_of, shown, word_base
+from rdbg.emu.boards.toml_table import Irq, Table, endian_of, irq_of, shown, word_base
 from rdbg.emu.memory_map import Endian
 
 MOST_PINS = 32
@@ -18,7 +18,7 @@ class GpioSpec:
         name: unique.
         base: guest-physical address.
         endian: byte order of its registers.
-        irq: the CPU's hardware interrupt that it drives; None: none.
+        irq: where its interrupt line leads; None: nowhere.
         port: number of its endpoint.
         pins: their names, bit 0 first; empty: there is no such pin.
         high: bits of the pins that are high at power-on while nobody drives them.
@@ -27,7 +27,7 @@ class GpioSpec:
     name: str
     base: int
     endian: Endian
-    irq: int | None
+    irq: Irq | None
     port: int
     pins: tuple[str, ...]
     high: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from rdbg.emu.boards.toml_table import ADDRESS_LIMIT, Table, endian_of, irq_of, number_text, shown
+from rdbg.emu.boards.toml_table import ADDRESS_LIMIT, Irq, Table, endian_of, irq_of, number_text, shown
 from rdbg.emu.memory_map import Endian
 from rdbg.errors import RdbgError
 
@@ -93,7 +93,7 @@ class RegisterBlockSpec:
         base: guest-physical address.
         size: bytes.
         endian: byte order of the registers.
-        irq: the CPU's hardware interrupt that it drives; None: none.
+        irq: where its interrupt line leads; None: nowhere.
         registers: sorted by offset.
     """
 
@@ -101,7 +101,7 @@ class RegisterBlockSpec:
     base: int
     size: int
     endian: Endian
-    irq: int | None
+    irq: Irq | None
     registers: tuple[RegisterSpec, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from rdbg.emu.memory_map import Endian
 from rdbg.errors import RdbgError
@@ -12,6 +13,7 @@ IRQ_LINES = 6
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 #: Parts of one kind that a board may have.
 MOST_PARTS = 64
+_LINE = re.compile(r"[0-9]{1,4}")
 _INDEX = re.compile(r"\[[0-9]+\]")
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _LONGEST_SHOWN = 60
@@ -172,9 +174,49 @@ class Table:
             raise self.fail(shown(key)[1:-1], "is not a key that is known here: remove it or see docs/boards.md")
 
 
-def irq_of(table: Table) -> int | None:
-    """The CPU's hardware interrupt that a part drives; None: none."""
-    return table.integer("irq", 0, IRQ_LINES - 1) if table.has("irq") else None
+@dataclass(frozen=True)
+class DeviceLine:
+    """An interrupt line into another device: ``irq = "NAME.3"``.
+
+    Args:
+        device: its name.
+        line: number there.
+    """
+
+    device: str
+    line: int
+
+
+#: Where an interrupt line leads: the CPU's hardware interrupt of that number, or another device.
+Irq = int | DeviceLine
+
+
+def irq_of(table: Table) -> Irq | None:
+    """Where a part's interrupt line leads; None: nowhere."""
+    found = irqs_of(table, 1)
+    return found[0] if found else None
+
+
+def irqs_of(table: Table, most: int) -> tuple[Irq, ...]:
+    """Where a part's interrupt lines lead, of which it has at most ``most``."""
+    if not table.has("irq"):
+        return ()
+    value = table.take("irq")
+    items = value if isinstance(value, list) and most > 1 else [value]
+    if len(items) > most:
+        raise table.fail("irq", f"has {len(items)} lines: at most {most} can be")
+    return tuple(_irq(table, item) for item in items)
+
+
+def _irq(table: Table, value: object) -> Irq:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < IRQ_LINES:
+            raise table.fail("irq", f"must be 0x0 to {IRQ_LINES - 1:#x}, not {number_text(value)}")
+        return value
+    name, dot, line = value.rpartition(".") if isinstance(value, str) else ("", "", "")
+    if not dot or not name or not _LINE.fullmatch(line):
+        raise table.fail("irq", f'must be a CPU line, or a [[device]] and its line as in "intc.3", not {shown(value)}')
+    return DeviceLine(name, int(line))
 
 
 def endian_of(table: Table) -> Endian:

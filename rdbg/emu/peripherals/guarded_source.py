@@ -1,0 +1,370 @@
+"""The source of a peripheral: what it may not do is refused before it runs, and the rest runs with what is the same on
+every host."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+from collections.abc import Callable, Mapping
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+from rdbg.emu.peripherals import declared_fields, peripheral_class
+from rdbg.emu.peripherals.peripheral_class import Peripheral
+from rdbg.errors import RdbgError
+
+#: The name by which a peripheral imports what it is made from.
+PUBLIC_MODULE = "rdbg.peripheral"
+PUBLIC_NAMES: dict[str, object] = {
+    "ALWAYS": peripheral_class.ALWAYS,
+    "NoAnswer": peripheral_class.NoAnswer,
+    "Peripheral": peripheral_class.Peripheral,
+    **{
+        name: getattr(declared_fields, name)
+        for name in ("ByteBuffer", "Byte", "Countdown", "Double", "Half", "Ranged", "Numbers", "Switch", "Word")
+    },
+}
+#: Modules that give the same on every host, and keep nothing that a checkpoint would miss.
+ALLOWED = (
+    "abc", "binascii", "bisect", "collections", "collections.abc", "dataclasses", "enum", "hashlib", "heapq",
+    "itertools", "math", "operator", "struct", "typing", "zlib",
+)  # fmt: skip
+_INSTEAD = {
+    "time": "virtual time is self.now_ns, and Countdown a timer",
+    "datetime": "virtual time is self.now_ns",
+    "random": "self.random(bits) gives random numbers that a replay gives again",
+    "secrets": "self.random(bits) gives random numbers that a replay gives again",
+    "uuid": "self.random(bits) gives random numbers that a replay gives again",
+    "socket": "self.send and receive are a serial port, which -serial leads anywhere",
+    "functools": "caches are state that checkpoints would miss",
+    "logging": "self.log(text) writes to the log",
+}
+_ELSE = "a peripheral sees the machine alone, or a replay would differ"
+_FORBIDDEN_NAMES = {
+    "open": "put data into a tuple or bytes of this file",
+    "print": "self.log(text) writes to the log",
+    "input": "receive gets what comes by the serial port",
+    "id": "it differs from run to run",
+    "hash": "it differs from run to run",
+    "set": "its order differs from run to run: use a dict or a sorted list",
+    "frozenset": "its order differs from run to run: use a tuple",
+}
+_FORBIDDEN_NAMES |= dict.fromkeys(
+    (
+        "exec",
+        "eval",
+        "compile",
+        "globals",
+        "locals",
+        "vars",
+        "dir",
+        "getattr",
+        "setattr",
+        "delattr",
+        "breakpoint",
+        "type",
+    ),
+    "a peripheral says what it does in its source",
+)
+_FRAMES = (
+    "f_back", "f_builtins", "f_globals", "f_locals", "gi_frame", "gi_code", "cr_frame", "ag_frame", "tb_frame",
+    "tb_next", "_machine", "_fields", "_countdowns", "mro",
+)  # fmt: skip
+_BUILTINS = (
+    "ArithmeticError", "AssertionError", "AttributeError", "Exception", "IndexError", "KeyError", "LookupError",
+    "NotImplementedError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError",
+    "ZeroDivisionError", "__build_class__", "abs", "all", "any", "bin", "bool", "bytearray", "bytes", "callable", "chr",
+    "classmethod", "dict", "divmod", "enumerate", "filter", "float", "format", "hex", "int", "isinstance", "issubclass",
+    "iter", "len", "list", "map", "max", "min", "next", "object", "oct", "ord", "pow", "property", "range", "repr",
+    "reversed", "round", "slice", "sorted", "staticmethod", "str", "sum", "super", "tuple", "zip",
+)  # fmt: skip
+#: Turns of loops and calls of functions that one access, or one expiry, may take: some seconds.
+MOST_TURNS = 5_000_000
+_TURN = "_rdbg_turn"
+MOST_SOURCE = 1 << 20
+#: Values that nobody can change.
+_CONSTANTS = (int, float, str, bytes, bool, type(None), range, type(Ellipsis))
+
+
+class Turns:
+    """Counts what a peripheral does in one access, so that a loop without an end is one that ends."""
+
+    def __init__(self) -> None:
+        self.left = MOST_TURNS
+
+    def turn(self) -> None:
+        """One more.
+
+        Raises:
+            RuntimeError: too many.
+        """
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError(f"it goes on and on: {MOST_TURNS:,} turns of loops and calls for one access")
+
+
+class LoadedSource:
+    """A peripheral's module, loaded for one device.
+
+    Args:
+        path: for messages.
+        data: its source.
+
+    Raises:
+        RdbgError: it is not Python, does what a peripheral must not, or fails while it is loaded.
+    """
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path = path
+        self.turns = Turns()
+        self.failure: Callable[[str], RdbgError] = RdbgError  #: makes what is raised where it fails
+        if len(data) > MOST_SOURCE:
+            raise RdbgError(f"{path}: has {len(data)} bytes; a peripheral's source has at most {MOST_SOURCE}")
+        try:
+            tree = ast.parse(data, path)
+        except SyntaxError as error:
+            raise RdbgError(f"{path}:{error.lineno or 1}: {error.msg}") from None
+        except (ValueError, RecursionError, MemoryError):
+            raise RdbgError(f"{path}: is not Python's text: give a module") from None
+        # whether it answers accesses with bus errors
+        self.refuses = any(isinstance(node, ast.Raise) and _names(node, "NoAnswer") for node in ast.walk(tree))
+        try:
+            _Refusals(path, tree).visit(tree)
+            tree = ast.fix_missing_locations(_CountTurns().visit(tree))
+            code = compile(tree, path, "exec", dont_inherit=True)
+        except (RecursionError, ValueError, SyntaxError) as error:
+            line = error.lineno if isinstance(error, SyntaxError) else None
+            where = path if line is None else f"{path}:{line}"
+            raise RdbgError(
+                f"{where}: {error.msg if isinstance(error, SyntaxError) else 'is nested too deeply'}"
+            ) from None
+        allowed = {name: getattr(builtins, name) for name in _BUILTINS}
+        self.names: dict[str, Any] = {
+            "__builtins__": {**allowed, "__import__": _import},
+            "__name__": "peripheral",
+            _TURN: self.turns.turn,
+        }
+        self.guarded("loading it", lambda: exec(code, self.names))
+        for name, value in list(self.names.items()):
+            if not name.startswith("__") and name != _TURN:
+                self.names[name] = self._constant(name, value)
+
+    def peripheral(self, name: str) -> type[Peripheral]:
+        """The class of a name.
+
+        Raises:
+            RdbgError: there is none, or it is no peripheral.
+        """
+        found = self.names.get(name)
+        if not isinstance(found, type) or not issubclass(found, Peripheral) or found is Peripheral:
+            there = [
+                each
+                for each, value in self.names.items()
+                if isinstance(value, type) and issubclass(value, Peripheral) and value is not Peripheral
+            ]
+            known = f"it has {', '.join(there)}" if there else f"derive one: from {PUBLIC_MODULE} import Peripheral"
+            raise RdbgError(f"{self.path}: has no class {name!r} derived from Peripheral: {known}")
+        return found
+
+    def guarded(self, doing: str, call: Callable[[], Any]) -> Any:
+        """Call into the source.
+
+        Args:
+            doing: what for, for the message.
+            call: without arguments.
+
+        Raises:
+            RdbgError: it failed: the line names file, line and message.
+            NoAnswer: as it says.
+        """
+        self.turns.left = MOST_TURNS
+        try:
+            return call()
+        except peripheral_class.NoAnswer as error:
+            error.place = self._place(error)
+            raise
+        except RdbgError:
+            raise
+        except Exception as error:
+            raise self.failure(f"{self._place(error)}: {_words(error)} ({doing})") from None
+
+    def _place(self, error: Exception) -> str:
+        """The last line of this source that an exception came through."""
+        line, trace = 0, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self.path:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return f"{self.path}:{line}" if line else self.path
+
+    def _constant(self, name: str, value: object) -> object:
+        """A module's name, so that it cannot change: lists become tuples, dicts are read only."""
+        if isinstance(value, _CONSTANTS) or isinstance(value, type | FunctionType | ModuleType):
+            return value
+        if isinstance(value, list | tuple) and type(value) in (list, tuple):
+            return tuple(self._constant(name, item) for item in value)
+        if isinstance(value, bytearray):
+            return bytes(value)
+        if isinstance(value, dict | MappingProxyType):
+            return MappingProxyType({key: self._constant(name, item) for key, item in value.items()})
+        if type(value).__module__ in ("typing", "builtins", "types", "__future__", "enum", "struct", "_struct"):
+            return value
+        if isinstance(value, tuple):
+            return value  # a named one
+        raise RdbgError(
+            f"{self.path}: {name} is a {type(value).__name__} outside of a class, which checkpoints would not hold: "
+            "declare a field, or use a number, text, tuple or dict"
+        )
+
+
+def _names(node: ast.AST, name: str) -> bool:
+    """Whether a name stands in a piece of source."""
+    return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+
+
+def _words(error: Exception) -> str:
+    """An exception's message in one line."""
+    if isinstance(error, peripheral_class.NoAnswer | RecursionError) and not str(error):
+        return type(error).__name__
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
+
+
+class _Refusals(ast.NodeVisitor):
+    """Looks for what a peripheral must not do."""
+
+    def __init__(self, path: str, tree: ast.Module) -> None:
+        self._path = path
+        self._own = {
+            node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+
+    def _refuse(self, node: ast.AST, what: str, instead: str) -> RdbgError:
+        return RdbgError(f"{self._path}:{getattr(node, 'lineno', 1)}: {what} cannot be used: {instead}")
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._import(node, alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level:
+            raise self._refuse(node, "another file", "write all of a peripheral in one file")
+        module = node.module or ""
+        if module == "__future__":
+            return
+        self._import(node, module)
+        for alias in node.names:
+            if alias.name == "*":
+                raise self._refuse(node, "import *", "name what is wanted")
+            if alias.name not in vars(_module(module)) and f"{module}.{alias.name}" not in ALLOWED:
+                known = (
+                    f"{module} has {', '.join(sorted(PUBLIC_NAMES))}" if module == PUBLIC_MODULE else "it is not there"
+                )
+                raise self._refuse(node, f"{module}.{alias.name}", known)
+
+    def _import(self, node: ast.AST, module: str) -> None:
+        if module != PUBLIC_MODULE and module not in ALLOWED:
+            instead = _INSTEAD.get(module.split(".")[0], _ELSE)
+            raise self._refuse(node, f"module {module}", f"{instead}; modules that can be used: {', '.join(ALLOWED)}")
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if node.id in _FORBIDDEN_NAMES and isinstance(node.ctx, ast.Load) and node.id not in self._own:
+            raise self._refuse(node, node.id, _FORBIDDEN_NAMES[node.id])
+        if (node.id.startswith("__") and node.id != "__name__") or node.id == _TURN:
+            raise self._refuse(node, node.id, _FORBIDDEN_NAMES["exec"])
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr.startswith("__") or node.attr in _FRAMES:
+            raise self._refuse(node, f".{node.attr}", "a peripheral keeps to what is documented")
+        if isinstance(node.ctx, ast.Store | ast.Del) and isinstance(node.value, ast.Name):
+            if node.value.id in self._own or node.value.id == "cls":
+                raise self._refuse(node, f"{node.value.id}.{node.attr} as a variable",
+                                   "checkpoints would not hold it: declare a field")  # fmt: skip
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+            if not isinstance(default, ast.Constant | ast.Name | ast.Attribute | ast.UnaryOp | ast.BinOp | ast.Tuple):
+                raise self._refuse(
+                    default, "a default that can change", "checkpoints would not hold it: use a constant"
+                )
+        self.generic_visit(node)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        raise self._refuse(node, "global", "checkpoints would not hold it: declare a field")
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        self.visit(node.left)
+        for operation, right in zip(node.ops, node.comparators, strict=True):
+            if isinstance(operation, ast.In | ast.NotIn) and isinstance(right, ast.Set):
+                for item in right.elts:
+                    self.visit(item)
+            else:
+                self.visit(right)
+
+    def visit_Set(self, node: ast.Set) -> None:
+        raise self._refuse(node, "a set", _FORBIDDEN_NAMES["set"])
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        raise self._refuse(node, "a set", _FORBIDDEN_NAMES["set"])
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        raise self._refuse(node, "async", "a Countdown calls a method later")
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.type is None:
+            raise self._refuse(node, "except without a class", "name the exception")
+        self.generic_visit(node)
+
+
+class _CountTurns(ast.NodeTransformer):
+    """Puts a call of `Turns.turn` into each loop and each function."""
+
+    def _counted(self, node: Any) -> Any:
+        self.generic_visit(node)
+        call = ast.Expr(ast.Call(ast.Name(_TURN, ast.Load()), [], []))
+        for part in ast.walk(call):
+            ast.copy_location(part, node.body[0])
+        documented = isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None
+        node.body.insert(1 if documented else 0, call)
+        return node
+
+    visit_While = visit_For = visit_FunctionDef = _counted
+
+
+def _module(name: str) -> ModuleType:
+    """What a peripheral gets as a module: its public names, and no other modules."""
+    made = ModuleType(name)
+    if name == PUBLIC_MODULE:
+        vars(made).update(PUBLIC_NAMES)
+        return made
+    whole = importlib.import_module(name)
+    public = getattr(whole, "__all__", None) or [each for each in vars(whole) if not each.startswith("_")]
+    for each in public:
+        value = getattr(whole, each)
+        if not isinstance(value, ModuleType):
+            setattr(made, each, value)
+    if name == "collections":
+        made.abc = _module("collections.abc")  # type: ignore[attr-defined]
+    return made
+
+
+def _import(
+    name: str,
+    names: Mapping[str, object] | None = None,
+    local: Mapping[str, object] | None = None,
+    wanted: tuple[str, ...] | None = (),
+    level: int = 0,
+) -> ModuleType:
+    """`import`, as a peripheral's source has it."""
+    if name == "__future__":
+        return importlib.import_module(name)
+    if name not in (*ALLOWED, PUBLIC_MODULE) or level:
+        raise RdbgError(f"module {name} cannot be used by a peripheral: {_INSTEAD.get(name, _ELSE)}")
+    if wanted or "." not in name:
+        return _module(name)
+    first, _, rest = name.partition(".")
+    outer = ModuleType(first) if first not in ALLOWED else _module(first)
+    setattr(outer, rest, _module(name))
+    return outer

@@ -1,0 +1,31 @@
+"""What peripherals are written with (docs/boards.md): ``from rdbg.peripheral import Peripheral, Word``."""
+
+from rdbg.emu.peripherals.declared_fields import (
+    Byte,
+    ByteBuffer,
+    Countdown,
+    Double,
+    Half,
+    Numbers,
+    Ranged,
+    RunningCountdown,
+    Switch,
+    Word,
+)
+from rdbg.emu.peripherals.peripheral_class import ALWAYS, NoAnswer, Peripheral
+
+__all__ = [
+    "ALWAYS",
+    "ByteBuffer",
+    "Byte",
+    "Countdown",
+    "Double",
+    "Half",
+    "NoAnswer",
+    "Ranged",
+    "Numbers",
+    "Peripheral",
+    "RunningCountdown",
+    "Switch",
+    "Word",
+]
