@@ -22,6 +22,7 @@ from rdbg.navigation.branches import Branches
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.forward import Forward
 from rdbg.navigation.helpers import Helpers
+from rdbg.navigation.kept_branches import KeptBranches
 from rdbg.navigation.late_recording import initial_name, require_recordable, write_past
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
@@ -125,6 +126,7 @@ class Timeline:
         self.scratch = Scratch(self._branches, self._traveller, self._replayer)
         self.snapshots = NamedSnapshots(self._branches, self._traveller, self._replayer, self.places)  #: the named ones
         self.bookmarks = Bookmarks(self.places, self._stored, self._branches, self._replayer)  #: named positions
+        self.kept = KeptBranches(self._branches, self._replayer, self._stored)  #: branches beside the recording
         self._initial = initial_snapshot
         self._budget = snapshot_budget
         self._periodic: PeriodicSnapshots | None = None
@@ -192,6 +194,7 @@ class Timeline:
         if not self.history.live:
             notes = store.notes
             self._replayer.output.log.load(notes.outputs(), notes.output_data, self.history.end)
+            self.kept.load()
         if self._budget and store.writable:
             self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base, self._clock)
             self._replayer.saver = self._periodic
@@ -260,6 +263,8 @@ class Timeline:
         for the first time; jumps and searches are silent. Packets and what is written to disks leave a live run alone,
         and none of its branches."""
         self._replayer.output.sink = sink
+        for branch in self._branches.list():
+            branch.track.output.sink = sink
 
     @property
     def passing(self) -> bool:
@@ -527,31 +532,51 @@ class Timeline:
         """All branches."""
         return branch_summaries(self._branches, self.end)
 
-    def branch(self, name: str) -> None:
+    def branch(self, name: str, keep: bool = False) -> None:
         """Let the run go on from here another way, under a name: live, in memory. The old future stays reachable.
 
         A scratch branch gets the name and stays what it is.
 
+        Args:
+            name: of the new branch; with ``keep`` it may be that of the branch at hand.
+            keep: keep it beside the recording too, now and whenever it is left.
+
         Raises:
-            UsageError: the name is taken.
+            UsageError: the name is taken, or nothing can be kept.
+            RdbgError: it cannot be kept; it is there all the same.
         """
+        if keep:
+            self.kept.require_store(name)
         if self.scratch.active:
             self._branches.rename(name)
-        else:
+        elif not (keep and name == self.branch_name):
+            self.kept.save()
             self._branches.fork(name)
+        if keep:
+            self.kept.keep()
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
         """Go to another branch, to where one stood there last.
 
         Raises:
-            RdbgError: there is no such branch.
+            RdbgError: there is no such branch, or it is not what it was in an earlier session.
         """
         target = self._branches.find(name)
         scratch = self._branches.current if self.scratch.active else None
+        if target is not self._branches.current:
+            self.kept.save()
+        if target.unvisited:
+            # Nobody has been there: the recording's own states lead to where it begins.
+            self._branches.switch(self._branches.main)
+            if not self._traveller.go(max(target.fork - 1, self.start), interrupted):
+                return self._stop(StopReason.INTERRUPTED)
+            self._replayer.checkpoint()
         self._branches.switch(target)
         if scratch is not None and target is not scratch:
             self._branches.drop(scratch)
-        return self.goto(target.position, interrupted)
+        stop = self.goto(target.position, interrupted)
+        self.kept.arrived(target)
+        return stop
 
     # --- writing ---------------------------------------------------------------------------
     def write_memory(self, address: int, data: bytes) -> None:
@@ -620,6 +645,7 @@ class Timeline:
         journal could be written to its end, ``recording_failure`` says.
         """
         main = self._branches.main
+        self.kept.save()
         if self._branches.current is not main:
             self._branches.switch(main)  # what was recorded ends where it has come to; branches are in memory alone
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rdbg.emu.endpoint import Endpoint
@@ -392,6 +392,31 @@ class History:
         history = History(log, self._start, icount, self._outside, None, None, log)
         history._cursor = log.count
         return history
+
+    def kept_fork(self, shared: int, records: Sequence[Record], end: int, finished: EndOfRun | None) -> History:
+        """A run that has left this one, as it was kept; it can go on from its end.
+
+        Args:
+            shared: how many of this one's records are its past, too.
+            records: those that came then.
+            end: its last icount.
+            finished: how it ended; None: it did not.
+
+        Raises:
+            RdbgError: this run has not so many records.
+        """
+        if shared > self._log.count:
+            raise RdbgError(f"it shares {shared} records with the run, which has {self._log.count}")
+        log = BranchLog(self._log, shared)
+        for record in records:
+            log.append(record)
+        return History(log, self._start, end, self._outside, None, finished, log)
+
+    def own_records(self) -> tuple[int, list[Record]]:
+        """Of a run that has left another one: how many records it shares with the first that was left, and those that
+        came then."""
+        shared = self._log.shared_with_first if isinstance(self._log, BranchLog) else self._log.count
+        return shared, [self._log.record(ordinal) for ordinal in range(shared, self._log.count)]
 
     def records(self) -> list[Record]:
         """All that is known of the run, in order: inputs and digests."""

@@ -92,6 +92,12 @@ class BranchLog(_TwoParts):
     def _shared(self) -> tuple[Log, int]:
         return self._base, self._count_shared
 
+    @property
+    def shared_with_first(self) -> int:
+        """How many records of the run that all these runs have left are among the shared ones."""
+        base = self._base
+        return min(self._count_shared, base.shared_with_first) if isinstance(base, BranchLog) else self._count_shared
+
     def check(self) -> None:
         """Look whether the shared ones are what they were."""
         self._base.check()

@@ -1,7 +1,7 @@
 """Branches of a run: other futures of a moment of its past, and the way from one to another.
 
 A branch shares its past with the branch it left, up to a position, and has a history of its own from there. It lives in
-memory, also where its run is a recording: what was recorded stays as it is.
+memory, also where its run is a recording: what was recorded stays as it is. `kept_branches` keeps some beside it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ class Branch:
         fork: icount at which it left its parent.
         entered: how many of the inputs at ``fork`` had entered: the past is shared up to there.
         position: where the user stood when leaving it.
+        kept: whether it is kept beside the recording.
+        unvisited: it was kept by another session, and nobody has been there in this one.
+        digest: the machine's digest at ``position`` in that session, or zeros.
     """
 
     name: str
@@ -42,6 +45,9 @@ class Branch:
     fork: int = 0
     entered: int = 0
     position: int = 0
+    kept: bool = False
+    unvisited: bool = False
+    digest: bytes = b""
 
     @property
     def history(self) -> History:
@@ -119,6 +125,15 @@ class Branches:
         self._set_aside(keeper.detach(position, entered))
         self._others[name] = branch
         self._enter(branch)
+
+    def add(self, branch: Branch) -> None:
+        """Have another one, which left the run itself."""
+        self._others[branch.name] = branch
+
+    def forked(self, branch: Branch) -> tuple[int, int]:
+        """Where a branch, or the first of those between, left the run itself: position, and how many of its inputs had
+        entered."""
+        return _shared(branch, self.main)
 
     def check_free(self, name: str) -> None:
         """Raises UsageError unless a branch may have this name."""

@@ -93,6 +93,13 @@ class Replayer:
         events = self.events.fork(self.machine.icount)
         return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 
+    def opened(self, history: History, events: EventLog) -> Track:
+        """A run that left this one in another session."""
+        output = OutputGate(lived=False)
+        output.sink = self.output.sink
+        agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
+        return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
+
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
         self._pin(None)

@@ -42,6 +42,7 @@ class BranchSummary:
         fork: icount at which it left.
         end: the last known one.
         current: whether the machine is on it.
+        kept: whether it is kept beside the recording.
     """
 
     name: str
@@ -49,6 +50,7 @@ class BranchSummary:
     fork: int
     end: int
     current: bool
+    kept: bool
 
 
 def checkpoint_summary(keeper: CheckpointKeeper, stored: StoredStates) -> CheckpointSummary:
@@ -78,6 +80,7 @@ def branch_summaries(branches: Branches, end: int) -> list[BranchSummary]:
             branch.fork,
             end if branch is branches.current else branch.history.end,
             branch is branches.current,
+            branch.kept,
         )
         for branch in branches.list()
     ]

@@ -19,6 +19,7 @@ from rdbg.recording.recording import OpenRecording
 from rdbg.recording.traffic import Traffic
 from rdbg.recording.words import date_text, end_text, kind_name, machine_text, seconds_text
 from rdbg.store.first_contents import FirstContents, Kept
+from rdbg.store.kept_branch import unpack_branch
 from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
 
@@ -146,12 +147,35 @@ def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str,
         yield "bookmarks", f"{len(bookmarks)}"
     for name, icount in bookmarks:
         yield "", f"{name:20} icount {icount:>15,}"
+    yield from _branches(store, problems)
     for info in snapshots:
         try:
             for _ in store.load(info).pages():
                 pass
         except RdbgError as error:
             problems.append(str(error))
+
+
+def _branches(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str, str]]:
+    """The branches that are kept beside the run."""
+    try:
+        kept = store.notes.branches()
+    except RdbgError as error:
+        problems.append(str(error))
+        return
+    if kept:
+        yield "branches", f"{len(kept)}"
+    for name, data in kept.items():
+        try:
+            branch = unpack_branch(name, data)
+        except RdbgError as error:
+            problems.append(str(error))
+            continue
+        inputs = sum(record.kind in INPUT_KINDS for record in branch.records)
+        yield (
+            "",
+            f"{name:20} icount {branch.fork:>15,} to {branch.end:,}, {inputs:,} inputs of its own, {_size(len(data))}",
+        )
 
 
 def _bookmarks(store: SnapshotStore, problems: list[str]) -> dict[str, int]:

@@ -185,6 +185,37 @@ class StoreNotes:
             row = (stretch.start, stretch.until, stretch.data, _check_sum(stretch.data))
             self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", row)
 
+    def branches(self) -> dict[str, bytes]:
+        """Branches that are kept, by name: what `rdbg.store.kept_branch` makes of them; what is damaged is empty."""
+        with guard(self._path, "read the branches"):
+            if not self._has("branches"):
+                return {}
+            rows = self._db.execute("SELECT name, data, check_sum FROM branches ORDER BY name").fetchall()
+        return {
+            name: data if isinstance(data, bytes) and _check_sum(data) == check_sum else b""
+            for name, data, check_sum in rows
+            if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
+        }
+
+    def put_branch(self, name: str, data: bytes) -> None:
+        """Keep a branch, in place of an older one of that name.
+
+        Raises:
+            RdbgError: the store cannot be written.
+        """
+        check_name(name)
+        with Transaction(self._path, self._db, self._writable, f"keep branch {name!r}"):
+            self._db.execute("INSERT OR REPLACE INTO branches VALUES (?, ?, ?)", (name, data, _check_sum(data)))
+
+    def delete_branch(self, name: str) -> None:
+        """Forget a branch.
+
+        Raises:
+            RdbgError: the store cannot be written.
+        """
+        with Transaction(self._path, self._db, self._writable, f"delete branch {name!r}"):
+            self._db.execute("DELETE FROM branches WHERE name = ?", (name,))
+
     def _has(self, table: str) -> bool:
         """Whether there is a table: an older store that cannot be written lacks some."""
         return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone())
