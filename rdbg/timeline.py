@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
@@ -27,7 +28,7 @@ from rdbg.navigation.late_recording import initial_name, require_recordable, wri
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.output_log import OutputLog, SentOutput
-from rdbg.navigation.output_questions import complete_log
+from rdbg.navigation.output_questions import complete_log, is_whole
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.periodic import PeriodicSnapshots
 from rdbg.navigation.places import Places
@@ -492,6 +493,24 @@ class Timeline:
         if not self.diverged:
             with suppress(RdbgError):
                 self._replayer.events.save(self._replayer.stored)
+
+    def touched(self, start: int, end: int) -> Sequence[Interval]:
+        """What the instructions of [start, end) touched, as far as it is known without a replay."""
+        return self._replayer.keeper.index.between(start, end)
+
+    def end_touched(self, shortest: int) -> None:
+        """Let what is known of `touched` have a border here, if the stretch up to here is that long: it is known more
+        finely then.
+
+        Args:
+            shortest: instructions.
+        """
+        self._replayer.keeper.look(shortest)
+
+    @property
+    def knows_outputs(self) -> bool:
+        """Whether `outputs` makes no replay: all is known."""
+        return is_whole(self._traveller, self._replayer)
 
     @property
     def known_outputs(self) -> OutputLog:

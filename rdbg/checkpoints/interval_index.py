@@ -194,6 +194,11 @@ class IntervalIndex:
     def __iter__(self) -> Iterator[Interval]:
         return iter(self._intervals)
 
+    def between(self, start: int, end: int) -> Sequence[Interval]:
+        """What is known of [start, end), in order."""
+        low, high = self._overlapping(start, end)
+        return self._intervals[low:high]
+
     def record(self, start: int, end: int, pages: TouchedPages, cut: bool = True) -> None:
         """Note what a run from ``start`` to ``end`` touched.
 

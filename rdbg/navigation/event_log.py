@@ -77,6 +77,12 @@ class EventLog:
         rows = self._all()
         return np.asarray(rows["icount"][wanted(rows, codes, lines)])
 
+    def between(self, start: int, end: int) -> EventRows:
+        """What happened at positions from ``start`` to before ``end``, in order: rows of type `EVENT`."""
+        rows = self._all()
+        low, high = np.searchsorted(rows["icount"], np.array([start, end], np.uint64))
+        return rows[int(low) : int(high)]
+
     def fork(self, position: int) -> EventLog:
         """That of a run which shares this one's past up to a position, and is not recorded."""
         other = EventLog(self.until)

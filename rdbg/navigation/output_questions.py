@@ -35,6 +35,14 @@ def complete_log(traveller: Traveller, replayer: Replayer, interrupted: Interrup
     return log
 
 
+def is_whole(traveller: Traveller, replayer: Replayer) -> bool:
+    """Whether all is known that has left the run at hand, so that `complete_log` makes no replay."""
+    log, end = replayer.output.log, replayer.history.end
+    if traveller.position >= end and replayer.output.passed == log.count:
+        return True
+    return _latest_known(replayer, end, log.count).position == end
+
+
 def _latest_known(replayer: Replayer, position: int, count: int) -> Origin:
     """The latest state up to which not more than ``count`` outputs have left."""
     origin = replayer.latest(position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from rdbg.monitor.command import MonitorContext
@@ -63,8 +64,10 @@ class RunOnView:
         context: the run, what commands work on, and whether the guest runs by itself.
         copies: makes copies that look at the past, while GDB goes on; None: this run cannot have any.
         gdb: host and port where GDB is listened for; None: nowhere.
+        sources: folder that the guest's image came from, where its source files may be; None: not here.
     """
 
     context: MonitorContext
     copies: MakeCopies | None
     gdb: tuple[str, int] | None
+    sources: Path | None = None

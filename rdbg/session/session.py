@@ -440,7 +440,7 @@ class Session:
             self._drives.keep_no_reads()
         if self._around.onlooker is not None:
             address = self.server.address if self.server is not None else None
-            self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address))
+            self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, self.image_folder()))
 
     def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
         """What the disks of a replay hold: no image is opened."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -16,10 +18,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from rdbg.errors import RdbgError, UsageError
+from rdbg.timeline import QuestionInterrupted
+from rdbg.ui.call_spans import CallSpans
 from rdbg.ui.console_lines import ConsoleLines
+from rdbg.ui.heat import HeatMap
 from rdbg.ui.page_desk import MOVING, GdbMoves, PageDesk
 from rdbg.ui.page_questions import PageQuestion
+from rdbg.ui.passing_through import SurveyOn
 from rdbg.ui.run_state import GuestDoes, RunState
+from rdbg.ui.tracks import Tracks
+
+_log = logging.getLogger("rdbg.ui")
 
 #: The page's files, all of which lie in rdbg/ui/page.
 _TYPES = {
@@ -50,6 +59,7 @@ class PageApp:
         self._state: RunState | None = None
         self._listeners: set[asyncio.Queue[str]] = set()
         self._gdbs: list[asyncio.Queue[str]] = []
+        self._survey: asyncio.Task[None] | None = None
         self.app = Starlette(
             routes=[
                 Route("/", self._page),
@@ -58,6 +68,10 @@ class PageApp:
                 Route("/api/states", self._states),
                 Route("/api/marks", self._marks),
                 Route("/api/console", self._console),
+                Route("/api/tracks", self._tracks),
+                Route("/api/heat", self._heat),
+                Route("/api/calls", self._calls),
+                Route("/api/moment", self._moment),
                 Route("/api/gdb", self._gdb),
                 Route("/api/obey", self._obey, methods=["POST"]),
             ],
@@ -101,6 +115,42 @@ class PageApp:
             _number(request, "console"), first, _number(request, "count", 200), _number(request, "at")
         )
         return JSONResponse(await self._ask(question))
+
+    async def _tracks(self, request: Request) -> Response:
+        self._survey_on()
+        question = Tracks(_number(request, "from"), _number(request, "to"), _number(request, "bins", 500))
+        return JSONResponse(await self._ask(question))
+
+    async def _heat(self, request: Request) -> Response:
+        low, high = _number(request, "low"), _number(request, "high", (1 << 63) - 1)
+        columns = _number(request, "columns", 300)
+        return JSONResponse(
+            await self._ask(HeatMap(_number(request, "from"), _number(request, "to"), columns, low, high))
+        )
+
+    async def _calls(self, request: Request) -> Response:
+        return JSONResponse(await self._ask(CallSpans(_number(request, "from"), _number(request, "to"))))
+
+    async def _moment(self, request: Request) -> Response:
+        return JSONResponse(await self._in_turn(self._desk.moment))
+
+    # --- passing through the run ---------------------------------------------------------------
+    def _survey_on(self) -> None:
+        """See to it that somebody passes through what nobody knows yet, while there are pages to show it."""
+        if self._survey is None or self._survey.done():
+            self._survey = asyncio.create_task(self._pass_through())
+
+    async def _pass_through(self) -> None:
+        """Stretch by stretch, so that other questions have their turn between two of them."""
+        try:
+            more = True
+            while more and self._listeners:
+                found = await self._ask(SurveyOn())
+                more = await self._in_turn(partial(self._desk.learn, found), needs_standing=False)
+                if found.end == found.start:
+                    return
+        except (RdbgError, QuestionInterrupted) as error:
+            _log.warning("the run could not be passed through: %s", error)
 
     # --- moving --------------------------------------------------------------------------------
     async def _gdb(self, request: Request) -> Response:

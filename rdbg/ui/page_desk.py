@@ -15,9 +15,11 @@ from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor import interpreter
 from rdbg.monitor.command import STALE
 from rdbg.session.onlooker import RunOnView, WorkingCopies
+from rdbg.ui.moment import MomentAtHand
 from rdbg.ui.page_questions import PageQuestion
 from rdbg.ui.run_state import GuestDoes, RunState, StateKeeper
 from rdbg.ui.run_view import RunView
+from rdbg.ui.surveyed import FoundStretch, Surveyed
 
 #: Seconds between two states that are told of a guest that moves.
 _TELLING = 0.1
@@ -61,7 +63,9 @@ class PageDesk:
         os.set_blocking(self._bell, False)
         self._copies: WorkingCopies | None = None
         self._copied: tuple[object, int, float] = (None, -1, 0.0)
-        self._view = RunView(run.context.timeline, run.context.symbols)
+        self._surveyed = Surveyed(run.context.timeline.start)
+        self._surveyed_of: object = None
+        self._view = RunView(run.context.timeline, run.context.symbols, self._surveyed, run.sources)
         self._closed = False
 
     # --- in any thread -------------------------------------------------------------------------
@@ -169,14 +173,28 @@ class PageDesk:
         if self._copies is not None:
             self._copies.dismiss()
             self._copies = None
-        view = RunView(timeline, self._context.symbols)
+        if self._surveyed_of is not None and self._surveyed_of is not history:
+            self._surveyed.cut(timeline.start)  # another branch: who knows from where on it is another way
+        self._surveyed_of = history
+        view = RunView(timeline, self._context.symbols, self._surveyed, self._run.sources)
         self._copies = self._run.copies(1, view.answer)
         self._copied = history, end, now
         return self._copies
 
-    def here(self, question: PageQuestion) -> Any:
-        """The answer to a question about where the guest stands."""
-        return question.answer(self._view)
+    def moment(self) -> Any:
+        """What there is to see where the guest stands."""
+        return MomentAtHand().answer(self._view)
+
+    def learn(self, found: FoundStretch) -> bool:
+        """Take what a copy has found, for the next one, for GDB's questions, and for the recording; whether there is
+        more to find."""
+        timeline = self._context.timeline
+        if self._copied[0] is not timeline.history:
+            return False  # it is of another branch
+        self._view.learn(found)
+        if found.last:
+            timeline.keep_events()
+        return not found.last
 
     def in_turn(self, question: PageQuestion) -> Any:
         """The answer to a question, by the machine itself, which stands where it stood."""

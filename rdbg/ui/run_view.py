@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rdbg.symbols.table import SymbolTable
-from rdbg.timeline import OutputLog, QuestionInterrupted, Timeline
+from rdbg.timeline import OutputLog, Timeline
+from rdbg.ui.surveyed import FoundStretch, Surveyed
 
 Made = TypeVar("Made")
 
@@ -17,13 +19,16 @@ class RunView:
     Args:
         timeline: the run; questions move the machine as they like.
         symbols: names in the guest's image.
+        surveyed: what has been found by passing through it.
+        sources: the folder of the guest's image, where its source files may be; None: not known.
     """
 
-    def __init__(self, timeline: Timeline, symbols: SymbolTable) -> None:
+    def __init__(self, timeline: Timeline, symbols: SymbolTable, surveyed: Surveyed, sources: Path | None) -> None:
         self.timeline = timeline
         self.symbols = symbols
+        self.surveyed = surveyed
+        self.sources = sources
         self._kept: dict[str, tuple[object, Any]] = {}
-        self.outputs_seen = False  #: somebody has passed through all of the run in its order
 
     def answer(self, question: Any) -> Any:
         """What it has to say, which can be pickled."""
@@ -46,13 +51,14 @@ class RunView:
     def outputs(self) -> tuple[OutputLog, bool]:
         """What is known of what has left the run, and whether that is all of it."""
         timeline = self.timeline
-        whole = timeline.live or self.kept("outputs are known", (timeline.branch_name, timeline.end), self._all_known)
-        return timeline.known_outputs, whole or self.outputs_seen
+        whole = timeline.live or self.surveyed.until >= timeline.end or timeline.knows_outputs
+        return timeline.known_outputs, whole
 
-    def _all_known(self) -> bool:
-        """Whether the recording has them all; else who passes through the run gathers them."""
-        try:
-            self.timeline.outputs(lambda: True)
-        except QuestionInterrupted:
-            return False
-        return True
+    def learn(self, found: FoundStretch) -> None:
+        """Take what a stretch of the survey had."""
+        log = self.timeline.known_events()
+        if log.until == found.start:
+            log.add(found.events, found.end)
+        elif found.start < log.until < found.end:
+            log.add(found.events[found.events["icount"] >= log.until], found.end)
+        self.surveyed.add(found)
