@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.emu.host_memory import large_memory
+from rdbg.emu.host_memory import host_memory
 from rdbg.emu.memory_map import PAGE_SIZE
 
 #: Small enough that a scattered write copies little, large enough that 128 MB needs only 512 leaves.
@@ -248,7 +248,7 @@ class PageStore:
         """Fill versions. ``copy`` is given numbers in ``pages`` or, without these, places in ``versions``."""
         chunk_of = versions >> _CHUNK_BITS
         while len(self._chunks) <= int(chunk_of.max()):
-            memory = large_memory(_CHUNK_PAGES * PAGE_SIZE)
+            memory = host_memory(_CHUNK_PAGES * PAGE_SIZE)
             self._chunks.append(np.frombuffer(memory, np.uint8).reshape(_CHUNK_PAGES, PAGE_SIZE))
         for chunk in distinct(chunk_of):
             mine = np.flatnonzero(chunk_of == chunk)

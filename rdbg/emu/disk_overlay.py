@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.emu.host_memory import large_memory
+from rdbg.emu.host_memory import host_memory
 from rdbg.emu.machine_api import Numbers, PageRows
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
@@ -146,7 +146,7 @@ class DiskOverlay:
     def _chunk(self, page: int) -> _Chunk:
         found = self._chunks.get(page >> _CHUNK_BITS)
         if found is None:
-            memory = large_memory(_CHUNK_PAGES * PAGE_SIZE)
+            memory = host_memory(_CHUNK_PAGES * PAGE_SIZE)
             found = np.frombuffer(memory, np.uint8).reshape(_CHUNK_PAGES, PAGE_SIZE)
             self._chunks[page >> _CHUNK_BITS] = found
         return found

@@ -26,7 +26,7 @@ from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
 from rdbg.emu.expression import Expression
-from rdbg.emu.host_memory import large_memory, require_address_space
+from rdbg.emu.host_memory import guest_memory, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.instruction_effects import Effects, effects_of
 from rdbg.emu.loaders.placement import ImageLoader
@@ -121,7 +121,7 @@ class Machine:
                 f"machine {self.board.name} has {memory_bytes >> 20} MiB of memory in all its parts, "
                 f"more than the {cpu.MEMORY_MAX >> 20} MiB that rdbg holds: make them smaller"
             )
-        self._memory = large_memory(memory_bytes)
+        self._memory = guest_memory(memory_bytes)
         self._first_byte = {b.name: self.bus.first_page(b.name) * PAGE_SIZE for b in self.board.memory_map.backings}
         period_ns = max(1, 2_000_000_000 // self.board.cpu_clock_hz)
         timer_line = self.board.cpu_irq_timer

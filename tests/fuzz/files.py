@@ -294,7 +294,7 @@ def hold(kind: str, first: int, count: int, whole: crafted.Recording, progress: 
     """
     outcome = Outcome()
     logging.getLogger("rdbg").setLevel(logging.CRITICAL)
-    machines.large_memory = GuardedMemory  # type: ignore[assignment]  # in this process, which is a worker's
+    machines.guest_memory = GuardedMemory  # type: ignore[assignment]  # in this process, which is a worker's
     faulthandler.enable()
     for ending in (signal.SIGPROF, signal.SIGALRM):  # in compiled code, too
         faulthandler.register(ending, chain=True)

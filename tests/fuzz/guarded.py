@@ -12,7 +12,7 @@ _PROT_NONE = 0
 
 
 class GuardedMemory(mmap.mmap):
-    """In `large_memory`'s place; longer by the fence, of which its length says nothing.
+    """In `guest_memory`'s place; longer by the fence, of which its length says nothing.
 
     Args:
         size: bytes.
