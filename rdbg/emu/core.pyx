@@ -259,9 +259,10 @@ cdef class Core:
 
     def forget_mappings(self):
         """The bus changed: ask again what stands where."""
-        memset(self.c.memory.phys_map, 0, 4 << 20)
+        forget_phys_map(self.c)
         forget_recent(self.c)
         flush_tlb(self.c)
+        remember_code_page(self.c)
 
     def take_touched(self):
         """(written pages, virtual pages written, read, executed) since the last call: sorted numpy arrays; then the

@@ -306,6 +306,8 @@ cdef struct Memory:
     Alternations *alternated
     uint64_t *code_words         # of each backing page, a bit for each word that translated code may stand for
     uint32_t *phys_map           # one word for each guest-physical page
+    uint32_t known[KNOWN_PAGES]  # the pages that it has a word for, as far as there is room
+    uint32_t known_count         # over KNOWN_PAGES: there was none
     uint32_t generation          # of Unicorn's TLB
     FetchEntry fetch[FETCH_CACHE]
     uint32_t purge_page          # backing page + 1 whose code is being thrown away

@@ -53,6 +53,7 @@ cdef enum:
     CODE_BUFFER = 64 << 20       # bytes of translated code; when they are full, Unicorn drops all of it
     BRING_UP_IO = 0x2000         # while calibrating, a load from here stops the run
 
+    KNOWN_PAGES = 1024           # of phys_map, forgotten one by one: more are forgotten with all of it
     # phys_map: what stands at a guest-physical page
     MAP_UNKNOWN = 0
     MAP_MEMORY = 1               # backing page in bits 8..; flags below

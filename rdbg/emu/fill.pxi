@@ -5,8 +5,27 @@ cdef uint32_t classify(Cpu *c, uint32_t ppage) noexcept nogil:
     cdef uint32_t m = ask_what_stands_at(c, ppage)
     if (m & MAP_KIND) == MAP_IO:
         m |= (io_window(c, ppage) - IO_WINDOW) >> PAGE_BITS << 8
-    c.memory.phys_map[ppage] = m
+    remember_page(c, ppage, m)
     return m
+
+
+cdef void remember_page(Cpu *c, uint32_t ppage, uint32_t m) noexcept nogil:
+    if c.memory.phys_map[ppage] == MAP_UNKNOWN:
+        if c.memory.known_count < KNOWN_PAGES:
+            c.memory.known[c.memory.known_count] = ppage
+        if c.memory.known_count <= KNOWN_PAGES:
+            c.memory.known_count += 1
+    c.memory.phys_map[ppage] = m
+
+
+cdef void remember_code_page(Cpu *c) noexcept nogil:
+    """Find out what stands at the page of the current block: its words are looked at one by one, and looking
+    remembers nothing."""
+    cdef uint32_t pa, m
+    if translate(c, c.where.start, FETCH, kernel_mode(c), &pa) == TRANSLATED:
+        m = stands_at(c, pa >> PAGE_BITS)
+        if m & MAP_KIND == MAP_MEMORY:
+            remember_page(c, pa >> PAGE_BITS, m)
 
 
 cdef bint alternates_fast(Cpu *c, uint32_t page) noexcept nogil:

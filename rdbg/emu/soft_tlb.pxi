@@ -68,13 +68,24 @@ cdef bint slot_at(const Cpu *c, uint32_t start, bint starts_in_slot, uint32_t pc
     return odd != (pc == start and starts_in_slot)
 
 
+cdef void forget_phys_map(Cpu *c) noexcept nogil:
+    """Ask again what stands where. A boot loader moves a bridge's windows in a row, with few pages known in between."""
+    cdef uint32_t i
+    if c.memory.known_count > KNOWN_PAGES:
+        memset(c.memory.phys_map, 0, 4 << 20)
+    else:
+        for i in range(c.memory.known_count):
+            c.memory.phys_map[c.memory.known[i]] = MAP_UNKNOWN
+    c.memory.known_count = 0
+
+
 cdef uint32_t io_window(Cpu *c, uint32_t ppage) noexcept nogil:
     """Unicorn-physical page that leads to the devices' callbacks for a guest-physical page."""
     if c.devices.slot_of_page[ppage] == 0:
         if c.devices.slots == IO_SLOTS:
             # All are given away: take them back. Nothing may go on knowing them.
             memset(c.devices.slot_of_page, 0, 4 << 20)
-            memset(c.memory.phys_map, 0, 4 << 20)
+            forget_phys_map(c)
             c.devices.slots = 0
             flush_tlb(c)
         c.devices.page_of_slot[c.devices.slots] = ppage
