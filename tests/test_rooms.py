@@ -44,6 +44,7 @@ ORDER = (
     "workers",
     "chaos",
     "library",
+    "agents",
     "ui",
     "cli",
     "__main__",

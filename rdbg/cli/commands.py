@@ -128,6 +128,18 @@ def _ui_page() -> CommandPage:
     return UI_PAGE
 
 
+def _mcp(words: Sequence[str]) -> int:
+    from rdbg.cli.mcp_command import mcp
+
+    return mcp(words)
+
+
+def _mcp_page() -> CommandPage:
+    from rdbg.cli.mcp_command import MCP_PAGE
+
+    return MCP_PAGE
+
+
 def _dump(words: Sequence[str]) -> int:
     from rdbg.recording.dump import write_dump
 
@@ -324,6 +336,12 @@ COMMANDS = {
         "show a recording, or an image that starts now, in a browser",
         _ui_page,
         _ui,
+    ),
+    "mcp": Subcommand(
+        "RECORDING [--symbols FILE]",
+        "let a language model look at a recording (MCP)",
+        _mcp_page,
+        _mcp,
     ),
     "chaos": Subcommand(
         "[options] -- QEMU's options, or --shrink RECORDING",

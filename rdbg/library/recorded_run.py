@@ -15,6 +15,8 @@ from rdbg.analysis.seeker import Seeker
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.host.interrupts import NotedInterrupts
 from rdbg.library.run_tables import Address, Place, RunTables
+from rdbg.monitor.command import STALE, MonitorContext
+from rdbg.monitor.interpreter import obey
 from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
@@ -121,6 +123,25 @@ class RecordedRun(RunTables):
             UsageError: there is no such address.
         """
         return self.timeline.machine.read_memory(self._address(address), length)
+
+    def read(self, place: Address, length: int) -> tuple[int, bytes]:
+        """The address that a place stands for, and the bytes there, as many as are mapped.
+
+        Raises:
+            UsageError: there is no such address.
+        """
+        address = self._address(place)
+        return address, self.timeline.machine.read_memory(address, length)
+
+    def command(self, *words: str) -> str:
+        """Obey a command of the monitor, given in words; what it says.
+
+        Raises:
+            RdbgError: it cannot be done.
+        """
+        with self._interruptible() as interrupted:
+            context = MonitorContext(self.timeline, interrupted, self.close, self._symbols)
+            return obey(context, words).replace(STALE, "")
 
     def disassemble(self, address: Address = "$pc", count: int = 8) -> list[Instruction]:
         """Instructions in memory, as many as are mapped.

@@ -5,6 +5,7 @@ Where QEMU's monitor has a command, its name and wording are QEMU's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.analysis.quoted_words import quoted_words
@@ -22,24 +23,32 @@ from rdbg.monitor.symbol_commands import SYMBOL_COMMANDS
 from rdbg.monitor.travel_commands import TRAVEL_COMMANDS
 
 
+def obey(context: MonitorContext, words: Sequence[str]) -> str:
+    """Obey the words of a line and give the text for the user, ending in a newline (or empty).
+
+    Raises:
+        RdbgError: it cannot be done; UsageError: the words are wrong.
+    """
+    name, *arguments = words
+    name = SHORT.get(name, name)
+    command = _OWN.get(name) or commands().get(name)
+    if command is None:
+        raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
+    progress = line_progress(context.say)
+    with context.timeline.telling(progress):
+        text = command.function(replace(context, progress=progress), arguments)
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
 def run(context: MonitorContext, line: str) -> str:
-    """Obey one line and give the text for the user, ending in a newline (or empty)."""
+    """The same of one line as it was typed; what cannot be done is said in the text."""
     try:
-        name, *arguments = quoted_words(line) or [""]
-        if not name:
-            return ""
-        name = SHORT.get(name, name)
-        command = _OWN.get(name) or commands().get(name)
-        if command is None:
-            raise UsageError(f"unknown command: '{name}'{_meant(name)}; 'monitor help' lists them")
-        progress = line_progress(context.say)
-        with context.timeline.telling(progress):
-            text = command.function(replace(context, progress=progress), arguments)
+        words = quoted_words(line)
+        return obey(context, words) if words and words[0] else ""
     except UsageError as error:
         return f"{error}\n"
     except RdbgError as error:
         return f"Error: {error}\n"
-    return text if not text or text.endswith("\n") else text + "\n"
 
 
 #: QEMU's one-letter names.

@@ -1,0 +1,1 @@
+"""Tools by which language models look at a recorded run."""
