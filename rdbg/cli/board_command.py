@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from rdbg.cli.command_page import CommandPage
+from rdbg.cli.command_page import CommandOption, CommandPage
+from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import one_file
 from rdbg.cli.standard_streams import writing
 from rdbg.emu.boards.python_toml import is_python
-from rdbg.errors import UsageError
+from rdbg.errors import RdbgError, UsageError
+from rdbg.host.messages import say
+from rdbg.host.regular_file import read_regular
+from rdbg.host.shell_progress import shell_progress
 from rdbg.recording.recording import OpenRecording
+
+_DRAFT = (
+    CommandOption(("o",), "FILE", "the board file to write (default: standard output)"),
+    CommandOption(("from",), "BOARD", "a board file that says what is known already: the draft adds to it"),
+    CommandOption(("at",), "ADDRESS", "virtual address of a raw firmware, where it begins (default 0xbfc00000)"),
+    CommandOption(("ram",), "MIB", "RAM from physical address 0 on (default 128)"),
+    CommandOption(("instructions",), "N", "how many to run (default 20000000)"),
+)
 
 
 def board(words: Sequence[str]) -> int:
@@ -33,8 +46,12 @@ def board(words: Sequence[str]) -> int:
 def board_page() -> CommandPage:
     """What ``rdbg board --help`` says."""
     return CommandPage(
-        operands=("sources", "RECORDING"),
-        notes="sources prints the peripherals in Python that a recording carries.",
+        operands=("draft|sources", "FILE"),
+        options=_DRAFT,
+        notes="draft FIRMWARE runs a firmware (ELF, or raw) where every address answers, and describes\n"
+        "what it touched as a board file. sources RECORDING prints the peripherals in\n"
+        "Python that a recording carries.",
+        machine=("EL", "EB", "cpu"),
     )
 
 
@@ -52,4 +69,53 @@ def _sources(words: Sequence[str]) -> int:
     return 0
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"sources": _sources}
+def _draft(words: Sequence[str]) -> int:
+    from rdbg.host.interrupts import NotedInterrupts
+    from rdbg.session.board_draft import DraftOptions, draft_board, require_text
+    from rdbg.session.images import read_image
+    from rdbg.session.options import ImageFile
+
+    own = {each.spellings[0].lstrip("-"): each.value for each in _DRAFT}
+    line = parse_line(words, own=own, operands=True, allowed=("EL", "EB", "cpu"))
+    path = one_file("board draft", line.operands)
+    output = line.last("o")
+    options = DraftOptions(
+        path,
+        read_regular(path, "the firmware"),
+        address=_number(line.last("at", "0xbfc00000"), "--at", 0, 0xFFFF_FFFF),
+        big_endian=line.options.big_endian,
+        ram_bytes=_number(line.last("ram", "128"), "--ram", 1, 512) << 20,
+        instructions=_number(line.last("instructions", "20000000"), "--instructions", 1, 1 << 40),
+        cpu=line.options.cpu,
+        board=None if line.last("from") is None else read_image(ImageFile("board", line.last("from") or "")),
+    )
+    with shell_progress() as progress, NotedInterrupts() as interrupted:
+        draft = draft_board(options, interrupted, progress)
+    require_text(output or "draft.toml", draft.text)
+    if output is None:
+        with writing() as out:
+            print(draft.text, end="", file=out)
+    else:
+        try:
+            Path(output).write_text(draft.text)
+        except OSError as error:
+            raise RdbgError(f"{output}: cannot write it: {error.strerror}") from error
+    say(
+        f"{draft.registers} registers in {draft.devices} devices; the firmware ran {draft.icount:,} instructions, "
+        f"to pc {draft.pc:#010x}"
+    )
+    return 0
+
+
+def _number(text: str | None, option: str, low: int, high: int) -> int:
+    text = text or ""
+    try:
+        value = int(text.replace("_", ""), 0)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise UsageError(f"{option} {text}: must be a number from {low:#x} to {high:#x}")
+    return value
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"draft": _draft, "sources": _sources}

@@ -368,8 +368,8 @@ COMMANDS = {
         _coverage,
     ),
     "board": Subcommand(
-        "sources RECORDING",
-        "see what a board of your own has",
+        "draft FIRMWARE [-o FILE] [options] | sources RECORDING",
+        "draft a board for an unknown firmware; see a recording's peripherals",
         _board_page,
         _board,
     ),

@@ -55,6 +55,10 @@ class System(Protocol):
         """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
 
     @property
+    def pc(self) -> int:
+        """Virtual address of the instruction whose access a device answers, or that is next."""
+
+    @property
     def last_position(self) -> int:
         """The last position that the machine can stand at before what a device does now: of the instruction whose
         access it answers; between two instructions, before the first of them."""

@@ -60,6 +60,11 @@ class MachineSystem:
         return self._machine.now_ns if self.powered else 0
 
     @property
+    def pc(self) -> int:
+        """Virtual address of the instruction whose access a device answers, or that is next."""
+        return self._machine.core.place[1] if self.powered else 0
+
+    @property
     def last_position(self) -> int:
         """The last position that the machine can stand at before what a device does now."""
         return self._machine.last_position if self.powered else 0

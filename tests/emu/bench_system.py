@@ -54,6 +54,10 @@ class BenchSystem:
         return self.now
 
     @property
+    def pc(self) -> int:
+        return 0
+
+    @property
     def last_position(self) -> int:
         return 0
 

@@ -18,6 +18,7 @@ from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
 from rdbg.emu.devices.exit_register import ExitRegister
+from rdbg.emu.devices.explored_registers import ExploredRegisters
 from rdbg.emu.devices.fields import Number, load_fields, save_fields
 from rdbg.emu.devices.gpio import SIZE as GPIO_SIZE
 from rdbg.emu.devices.gpio import Gpio
@@ -109,6 +110,10 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         if made.endpoint is not None:
             endpoints[made.endpoint] = made
         devices.append(made)
+    for number, (base, size) in enumerate(bare.explored):  # what nothing before them claims
+        explored = ExploredRegisters(f"explored{number}", system, base, bare.big_endian)
+        io.append(IoRegion(base, size, explored))
+        devices.append(explored)
     check_overlaps(replace(bare, python=tuple(peripherals)), text.path)
     contents, pieces, entry = _boot(spec, bare, memory)
     backings = tuple(
@@ -223,7 +228,7 @@ def _boot(
             _place_elf(elf, image, bare, memory, contents, pieces)
         elif not any(item.image == role for item in bare.memory):
             raise RdbgError(
-                f"{role} image {image.path!r} has no place: give a [[rom]] or [[flash]] of the board file "
+                f"{role} image {image.path!r} has no place: give a [[rom]], [[flash]] or [[ram]] of the board file "
                 f'the key image = "{role}"'
             )
     return contents, tuple(pieces), entry

@@ -129,6 +129,7 @@ class BareSpec:
     registers: tuple[RegisterBlockSpec, ...] = ()
     gpios: tuple[GpioSpec, ...] = ()
     python: tuple[PythonSpec, ...] = ()
+    explored: tuple[tuple[int, int], ...] = ()
 
     def windows(self) -> list[Window]:
         """Where its parts stand, in the order of the file's kinds."""
@@ -183,6 +184,7 @@ def parse_bare(image: Image) -> BareSpec:
         uarts=tuple(_uart(table, index) for index, table in enumerate(top.tables("uart"))),
         timers=tuple(_timer(table, index) for index, table in enumerate(top.tables("timer"))),
         ignored=tuple(_ignored(table) for table in top.tables("ignore")),
+        explored=tuple(_ignored(table) for table in top.tables("explore")),
         exit=_exit(top.table("exit")),
         registers=tuple(parse_registers(table, index) for index, table in enumerate(top.tables("registers"))),
         gpios=tuple(parse_gpio(table, index) for index, table in enumerate(top.tables("gpio"))),
@@ -207,10 +209,8 @@ def _memory(table: Table, kind: str) -> MemorySpec:
     if base + size > ADDRESS_LIMIT:
         raise table.fail("size", f"goes past the end of the address space: {number_text(base + size)}")
     fill = table.integer("fill", 0, 255, 0xFF if kind == "flash" else 0)
-    image = None
-    if kind != "ram":
-        value = table.choice("image", ("bios", "pflash", "none"), "bios" if kind == "rom" else "none")
-        image = None if value == "none" else value
+    value = table.choice("image", ("bios", "pflash", "none"), "bios" if kind == "rom" else "none")
+    image = None if value == "none" else value
     block = ERASE_BLOCK
     if kind == "flash" and table.has("block"):
         block = table.size("block")
@@ -282,6 +282,7 @@ def check_overlaps(spec: BareSpec, path: str) -> None:
     """
     windows = sorted(spec.windows())
     ignored = [Window(base, size, "[[ignore]]", f"at {base:#x}") for base, size in spec.ignored]
+    ignored += [Window(base, size, "[[explore]]", f"at {base:#x}") for base, size in spec.explored]
     for window in (*windows, *ignored):
         end = window.base + window.size
         if end > ADDRESS_LIMIT:
