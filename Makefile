@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers word-filters origins nightly all setup demo demo-uboot bench test lint check wheels man guests real-deps clean
+.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers word-filters origins nightly all setup demo demo-uboot bench test lint check wheels man docs guests real-deps clean
 
 all: setup
 
@@ -201,11 +201,18 @@ page:
 	cd $(PAGE) && npm install --silent --no-audit --no-fund --no-package-lock
 	cd $(PAGE) && PAGE_OUT=$(abspath rdbg/ui/page) npm run --silent build
 
+# The documentation as a site in build/site, which fetches nothing. Its search needs a server: python3 -m http.server -d build/site
+docs: $(READY)
+	@$(call extra,docs)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
+
 # Builds the example guests again from source (their ELF files are committed).
 guests:
 	$(MAKE) -C examples/guest
 	$(MAKE) -C examples/races
 	$(MAKE) -C examples/network
+	$(MAKE) -C examples/cookbook
 
 clean:
 	rm -rf $(VENV) $(PACKING) build dist rdbg.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,10 +1,10 @@
 """Transcripts in the documents: each is run, and what the programs say is compared with what the document shows.
 
-A fenced block of kind ``console`` is a transcript. A line with ``$`` before it is a shell's; one with ``(gdb)`` or U-Boot's
-prompt is typed to the program that the last shell line has started, at a terminal. The blocks of a page go on from one
-another, in one folder, where ``examples`` is the project's and a block with ``title="NAME"`` is the file NAME. ``...`` in
-a line stands for anything, and as a line of its own for any lines. What no two runs have alike (ports, temporary
-folders, times that something took) is the same to the comparison.
+A fenced block of kind ``console`` is a transcript. A line with ``$`` before it is a shell's; one with ``(gdb)`` or
+U-Boot's prompt is typed to the program that the last shell line has started, at a terminal. The blocks of a page go on
+from one another, in one folder, where ``examples`` is the project's and a block with ``title="NAME"`` is the file NAME.
+``...`` in a line stands for anything, and as a line of its own for any lines. What no two runs have alike (ports,
+temporary folders, times that something took) is the same to the comparison.
 
 ``python -m tests.transcripts PAGE...`` writes what is said now into the pages.
 """
@@ -16,7 +16,6 @@ import os
 import pty
 import re
 import select
-import shlex
 import signal
 import struct
 import subprocess
@@ -34,6 +33,7 @@ _ALIKE = (
     (r"/tmp/rdbg-\w+/", "/tmp/rdbg-*/"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
     (r"\b\d+\.\d s\b", "* s"),
+    (r"\b\d+ runs/s\b", "* runs/s"),
 )
 
 
@@ -126,7 +126,9 @@ class Terminal:
         wanted = prompt.encode()
         while not said.endswith(wanted):
             if not select.select([self._terminal], [], [], _PATIENCE)[0]:
-                raise TimeoutError(f"no prompt {prompt!r} within {_PATIENCE} s; so far: {said.decode(errors='replace')}")
+                raise TimeoutError(
+                    f"no prompt {prompt!r} within {_PATIENCE} s; so far: {said.decode(errors='replace')}"
+                )
             try:
                 data = os.read(self._terminal, 65536)
             except OSError:  # Linux says so where the other end of a terminal is closed
@@ -144,7 +146,8 @@ class Terminal:
 
     def close(self) -> None:
         """End it."""
-        os.kill(self._pid, signal.SIGTERM if not self._ended else 0)
+        if not self._ended:
+            os.kill(self._pid, signal.SIGTERM)
         os.close(self._terminal)
         os.waitpid(self._pid, 0)
 

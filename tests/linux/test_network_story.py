@@ -17,7 +17,7 @@ from tests.linux.fetch import KERNEL
 from tests.processes import free_port, served
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "network"
-README = EXAMPLE.parents[1] / "README.md"
+STORY = EXAMPLE.parents[1] / "docs" / "packet.md"
 APPEND = "console=ttyS0 nokaslr rdinit=/init"
 PROMPT = b"debian# "
 BAD = b"R\xff" + struct.pack("<I", 1234)
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-#: A step of an origin in the README's transcript.
+#: A step of an origin in the document's transcript.
 _STEP = re.compile(r"    (\[way \d+\] )?icount \d+.*, value 0x")
 
 
@@ -112,5 +112,5 @@ def test_origin_leads_from_the_corrupted_pointer_to_bytes_of_the_packet(recordin
     # kernel's copy shifts: that is computed.
     bytes_named = {n for each in found for n in range(int(each.group(1)), int(each.group(2) or each.group(1)) + 1)}
     assert bytes_named == {44, 45}, said
-    shown = [line.strip() for line in README.read_text().splitlines() if _STEP.match(line)]
+    shown = [line.strip() for line in STORY.read_text().splitlines() if _STEP.match(line)]
     assert [_anywhere(line) for line in shown] == [_anywhere(line) for line in steps], said
