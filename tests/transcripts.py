@@ -29,6 +29,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 _PROMPTS = ("$ ", "(gdb) ", "maltael # ")
 _PATIENCE = 60.0
+#: What a command says of how far it has come, where it takes long (half a second, on a busy host).
+_PROGRESS = re.compile(r"(\.\.\.|rdbg:) \d+ (of \d+ )?\S.*(\(\d+%\))?")
 _ALIKE = (
     (r"/tmp/rdbg-\w+/", "/tmp/rdbg-*/"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
@@ -154,7 +156,7 @@ class Terminal:
 
 def _lines(said: bytes) -> list[str]:
     text = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", said.decode(errors="replace")).replace("\r", "")
-    return [line.rstrip() for line in text.split("\n")]
+    return [line.rstrip() for line in text.split("\n") if not _PROGRESS.fullmatch(line)]
 
 
 def _trimmed(lines: list[str]) -> list[str]:
