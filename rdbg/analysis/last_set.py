@@ -17,6 +17,10 @@ from rdbg.emu.memory_map import PAGE_SIZE
 
 #: Instructions that are looked through first, and at most at once.
 _FIRST, _MOST = 1 << 12, 1 << 24
+#: Behind all instructions of a block.
+_NONE = 1 << 62
+#: Blocks whose setters are remembered.
+_MOST_KNOWN = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,9 @@ class LastSet:
         self._machine = run.machine
         self._poked: frozenset[int] = frozenset()
         self._effects = lru_cache(1 << 16)(run.machine.effects)
+        # By register, place and contents of a block, which earlier stretches and questions have met already.
+        self._known_setters: dict[tuple[int, int, int], list[int]] = {}
+        self._pages: dict[int, bytes] = {}  # read while the machine stood where it stands
 
     def before(self, register: int, position: int, value: int | None = None) -> Iterator[Setting]:
         """The instructions that set a register before a position, latest first.
@@ -167,10 +174,17 @@ class LastSet:
         unique, inverse = _different(rows[:-1])
         setters: list[list[int] | None] = []
         first = np.empty(len(unique), np.int64)
+        self._pages.clear()
+        if len(self._known_setters) > _MOST_KNOWN:
+            self._known_setters.clear()
         for number, (total, code) in enumerate(unique.tolist()):
-            found = [] if code == NO_CODE else self._setters(register, code, total)
+            found = self._known_setters.get((register, code, total))
+            if found is None:
+                found = [] if code == NO_CODE else self._setters(register, code, total)
+                if found is not None:
+                    self._known_setters[register, code, total] = found
             setters.append(found)
-            first[number] = 0 if found is None else found[0] if found else np.iinfo(np.int64).max
+            first[number] = 0 if found is None else found[0] if found else _NONE
         values = rows["value"]
         for row in np.flatnonzero(done > first[inverse])[::-1].tolist():
             known = setters[inverse[row]]
@@ -190,7 +204,10 @@ class LastSet:
     def _setters(self, register: int, code: int, total: int) -> list[int] | None:
         """Which instructions of a block set a register; None: its code is no longer what it was."""
         size = total >> 32
-        data = self._code(code, size)
+        page, at = divmod(code, PAGE_SIZE)
+        if page not in self._pages:
+            self._pages[page] = self._page(page)
+        data = self._pages[page][at : at + size]
         now = 0
         order: Literal["big", "little"] = "big" if self._machine.big_endian else "little"
         for word in range(0, size, 4):
