@@ -35,7 +35,8 @@ class TouchedPages:
     """What an interval touched, or a superset of it.
 
     Args:
-        written, read: virtual page numbers.
+        written, read: virtual page numbers, by which instructions accessed them, or which showed what something else
+            accessed.
         changed: what was written, by whatever address: numbers of the machine's pages, and behind them (DEVICE_PAGES)
             guest-physical ones of devices.
         executed: bytes of instructions, by virtual address: a hot loop must not stand for all of its page.
@@ -237,20 +238,25 @@ class IntervalIndex:
             parts.append(Interval(at, end, pages))
         self._replace(low, high, parts)
 
-    def record_late(self, position: int, pages: Sequence[int]) -> None:
-        """Note pages that something else than the CPU wrote at a position at which an interval had ended: what led to
-        that position led to it.
+    def record_late(self, position: int, touched: Touched) -> None:
+        """Note pages that something else than the CPU accessed at a position at which an interval had ended: what led there
+        led to it.
 
         Args:
             position: icount.
-            pages: numbers of the machine's pages.
+            touched: what the machine reports.
         """
         self.words.forget_step_to(position)
         low, high = self._overlapping(position - 1, position)
         for at in range(low, high):
             old = self._intervals[at]
-            changed = old.pages.changed.union(PageSet.of(np.asarray(pages, np.uint64)))
-            self._replace(at, at + 1, [replace(old, pages=replace(old.pages, changed=changed))])
+            pages = replace(
+                old.pages,
+                written=old.pages.written.union(PageSet.of(touched.written_virtual_late)),
+                read=old.pages.read.union(PageSet.of(touched.read_virtual_late)),
+                changed=old.pages.changed.union(PageSet.of(np.asarray(touched.written_late, np.uint64))),
+            )
+            self._replace(at, at + 1, [replace(old, pages=pages)])
 
     def forget_searches(self, position: int) -> None:
         """What was learned by searching at positions from ``position`` on may not hold any more."""

@@ -229,8 +229,8 @@ class CheckpointKeeper:
         here = self.machine.icount
         if here > self._tracked_from:
             self.index.record(self._tracked_from, here, TouchedPages.of(touched), cut)
-        if len(touched.written_late):
-            self.index.record_late(self._tracked_from, touched.written_late)
+        if len(touched.written_late) or len(touched.read_virtual_late):
+            self.index.record_late(self._tracked_from, touched)
         self._tracked_from = here
         if len(touched.written):
             written = np.asarray(touched.written, np.uint32)

@@ -188,7 +188,9 @@ cdef take_accesses(Cpu *c):
 cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads):
     """See Core.noted_parts."""
     cdef size_t i
-    cdef uint32_t low, high, page, page_first, pa, m
+    cdef uint32_t page
+    cdef uint32_t low = 0
+    cdef uint32_t high = 0
     cdef uint32_t kind = NOTED_DEVICE_READ if device_reads else NOTED_CHANGE
     cdef const WatchRange *each
     parts = []
@@ -202,17 +204,7 @@ cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads)
                 parts.append((i, low, low - first, high - first))
         elif each.space == SPACE_VIRTUAL:
             for page in range(each.first >> PAGE_BITS, (each.last >> PAGE_BITS) + 1):
-                pa = 0
-                if translate(c, page << PAGE_BITS, LOAD, True, &pa) != TRANSLATED:
-                    continue
-                m = stands_at(c, pa >> PAGE_BITS)
-                if (m & MAP_KIND) != MAP_MEMORY:
-                    continue
-                page_first = (m >> 8) << PAGE_BITS
-                low = page_first | (each.first & (PAGE_BYTES - 1) if page == each.first >> PAGE_BITS else 0)
-                high = page_first | (each.last & (PAGE_BYTES - 1) if page == each.last >> PAGE_BITS else PAGE_BYTES - 1)
-                low, high = max(first, low), min(last, high)
-                if low <= high:
+                if part_behind(c, each, page, first, last, &low, &high):
                     parts.append((i, page << PAGE_BITS | low & (PAGE_BYTES - 1), low - first, high - first))
     return parts
 

@@ -128,7 +128,7 @@ cdef arm_stops(Core core, breakpoints, conditions, watches):
     for first, last, kinds, space in watches:
         c.watch.ranges[c.watch.count] = WatchRange(first, last, kinds, space)
         c.watch.count += 1
-        c.watch.notes = c.watch.notes or kinds >= NOTED_READ
+        c.watch.notes = c.watch.notes or kinds & (NOTED_READ | NOTED_WRITE | NOTED_CHANGE | NOTED_DEVICE_READ) != 0
         if space != SPACE_VIRTUAL:
             c.watch.storage = True
             continue

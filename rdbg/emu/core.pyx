@@ -645,20 +645,34 @@ cdef class Core:
         store_host(self.c, raw, size, value)
         return raw[:size]
 
-    def note_change(self, uint32_t first, uint32_t last, through=None):
-        """Bytes of the machine's pages are about to change by something else than a store of the CPU: tell watches that
-        are for that.
+    def note_other(self, uint32_t first, uint32_t last, bint reads):
+        """Bytes of the machine's pages are about to be changed, or have been read, by something else than an instruction:
+        tell watches that are for that.
 
         Args:
             first, last: bytes of the machine's pages.
-            through: virtual address by which the first is written; None: it is written by none.
+            reads: a device has read them; else they change.
 
         Returns:
-            (index of the watch, first address in what it watches), or None.
+            (index of the watch, first address in what it watches, that byte of the machine's pages), or None.
         """
         cdef uint32_t at = 0
-        cdef int i = note_change(self.c, first, last, 0 if through is None else through, through is not None, &at)
-        return None if i < 0 else (i, at)
+        cdef uint32_t low = 0
+        cdef int i = note_other(self.c, first, last, ACCESS_DEVICE_READ if reads else ACCESS_CHANGE, &at, &low)
+        return None if i < 0 else (i, at, low)
+
+    def mark_behind(self, uint32_t first, uint32_t last, ppages, bint store):
+        """Something else than an instruction accesses bytes of a backing page: searches by virtual addresses have to know.
+
+        Args:
+            first, last: bytes of the machine's pages, on one page.
+            ppages: guest-physical pages that show it.
+            store: whether it writes.
+
+        Returns:
+            The virtual pages that show it now.
+        """
+        return mark_behind(self.c, first, last, ppages, store)
 
     def watched_access(self):
         """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None.

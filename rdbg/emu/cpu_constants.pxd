@@ -155,6 +155,7 @@ cdef enum:
     ACCESS_READ = 1
     ACCESS_WRITE = 2
     ACCESS_CHANGE = 4            # of memory, by anything but the CPU's stores
+    ACCESS_DEVICE_READ = 128     # of memory, by a device
     # The same for ranges whose accesses are noted, and do not stop: see accesses.pxi.
     NOTED_READ = 8
     NOTED_WRITE = 16

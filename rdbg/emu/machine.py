@@ -128,7 +128,7 @@ class Machine:
         self._host = CoreHost(self)
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self._host)
-        self.writes = MemoryWrites(self.core, self._memory, spec.big_endian)
+        self.writes = MemoryWrites(self.core, self._memory, spec.big_endian, self.bus.shown_at)
         on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
         self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self.writes)
         self.page_count = self._pages.count
@@ -400,10 +400,7 @@ class Machine:
         return self._memory[first : first + size]
 
     def _read_by_dma(self, first: int, size: int, by: DmaName) -> bytes:
-        data = self._memory[first : first + size]
-        if self.writes.accesses.ranges and size:
-            self.writes.accesses.read(first, data, by)
-        return data
+        return self.writes.read(first, size, by)
 
     def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
         if self._looking:

@@ -282,6 +282,7 @@ class Touched:
         written_devices: guest-physical page numbers of device registers that may have been stored to.
         written_late: pages written by something else than the CPU, after the last call but still at its position: what
             came before that position led to them.
+        written_virtual_late, read_virtual_late: the same of virtual pages that showed what a device wrote, or read.
         executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
             (virtual address, bytes), in no order; None: no more is known than their pages.
 
@@ -295,6 +296,8 @@ class Touched:
     executed_blocks: NDArray[np.unsignedinteger[Any]] | None = None
     written_devices: Sequence[int] = ()
     written_late: Sequence[int] = ()
+    written_virtual_late: Sequence[int] = ()
+    read_virtual_late: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

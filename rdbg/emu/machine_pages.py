@@ -42,7 +42,8 @@ class MachinePages:
             if len(on_disks):
                 written = np.concatenate([written, on_disks + np.uint32(self._memory_pages)])
         touched = Touched(written, *others)  # type: ignore[arg-type]
-        return replace(touched, written_late=self._writes.take_late())
+        late, written_virtual, read_virtual = self._writes.take_late()
+        return replace(touched, written_late=late, written_virtual_late=written_virtual, read_virtual_late=read_virtual)
 
     def take_stale(self) -> list[int]:
         """Pages whose digest is out of date since the last call."""

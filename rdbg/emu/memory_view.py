@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # a type alone: collections.abc has it from Python 3.12 on
 
 # As in cpu_constants.pxd.
-WATCH_KINDS = {Access.READ: 1, Access.WRITE: 6, Access.ACCESS: 7}
-READS, STORES, WRITES = 1, 2, 6
+WATCH_KINDS = {Access.READ: 1 | 128, Access.WRITE: 6, Access.ACCESS: 7 | 128}
+READS, STORES, WRITES = 1 | 128, 2, 6
 NOTED_KINDS = {Access.READ: 8 | 64, Access.WRITE: 16 | 32, Access.ACCESS: 8 | 16 | 32 | 64}
 NOTED_BY_INSTRUCTIONS = 8 | 16
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rdbg.emu import core as cpu
@@ -28,10 +28,14 @@ class MemoryWrites:
         core: the CPU.
         memory: the machine's pages.
         big_endian: byte order of the guest.
+        shown_at: gives the guest-physical pages that show a page of the machine.
     """
 
-    def __init__(self, core: cpu.Core, memory: mmap.mmap, big_endian: bool) -> None:
+    def __init__(
+        self, core: cpu.Core, memory: mmap.mmap, big_endian: bool, shown_at: Callable[[int], Sequence[int]]
+    ) -> None:
         self._core = core
+        self._shown_at = shown_at
         self._memory = memory
         self.noted: NotedWrites | None = None  #: keeps writes
         self.accesses = OtherAccesses(core, big_endian)  #: keeps those that are asked for
@@ -41,6 +45,7 @@ class MemoryWrites:
         self._change: WatchHit | None = None
         self._tracked_from = -1
         self._late: set[int] = set()
+        self._late_seen: tuple[set[int], set[int]] = set(), set()  # virtual pages: read, written
 
     def write(self, first: int, data: bytes, writer: Writer, by: str | DmaName, through: int | None = None) -> None:
         """Change bytes.
@@ -62,9 +67,9 @@ class MemoryWrites:
                 here = core.icount, core.pc
                 self.noted.change(writer, by, first, self._memory[first:end], data, here, self.between)
         elif self.ranges and writer is not Writer.DEBUGGER:
-            hit = core.note_change(first, end - 1, through)
+            hit = core.note_other(first, end - 1, False)
             if hit is not None:
-                self._note_hit(*hit, by, first, data, through)
+                self._note_hit(*hit, by, first, data)
         core.mark_change(first, end - 1, through)
         if through is not None:
             core.mark_virtual(through)
@@ -73,15 +78,56 @@ class MemoryWrites:
             core.mark_written(page)
         if core.icount == self._tracked_from:
             self._late.update(pages)
+        self._mark_behind(first, end, True)
         self._memory[first:end] = data
 
-    def _note_hit(self, index: int, at: int, by: str | DmaName, first: int, data: bytes, through: int | None) -> None:
+    def read(self, first: int, size: int, by: DmaName) -> bytes:
+        """Give bytes to a device that reads them.
+
+        Args:
+            first: the first, in the machine's pages.
+            size: how many.
+            by: who reads.
+        """
+        end = first + size
+        data = self._memory[first:end]
+        if not size:
+            return data
+        if self.accesses.ranges:
+            self.accesses.read(first, data, by)
+        if self.ranges and self.noted is None:
+            hit = self._core.note_other(first, end - 1, True)
+            if hit is not None:
+                index, at, low = hit
+                watch, _ = self.ranges[index]
+                found = self._change or WatchHit(watch, at, Access.READ)
+                if found.access is Access.READ and found.by[-1:] != (by.at(low - first),):
+                    found = replace(found, by=(*found.by, by.at(low - first))[:_MOST_NAMED])
+                self._change = found
+        self._mark_behind(first, end, False)
+        return data
+
+    def _mark_behind(self, first: int, end: int, store: bool) -> None:
+        """Searches by virtual addresses have to know of an access by anything but an instruction."""
+        core, at = self._core, first
+        while at < end:
+            last = min(end - 1, at | (PAGE_SIZE - 1))
+            seen = core.mark_behind(at, last, self._shown_at(at // PAGE_SIZE), store)
+            if core.icount == self._tracked_from:
+                self._late_seen[store].update(seen)
+            at = last + 1
+
+    def _note_hit(self, index: int, at: int, start: int, by: str | DmaName, first: int, data: bytes) -> None:
         watch, shift = self.ranges[index]
         virtual = (at + shift) & 0xFFFFFFFF
-        low = virtual - ((first + shift) & 0xFFFFFFFF if watch.storage or through is None else through)
+        low = start - first
         high = min(len(data), low + watch.address + watch.length - virtual)
+        if not watch.storage:
+            high = min(high, (start | (PAGE_SIZE - 1)) + 1 - first)  # what a TLB shows behind that is elsewhere
         changed = self._memory[first + low : first + high] != data[low:high]
-        hit = self._change or WatchHit(watch, virtual, Access.WRITE)
+        hit = self._change
+        if hit is None or hit.access is Access.READ and changed:
+            hit = WatchHit(watch, virtual, Access.WRITE)
         name = by if isinstance(by, str) else by.at(low)
         if changed and hit.by[-1:] != (name,):
             hit = replace(hit, by=(*hit.by, name)[:_MOST_NAMED])
@@ -92,10 +138,11 @@ class MemoryWrites:
         change, self._change = self._change, None
         return change
 
-    def take_late(self) -> list[int]:
+    def take_late(self) -> tuple[list[int], list[int], list[int]]:
         """The pages written since the last call while the CPU stood where it stood then; where it stands now counts for
-        the next."""
-        late = sorted(self._late)
-        self._late.clear()
+        the next. Then the virtual pages that showed what was written, and what devices read."""
+        read, written = self._late_seen
+        late = sorted(self._late), sorted(written), sorted(read)
+        self._late, self._late_seen = set(), (set(), set())
         self._tracked_from = self._core.icount
         return late

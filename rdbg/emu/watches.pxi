@@ -127,9 +127,38 @@ cdef inline bint through_window(const Cpu *c, uint32_t vpage, uint32_t m, uint32
     return not (c.watch.direct and (m & MAP_KIND) == MAP_MEMORY and m & MAP_READ and m & MAP_WRITE)
 
 
-cdef int note_change(Cpu *c, uint32_t first, uint32_t last, uint32_t va, bint by_va, uint32_t *found) noexcept nogil:
-    """Bytes of the machine's pages are about to change by something else than a store of the CPU, by a virtual address or
-    by none: tell watches that are for that. Gives the index of the first such watch, and the first byte; -1: none is."""
+cdef bint part_behind(const Cpu *c, const WatchRange *watch, uint32_t vpage, uint32_t first, uint32_t last,
+                      uint32_t *low, uint32_t *high) noexcept nogil:
+    """Whether a page of a range of virtual addresses shows some of these bytes of the machine's pages now, and which."""
+    cdef uint32_t pa = 0
+    cdef uint32_t m, page
+    if translate(c, vpage << PAGE_BITS, LOAD, True, &pa) != TRANSLATED:
+        return False
+    m = stands_at(c, pa >> PAGE_BITS)
+    if (m & MAP_KIND) != MAP_MEMORY:
+        return False
+    page = (m >> 8) << PAGE_BITS
+    low[0] = max(first, page | (watch.first & (PAGE_BYTES - 1) if vpage == watch.first >> PAGE_BITS else 0))
+    high[0] = min(last, page | (watch.last & (PAGE_BYTES - 1) if vpage == watch.last >> PAGE_BITS else PAGE_BYTES - 1))
+    return low[0] <= high[0]
+
+
+cdef bint seen_behind(const Cpu *c, const WatchRange *watch, uint32_t first, uint32_t last, uint32_t *at,
+                      uint32_t *low) noexcept nogil:
+    """Whether a range of virtual addresses shows some of these bytes now: where first, and which is the first."""
+    cdef uint32_t vpage
+    cdef uint32_t high = 0
+    for vpage in range(watch.first >> PAGE_BITS, (watch.last >> PAGE_BITS) + 1):
+        if part_behind(c, watch, vpage, first, last, low, &high):
+            at[0] = vpage << PAGE_BITS | low[0] & (PAGE_BYTES - 1)
+            return True
+    return False
+
+
+cdef int note_other(Cpu *c, uint32_t first, uint32_t last, int kind, uint32_t *found, uint32_t *low) noexcept nogil:
+    """Bytes of the machine's pages are about to be changed, or have been read, by something else than an instruction: tell
+    watches that are for that. Gives the index of the first such watch, where it sees the first such byte, and which that
+    is; -1: none is."""
     cdef size_t i
     cdef uint32_t at = 0
     cdef int back = 1 if c.where.in_slot else 0
@@ -137,10 +166,63 @@ cdef int note_change(Cpu *c, uint32_t first, uint32_t last, uint32_t va, bint by
     if c.watch.events_after.end:
         block = c.watch.events_after
     for i in range(c.watch.count):
-        if c.watch.ranges[i].space == SPACE_VIRTUAL and not by_va:
+        if not c.watch.ranges[i].kinds & kind:
             continue
-        if watched_at(&c.watch.ranges[i], va, Place(SPACE_MEMORY, first), last - first + 1, ACCESS_CHANGE, &at):
-            note_watch(c, block.start, block.end, c.where.start - 4 * back, i, at, ACCESS_CHANGE)
-            found[0] = max(at, c.watch.ranges[i].first)
-            return <int>i
+        if c.watch.ranges[i].space == SPACE_VIRTUAL:
+            if not seen_behind(c, &c.watch.ranges[i], first, last, &at, low):
+                continue
+        elif watched_at(&c.watch.ranges[i], 0, Place(SPACE_MEMORY, first), last - first + 1, kind, &at):
+            at = low[0] = max(at, c.watch.ranges[i].first)
+        else:
+            continue
+        note_watch(c, block.start, block.end, c.where.start - 4 * back, i, at, kind)
+        found[0] = at
+        return <int>i
     return -1
+
+
+cdef void mark_virtual_page(Cpu *c, uint32_t vpage, bint store) noexcept nogil:
+    """Searches have to know that something else than an instruction accesses what a virtual page shows."""
+    if store and not bit_test_and_set(c.touched.seen_written, vpage):
+        list_add(&c.touched.written_virtual, vpage)
+    elif not store and not bit_test_and_set(c.touched.seen_read, vpage):
+        list_add(&c.touched.read_virtual, vpage)
+
+
+cdef behind_tlb(const Cpu *c, uint32_t page):
+    """The virtual pages by which the TLB shows a backing page now."""
+    cdef uint32_t i, odd, lo, mask, half, base, m, delta
+    cdef const TlbEntry *e
+    found = []
+    for i in range(c.guest.tlb_count):
+        e = &c.guest.tlb[i]
+        if not (e.is_global or e.asid == (c.guest.cp0.entryhi & 0xFF)):
+            continue
+        mask = e.mask | 0x1FFF
+        half = ((mask >> 1) + 1) >> PAGE_BITS
+        for odd in range(2):
+            lo = e.lo1 if odd else e.lo0
+            if not lo & 2:
+                continue
+            base = (lo >> 6) & ~(half - 1)
+            m = stands_at(c, base)
+            delta = page - (m >> 8)              # what stands behind one entry lies together, where it is memory
+            if (m & MAP_KIND) == MAP_MEMORY and delta < half:
+                found.append(((e.vpn2 & ~mask) >> PAGE_BITS) + odd * half + delta)
+    return found
+
+
+cdef mark_behind(Cpu *c, uint32_t first, uint32_t last, ppages, bint store):
+    """See Core.mark_behind."""
+    cdef uint32_t ppage, vpage
+    pages = behind_tlb(c, first >> PAGE_BITS)
+    for ppage in ppages:
+        if ppage >> 19 == 0 and c.guest.cp0.status & STATUS_ERL:
+            pages.append(ppage)
+        if ppage >> 17 == 0:
+            pages += [ppage | 0x80000, ppage | 0xA0000]   # kseg0 and kseg1
+    for vpage in pages:
+        mark_virtual_page(c, vpage, store)
+        if store and c.marking.on:
+            mark_page_words(c, c.marking.slot_of_virtual[vpage], first, last)
+    return pages

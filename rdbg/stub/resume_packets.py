@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rdbg.emu.machine_api import Access
 from rdbg.errors import RdbgError
 from rdbg.monitor.line_progress import line_progress
 from rdbg.rsp import fields, replies
@@ -169,7 +170,8 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.say(f"rdbg: before the change: the scratch branch is dropped, this is '{client.timeline.branch_name}'\n")
     if stop.watch is not None and stop.watch.by:
         at = client.architecture.shown(stop.watch.address)
-        client.say(f"rdbg: {at} is written by {' and '.join(stop.watch.by)}\n")
+        done = "read" if stop.watch.access is Access.READ else "written"
+        client.say(f"rdbg: {at} is {done} by {' and '.join(stop.watch.by)}\n")
     notice = client.layout_notice()
     if notice:
         client.say(f"rdbg: {notice}. 'disconnect' and connect again, and it shows them whole\n")

@@ -16,7 +16,7 @@ from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.machine_api import Access, Space, Watch
 from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
-from rdbg.navigation.stops import StopConditions
+from rdbg.navigation.stops import StopConditions, StopReason, never
 from rdbg.timeline import Timeline
 from tests.emu.dma_device import with_dma_device
 from tests.emu.guests import NOP, beq, i_type, lui, lw, machine_with, mtc0, sw
@@ -155,3 +155,45 @@ def test_dma_behind_a_mapped_address_is_seen_while_it_is_mapped() -> None:
         *before_remapping[:2], before_remapping[1], *before_remapping[2:], ("write", 0x22, 0x33, "copier DMA"), *last
     ]  # fmt: skip
     assert rows(0x00400010, Access.READ) == [each for each in mapped if each[0] == "read"]
+
+
+@pytest.mark.parametrize("address", [0x00400010, 0x80200010, 0xA0200010])
+@pytest.mark.parametrize("access", Access)
+def test_watchpoints_stop_at_what_devices_access_both_ways(address: int, access: Access) -> None:
+    with mock.patch("rdbg.emu.machine.build_board", with_dma_device):
+        machine = machine_with(copier_guest(), [], False, CODE, 0)
+    timeline = Timeline(machine, History.live_run(), sleep=False, pace=Pace(slice=50, spacing=60, rung=10))
+    timeline.run(StopConditions(), lambda: timeline.position >= 400)
+    watch = machine.resolved(Watch(address, 4, access))
+    conditions = StopConditions(watches=(watch,))
+    pool = InOneProcess(lambda: ReplayedRun(timeline))
+    rows = [
+        row
+        for row in ask(RangeAccesses(address, 4, access), pool, Piece(timeline.start, timeline.end))
+        if isinstance(row, RangeAccess)
+        # An instruction's reads count by the address that is watched.
+        and (row.by != CPU or row.access == "write" or row.address == address)
+    ]
+    expected = sorted({row.icount if row.pc is None else row.icount + 1 for row in rows})
+    assert any(row.by != CPU for row in rows)
+    timeline.goto(timeline.start)
+    forward: list[int] = []
+    names: set[str] = set()
+    while len(forward) <= len(expected):
+        stop = timeline.run(conditions, lambda: timeline.position >= 400)
+        if stop.reason is not StopReason.WATCHPOINT or stop.watch is None:
+            break
+        names.update(stop.watch.by)
+        timeline.step()
+        forward.append(timeline.position)
+    assert forward == expected
+    assert names == {row.by for row in rows if row.by != CPU and row.value != row.before and row.access == "write"} | {
+        row.by for row in rows if row.by != CPU and access is Access.READ
+    }
+    timeline.goto(timeline.end)
+    backward: list[int] = []
+    while (stop := timeline.reverse_run(conditions, never)).reason is StopReason.WATCHPOINT:
+        backward.append(stop.position)
+        assert len(backward) <= len(expected)
+        timeline.goto(stop.position - 1)
+    assert backward == expected[::-1]

@@ -83,6 +83,10 @@ def test_what_a_device_does_by_dma_is_named(gdb_program: str) -> None:
     ):
         gdb.connect(guest.port)
         rows = asked(gdb, f"accesses {BUFFER:#x}+4")
+        read = rows.pop()
+        assert (read["access"], read["value"], read["by"], read["pc"]) == (
+            "read", 0x34, "copier DMA", gdb.value("&taken")
+        )  # fmt: skip
         changes = [(row["before"], row["value"], row["by"]) for row in rows]
         assert changes == [(0, 0x11, "copier DMA"), (0x11, 0x22, "copier DMA"), (0x22, 0x33, "copier DMA"),
                            (0x33, 0x34, "copier DMA, again")]  # fmt: skip

@@ -52,6 +52,19 @@ def test_a_watchpoint_stops_at_dma_both_ways_and_names_the_device(gdb: Gdb) -> N
             assert gdb.value("$pc") == gdb.value("&at_once") + 4
 
 
+def test_a_read_watchpoint_stops_at_dma_both_ways_and_names_the_device(gdb: Gdb) -> None:
+    for kind in ("rwatch", "awatch"):
+        gdb.run("monitor goto end")
+        gdb.forget()
+        gdb.run(f"{kind} *(unsigned int*){BUFFER:#x}")
+        says_so = f"rdbg: {BUFFER:#x} is read by copier DMA\n"
+        assert says_so in gdb.run("reverse-continue")
+        assert gdb.value("$pc") == gdb.value("&taken")
+        assert says_so in gdb.run("continue")
+        assert gdb.value("$pc") == gdb.value("&taken") + 4
+        gdb.run("delete")
+
+
 def test_who_wrote_last_names_the_device_and_what_it_did(gdb: Gdb) -> None:
     lines = gdb.run(f"monitor writes {BUFFER:#x} 4 10").text.splitlines()
     assert len(lines) == 5 and lines[4].startswith("no more")

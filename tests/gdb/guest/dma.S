@@ -3,7 +3,7 @@
 # chip; and nothing for ever.
         .set    noreorder
         .set    noat
-        .globl  __start, buffer, at_once, later, waits, patched, code, void, erased, done
+        .globl  __start, buffer, at_once, later, waits, patched, code, void, taken, erased, done
 
         .equ    buffer, 0x80200000
 
@@ -57,6 +57,8 @@ patched:
         sw      $t1, 12($s0)
 void:   dma     0x40000000, 0x44, 4, 0
         sw      $t1, 12($s0)
+        dma     0x00200000, 0, 0, 0     # of no length: the load below has it read, and write nothing
+taken:  lw      $t4, 16($s0)
         li      $s3, 0xbe080000
         li      $t1, 0x40               # program a word
         sw      $t1, 0($s3)
