@@ -239,8 +239,8 @@ class IntervalIndex:
         self._replace(low, high, parts)
 
     def record_late(self, position: int, touched: Touched) -> None:
-        """Note pages that something else than the CPU accessed at a position at which an interval had ended: what led there
-        led to it.
+        """Note pages that something else than the CPU accessed at a position at which an interval had ended: what led
+        there led to it.
 
         Args:
             position: icount.

@@ -108,5 +108,5 @@ def test_bad_input_is_one_line(gdb_program: str) -> None:
             ("no_such_thing", "no_such_thing"),
             ('0x80200010+4 --where "valu == 1"', "valu"),
         ):
-            answer = gdb.run(f"monitor accesses {words}").text
+            answer = gdb.run(f"monitor accesses {words}".rstrip()).text
             assert complaint in answer and answer.count("\n") == 1, answer
