@@ -14,7 +14,14 @@ OUTPUT_PLACES = f'output "TEXT" {WHICH}|sent byte|packet|sector N [ENDPOINT]|pan
 #: What Linux prints where it gives up, and where it finds itself at fault.
 _KERNEL_TEXTS = {
     "panic": (b"Kernel panic - not syncing",),
-    "oops": (b"Oops[#", b"Kernel bug detected[#", b"Unable to handle kernel"),
+    # One text of each: arch/mips/kernel/traps.c, callers of die().
+    "oops": (
+        b"Oops[#",
+        b"Kernel bug detected[#",
+        b"Reserved instruction in kernel code[#",
+        b"Break instruction in kernel code[#",
+        b"Trap instruction in kernel code[#",
+    ),
 }
 _SENT = {
     "byte": (EndpointKind.SERIAL, EndpointKind.CONSOLE),

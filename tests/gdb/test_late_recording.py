@@ -168,7 +168,26 @@ def test_an_older_recording_is_replaced_when_that_is_said(session: Session, tmp_
     assert sorted(each.name for each in tmp_path.iterdir()) == ["kept", "kept.snapshots"]
 
 
-@pytest.mark.parametrize("room", [0, 300, 20_000])
+def test_a_killed_session_has_what_came_before(session: Session, tmp_path: Path) -> None:
+    from tests.conftest import PYPI_GDB
+
+    path = tmp_path / "kept"
+    with Gdb(str(PYPI_GDB), COUNTER) as gdb:
+        connect(gdb, session.port)
+        run_to(gdb, 50_000)
+        gdb.run(f"set {{int}}{SCRATCH:#x} = 1")
+        gdb.run(f"monitor record {path}")
+        gdb.run(f"set {{int}}{SCRATCH + 4:#x} = 2")
+        run_to(gdb, 80_000)
+        gdb.run("monitor savevm confirmed")  # the journal up to it is on disk
+        session.process.kill()
+        session.process.wait()
+    with rdbg.open(str(path)) as run:
+        run.goto("confirmed")
+        assert run.memory(SCRATCH, 8) == bytes.fromhex("0100000002000000") and run.position >= 79_990
+
+
+@pytest.mark.parametrize("room", [300, 20_000])
 def test_no_room_leaves_no_file_and_the_run_as_it_is(tmp_path: Path, room: int) -> None:
     from tests.conftest import PYPI_GDB
 

@@ -78,6 +78,24 @@ def test_to_the_panic_by_its_name_and_to_exceptions_by_number(gdb: Gdb) -> None:
     assert "did not print a kernel's oops" in gdb.run("monitor goto oops").text
 
 
+def test_to_the_oops_of_another_future(gdb: Gdb) -> None:
+    gdb.run("break write_sysrq_trigger")
+    gdb.run("reverse-continue", timeout=300)
+    gdb.run("delete")
+    here = position(gdb)
+    gdb.run("monitor branch astray")
+    gdb.run("set $pc = 0x1000")
+    gdb.run("continue", timeout=300)
+    goto(gdb, "oops 1")
+    assert here < position(gdb)
+    assert "Oops[#1]" in gdb.run("monitor output serial --from -20000 --to +20000").text
+    goto(gdb, 'output "Unable to handle kernel" previous')
+    assert here < position(gdb)
+    gdb.run("monitor switch main")
+    gdb.run("monitor delbranch astray")
+    assert "did not print a kernel's oops" in gdb.run("monitor goto oops").text
+
+
 def test_a_system_call_made_thousands_of_times(gdb: Gdb, recording: Recording) -> None:
     assert f"counted to {WRITES}" in recording.answers[LOOP]
     gdb.run("break ksys_write")

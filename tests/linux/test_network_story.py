@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import rdbg
+from rdbg.emu.endpoint import network_port
 from tests.conftest import LINUX
 from tests.linux.console import Console
 from tests.linux.debian import starter, system_disk
@@ -114,3 +116,18 @@ def test_origin_leads_from_the_corrupted_pointer_to_bytes_of_the_packet(recordin
     assert bytes_named == {44, 45}, said
     shown = [line.strip() for line in STORY.read_text().splitlines() if _STEP.match(line)]
     assert [_anywhere(line) for line in shown] == [_anywhere(line) for line in steps], said
+
+
+def test_what_it_sent_and_wrote_is_gone_to_by_number(recording: Path) -> None:
+    with rdbg.open(str(recording)) as run:
+        packets, writes = list(run.output("network")), [row for row in run.output("disk") if row.size]
+        assert len(packets) >= 3 and writes
+        for number in (1, 2, len(packets)):
+            assert run.goto(f"sent packet {number}") == packets[number - 1].icount
+            gone = run.timeline.sent.sent(network_port(0)).outputs
+            run.step()
+            assert gone == number or run.timeline.sent.sent(network_port(0)).outputs == number
+        last = writes[-1]
+        assert run.goto(f"sent sector {last.number}") == last.icount
+        first = run.goto("packet 1")
+        assert run.goto("packet next") > first == run.goto("packet previous")
