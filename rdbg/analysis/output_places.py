@@ -14,7 +14,7 @@ OUTPUT_PLACES = f'output "TEXT" {WHICH}|sent byte|packet|sector N [ENDPOINT]|pan
 #: What Linux prints where it gives up, and where it finds itself at fault.
 _KERNEL_TEXTS = {
     "panic": (b"Kernel panic - not syncing",),
-    # One text of each: arch/mips/kernel/traps.c, callers of die().
+    # One text of each: what callers of the kernel's die() say.
     "oops": (
         b"Oops[#",
         b"Kernel bug detected[#",
