@@ -369,7 +369,7 @@ COMMANDS = {
     ),
     "board": Subcommand(
         "draft FIRMWARE [-o FILE] [options] | sources RECORDING",
-        "draft a board for an unknown firmware; see a recording's peripherals",
+        "draft a board for an unknown firmware, or see its peripherals",
         _board_page,
         _board,
     ),
