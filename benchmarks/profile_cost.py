@@ -15,6 +15,7 @@ from benchmarks.guests import make_guest
 from benchmarks.linux_boot import FILES, THEN_POWER_OFF, LinuxBoot
 from benchmarks.rows import Row, Section
 from rdbg.analysis.block_counts import CountBlocks
+from rdbg.analysis.call_paths import CallPaths, CountPaths
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.cli.qemu_options import parse_line
@@ -59,9 +60,10 @@ def _rows(name: str, recording: Path, start: int, length: int) -> list[Row]:
     try:
         timeline = session.timeline
         piece = Piece(start, min(start + length, timeline.end))
-        ways: dict[str, Callable[[], None]] = {
+        ways: dict[str, Callable[[], object]] = {
             "plain": lambda: _replay(timeline, piece),
             "flat": lambda: _ask(timeline, CountBlocks(), piece),
+            "by path": lambda: CallPaths.of(CountPaths().of_piece(ReplayedRun(timeline), piece, False), piece.start),
         }
         found = {way: _median(timeline, piece.start, do) for way, do in ways.items()}
     finally:
@@ -81,7 +83,7 @@ def _rows(name: str, recording: Path, start: int, length: int) -> list[Row]:
     ]
 
 
-def _median(timeline: Timeline, start: int, do: Callable[[], None]) -> float:
+def _median(timeline: Timeline, start: int, do: Callable[[], object]) -> float:
     taken = []
     for _ in range(_REPEATS):
         timeline.goto(start)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.emu.counts import CountRequest, CountsTaken
+from rdbg.emu.counts import CountRequest, CountsTaken, What
 from rdbg.emu.machine_api import RunRequest, StopKind
 from rdbg.timeline import QuestionInterrupted
 
@@ -70,17 +70,17 @@ class CountBlocks:
         """What it has, in parts, also if it is interrupted; see `Question`."""
         for taken, reached in counted(run, piece):
             rows = taken.blocks
-            yield _grouped(
+            yield grouped(
                 reached,
                 rows["pc"].astype(np.uint64),
                 rows["ran"].astype(np.int64),
-                rows["unfetched"] == 0,
+                rows["what"] == What.RUN,
                 rows["times"].astype(np.int64),
             )
 
 
 def counted(
-    run: ReplayedRun, piece: Piece, paths: bool = False, borders: bytes = b""
+    run: ReplayedRun, piece: Piece, paths: bool = False, borders: bytes = b"", all_events: bool = False
 ) -> Iterator[tuple[CountsTaken, int]]:
     """What a piece has counted, as it comes, and up to which icount that is; at least one, also if it is interrupted.
 
@@ -89,12 +89,13 @@ def counted(
         piece: the stretch.
         paths: see `CountRequest`.
         borders: the same.
+        all_events: the same.
 
     Raises:
         QuestionInterrupted: the user asked to stop; what was counted until then has been given.
     """
     machine = run.machine
-    counting = CountRequest(piece.start, piece.end, paths, borders)
+    counting = CountRequest(piece.start, piece.end, paths, borders, all_events)
     # Nothing stops inside a step: what of it belongs to another piece is cut off.
     beyond = min(piece.end + machine.architecture.longest_step - 1, run.end)
     began = False
@@ -127,17 +128,17 @@ def together(parts: Iterable[BlockCounts]) -> BlockCounts:
     ran = np.concatenate([part.ran for part in every])
     fetched = np.concatenate([part.fetched for part in every])
     times = np.concatenate([part.times for part in every])
-    return _grouped(max(part.end for part in every), pcs, ran, fetched, times)
+    return grouped(max(part.end for part in every), pcs, ran, fetched, times)
 
 
-def _grouped(
+def grouped(
     end: int,
     pcs: NDArray[np.uint64],
     ran: NDArray[np.int64],
     fetched: NDArray[np.bool_],
     times: NDArray[np.int64],
 ) -> BlockCounts:
-    """Equal rows as one."""
+    """Equal rows as one; see `BlockCounts`."""
     if not len(pcs):
         return BlockCounts.empty(end)
     low = ran.astype(np.uint64) << np.uint64(1) | fetched

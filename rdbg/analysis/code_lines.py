@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rdbg.analysis.block_counts import BlockCounts
 from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.line_table import LineTable, line_table
+from rdbg.emu.counts import borders_at
 from rdbg.symbols.function_map import FunctionMap, function_map
 
 _PAGE_BITS = 12
@@ -35,6 +36,10 @@ class Source:
         nothing = np.empty(0, np.uint64)
         empty = LineTable(nothing, nothing, nothing.astype(np.int64), nothing.astype(np.int64), ())
         return cls(function_map(elf), empty if elf is None else line_table(elf), moved)
+
+    def borders(self) -> bytes:
+        """Addresses where functions begin and end as the guest runs, ascending: see `CountRequest`."""
+        return borders_at(self.functions.starts.astype(np.int64) + self.moved)
 
     def linked_at(self, addresses: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Where code is linked that runs at these addresses. Firmware that has copied itself downward, out of flash,
@@ -78,6 +83,32 @@ class InstructionCounts:
         piece = int(self.pieces[index])
         return int(self.source.lines.lines[piece]) if piece >= 0 else 0
 
+    @classmethod
+    def of(cls, addresses: NDArray[np.uint64], times: NDArray[np.int64], source: Source) -> InstructionCounts:
+        """Name instructions.
+
+        Args:
+            addresses: ascending.
+            times: how often each ran.
+            source: what is known of the code.
+        """
+        functions = named(addresses, source)
+        pieces = source.lines.pieces_of(source.linked_at(addresses))
+        return cls(addresses, times, functions.functions, functions.names, pieces, source)
+
+
+@dataclass(frozen=True)
+class NamedAddresses:
+    """Functions of addresses.
+
+    Args:
+        functions: of each, an index into ``names``.
+        names: of functions, each once.
+    """
+
+    functions: NDArray[np.int64]
+    names: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class LineCost:
@@ -104,18 +135,21 @@ def instruction_counts(counts: BlockCounts, source: Source, instruction: int) ->
         source: what is known of the code.
         instruction: bytes of one.
     """
-    addresses, times = counts.by_address(instruction)
-    here = source.linked_at(addresses)
-    owners = source.functions.owners_of(here)
+    return InstructionCounts.of(*counts.by_address(instruction), source)
+
+
+def named(addresses: NDArray[np.uint64], source: Source) -> NamedAddresses:
+    """The functions of addresses, in any order; code that is in none is called by its page."""
+    owners = source.functions.owners_of(source.linked_at(addresses))
     pages, page_of = np.unique(addresses[owners < 0] >> np.uint64(_PAGE_BITS), return_inverse=True)
-    owners[owners < 0] = len(source.functions.names) + page_of
-    used, functions = np.unique(owners, return_inverse=True)
     known = len(source.functions.names)
+    owners[owners < 0] = known + page_of
+    used, functions = np.unique(owners, return_inverse=True)
     names = tuple(
         _clean(source.functions.names[n]) if n < known else f"page {int(pages[n - known]) << _PAGE_BITS:#x}"
         for n in used.tolist()
     )
-    return InstructionCounts(addresses, times, functions, names, source.lines.pieces_of(here), source)
+    return NamedAddresses(functions, names)
 
 
 def line_costs(counts: InstructionCounts) -> list[LineCost]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
+import numpy as np
+
+from rdbg.analysis.call_tree import ROOT, CallCost
 from rdbg.analysis.code_lines import InstructionCounts, LineCost, line_costs
 
-#: Everything's frame.
-_ROOT = "guest"
 _WIDTH, _ROW, _SMALLEST = 1200.0, 18, 0.2
 
 
 def folded(counts: InstructionCounts, title: str) -> Iterator[str]:
     """Stacks with semicolons between frames (FlameGraph's ``stackcollapse``): function, and line if it is known."""
     for cost in line_costs(counts):
-        frames = [_ROOT, cost.function, *([_place(cost)] if cost.line else [])]
+        frames = [ROOT, cost.function, *([_place(cost)] if cost.line else [])]
         yield f"{';'.join(frame.replace(';', ':') for frame in frames)} {cost.instructions}\n"
 
 
@@ -40,6 +41,20 @@ def speedscope(counts: InstructionCounts, title: str) -> Iterator[str]:
             stack.append(frame(_place(cost), cost.file, cost.line))
         samples.append(stack)
         weights.append(cost.instructions)
+    yield speedscope_document(title, frames, samples, weights)
+
+
+def speedscope_document(
+    title: str, frames: list[dict[str, str | int]], samples: list[list[int]], weights: list[int]
+) -> str:
+    """A file of speedscope's.
+
+    Args:
+        title: its name.
+        frames: what stacks are made of.
+        samples: stacks, as indices of frames, outermost first.
+        weights: instructions of each.
+    """
     profile = {
         "type": "sampled",
         "name": title,
@@ -57,16 +72,27 @@ def speedscope(counts: InstructionCounts, title: str) -> Iterator[str]:
         "shared": {"frames": frames},
         "profiles": [profile],
     }
-    yield json.dumps(document) + "\n"
+    return json.dumps(document) + "\n"
 
 
-def callgrind(counts: InstructionCounts, title: str) -> Iterator[str]:
-    """Valgrind's format ("Callgrind Format Specification"), an entry for each instruction."""
+def callgrind(
+    counts: InstructionCounts, title: str, calls: Mapping[str, Sequence[CallCost]] | None = None
+) -> Iterator[str]:
+    """Valgrind's format ("Callgrind Format Specification"), an entry for each instruction.
+
+    Args:
+        counts: of instructions.
+        title: what it says of itself.
+        calls: what each function has called.
+    """
+    left = dict(calls or {})
     yield "# callgrind format\nversion: 1\ncreator: rdbg\n"
     yield f"cmd: {title}\npositions: instr line\nevents: Ir\nsummary: {counts.total}\n"
     order = sorted(range(len(counts.addresses)), key=lambda at: (int(counts.functions[at]), at))
-    for function, group in groupby(order, key=lambda at: int(counts.functions[at])):
-        members = list(group)
+    groups = [list(group) for _, group in groupby(order, key=lambda at: int(counts.functions[at]))]
+    files = {counts.names[int(counts.functions[members[0]])]: counts.file_of(members[0]) for members in groups}
+    for members in groups:
+        function = int(counts.functions[members[0]])
         file = counts.file_of(members[0])
         yield f"\nfl={file or '???'}\nfn={counts.names[function]}\n"
         for at in members:
@@ -74,29 +100,70 @@ def callgrind(counts: InstructionCounts, title: str) -> Iterator[str]:
                 file = counts.file_of(at)
                 yield f"fi={file or '???'}\n"
             yield f"{int(counts.addresses[at]):#x} {counts.line_of(at)} {int(counts.times[at])}\n"
+        yield from _called(left.pop(counts.names[function], ()), counts, files)
+    for name, each in left.items():
+        yield f"\nfl=???\nfn={name}\n"
+        yield from _called(each, counts, files)
     yield f"\ntotals: {counts.total}\n"
 
 
+def _called(calls: Sequence[CallCost], counts: InstructionCounts, files: Mapping[str, str]) -> Iterator[str]:
+    for call in calls:
+        at = int(np.searchsorted(counts.addresses, np.uint64(call.site)))
+        known = at < len(counts.addresses) and int(counts.addresses[at]) == call.site
+        if known:
+            yield f"fi={counts.file_of(at) or '???'}\n"
+        yield f"cfi={files.get(call.callee) or '???'}\ncfn={call.callee}\ncalls={call.calls} 0x0 0\n"
+        yield f"{call.site:#x} {counts.line_of(at) if known else 0} {call.instructions}\n"
+
+
 def picture(counts: InstructionCounts, title: str) -> Iterator[str]:
-    """A flame graph as SVG: functions above everything, their lines above them; what is narrower than a fifth of a
-    pixel is left out."""
-    costs = line_costs(counts)
-    total = max(counts.total, 1)
+    """A flame graph as SVG: functions above everything, their lines above them."""
+    names, children, whole = [ROOT], [[]], [counts.total]  # type: tuple[list[str], list[list[int]], list[int]]
+    for function, group in groupby(line_costs(counts), key=lambda cost: cost.function):
+        place = len(names)
+        children[0].append(place)
+        names.append(function)
+        children.append([])
+        whole.append(0)
+        for cost in group:
+            whole[place] += cost.instructions
+            if cost.line:
+                children[place].append(len(names))
+                names.append(_place(cost))
+                children.append([])
+                whole.append(cost.instructions)
+    yield from flame_graph(title, names, children, whole)
+
+
+def flame_graph(title: str, names: list[str], children: list[list[int]], whole: list[int]) -> Iterator[str]:
+    """A tree as SVG, each place as wide as its instructions; what is narrower than a fifth of a pixel is left out.
+
+    Args:
+        title: at the top.
+        names: of places; the first is the root.
+        children: of each place, others.
+        whole: instructions of each, with those of its children.
+    """
+    total = max(whole[0], 1)
+    shown: list[tuple[int, int, int]] = []  # start, depth, place
+    waiting = [(0, 0, 0)]
+    while waiting:
+        start, depth, place = waiting.pop()
+        shown.append((start, depth, place))
+        for child in children[place]:
+            if whole[child] / total * _WIDTH >= _SMALLEST:
+                waiting.append((start, depth + 1, child))
+            start += whole[child]
+    rows = max(depth for _, depth, _ in shown) + 1
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}" height="{4 * _ROW + 8}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}" height="{(rows + 1) * _ROW + 8}" '
         'font-family="monospace" font-size="12">\n'
     )
     yield f'<text x="4" y="14">{escape(title)}</text>\n'
-    yield from _bar(0, total, total, 3, _ROOT)
-    start = 0
-    for function, group in groupby(costs, key=lambda cost: cost.function):
-        lines = list(group)
-        yield from _bar(start, sum(cost.instructions for cost in lines), total, 2, function)
-        for cost in lines:
-            if cost.line:
-                yield from _bar(start, cost.instructions, total, 1, _place(cost))
-            start += cost.instructions
+    for start, depth, place in shown:
+        yield from _bar(start, whole[place], total, rows - depth, names[place])
     yield "</svg>\n"
 
 

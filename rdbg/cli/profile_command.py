@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from rdbg.analysis.block_counts import BlockCounts, CountBlocks, together
+from rdbg.analysis.call_paths import CallPaths, CountPaths
+from rdbg.analysis.call_tree import NamedPaths, named_paths
 from rdbg.analysis.code_lines import InstructionCounts, Source, instruction_counts
 from rdbg.analysis.coverage_files import drcov, lcov
+from rdbg.analysis.path_files import callgrind_paths, flame_graph_paths, folded_paths, speedscope_paths
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.profile_files import callgrind, folded, picture, speedscope
 from rdbg.analysis.question import Piece
@@ -58,6 +61,7 @@ class _Counted:
         image: its name.
         title: what this is about.
         instruction: bytes of one.
+        paths: the same instructions by call path; None: that was not asked for.
     """
 
     blocks: BlockCounts
@@ -66,6 +70,7 @@ class _Counted:
     image: str
     title: str
     instruction: int
+    paths: NamedPaths | None
 
 
 @dataclass(frozen=True)
@@ -85,15 +90,22 @@ class _Format:
     write: Callable[[_Counted], Iterator[bytes]]
 
 
-def _text(make: Callable[[InstructionCounts, str], Iterator[str]]) -> Callable[[_Counted], Iterator[bytes]]:
-    return lambda counted: (piece.encode() for piece in make(counted.instructions, counted.title))
+def _text(
+    flat: Callable[[InstructionCounts, str], Iterator[str]], by_path: Callable[[NamedPaths, str], Iterator[str]]
+) -> Callable[[_Counted], Iterator[bytes]]:
+    def write(counted: _Counted) -> Iterator[bytes]:
+        paths = counted.paths
+        pieces = flat(counted.instructions, counted.title) if paths is None else by_path(paths, counted.title)
+        return (piece.encode() for piece in pieces)
+
+    return write
 
 
 _PROFILES = (
-    _Format(".folded", b"guest;", "a file of folded stacks", _text(folded)),
-    _Format(".speedscope.json", b'{"$schema"', "a profile of speedscope's", _text(speedscope)),
-    _Format(".callgrind", b"# callgrind format", "a profile of callgrind's", _text(callgrind)),
-    _Format(".svg", b"<?xml", "an SVG", _text(picture)),
+    _Format(".folded", b"guest;", "a file of folded stacks", _text(folded, folded_paths)),
+    _Format(".speedscope.json", b'{"$schema"', "a profile of speedscope's", _text(speedscope, speedscope_paths)),
+    _Format(".callgrind", b"# callgrind format", "a profile of callgrind's", _text(callgrind, callgrind_paths)),
+    _Format(".svg", b"<?xml", "an SVG", _text(picture, flame_graph_paths)),
 )
 _COVERAGES = (
     _Format(
@@ -125,7 +137,8 @@ def coverage(words: Sequence[str]) -> int:
 
 
 def _write(command: str, words: Sequence[str], formats: Sequence[_Format]) -> int:
-    line = parse_line(words, own=PROFILE_PAGE.values(), operands=True, allowed=())
+    page = PROFILE_PAGE if command == "profile" else COVERAGE_PAGE
+    line = parse_line(words, own=page.values(), operands=True, allowed=())
     recording = one_file(command, line.operands)
     output = line.last("o") or line.last("output")
     endings = ", ".join(each.ending for each in formats)
@@ -162,37 +175,47 @@ def _count(command: str, recording: str, line: ParsedLine, words: Sequence[str])
         stretch = Piece(start, position_of(timeline, line.last("to") or "end"))
         if stretch.end < stretch.start:
             raise UsageError(f"{command}: --to {stretch.end} is before --from {stretch.start}")
-        found: list[BlockCounts] = []
+        by_path = command == "profile" and "flat" not in line.own
+        elf = session.symbols.elf
+        timeline.goto(stretch.end)
+        source = Source.of(elf, session.symbols.moved())
+        question: CountPaths | CountBlocks = CountPaths(source.borders()) if by_path else CountBlocks()
+        found: list[Any] = []
         complete = True
         with shell_progress() as progress, NotedInterrupts() as ended:
             pool = RunCopies(timeline, jobs, session.reopen).pool(ended, progress)
-            parts = pool.answers(CountBlocks(), pool.split(stretch, False), False)
+            parts = pool.answers(cast(Any, question), pool.split(stretch, False), False)
             with closing(cast(Any, parts)):
                 try:
                     found.extend(parts)
                 except QuestionInterrupted:
                     complete = False
-        blocks = together(found) if found else BlockCounts.empty(stretch.start)
-        timeline.goto(blocks.end)
-        elf = session.symbols.elf
-        source = Source.of(elf, session.symbols.moved())
-        length = timeline.machine.architecture.instruction_lengths[0]
-        counted = instruction_counts(blocks, source, length)
+        architecture = timeline.machine.architecture
+        length = architecture.instruction_lengths[0]
+        paths = None
+        if by_path:
+            counted_paths = CallPaths.of(found, stretch.start)
+            blocks = counted_paths.flat()
+            paths = named_paths(counted_paths, source, length, architecture.longest_step * length)
+        else:
+            blocks = together(found) if found else BlockCounts.empty(stretch.start)
+        counted = instruction_counts(blocks, source, length) if paths is None else paths.instructions
         image = symbols or next((each.path for each in session.spec.images if each.data[:4] == b"\x7fELF"), "")
         title = f"{counted.total:,} instructions of {recording} from icount {stretch.start} to {blocks.end}"
-        return _Counted(blocks, counted, elf, image, title, length), complete
+        return _Counted(blocks, counted, elf, image, title, length, paths), complete
     finally:
         session.close()
 
 
-def _page(output: str, notes: str) -> CommandPage:
-    return CommandPage(("RECORDING",), (), (CommandOption(("o", "output"), "FILE", output), *_OPTIONS), notes)
+def _page(output: str, notes: str, *more: CommandOption) -> CommandPage:
+    return CommandPage(("RECORDING",), (), (CommandOption(("o", "output"), "FILE", output), *_OPTIONS, *more), notes)
 
 
 #: What ``rdbg profile`` takes.
 PROFILE_PAGE = _page(
     "a profile: .folded (FlameGraph), .speedscope.json, .callgrind (KCachegrind, callgrind_annotate), .svg",
-    "Instructions are counted by function and line, not sampled: they add up to those of the stretch.",
+    "Instructions are counted by the calls that led to them, not sampled: they add up to those of the stretch.",
+    CommandOption(("flat",), "", "by function and line, whoever has called them"),
 )
 #: What ``rdbg coverage`` takes.
 COVERAGE_PAGE = _page(

@@ -162,6 +162,8 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
             note_place(c, pc, icount, slot)
     note_block(c, pc, size)
     trace_block(c, pc, size, icount, slot, True)
+    if c.counts.on:
+        note_end(c, pc, size)
     enter_block(c, pc, size, icount)
     c.where.in_slot = slot
     if c.touched.recent[recent_slot(pc)] & RARE:

@@ -602,15 +602,16 @@ cdef class Core:
         code lies in memory)."""
         return take_trace(self.c)
 
-    def begin_counts(self, uint64_t first, uint64_t last, bint paths, borders):
+    def begin_counts(self, uint64_t first, uint64_t last, bint paths, borders, bint all_events):
         """Count from here on, from nothing; see `rdbg.emu.counts.CountRequest`.
 
         Args:
             first, last: icounts between which is counted.
             paths: with the calls that led there.
             borders: addresses where functions begin and end, ascending: bytes of 32-bit words.
+            all_events: give each change of the call stack.
         """
-        begin_counts(self.c, first, last, paths, borders)
+        begin_counts(self.c, first, last, paths, borders, all_events)
 
     def count(self, bint wanted):
         """Whether the next runs and steps go on to count."""

@@ -59,7 +59,7 @@ cdef inline void note_begin(Cpu *c, uint32_t pc, uint64_t icount, uint32_t how, 
     row.icount = icount
     row.pc = pc
     row.how = CAME_PLAIN
-    row.unfetched = not fetched
+    row.what = COUNTED_RUN if fetched else COUNTED_UNFETCHED
     if how != CAME_PLAIN and icount != c.counts.again:
         note_change_of_stack(c, row, how)
     c.counts.row_count += 1
@@ -85,9 +85,14 @@ cdef void count_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount, bint 
     if c.counts.paths:
         if not slot:
             how = what_led_to(c, pc)
+    note_begin(c, pc, icount, how, fetched)
+
+
+cdef void note_end(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """What the block that is entered, and kept in Cpu.touched.recent, does to the call stack at its end."""
+    if c.counts.paths:
         c.counts.ends = leads(c, pc + size) if size >= 8 else CAME_PLAIN
         c.counts.ends_of[recent_slot(pc)] = <uint8_t>c.counts.ends
-    note_begin(c, pc, icount, how, fetched)
 
 
 cdef void count_exception(Cpu *c, uint32_t pc, uint64_t icount, uint32_t kind) noexcept nogil:
@@ -99,7 +104,7 @@ cdef void count_exception(Cpu *c, uint32_t pc, uint64_t icount, uint32_t kind) n
     row = &c.counts.rows[c.counts.row_count]
     row.icount = icount
     row.pc = pc
-    row.unfetched = False
+    row.what = COUNTED_RUN
     note_change_of_stack(c, row, CAME_EXCEPTION)
     row.link = kind
     c.counts.row_count += 1
@@ -145,7 +150,7 @@ cdef void count_rows(Cpu *c, size_t n, uint64_t end) noexcept nogil:
                 pc += 4 * <uint32_t>(min(c.counts.first, following) - start)
                 start = c.counts.first
         if start < following:
-            add_block(c, pc, <uint32_t>(following - start), row.unfetched)
+            add_block(c, pc, <uint32_t>(following - start), row.what)
     c.counts.row_count -= n
     memmove(c.counts.rows, c.counts.rows + n, c.counts.row_count * sizeof(CountRow))
 
@@ -153,23 +158,23 @@ cdef void count_rows(Cpu *c, size_t n, uint64_t end) noexcept nogil:
 # --- counts of blocks ------------------------------------------------------------------------
 
 cdef inline BlockCount *block_slot(BlockCount *blocks, size_t room, uint32_t node, uint32_t pc, uint32_t ran,
-                                   uint32_t unfetched) noexcept nogil:
+                                   uint32_t what) noexcept nogil:
     cdef size_t at = ((pc >> 2) * 0x9E3779B1U ^ node * 0x85EBCA6BU ^ ran) & (room - 1)
     cdef BlockCount *each = &blocks[at]
-    while each.ran and (each.pc != pc or each.node != node or each.ran != ran or each.unfetched != unfetched):
+    while each.ran and (each.pc != pc or each.node != node or each.ran != ran or each.what != what):
         at = (at + 1) & (room - 1)
         each = &blocks[at]
     return each
 
 
-cdef inline void add_block(Cpu *c, uint32_t pc, uint32_t ran, uint32_t unfetched) noexcept nogil:
+cdef inline void add_block(Cpu *c, uint32_t pc, uint32_t ran, uint32_t what) noexcept nogil:
     """Instructions have run."""
-    cdef BlockCount *slot = block_slot(c.counts.blocks, c.counts.block_room, c.counts.node, pc, ran, unfetched)
+    cdef BlockCount *slot = block_slot(c.counts.blocks, c.counts.block_room, c.counts.node, pc, ran, what)
     if slot.ran == 0:
         slot.node = c.counts.node
         slot.pc = pc
         slot.ran = ran
-        slot.unfetched = unfetched
+        slot.what = what
         slot.times = 0
         c.counts.block_count += 1
         slot.times = 1
@@ -194,7 +199,7 @@ cdef void widen_blocks(Cpu *c) noexcept nogil:
         return
     for i in range(c.counts.block_room):
         if old[i].ran:
-            block_slot(wider, room, old[i].node, old[i].pc, old[i].ran, old[i].unfetched)[0] = old[i]
+            block_slot(wider, room, old[i].node, old[i].pc, old[i].ran, old[i].what)[0] = old[i]
     c.counts.blocks = wider
     c.counts.block_room = room
     free(old)
@@ -205,7 +210,7 @@ cdef void widen_blocks(Cpu *c) noexcept nogil:
 # --- the call stack --------------------------------------------------------------------------
 
 cdef void add_event(Cpu *c, uint64_t icount, uint32_t kind, uint32_t address, uint32_t stack, uint32_t space,
-                    uint32_t node) noexcept nogil:
+                    uint32_t node, uint32_t pc) noexcept nogil:
     cdef StackEvent *wider
     cdef StackEvent *event
     if c.counts.event_count == c.counts.event_room:
@@ -218,17 +223,17 @@ cdef void add_event(Cpu *c, uint64_t icount, uint32_t kind, uint32_t address, ui
         if c.counts.event_count >= COUNTS_ENOUGH:
             pause_soon(c)
     event = &c.counts.events[c.counts.event_count]
-    memset(event, 0, sizeof(StackEvent))
     event.icount = icount
     event.kind = kind
     event.address = address
     event.stack = stack
     event.space = space
     event.node = node
+    event.pc = pc
     c.counts.event_count += 1
 
 
-cdef uint32_t new_node(Cpu *c, uint32_t parent, uint32_t site, uint32_t kind) noexcept nogil:
+cdef uint32_t new_node(Cpu *c, uint32_t parent, uint32_t site, uint32_t target, uint32_t kind) noexcept nogil:
     cdef size_t count = c.counts.node_next - c.counts.node_first
     cdef CallNode *wider
     if count == c.counts.node_room:
@@ -240,17 +245,17 @@ cdef uint32_t new_node(Cpu *c, uint32_t parent, uint32_t site, uint32_t kind) no
         c.counts.node_room *= 2
         if count >= COUNTS_ENOUGH:
             pause_soon(c)
-    c.counts.nodes[count] = CallNode(parent, site, kind)
+    c.counts.nodes[count] = CallNode(parent, site, target, kind)
     c.counts.node_next += 1
     return c.counts.node_next - 1
 
 
-cdef size_t child_slot(const Cpu *c, uint32_t parent, uint32_t site, uint32_t kind) noexcept nogil:
-    cdef size_t at = ((site >> 2) * 0x9E3779B1U ^ parent * 0x85EBCA6BU ^ kind) & (c.counts.child_room - 1)
+cdef size_t child_slot(const Cpu *c, uint32_t parent, uint32_t site, uint32_t target, uint32_t kind) noexcept nogil:
+    cdef size_t at = ((site >> 2) * 0x9E3779B1U + target ^ parent * 0x85EBCA6BU ^ kind) & (c.counts.child_room - 1)
     cdef CallNode *key
     while c.counts.children[at]:
         key = &c.counts.child_keys[at]
-        if key.parent == parent and key.site == site and key.kind == kind:
+        if key.parent == parent and key.site == site and key.target == target and key.kind == kind:
             break
         at = (at + 1) & (c.counts.child_room - 1)
     return at
@@ -274,7 +279,7 @@ cdef bint make_children(Cpu *c, size_t room) noexcept nogil:
     c.counts.child_count = 0
     for i in range(old_room):
         if old[i] and old_keys[i].parent >= c.counts.root:
-            at = child_slot(c, old_keys[i].parent, old_keys[i].site, old_keys[i].kind)
+            at = child_slot(c, old_keys[i].parent, old_keys[i].site, old_keys[i].target, old_keys[i].kind)
             c.counts.children[at] = old[i]
             c.counts.child_keys[at] = old_keys[i]
             c.counts.child_count += 1
@@ -283,23 +288,23 @@ cdef bint make_children(Cpu *c, size_t room) noexcept nogil:
     return True
 
 
-cdef uint32_t child_node(Cpu *c, uint32_t site, uint32_t kind) noexcept nogil:
+cdef uint32_t child_node(Cpu *c, uint32_t site, uint32_t target, uint32_t kind) noexcept nogil:
     """The node below that where the CPU is."""
-    cdef size_t at = child_slot(c, c.counts.node, site, kind)
+    cdef size_t at = child_slot(c, c.counts.node, site, target, kind)
     if c.counts.children[at] == 0:
         if 2 * c.counts.child_count > c.counts.child_room:
             if not make_children(c, c.counts.child_room) or (
                     4 * c.counts.child_count > c.counts.child_room and not make_children(c, 2 * c.counts.child_room)):
                 fail_counts(c)
                 return c.counts.node
-            at = child_slot(c, c.counts.node, site, kind)
-        c.counts.children[at] = new_node(c, c.counts.node, site, kind) + 1
-        c.counts.child_keys[at] = CallNode(c.counts.node, site, kind)
+            at = child_slot(c, c.counts.node, site, target, kind)
+        c.counts.children[at] = new_node(c, c.counts.node, site, target, kind) + 1
+        c.counts.child_keys[at] = CallNode(c.counts.node, site, target, kind)
         c.counts.child_count += 1
     return c.counts.children[at] - 1
 
 
-cdef void push_frame(Cpu *c, const CountRow *row, uint32_t site, uint32_t kind) noexcept nogil:
+cdef void push_frame(Cpu *c, const CountRow *row, uint32_t site, uint32_t target, uint32_t kind) noexcept nogil:
     cdef CallFrame *wider
     cdef CallFrame *frame
     if c.counts.depth == c.counts.frame_room:
@@ -309,7 +314,8 @@ cdef void push_frame(Cpu *c, const CountRow *row, uint32_t site, uint32_t kind) 
             return
         c.counts.frames = wider
         c.counts.frame_room *= 2
-    c.counts.node = child_node(c, site, kind)
+    c.counts.node = child_node(c, site, target, kind)
+    add_block(c, row.pc, 1, COUNTED_CALL)
     frame = &c.counts.frames[c.counts.depth]
     frame.kind = row.how
     frame.link = site
@@ -330,11 +336,11 @@ cdef void end_stretch(Cpu *c, const CountRow *row) noexcept nogil:
     cdef CallFrame *frame
     for i in range(c.counts.depth):
         frame = &c.counts.frames[i]
-        add_event(c, row.icount, frame.kind, frame.link, frame.stack, frame.space, frame.node)
+        add_event(c, row.icount, frame.kind, frame.link, frame.stack, frame.space, frame.node, 0)
     c.counts.depth = 0
-    c.counts.root = new_node(c, 0, 0, NODE_ROOT)
+    c.counts.root = new_node(c, 0, 0, 0, NODE_ROOT)
     c.counts.node = c.counts.root
-    add_event(c, row.icount, row.how, row.pc, row.stack, row.space, c.counts.root)
+    add_event(c, row.icount, row.how, row.pc, row.stack, row.space, c.counts.root, row.pc)
 
 
 cdef uint32_t code_of(const Cpu *c, uint32_t pc) noexcept nogil:
@@ -356,11 +362,15 @@ cdef void change_stack(Cpu *c, const CountRow *row) noexcept nogil:
     left. The rules are those of `rdbg.analysis.call_stacks`, where a stretch can tell what they come to."""
     cdef size_t i = c.counts.depth
     cdef CallFrame *frame
+    if c.counts.all_events:
+        add_event(c, row.icount, row.how, row.link if row.how == CAME_CALL else row.pc, row.stack, row.space,
+                  row.link if row.how == CAME_EXCEPTION else 0, row.pc)
+        return
     if row.how == CAME_CALL:
-        push_frame(c, row, row.link, NODE_CALL)
+        push_frame(c, row, row.link, row.pc, NODE_CALL)
         return
     if row.how == CAME_EXCEPTION:
-        push_frame(c, row, code_of(c, row.pc), row.link)
+        push_frame(c, row, code_of(c, row.pc), 0, row.link)
         return
     if row.how == CAME_RETURN:
         while i:
@@ -384,7 +394,7 @@ cdef void change_stack(Cpu *c, const CountRow *row) noexcept nogil:
 
 # --- for Python ------------------------------------------------------------------------------
 
-cdef begin_counts(Cpu *c, uint64_t first, uint64_t last, bint paths, borders):
+cdef begin_counts(Cpu *c, uint64_t first, uint64_t last, bint paths, borders, bint all_events):
     """See Core.begin_counts."""
     cdef bytes words = borders
     free_counts(c)
@@ -409,9 +419,10 @@ cdef begin_counts(Cpu *c, uint64_t first, uint64_t last, bint paths, borders):
     c.counts.first = first
     c.counts.last = last
     c.counts.paths = paths
+    c.counts.all_events = all_events
     c.counts.began = position(c)
     c.counts.again = c.counts.began
-    c.counts.root = new_node(c, 0, 0, NODE_ROOT)
+    c.counts.root = new_node(c, 0, 0, 0, NODE_ROOT)
     c.counts.node = c.counts.root
     forget_recent(c)                             # what they lead to is not known
 

@@ -374,7 +374,7 @@ cdef struct CountRow:
     uint32_t stack               # these three where the call stack changes: the stack pointer,
     uint32_t link                # the return address of a call,
     uint32_t space               # and the address space of where it returns to
-    uint32_t unfetched
+    uint32_t what                # COUNTED_*
 
 
 # How often a straight piece of code ran.
@@ -382,7 +382,7 @@ cdef struct BlockCount:
     uint32_t node                # of the tree of calls
     uint32_t pc
     uint32_t ran                 # instructions; 0: the slot is free
-    uint32_t unfetched           # its fetch has failed
+    uint32_t what                # COUNTED_*
     uint64_t times
 
 
@@ -390,6 +390,7 @@ cdef struct BlockCount:
 cdef struct CallNode:
     uint32_t parent
     uint32_t site                # the return address; of an exception where the code begins that it came in
+    uint32_t target              # where a call led to
     uint32_t kind                # NODE_*
 
 
@@ -409,12 +410,14 @@ cdef struct StackEvent:
     uint32_t stack
     uint32_t space
     uint32_t node                # of a frame; else that of the stretch that begins
+    uint32_t pc                  # where it led to
 
 
 # How often what ran, where that is asked for: see counts.pxi.
 cdef struct Counts:
     bint on                      # for this run
     bint paths                   # with the calls that led there
+    bint all_events              # nothing is put together here: each change of the call stack is an event
     bint failed                  # no memory for more
     uint64_t first               # icounts: what is counted
     uint64_t last

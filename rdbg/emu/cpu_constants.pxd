@@ -32,6 +32,9 @@ cdef enum:
     CAME_BACK = 4                # eret
     CAME_RESET = 5
     CAME_END = 6                 # no more comes
+    COUNTED_RUN = 0
+    COUNTED_UNFETCHED = 1        # it could not be fetched
+    COUNTED_CALL = 2             # a call, or an exception, that leads to the node
     NODE_ROOT = 0
     NODE_CALL = 1
     NODE_EXCEPTION = 2

@@ -134,7 +134,9 @@ class MachineRuns:
     def _count(self, counting: CountRequest | None) -> None:
         if counting is not None and counting is not self._counting:
             self._core.count(False)
-            self._core.begin_counts(counting.first, counting.last, counting.paths, counting.borders)
+            self._core.begin_counts(
+                counting.first, counting.last, counting.paths, counting.borders, counting.all_events
+            )
             self._counting = counting
         self._core.count(counting is not None)
 

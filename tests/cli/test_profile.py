@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,45 @@ def _folded(data: bytes) -> dict[str, int]:
 
 
 def test_folded_stacks_add_up_to_the_run(tank: Path, length: int, tmp_path: Path) -> None:
-    stacks = _folded(_written("profile", tank, tmp_path / "out.folded"))
+    stacks = _folded(_written("profile", tank, tmp_path / "out.folded", "--flat"))
     assert sum(stacks.values()) == length
     assert any(stack.startswith("guest;main;tank.c:") for stack in stacks)
     assert any(stack.startswith("guest;_start;start.S:") for stack in stacks)
-    with_jobs = _folded(_written("profile", tank, tmp_path / "jobs.folded", "--jobs", "2"))
+    with_jobs = _folded(_written("profile", tank, tmp_path / "jobs.folded", "--flat", "--jobs", "2"))
     assert with_jobs == stacks
+
+
+def test_folded_call_paths_add_up_to_the_functions_instructions(tank: Path, length: int, tmp_path: Path) -> None:
+    flat = _folded(_written("profile", tank, tmp_path / "flat.folded", "--flat"))
+    paths = _folded(_written("profile", tank, tmp_path / "out.folded", "--jobs", "1"))
+    assert sum(paths.values()) == length
+    by_function: Counter[str] = Counter()
+    of_paths: Counter[str] = Counter()
+    for stack, count in flat.items():
+        by_function[stack.split(";")[1]] += count
+    for stack, count in paths.items():
+        of_paths[stack.split(";")[-1]] += count
+    assert of_paths == by_function
+    assert any(stack.endswith(";_start;main;put_text;put_char") for stack in paths)
+    assert any(";main;[interrupt];" in stack for stack in paths)
+    in_pieces = _folded(_written("profile", tank, tmp_path / "jobs.folded", "--jobs", "2"))
+    assert in_pieces == paths
+
+
+@pytest.mark.real("valgrind")
+def test_callgrind_annotate_reads_calls_and_their_whole_costs(tank: Path, length: int, tmp_path: Path) -> None:
+    output = tmp_path / "out.callgrind"
+    text = _written("profile", tank, output).decode()
+    words = ["callgrind_annotate", "--threshold=100", "--auto=no", "--inclusive=yes", str(output)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+    assert f"{length:,} (100.0%)  PROGRAM TOTALS" in done.stdout
+    rows = re.findall(r"^ *([\d,]+) \([ \d.]+%\) +\S+?:(.+)$", done.stdout, re.MULTILINE)
+    whole = {name.split(" ")[0]: int(count.replace(",", "")) for count, name in rows}
+    paths = _folded(_written("profile", tank, tmp_path / "out.folded"))
+    assert whole["main"] == sum(count for stack, count in paths.items() if "main" in stack.split(";"))
+    calls = sum(int(count) for count in re.findall(r"^cfn=put_char\ncalls=(\d+) ", text, re.MULTILINE))
+    assert calls == int(rdbg("query", tank, "calls", "put_char", "--count").stdout)
 
 
 def test_a_stretch_adds_up_to_its_length_wherever_it_begins_and_ends(tank: Path, tmp_path: Path) -> None:
