@@ -1,5 +1,6 @@
 """What peripherals are written with (docs/boards.md): ``from rdbg.peripheral import Peripheral, Word``."""
 
+from rdbg.emu.peripherals.bus_chips import I2cChip, SpiChip
 from rdbg.emu.peripherals.declared_fields import (
     Byte,
     ByteBuffer,
@@ -21,11 +22,13 @@ __all__ = [
     "Countdown",
     "Double",
     "Half",
+    "I2cChip",
     "NoAnswer",
     "Ranged",
     "Numbers",
     "Peripheral",
     "RunningCountdown",
+    "SpiChip",
     "Switch",
     "Word",
 ]

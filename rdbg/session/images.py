@@ -118,7 +118,7 @@ def board_sources(board: Image | None) -> tuple[Image, ...]:
     from rdbg.emu.boards.python_toml import python_role
 
     folder = os.path.dirname(board.path)
-    files = dict.fromkeys(device.file for device in parse_bare(board).python)
+    files = parse_bare(board).sources()
     return tuple(read_image(ImageFile(python_role(file), os.path.join(folder, file))) for file in files)
 
 

@@ -43,6 +43,15 @@ irq = 2
 base = 0x10002000
 irq = 3
 pins = ["led", "button"]
+[[spi]]
+base = 0x10004000
+[[i2c]]
+base = 0x10005000
+[[dma]]
+base = 0x10006000
+[[explore]]
+base = 0x10007000
+size = 4096
 [[registers]]
 base = 0x10003000
 irq = 4

@@ -60,6 +60,7 @@ BOARD = (
     b"sequence = [[0, 3], 1]\nsequence_bits = 1\nwrite_one_to_clear = 8\ninterrupt = 8\n[[registers.register]]\n"
     b'offset = 4\nreset = 5\nread_to_clear = 1\nexit = [[1, 2]]\n[[registers.register.on_store]]\nregister = "A"\n'
     b"set = 8\nafter_ns = 100\nwhen = 1\n"
+    b"[[dma]]\nbase = 0x1f50_0000\nirq = 5\n[[i2c]]\nbase = 0x1f60_0000\n[[explore]]\nbase = 0x1f70_0000\nsize = 64\n"
     b'[[device]]\npython = "d.py:Device"\nbase = 0x1f40_0000\nirq = [1, 2]\nseed = 3\nport = 4\nparameters = {a = 1}\n'
 )
 #: The peripheral of that board.
@@ -489,6 +490,7 @@ _VALUES = (
     '"""', "\\", "0x", "1__0", "0b1", "0o7",
 )  # fmt: skip
 _HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]", "[[gpio]]", "[[device]]",
+          "[[spi]]", "[[spi.chip]]", "[[dma]]",
           "[[registers]]", "[[registers.register]]", "[[registers.register.on_store]]")  # fmt: skip
 
 

@@ -11,11 +11,16 @@ from dataclasses import replace
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.board import Board, ResetState
 from rdbg.emu.boards.bare_toml import BareSpec, MemorySpec, check_overlaps, parse_bare, uart_size
+from rdbg.emu.boards.bus_toml import missing_class
 from rdbg.emu.boards.python_toml import PythonSpec, python_role
 from rdbg.emu.boards.toml_table import DeviceLine, Irq
 from rdbg.emu.device import Device, State, System
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
 from rdbg.emu.devices.bare_timer import BareTimer
+from rdbg.emu.devices.byte_bus import SIZE as BUS_SIZE
+from rdbg.emu.devices.byte_bus import I2cController, SpiController
+from rdbg.emu.devices.dma_controller import SIZE as DMA_SIZE
+from rdbg.emu.devices.dma_controller import DmaController
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
 from rdbg.emu.devices.exit_register import ExitRegister
 from rdbg.emu.devices.explored_registers import ExploredRegisters
@@ -30,6 +35,7 @@ from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
 from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.memory_map import Backing, Endian, IoRegion, MemoryMap, MemoryRegion
+from rdbg.emu.peripherals.bus_chips import I2cChip, SpiChip
 from rdbg.emu.peripherals.guarded_source import LoadedSource
 from rdbg.emu.peripherals.python_device import PythonDevice
 from rdbg.emu.spec import Image, MachineSpec
@@ -110,6 +116,24 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         if made.endpoint is not None:
             endpoints[made.endpoint] = made
         devices.append(made)
+    for bus in bare.buses:
+        wanted = SpiChip if bus.kind == "spi" else I2cChip
+        on_it: dict[int, PythonDevice] = {}
+        for at, chip in bus.chips:
+            on_it[at] = made = _python_device(chip, spec, system, irq, bare.big_endian)
+            if not isinstance(made.peripheral, wanted):
+                raise missing_class(bus.kind, chip.name, wanted.__name__)
+            irq.controllers[made.name] = made
+            devices.append(made)
+        kind = SpiController if bus.kind == "spi" else I2cController
+        controller = kind(bus.name, system, irq.input(bus.irq), bus.frequency_hz, on_it, is_big(bus.endian))
+        io.append(IoRegion(bus.base, BUS_SIZE, controller, endian=bus.endian))
+        devices.append(controller)
+    for each_dma in bare.dmas:
+        lines = irq.input(each_dma.irq)
+        copier = DmaController(each_dma.name, system, lines, each_dma.bytes_per_us, is_big(each_dma.endian))
+        io.append(IoRegion(each_dma.base, DMA_SIZE, copier, endian=each_dma.endian))
+        devices.append(copier)
     for number, (base, size) in enumerate(bare.explored):  # what nothing before them claims
         explored = ExploredRegisters(f"explored{number}", system, base, bare.big_endian)
         io.append(IoRegion(base, size, explored))

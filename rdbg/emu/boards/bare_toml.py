@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 
+from rdbg.emu.boards.bus_toml import BusSpec, DmaSpec, parse_bus, parse_dma
 from rdbg.emu.boards.gpio_toml import GpioSpec, parse_gpio
 from rdbg.emu.boards.python_toml import PythonSpec, parse_python
 from rdbg.emu.boards.register_toml import RegisterBlockSpec, parse_registers
@@ -21,6 +22,8 @@ from rdbg.emu.boards.toml_table import (
     word_base,
 )
 from rdbg.emu.devices.bare_timer import SIZE as TIMER_SIZE
+from rdbg.emu.devices.byte_bus import SIZE as BUS_SIZE
+from rdbg.emu.devices.dma_controller import SIZE as DMA_SIZE
 from rdbg.emu.devices.exit_register import SIZE as EXIT_SIZE
 from rdbg.emu.devices.gpio import SIZE as GPIO_SIZE
 from rdbg.emu.memory_map import PAGE_SIZE, Endian
@@ -130,6 +133,16 @@ class BareSpec:
     gpios: tuple[GpioSpec, ...] = ()
     python: tuple[PythonSpec, ...] = ()
     explored: tuple[tuple[int, int], ...] = ()
+    buses: tuple[BusSpec, ...] = ()
+    dmas: tuple[DmaSpec, ...] = ()
+
+    def chips(self) -> list[PythonSpec]:
+        """The chips on its buses."""
+        return [chip for bus in self.buses for _, chip in bus.chips]
+
+    def sources(self) -> list[str]:
+        """The Python files that its parts are written in, each once."""
+        return list(dict.fromkeys(each.file for each in (*self.python, *self.chips())))
 
     def windows(self) -> list[Window]:
         """Where its parts stand, in the order of the file's kinds."""
@@ -140,6 +153,8 @@ class BareSpec:
         found += [Window(each.base, each.size, "registers", each.name) for each in self.registers]
         found += [Window(each.base, GPIO_SIZE, "gpio", each.name) for each in self.gpios]
         found += [Window(each.base, each.size or 1, "device", each.name) for each in self.python]
+        found += [Window(each.base, BUS_SIZE, each.kind, each.name) for each in self.buses]
+        found += [Window(each.base, DMA_SIZE, "dma", each.name) for each in self.dmas]
         return found
 
     def irqs(self) -> list[tuple[str, Irq]]:
@@ -148,8 +163,10 @@ class BareSpec:
         parts += [(part.name, part.irq) for part in self.timers]
         parts += [(part.name, part.irq) for part in self.registers]
         parts += [(part.name, part.irq) for part in self.gpios]
+        parts += [(part.name, part.irq) for part in self.buses]
+        parts += [(part.name, part.irq) for part in self.dmas]
         found = [(name, irq) for name, irq in parts if irq is not None]
-        return found + [(device.name, irq) for device in self.python for irq in device.irqs]
+        return found + [(device.name, irq) for device in (*self.python, *self.chips()) for irq in device.irqs]
 
 
 def parse_bare(image: Image) -> BareSpec:
@@ -184,6 +201,10 @@ def parse_bare(image: Image) -> BareSpec:
         uarts=tuple(_uart(table, index) for index, table in enumerate(top.tables("uart"))),
         timers=tuple(_timer(table, index) for index, table in enumerate(top.tables("timer"))),
         ignored=tuple(_ignored(table) for table in top.tables("ignore")),
+        buses=tuple(
+            parse_bus(table, kind, index) for kind in ("spi", "i2c") for index, table in enumerate(top.tables(kind))
+        ),
+        dmas=tuple(parse_dma(table, index) for index, table in enumerate(top.tables("dma"))),
         explored=tuple(_ignored(table) for table in top.tables("explore")),
         exit=_exit(top.table("exit")),
         registers=tuple(parse_registers(table, index) for index, table in enumerate(top.tables("registers"))),
@@ -310,17 +331,17 @@ def check_overlaps(spec: BareSpec, path: str) -> None:
                 f"{following.base:#x} overlap: move one of them"
             )
     names: set[str] = set()
-    for window in windows:
-        if window.name in names:
-            raise RdbgError(f"board file {path!r}: the name {window.name!r} is used twice: give each part its own name")
-        names.add(window.name)
+    for name in [window.name for window in windows] + [chip.name for chip in spec.chips()]:
+        if name in names:
+            raise RdbgError(f"board file {path!r}: the name {name!r} is used twice: give each part its own name")
+        names.add(name)
     ports: set[int] = set()
     for port in [uart.port for uart in spec.uarts] + [device.port for device in spec.python if device.port is not None]:
         if port in ports:
             raise RdbgError(f"board file {path!r}: two uarts or devices have port {port}: give each its own")
         ports.add(port)
     python = {device.name for device in spec.python}
-    files = {device.file for device in spec.python}
+    files = spec.sources()
     if len(files) > MOST_SOURCES:
         raise RdbgError(
             f"board file {path!r}: its devices are in {len(files)} Python files, and {MOST_SOURCES} can be: put "

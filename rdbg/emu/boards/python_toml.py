@@ -72,7 +72,6 @@ def parse_python(table: Table, index: int) -> PythonSpec:
     size = table.size("size") if table.has("size") else None
     if size is not None and not 0 < size <= _LARGEST:
         raise table.fail("size", f"must be 1 to {_LARGEST:#x}, not {number_text(size)}")
-    own_seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest(), "little")
     spec = PythonSpec(
         name=name,
         base=table.integer("base", 0, ADDRESS_LIMIT - 1),
@@ -82,11 +81,44 @@ def parse_python(table: Table, index: int) -> PythonSpec:
         file=file,
         class_name=class_name,
         port=table.integer("port", 0, 255) if table.has("port") else None,
-        seed=table.integer("seed", 0, (1 << 63) - 1, own_seed),
+        seed=table.integer("seed", 0, (1 << 63) - 1, _own_seed(name)),
         parameters=parameters_of(table),
     )
     table.done()
     return spec
+
+
+def parse_chip(table: Table, name: str) -> PythonSpec:
+    """Read a table of a chip on a bus, but for its place there: it has no registers of its own.
+
+    Args:
+        table: it.
+        name: its name, if the table has none.
+
+    Raises:
+        RdbgError: a mistake in it.
+    """
+    name = table.text("name", name)
+    file, class_name = python_source(table)
+    spec = PythonSpec(
+        name=name,
+        base=0,
+        size=None,
+        endian=Endian.NATIVE,
+        irqs=irqs_of(table, _MOST_LINES),
+        file=file,
+        class_name=class_name,
+        port=None,
+        seed=table.integer("seed", 0, (1 << 63) - 1, _own_seed(name)),
+        parameters=parameters_of(table),
+    )
+    table.done()
+    return spec
+
+
+def _own_seed(name: str) -> int:
+    """The seed of a device that is given none."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest(), "little")
 
 
 def python_source(table: Table) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
-from rdbg.emu.peripherals import declared_fields, peripheral_class
+from rdbg.emu.peripherals import bus_chips, declared_fields, peripheral_class
 from rdbg.emu.peripherals.peripheral_class import Peripheral
 from rdbg.errors import RdbgError
 
@@ -20,11 +20,14 @@ PUBLIC_NAMES: dict[str, object] = {
     "ALWAYS": peripheral_class.ALWAYS,
     "NoAnswer": peripheral_class.NoAnswer,
     "Peripheral": peripheral_class.Peripheral,
+    "SpiChip": bus_chips.SpiChip,
+    "I2cChip": bus_chips.I2cChip,
     **{
         name: getattr(declared_fields, name)
         for name in ("ByteBuffer", "Byte", "Countdown", "Double", "Half", "Ranged", "Numbers", "Switch", "Word")
     },
 }
+_BASES = (peripheral_class.Peripheral, bus_chips.SpiChip, bus_chips.I2cChip)
 #: Modules that give the same on every host, and keep nothing that a checkpoint would miss.
 ALLOWED = (
     "abc", "binascii", "bisect", "collections", "collections.abc", "dataclasses", "enum", "hashlib", "heapq",
@@ -157,11 +160,11 @@ class LoadedSource:
             RdbgError: there is none, or it is no peripheral.
         """
         found = self.names.get(name)
-        if not isinstance(found, type) or not issubclass(found, Peripheral) or found is Peripheral:
+        if not isinstance(found, type) or not issubclass(found, Peripheral) or found in _BASES:
             there = [
                 each
                 for each, value in self.names.items()
-                if isinstance(value, type) and issubclass(value, Peripheral) and value is not Peripheral
+                if isinstance(value, type) and issubclass(value, Peripheral) and value not in _BASES
             ]
             known = f"it has {', '.join(there)}" if there else f"derive one: from {PUBLIC_MODULE} import Peripheral"
             raise RdbgError(f"{self.path}: has no class {name!r} derived from Peripheral: {known}")

@@ -250,6 +250,21 @@ class PythonDevice(SerialDevice):
         room = self._call("receive_room", self.peripheral.receive_room)
         return max(0, int(room)) if isinstance(room, int) else 0
 
+    def ask(self, method: str, *values: int) -> object:
+        """What a bus controller asks a chip."""
+        try:
+            return self._call(method, lambda: getattr(self.peripheral, method)(*values))
+        except NoAnswer as error:
+            raise self._unanswered(method, error) from None
+
+    def ask_byte(self, method: str, *values: int) -> int:
+        """The same, where a byte is the answer."""
+        answer = self.ask(method, *values)
+        if not isinstance(answer, int) or not 0 <= answer <= 0xFF:
+            shown = f"{answer:#x}" if isinstance(answer, int) else type(answer).__name__
+            raise self._failure(f"{self._source.path}: {method} gave {shown} (device {self.name!r}): give a byte")
+        return answer
+
     def interrupt_input(self, line: int, level: bool) -> None:
         """Another device's interrupt line has changed."""
         self._told("interrupt_input", lambda: self.peripheral.interrupt_input(line, level))
