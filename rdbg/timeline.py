@@ -569,7 +569,7 @@ class Timeline:
         if self.scratch.active:
             self._branches.rename(name)
         elif not (keep and name == self.branch_name):
-            self.kept.save()
+            self.kept.save(leaving=False)
             self._branches.fork(name)
         if keep:
             self.kept.keep()
@@ -588,6 +588,8 @@ class Timeline:
             # Nobody has been there: the recording's own states lead to where it begins.
             self._branches.switch(self._branches.main)
             if not self._traveller.go(max(target.fork - 1, self.start), interrupted):
+                if scratch is not None:
+                    self._branches.drop(scratch)
                 return self._stop(StopReason.INTERRUPTED)
             self._replayer.checkpoint()
         self._branches.switch(target)

@@ -78,16 +78,21 @@ class KeptBranches:
         # A CPU that waits is seen before its wait is over, which another session cannot know: no digest yet.
         self._put(NO_DIGEST)
 
-    def save(self) -> None:
-        """The user leaves the branch at hand: if it is kept, let the store have it as it is. Where that fails a line
-        says so, and it stays as it was there."""
+    def save(self, leaving: bool = True) -> None:
+        """If the branch at hand is kept, let the store have it as it is. Where that fails a line says so, and it stays
+        as it was there.
+
+        Args:
+            leaving: the user leaves it; False: another one is about to begin where the machine stands, which must not
+                move.
+        """
         current, replayer = self._branches.current, self._replayer
         if not current.kept or current.unvisited:
             return
-        if replayer.history.live and replayer.machine.icount >= replayer.history.end:
+        if leaving and replayer.history.live and replayer.machine.icount >= replayer.history.end:
             replayer.pass_idle_time()
         try:
-            self._put(replayer.machine.digest())
+            self._put(replayer.machine.digest() if leaving else NO_DIGEST)
         except RdbgError as error:
             _log.warning("branch %r is kept as it was before, and not as it is now: %s", current.name, error)
 

@@ -107,6 +107,10 @@ def test_another_session_goes_to_the_same_states_and_on(path: Path) -> None:
 def test_a_branch_of_a_branch_is_kept_whole(path: Path) -> None:
     first = Session(path)
     middle = diverted(first, "one", LENGTH // 2)
+    digest = first.timeline.machine.digest()
+    first.timeline.branch("three")  # of a kept one, where a CPU may wait: the machine does not move
+    assert first.timeline.machine.digest() == digest
+    first.timeline.switch("one")
     first.timeline.goto(middle - 5_000)
     first.timeline.branch("two", keep=True)
     first.timeline.write_memory(MEMORY + 64, b"two")
