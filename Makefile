@@ -210,6 +210,7 @@ docs: $(READY)
 # Builds the example guests again from source (their ELF files are committed).
 guests:
 	$(MAKE) -C examples/guest
+	$(MAKE) -C examples/board
 	$(MAKE) -C examples/races
 	$(MAKE) -C examples/network
 	$(MAKE) -C examples/cookbook
