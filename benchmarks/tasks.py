@@ -47,7 +47,7 @@ def watch_tasks(guest: Guest) -> list[Task]:
 def standing_tasks(guest: Guest, seconds: int = 10) -> list[Task]:
     """Questions that are asked for the first time after GDB has stood still for a while, and at once."""
     beside, at = "watch beside_halfway", guest.symbols["hot_loop"]
-    condition = (f"break *{at:#x} if $a0 == 0x7fffffff", "set breakpoint always-inserted on")
+    condition = ("set breakpoint always-inserted on", f"break *{at:#x} if $a0 == 0x7fffffff")
     stand = f"shell sleep {seconds}"
     after = f"after {seconds} s of standing still"
     word = "reverse-continue, watch halfway, page of the hot stores"

@@ -316,12 +316,16 @@ class IntervalIndex:
         """
         first, last = self._overlapping(low, high)
         at = high
+        begins: dict[Sought, int] = {}  # what was found out for a later interval often holds for many
         for interval in reversed(self._intervals[first:last]):
             if interval.end < at:
                 return at
             sought = wanted.possible_in(interval.pages)
             if sought:
-                at = max(self._begins(each, at) for each in sought)
+                for each in sought:
+                    if not begins.get(each, at + 1) <= at:
+                        begins[each] = self._begins(each, at)
+                at = max(begins[each] for each in sought)
                 if at > max(interval.start, low):
                     return at
             at = interval.start
@@ -333,12 +337,16 @@ class IntervalIndex:
         """
         first, last = self._overlapping(low, high)
         at = low
+        ends: dict[Sought, int] = {}
         for interval in self._intervals[first:last]:
             if at < interval.start:
                 return at
             sought = wanted.possible_in(interval.pages)
             if sought:
-                at = min(self._ends(each, at) for each in sought)
+                for each in sought:
+                    if not ends.get(each, at - 1) >= at:
+                        ends[each] = self._ends(each, at)
+                at = min(ends[each] for each in sought)
                 if at < min(interval.end, high):
                     return at
             at = interval.end

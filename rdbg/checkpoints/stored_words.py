@@ -52,11 +52,12 @@ class StoredWords:
             return False
         if not watch.storage:
             return _untouched(self.virtual_pages, self.virtual_words, watch.address, watch.length)
-        return all(
-            extent.space is Space.MEMORY
-            and _untouched(self.memory_pages, self.memory_words, extent.address, extent.length)
-            for extent in watch.storage
-        )
+        for extent in watch.storage:
+            if extent.space is not Space.MEMORY:
+                return False
+            if not _untouched(self.memory_pages, self.memory_words, extent.address, extent.length):
+                return False
+        return True
 
     def joined(self, other: StoredWords) -> StoredWords:
         """What both know, of the stretch from the start of the one to the end of the other."""
@@ -83,8 +84,9 @@ class StoredWords:
 
 def _untouched(pages: PageSet, words: PageSet, address: int, length: int) -> bool:
     last = address + length - 1
-    known = all(pages.meets(page, page) for page in range(address // _PAGE_BYTES, last // _PAGE_BYTES + 1))
-    return known and not words.meets(address // _WORD_BYTES, last // _WORD_BYTES)
+    if words.meets(address // _WORD_BYTES, last // _WORD_BYTES):
+        return False
+    return all(pages.meets(page, page) for page in range(address // _PAGE_BYTES, last // _PAGE_BYTES + 1))
 
 
 def _holds(pages: PageSet, wanted: PageSet) -> bool:
