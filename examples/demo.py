@@ -53,6 +53,7 @@ def main() -> None:
         if place < 0:
             raise SystemExit(f"demo: GDB should have said {wordings[0]!r}")
     print("\nFound: record_sample() lets next reach 8, and samples[8] is the limit. Nothing was run a second time.")
+    print("To see a run in a browser: pip install '.[ui]', rdbg record -o tank.rec -- ... as above, rdbg ui tank.rec")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_the_sdist_holds_all_that_a_reader_needs(dist: Path) -> None:
     with tarfile.open(archive) as file:
         names = {name.split("/", 1)[-1] for name in file.getnames()}
     for path in ("docs/gdb.md", "examples/tank.gdb", "examples/guest/tank.elf", "editors/vscode/launch.json",
+                 "rdbg/ui/page/page.js", "rdbg/ui/page_sources/page.js", "docs/pictures/ui.png",
                  "tests/test_wheel.py", "rdbg/emu/core.pyx", "Makefile", "CHANGELOG.md", "LICENSE"):  # fmt: skip
         assert path in names
     assert not [name for name in names if name.endswith((".so", ".pyc", "core.c"))]
@@ -43,6 +45,10 @@ def test_the_sdist_holds_all_that_a_reader_needs(dist: Path) -> None:
 def test_the_wheel_records_and_finds_the_bug_without_a_compiler(dist: Path, tmp_path: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     assert "manylinux" in wheel.name
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+    assert {f"rdbg/ui/page/{name}" for name in ("index.html", "page.js", "page.css", "uplot-licence.txt")} <= names
+    assert not [name for name in names if "page_sources" in name]
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
     # No compiler can be found: what is not a finished package cannot be installed.

@@ -188,5 +188,10 @@ def test_it_can_be_read_in_light_and_dark(view: PageInBrowser, scheme: str, tmp_
         });
     """)
     assert len(colours) == 5 and min(colours) > 3, colours
+    view.page.obey("goto 751800")
+    view.keys(*"+++++++h++")
+    low, high = (view.find("#time").get_attribute(f"data-{name}") for name in ("from", "to"))
+    view.until(lambda: view.find("#time").get_attribute("data-shown") == f"{low}-{high}")
+    view.until(lambda: "751800" in view.text("#moment"))
     picture = Path(os.environ.get("RDBG_PICTURES", tmp_path)) / f"ui-{scheme}.png"
     assert view.driver.save_screenshot(str(picture)) and picture.stat().st_size > 20_000

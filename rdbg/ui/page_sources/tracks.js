@@ -83,6 +83,7 @@ export class Tracks {
     if (number !== this.asked) return;
     this.calls = { ...calls, from, to };
     this.redraw();
+    document.getElementById("time").dataset.shown = `${from}-${to}`;
     if (data.known < to || !data.complete) {
       clearTimeout(this.later);
       this.later = setTimeout(() => this.load(), 400);
