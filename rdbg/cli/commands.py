@@ -128,6 +128,18 @@ def _ui_page() -> CommandPage:
     return UI_PAGE
 
 
+def _trace(words: Sequence[str]) -> int:
+    from rdbg.cli.trace_command import trace
+
+    return trace(words)
+
+
+def _trace_page() -> CommandPage:
+    from rdbg.cli.trace_command import TRACE_PAGE
+
+    return TRACE_PAGE
+
+
 def _mcp(words: Sequence[str]) -> int:
     from rdbg.cli.mcp_command import mcp
 
@@ -336,6 +348,12 @@ COMMANDS = {
         "show a recording, or an image that starts now, in a browser",
         _ui_page,
         _ui,
+    ),
+    "trace": Subcommand(
+        "RECORDING [--from PLACE] [--to PLACE] [options]",
+        "write every instruction of a stretch, for Tenet or as JSON",
+        _trace_page,
+        _trace,
     ),
     "mcp": Subcommand(
         "RECORDING [--symbols FILE]",

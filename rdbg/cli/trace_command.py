@@ -1,0 +1,136 @@
+"""``rdbg trace``: every instruction of a stretch of a run, for Tenet, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rdbg.analysis.instruction_trace import InstructionTrace, TracedInstruction
+from rdbg.analysis.place_names import position_of
+from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
+from rdbg.cli.option_values import hint
+from rdbg.cli.qemu_options import parse_line
+from rdbg.cli.running import one_file, replaying
+from rdbg.cli.standard_streams import writing
+from rdbg.errors import UsageError
+from rdbg.host.interrupts import NotedInterrupts
+from rdbg.host.messages import say
+from rdbg.host.shell_progress import shell_progress
+from rdbg.host.whole_file import whole_file
+from rdbg.serial.serial_spec import SerialKind, SerialSpec
+from rdbg.session.session import Session, Surroundings
+from rdbg.timeline import QuestionInterrupted
+
+_NOWHERE = SerialSpec(SerialKind.NULL)
+_CUT_SHORT = 130
+#: What a processor's own instructions work with: general registers, HI and LO.
+_REGISTERS = (*range(1, 32), 33, 34)
+
+TRACE_PAGE = CommandPage(
+    operands=("RECORDING",),
+    options=(
+        CommandOption(("from",), "PLACE", "where the stretch begins, a place as in monitor goto", lambda: PLACES),
+        CommandOption(("to",), "PLACE", "where it ends (default: all of the run)", lambda: PLACES),
+        CommandOption(
+            ("format",), "tenet|json", "Tenet's text, or a JSON object in each line (default: tenet)",
+            lambda: {"tenet": "for Tenet", "json": "a JSON object in each line"},
+        ),
+        CommandOption(("o", "output"), "FILE", "where to (default: standard output)"),
+    ),
+    notes="A row is an instruction: registers that have changed since the row before, and what it reads and writes.",
+)  # fmt: skip
+
+
+def _tenet(rows: Iterable[TracedInstruction], names: Mapping[int, str]) -> Iterator[str]:
+    """Tenet's text format: register=value and mr/mw=address:bytes, separated by commas."""
+    for row in rows:
+        words = [f"{names[number]}=0x{value:x}" for number, value in row.changed.items()]
+        words.append(f"pc=0x{row.pc:x}")
+        words += [f"{'mw' if each.store else 'mr'}=0x{each.address:x}:{each.data.hex()}" for each in row.accesses]
+        yield ",".join(words) + "\n"
+
+
+def _json(rows: Iterable[TracedInstruction], names: Mapping[int, str]) -> Iterator[str]:
+    for row in rows:
+        accesses = [
+            {"access": "write" if each.store else "read", "address": each.address, "data": each.data.hex()}
+            for each in row.accesses
+        ]
+        registers = {names[number]: value for number, value in row.changed.items()}
+        yield json.dumps({"icount": row.icount, "pc": row.pc, "registers": registers, "accesses": accesses}) + "\n"
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format of traces.
+
+    Args:
+        magic: how its files begin.
+        what: one of them, with the article.
+        write: its lines.
+    """
+
+    magic: bytes
+    what: str
+    write: Callable[[Iterable[TracedInstruction], Mapping[int, str]], Iterator[str]]
+
+
+_FORMATS = {
+    "tenet": _Format(b"at=0x", "a trace for Tenet", _tenet),
+    "json": _Format(b'{"icount": ', "a trace in JSON", _json),
+}
+
+
+def trace(words: Sequence[str]) -> int:
+    """Run the words after ``rdbg trace``; gives the exit code.
+
+    Raises:
+        RdbgError: it cannot be done, or the file cannot be written.
+    """
+    line = parse_line(words, own=TRACE_PAGE.values(), operands=True, allowed=())
+    name = line.last("format", "tenet") or ""
+    if name not in _FORMATS:
+        raise UsageError(f"--format {name}: there is no such format{hint(name, _FORMATS)}; write tenet or json")
+    options = replaying(line.options, one_file("trace", line.operands))
+    output = line.last("o") or line.last("output")
+    around = Surroundings(command_line=("rdbg", "trace", *words), terminal=False, signals=False)
+    session = Session(replace(options, serials=(_NOWHERE,)), around)
+    try:
+        with NotedInterrupts() as noted, shell_progress(bar=output is not None) as progress:
+            timeline = session.timeline
+            start = position_of(timeline, line.last("from", "start") or "")
+            end = position_of(timeline, line.last("to", "end") or "")
+            if end < start:
+                raise UsageError(f"--to is icount {end}, before --from, icount {start}; exchange them")
+            names = {
+                info.number: (info.aliases or (info.name,))[0]
+                for info in timeline.machine.architecture.registers_of(timeline.machine.layout)
+            }
+            with timeline.telling(progress):
+                traced = InstructionTrace(timeline, _REGISTERS, noted)
+                return _write(traced.rows(start, end), names, _FORMATS[name], output)
+    finally:
+        session.close()
+
+
+def _write(rows: Iterator[TracedInstruction], names: Mapping[int, str], chosen: _Format, output: str | None) -> int:
+    cut: list[str] = []
+
+    def until_interrupted() -> Iterator[TracedInstruction]:
+        try:
+            yield from rows
+        except QuestionInterrupted:
+            cut.append("interrupted: the trace ends before the end of the stretch")
+
+    lines = chosen.write(until_interrupted(), names)
+    if output is None:
+        with writing() as out:
+            out.writelines(lines)
+    else:
+        with whole_file(Path(output), chosen.magic, chosen.what) as file:
+            file.writelines(line.encode() for line in lines)
+    for notice in cut:
+        say(notice)
+    return _CUT_SHORT if cut else 0
