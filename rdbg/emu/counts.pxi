@@ -491,3 +491,16 @@ cdef void free_counts(Cpu *c) noexcept:
     free(c.counts.events)
     free(c.counts.borders)
     memset(&c.counts, 0, sizeof(Counts))
+
+
+cdef inline void trace_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount, bint slot, bint fetched) noexcept nogil:
+    """The block at ``pc`` is about to run: for the trace and the counts.
+
+    Args:
+        slot: it begins in the delay slot of the block before.
+        fetched: False: it cannot be fetched, which raises an exception.
+    """
+    if c.trace.on:
+        note_row(c, pc, size, icount)
+    if c.counts.on:
+        count_block(c, pc, size, icount, slot, fetched)

@@ -191,11 +191,6 @@ cdef void take_registers(const Cpu *c, ProbeNote *note, uint32_t pc, uint64_t ic
         note.values[i] = <uint32_t>value
 
 
-cdef inline uint32_t space_of(const Cpu *c, uint32_t pc) noexcept nogil:
-    """The address space of code: that of the kernel is in all of them."""
-    return <uint32_t>SHARED_SPACE if pc >> 31 else c.guest.cp0.entryhi & 0xFF
-
-
 cdef void begin_note(const Cpu *c, ProbeNote *note, uint8_t kind, uint32_t pc, uint64_t icount) noexcept nogil:
     memset(note, 0, sizeof(ProbeNote))
     note.kind = kind

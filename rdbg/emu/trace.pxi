@@ -51,19 +51,6 @@ cdef void note_row(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount) noexcept
             c.trace.count -= 1                   # begin_trace leaves room for all that can come before the pause
 
 
-cdef inline void trace_block(Cpu *c, uint32_t pc, uint32_t size, uint64_t icount, bint slot, bint fetched) noexcept nogil:
-    """The block at ``pc`` is about to run.
-
-    Args:
-        slot: it begins in the delay slot of the block before.
-        fetched: False: it cannot be fetched, which raises an exception.
-    """
-    if c.trace.on:
-        note_row(c, pc, size, icount)
-    if c.counts.on:
-        count_block(c, pc, size, icount, slot, fetched)
-
-
 cdef void drop_rows(Cpu *c, uint64_t icount) noexcept nogil:
     """The run is given up, and comes again to ``icount``: nothing from there on has happened."""
     while c.trace.count and c.trace.rows[c.trace.count - 1].icount >= icount:

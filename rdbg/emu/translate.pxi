@@ -42,6 +42,11 @@ cdef inline uint32_t guest_word(const Cpu *c, uint32_t raw) noexcept nogil:
     return raw
 
 
+cdef inline uint32_t space_of(const Cpu *c, uint32_t pc) noexcept nogil:
+    """The address space of code: that of the kernel is in all of them."""
+    return <uint32_t>SHARED_SPACE if pc >> 31 else c.guest.cp0.entryhi & 0xFF
+
+
 cdef uint32_t ask_what_stands_at(const Cpu *c, uint32_t ppage) noexcept with gil:
     """What stands at a guest-physical page, as Memory.phys_map has it but for the slot of a device; Python knows."""
     cdef Core core = <Core>c.owner
