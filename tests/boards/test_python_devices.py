@@ -175,6 +175,81 @@ class Device(Peripheral):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\n"
+        "class Step:\n    at: int\n    name: str = 'x'\nSTEPS = [Step(1), Step(2)]",
+        "from collections import namedtuple\nStep = namedtuple('Step', 'at', defaults=[3])\n"
+        "STEPS = {1: Step(), 2: [3]}",
+        "from typing import NamedTuple\nclass Step(NamedTuple):\n    at: int = 3\nSTEPS = (Step(), Step(4))",
+        "from enum import Enum, IntFlag\n"
+        "class Color(Enum):\n    RED = (1, 2)\nclass Bits(IntFlag):\n    A = 1\nX = Color.RED",
+        "import struct\nfrom abc import ABC, abstractmethod\nLAYOUT = struct.Struct('<I')\nclass Base(ABC):\n"
+        "    @abstractmethod\n    def f(self): ...\n    @property\n    def g(self): return 1\n"
+        "    @staticmethod\n    def h(x=(1, 2)): return x\n    @classmethod\n    def i(cls): return 2",
+        "def kept(f):\n    def g(*values):\n        return f(*values)\n    return g\n"
+        "@kept\ndef h(x):\n    return x\nBIG = max",
+    ],
+)
+def test_constants_classes_and_functions_may_stand_beside_a_peripheral(text: str) -> None:
+    made = bench(f"{text}\nclass Device(Peripheral):\n    x = Word()\n{QUIET}")
+    assert made.read(AT, 4) == 0
+
+
+def test_a_dataclass_may_have_annotations_that_are_texts() -> None:
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n" + HEAD
+    text += "@dataclass(frozen=True)\nclass Step:\n    at: int = 7\nX = Step()\n"
+    assert LoadedSource("d.py", text.encode()).names["X"].at == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("self.q += bytes(5)", "field 'q' holds at most 4 bytes, not 5"),
+        ("self.q.extend(range(5))", "field 'q' holds at most 4 bytes, not 5"),
+        ("self.q[0:0] = bytes(5)", "field 'q' holds at most 4 bytes, not 5"),
+        ("self.q.append(0); self.q *= 5", "field 'q' holds at most 4 bytes, not 5"),
+        ("for n in range(5): self.q.append(n)", "field 'q' holds at most 4 bytes, not 5"),
+        ("for n in range(5): self.q.insert(0, n)", "field 'q' holds at most 4 bytes, not 5"),
+        ("self.n[1] = 300", "field 'n' holds numbers from 0x0 to 0xff, not 300"),
+        ("self.n[1] = 0.5", "field 'n' holds numbers from 0x0 to 0xff, not float"),
+        ("self.n[:] = [1, 2]", "field 'n' holds 3 numbers, always"),
+        ("self.n.append(1)", "field 'n' holds 3 numbers, always"),
+        ("self.n += [1]", "field 'n' holds 3 numbers, always"),
+        ("del self.n[0]", "field 'n' holds 3 numbers, always"),
+    ],
+)
+def test_a_change_that_no_state_could_hold_is_refused_where_it_is_made(change: str, words: str) -> None:
+    text = "class Device(Peripheral):\n    q = ByteBuffer(4)\n    n = Numbers(3, 0, 255)\n"
+    text += f"    def read(self, offset, size):\n        {change}\n        return 0\n"
+    with pytest.raises(DeviceFailure, match=f"^d.py:6: ValueError: {words}"):
+        bench(text).read(AT, 4)
+
+
+def test_fields_are_changed_in_place_as_a_bytearray_and_a_list() -> None:
+    text = "class Device(Peripheral):\n    q = ByteBuffer(4)\n    n = Numbers(3, -5, 255)\n"
+    text += "    def read(self, offset, size):\n        self.q += b'abcd'\n        del self.q[:2]\n"
+    text += "        self.q[1:] = b'xyz'\n        self.n[:] = [3, -1, True]\n"
+    text += "        self.n.sort()\n        self.n[0] += 2\n"
+    text += "        return 0\n"
+    device = bench(text)
+    device.read(AT, 4)
+    state = device.board.devices[0].save()
+    assert (state["q"], state["n"]) == (b"cxyz", [1, 1, 3])
+    assert [type(number) for number in state["n"]] == [int] * 3
+
+
+def test_a_peripheral_cannot_remember_anything_in_its_parameters() -> None:
+    text = "class Device(Peripheral):\n    def read(self, offset, size):\n"
+    text += "        self.parameters['n'] = 1\n        return 0\n"
+    made = bench(text, DEVICE + "[device.parameters]\nn = 0\n")
+    with pytest.raises(
+        DeviceFailure, match="d.py:4: TypeError: 'mappingproxy' object does not support item assignment"
+    ):
+        made.read(AT, 4)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("import time", "d.py:2: module time cannot be used: virtual time is self.now_ns"),
@@ -199,7 +274,31 @@ class Device(Peripheral):
         ("def f(x=[]):\n    pass", "a default that can change cannot be used"),
         ("async def f():\n    pass", "async cannot be used"),
         ("try:\n    pass\nexcept:\n    pass", "except without a class cannot be used"),
-        ("import itertools\nX = itertools.count()", "X is a count outside of a class"),
+        ("import itertools\nX = itertools.count()", "X is a generator, which checkpoints would not hold"),
+        ("X = iter((1, 2))", "X is a tuple_iterator, which checkpoints would not hold"),
+        ("X = [1, 2].pop", "X is bound to a list, which checkpoints would not hold"),
+        ("class N(int):\n    pass\nX = N(1)", "X is a N, which checkpoints would not hold"),
+        ("def f(x=[0] * 4):\n    pass", "a default of f is a list, which checkpoints would not hold"),
+        ("X = [0]\ndef f(*, x=X):\n    pass", "a default of f is a list, which checkpoints would not hold"),
+        ("F = lambda x=[]: x", "a default of <lambda> is a list, which checkpoints would not hold"),
+        (
+            "def make():\n    box = [0]\n    def f():\n        box[0] += 1\n    return f\nX = make()",
+            "'box', which make.<locals>.f keeps, is a list",
+        ),
+        ("def make():\n    n = 0\n    def f():\n        nonlocal n", "d.py:5: nonlocal cannot be used"),
+        (
+            "from collections import deque\nclass Device(Peripheral):\n    queue = deque()",
+            "'queue' of Device is a deque, which checkpoints would not hold: declare a field",
+        ),
+        ("class Device(Peripheral):\n    x = ([],)", "'x' of Device is a list, which checkpoints would not hold"),
+        ("class A:\n    class B:\n        x = {}", "'x' of A.B is a dict, which checkpoints would not hold"),
+        ("class A:\n    pass\nclass Device(Peripheral):\n    x = A()", "'x' of Device is a A, which checkpoints"),
+        ("class A:\n    n = 0\nB = A\nB.n = 1", "d.py:5: AttributeError: attributes of A cannot change"),
+        ("def f():\n    pass\ng = f\ng.n = 1", "d.py:5: AttributeError: attributes of f cannot change"),
+        ("X = {1: 2}.keys() | {3: 4}.keys()", "a set of a dict's keys or items cannot be used: its order differs"),
+        ("from operator import attrgetter", "operator.attrgetter cannot be used"),
+        ("import itertools\nX = sum(itertools.count())", r"d.py:3: RuntimeError: it goes on and on: 5,000,000 turns"),
+        ("X = all(True for _ in iter(int, 1))", r"d.py:2: RuntimeError: it goes on and on: 5,000,000 turns"),
         ("X = 1 / 0", "d.py:2: ZeroDivisionError: division by zero \\(loading it\\)"),
         ("def f(:", "d.py:2: invalid syntax"),
         ("X = " + "(" * 300, "d.py:2: too many nested parentheses"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, Generic, Self, TypeVar, overload
 
 from rdbg.emu.device import StateValue
+from rdbg.emu.peripherals.bounded import BoundedBytes, BoundedNumbers
 from rdbg.errors import RdbgError
 
 Value = TypeVar("Value")
@@ -195,23 +197,24 @@ class ByteBuffer(Field[bytearray]):
 
     def at_reset(self) -> bytearray:
         """The value after a reset."""
-        return bytearray(self._size)
+        return self._held(bytes(self._size))
 
     def taken(self, value: Any) -> bytearray:
         """A copy of it, if it is not too long."""
         if not isinstance(value, bytes | bytearray) or len(value) > self._most:
             raise self._refusal(value, f"at most {self._most} bytes")
-        return bytearray(value)
+        return self._held(value)
 
     def saved(self, value: bytearray) -> StateValue:
         """A held value as a state has it."""
-        if len(value) > self._most:
-            raise self._refusal(len(value), f"at most {self._most} bytes")
         return bytes(value)
 
     def loaded(self, value: StateValue) -> bytearray:
         """What `saved` gave."""
         return self.taken(value)
+
+    def _held(self, value: bytes | bytearray) -> bytearray:
+        return BoundedBytes(value, self._most, self.name)
 
 
 class Numbers(Field[list[int]]):
@@ -231,21 +234,24 @@ class Numbers(Field[list[int]]):
 
     def at_reset(self) -> list[int]:
         """The value after a reset."""
-        return [self._reset] * self._count
+        return self._held([self._reset] * self._count)
 
     def taken(self, value: Any) -> list[int]:
         """A copy of it, if it is such a list."""
         if not isinstance(value, list | tuple) or not self._holds(list(value)):
             raise self._refusal(value, f"{self._count} numbers from {self._low:#x} to {self._high:#x}")
-        return list(value)
+        return self._held(value)
 
     def saved(self, value: list[int]) -> StateValue:
         """A held value as a state has it."""
-        return [*self.taken(value)]
+        return [*value]
 
     def loaded(self, value: StateValue) -> list[int]:
         """What `saved` gave."""
         return self.taken(value)
+
+    def _held(self, values: Iterable[int]) -> list[int]:
+        return BoundedNumbers(values, self._low, self._high, self.name)
 
     def _holds(self, values: list[Any]) -> bool:
         return (

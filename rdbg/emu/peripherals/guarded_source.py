@@ -6,12 +6,14 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
-from collections.abc import Callable, Mapping
-from types import FunctionType, MappingProxyType, ModuleType
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
-from rdbg.emu.peripherals import bus_chips, declared_fields, peripheral_class
+from rdbg.emu.peripherals import bus_chips, declared_fields, peripheral_class, unchanging
 from rdbg.emu.peripherals.peripheral_class import Peripheral
+from rdbg.emu.peripherals.unchanging import UnchangingCheck
 from rdbg.errors import RdbgError
 
 #: The name by which a peripheral imports what it is made from.
@@ -33,6 +35,12 @@ ALLOWED = (
     "abc", "binascii", "bisect", "collections", "collections.abc", "dataclasses", "enum", "hashlib", "heapq",
     "itertools", "math", "operator", "struct", "typing", "zlib",
 )  # fmt: skip
+#: What these have that differs from run to run, or reads attributes whose names do not stand in the source.
+_HIDDEN = {
+    "hashlib": ("algorithms_available", "algorithms_guaranteed"),
+    "operator": ("attrgetter", "methodcaller"),
+    "typing": ("ForwardRef", "get_type_hints"),
+}
 _INSTEAD = {
     "time": "virtual time is self.now_ns, and Countdown a timer",
     "datetime": "virtual time is self.now_ns",
@@ -85,9 +93,8 @@ _BUILTINS = (
 #: Turns of loops and calls of functions that one access, or one expiry, may take: some seconds.
 MOST_TURNS = 5_000_000
 _TURN = "_rdbg_turn"
+_STORE = "_rdbg_changeable"
 MOST_SOURCE = 1 << 20
-#: Values that nobody can change.
-_CONSTANTS = (int, float, str, bytes, bool, type(None), range, type(Ellipsis))
 
 
 class Turns:
@@ -105,6 +112,28 @@ class Turns:
         self.left -= 1
         if self.left < 0:
             raise RuntimeError(f"it goes on and on: {MOST_TURNS:,} turns of loops and calls for one access")
+
+    def each(self, items: Iterator[object]) -> Iterator[object]:
+        """The same, one more turn each: where nothing but the interpreter's own code goes round, as in `sum`."""
+        for item in items:
+            self.turn()
+            yield item
+
+    def imported(self, *names: Any) -> ModuleType:
+        """`import`, with iterators that have an end."""
+        module = _import(*names)
+        if names[0] == "itertools":
+            for endless in ("count", "cycle", "repeat"):
+                setattr(module, endless, self._ending(getattr(itertools, endless)))
+        return module
+
+    def iterator(self, *of: Any) -> Iterator[object]:
+        """`iter`."""
+        made: Iterator[object] = iter(*of)
+        return made if len(of) == 1 else self.each(made)
+
+    def _ending(self, endless: Callable[..., Iterator[object]]) -> Callable[..., Iterator[object]]:
+        return lambda *values, **named: self.each(endless(*values, **named))
 
 
 class LoadedSource:
@@ -134,7 +163,7 @@ class LoadedSource:
         self.refuses = any(isinstance(node, ast.Raise) and _names(node, "NoAnswer") for node in ast.walk(tree))
         try:
             _Refusals(path, tree).visit(tree)
-            tree = ast.fix_missing_locations(_CountTurns().visit(tree))
+            tree = ast.fix_missing_locations(unchanging.GuardStores(_STORE).visit(_CountTurns().visit(tree)))
             code = compile(tree, path, "exec", dont_inherit=True)
         except (RecursionError, ValueError, SyntaxError) as error:
             line = error.lineno if isinstance(error, SyntaxError) else None
@@ -144,14 +173,14 @@ class LoadedSource:
             ) from None
         allowed = {name: getattr(builtins, name) for name in _BUILTINS}
         self.names: dict[str, Any] = {
-            "__builtins__": {**allowed, "__import__": _import},
-            "__name__": "peripheral",
+            "__builtins__": {**allowed, "__import__": self.turns.imported, "iter": self.turns.iterator},
+            "__name__": PUBLIC_MODULE,  # one that is there: dataclass looks for annotations in it
             _TURN: self.turns.turn,
+            _STORE: unchanging.changeable,
         }
+        importlib.import_module(PUBLIC_MODULE)
         self.guarded("loading it", lambda: exec(code, self.names))
-        for name, value in list(self.names.items()):
-            if not name.startswith("__") and name != _TURN:
-                self.names[name] = self._constant(name, value)
+        self._keep_constant()
 
     def peripheral(self, name: str) -> type[Peripheral]:
         """The class of a name.
@@ -201,29 +230,31 @@ class LoadedSource:
             trace = trace.tb_next
         return f"{self.path}:{line}" if line else self.path
 
-    def _constant(self, name: str, value: object) -> object:
-        """A module's name, so that it cannot change: lists become tuples, dicts are read only."""
-        if isinstance(value, _CONSTANTS) or isinstance(value, type | FunctionType | ModuleType):
-            return value
-        if isinstance(value, list | tuple) and type(value) in (list, tuple):
-            return tuple(self._constant(name, item) for item in value)
-        if isinstance(value, bytearray):
-            return bytes(value)
-        if isinstance(value, dict | MappingProxyType):
-            return MappingProxyType({key: self._constant(name, item) for key, item in value.items()})
-        if type(value).__module__ in ("typing", "builtins", "types", "__future__", "enum", "struct", "_struct"):
-            return value
-        if isinstance(value, tuple):
-            return value  # a named one
-        raise RdbgError(
-            f"{self.path}: {name} is a {type(value).__name__} outside of a class, which checkpoints would not hold: "
-            "declare a field, or use a number, text, tuple or dict"
-        )
+    def _keep_constant(self) -> None:
+        """Lists and dicts outside of classes cannot change from now on, and nothing else can.
+
+        Raises:
+            RdbgError: something there can change, and would have to.
+        """
+        check = UnchangingCheck(self.path, PUBLIC_MODULE)
+        try:
+            for name, value in list(self.names.items()):
+                if not name.startswith("__") and name not in (_TURN, _STORE):
+                    self.names[name] = unchanging.constant(name, value)
+                    check.look(name, self.names[name])
+        except ValueError as error:
+            raise RdbgError(f"{self.path}: {error}") from None
 
 
 def _names(node: ast.AST, name: str) -> bool:
     """Whether a name stands in a piece of source."""
     return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+
+
+def _is_view(node: ast.AST) -> bool:
+    """Whether it is ``x.keys()`` or ``x.items()``."""
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
+    return call and node.func.attr in ("keys", "items")  # type: ignore[attr-defined]
 
 
 def _words(error: Exception) -> str:
@@ -274,7 +305,7 @@ class _Refusals(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if node.id in _FORBIDDEN_NAMES and isinstance(node.ctx, ast.Load) and node.id not in self._own:
             raise self._refuse(node, node.id, _FORBIDDEN_NAMES[node.id])
-        if (node.id.startswith("__") and node.id != "__name__") or node.id == _TURN:
+        if (node.id.startswith("__") and node.id != "__name__") or node.id in (_TURN, _STORE):
             raise self._refuse(node, node.id, _FORBIDDEN_NAMES["exec"])
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -296,6 +327,15 @@ class _Refusals(ast.NodeVisitor):
 
     def visit_Global(self, node: ast.Global) -> None:
         raise self._refuse(node, "global", "checkpoints would not hold it: declare a field")
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        raise self._refuse(node, "nonlocal", "checkpoints would not hold it: return the value, or declare a field")
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        for side in (node.left, node.right):
+            if isinstance(node.op, ast.BitOr | ast.BitAnd | ast.BitXor | ast.Sub) and _is_view(side):
+                raise self._refuse(node, "a set of a dict's keys or items", _FORBIDDEN_NAMES["set"])
+        self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
         self.visit(node.left)
@@ -335,6 +375,14 @@ class _CountTurns(ast.NodeTransformer):
 
     visit_While = visit_For = visit_FunctionDef = _counted
 
+    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
+        self.generic_visit(node)
+        turned = ast.Compare(ast.Call(ast.Name(_TURN, ast.Load()), [], []), [ast.Is()], [ast.Constant(None)])
+        node.ifs.insert(0, turned)
+        for part in ast.walk(turned):
+            ast.copy_location(part, node.iter)
+        return node
+
 
 def _module(name: str) -> ModuleType:
     """What a peripheral gets as a module: its public names, and no other modules."""
@@ -346,7 +394,7 @@ def _module(name: str) -> ModuleType:
     public = getattr(whole, "__all__", None) or [each for each in vars(whole) if not each.startswith("_")]
     for each in public:
         value = getattr(whole, each)
-        if not isinstance(value, ModuleType):
+        if not isinstance(value, ModuleType) and each not in _HIDDEN.get(name, ()):
             setattr(made, each, value)
     if name == "collections":
         made.abc = _module("collections.abc")  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rdbg.emu.bus import BusError
@@ -27,6 +28,9 @@ class _Countdown(RunningCountdown):
         self._system = system
         self.timer = timer
 
+    def __repr__(self) -> str:
+        return f"<Countdown, deadline {self.deadline_ns}>"  # an address would differ from run to run
+
     @property
     def deadline_ns(self) -> int | None:
         return self.timer.deadline_ns
@@ -45,7 +49,7 @@ class _Surroundings:
 
     def __init__(self, device: PythonDevice, parameters: Mapping[str, int | str | bool], big_endian: bool) -> None:
         self._device = device
-        self.parameters = parameters
+        self.parameters = MappingProxyType(dict(parameters))  # it cannot remember anything there
         self.big_endian = big_endian
 
     @property
@@ -272,11 +276,7 @@ class PythonDevice(SerialDevice):
     def save(self) -> State:
         """All declared fields, and how far the random numbers are."""
         held = vars(self.peripheral)
-        try:
-            state: State = {field.name: field.saved(held[field.name]) for field in self._fields}
-        except ValueError as error:
-            raise RdbgError(f"{self._source.path}: {error} (device {self.name!r})") from None
-        return {_RANDOM: self._random, **state}
+        return {_RANDOM: self._random, **{field.name: field.saved(held[field.name]) for field in self._fields}}
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
