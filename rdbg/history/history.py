@@ -282,8 +282,9 @@ class History:
     def end_at(self, icount: int) -> None:
         """What a live run has done last counts for nothing: ``icount`` is its end, unless an input stands behind it."""
         if self.live and not self.ahead:
-            self._end = icount
-            self._open_from = icount + 1
+            last = self._log.record(self._log.count - 1).icount if self._log.count else icount
+            self._end = max(icount, last)
+            self._open_from = self._end + 1
 
     def append(self, event: InputEvent) -> None:
         """Add an input at the live end that the caller applies to the machine itself, such as a debugger's write.

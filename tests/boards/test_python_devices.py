@@ -234,7 +234,7 @@ def test_fields_are_changed_in_place_as_a_bytearray_and_a_list() -> None:
     text += "        return 0\n"
     device = bench(text)
     device.read(AT, 4)
-    state = device.board.devices[0].save()
+    state = next(each for each in device.board.devices if each.name == "device0").save()
     assert (state["q"], state["n"]) == (b"cxyz", [1, 1, 3])
     assert [type(number) for number in state["n"]] == [int] * 3
 
@@ -402,6 +402,20 @@ def test_a_failure_stops_the_run_before_it_and_nothing_is_lost(name: str, exact:
     timeline.goto(10)
     timeline.goto(stands)
     assert machine.digest() == digest
+
+
+def test_a_failure_at_what_came_in_is_recorded_with_it(tmp_path: Path) -> None:
+    (tmp_path / "board.toml").write_text(BASE + DEVICE + "port = 0\n")
+    text = "class Device(Peripheral):\n    q = ByteBuffer(4)\n"
+    text += "    def receive_room(self):\n        return 16\n    def receive(self, data):\n        self.q += data\n"
+    (tmp_path / "d.py").write_text(HEAD + text + QUIET)
+    (tmp_path / "spin.elf").write_bytes(KERNEL.data)
+    options = ["-M", f"bare,file={tmp_path / 'board.toml'}", "-kernel", tmp_path / "spin.elf", "-nographic"]
+    line = "d.py:7: ValueError: field 'q' holds at most 4 bytes, not 8 (device 'device0', receive)"
+    for command in (["record", "-o", tmp_path / "F", "--", *options], ["replay", tmp_path / "F"]):
+        done = rdbg(*command, typed=b"abcdefgh")
+        said = done.stderr.decode()
+        assert done.returncode == 1 and line in said and "Traceback" not in said
 
 
 def test_a_peripheral_may_answer_with_a_bus_error() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, Self, TypeVar, overload
 
 from rdbg.emu.device import StateValue
-from rdbg.emu.peripherals.bounded import BoundedBytes, BoundedNumbers
+from rdbg.emu.peripherals.changed_in_place import BoundedBytes, BoundedNumbers
 from rdbg.errors import RdbgError
 
 Value = TypeVar("Value")
