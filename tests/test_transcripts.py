@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import PYPI_GDB
-from tests.transcripts import PROJECT, is_as_shown, read_page, run_page, written_anew
+from tests.transcripts import PROJECT, given_to, is_as_shown, read_page, run_page, written_anew
 
 PAGES = {
     str(path.relative_to(PROJECT)): page
@@ -15,7 +16,7 @@ PAGES = {
     if (page := read_page(path.read_text())).entries
 }
 #: Pages whose guests are Debian's.
-_DEBIAN = {"docs/u-boot.md": ("u-boot-qemu",)}
+_DEBIAN = {"docs/u-boot.md": ("u-boot-qemu",), "docs/linux.md": ("linux-image-4kc-malta:mipsel",)}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.real(*_DEBIAN.get(name, ()))) for name in PAGES])
@@ -27,7 +28,7 @@ def test_every_transcript_is_what_is_said(name: str) -> None:
                 entry.said, said, f"{name}:{entry.first + 1} {entry.command}", "said now", "", "", 9, ""
             )
         )
-        for entry, said in run_page(PAGES[name])
+        for entry, said in run_page(PAGES[name], given_to(Path(name).name))
         if not is_as_shown(entry.said, said)
     ]
     assert not wrong, "\n".join(wrong) + f"\n(python -m tests.transcripts {name} writes what is said now)"
@@ -46,4 +47,4 @@ def test_a_transcript_that_says_something_else_is_found() -> None:
 
 
 def test_no_page_is_without_its_transcripts() -> None:
-    assert {"README.md", "docs/first-hour.md", "docs/cookbook.md", "docs/u-boot.md"} <= PAGES.keys()
+    assert {"README.md", "docs/first-hour.md", "docs/cookbook.md", "docs/u-boot.md", "docs/linux.md"} <= PAGES.keys()

@@ -1,7 +1,7 @@
 """Transcripts in the documents: each is run, and what the programs say is compared with what the document shows.
 
-A fenced block of kind ``console`` is a transcript. A line with ``$`` before it is a shell's; one with ``(gdb)`` or
-U-Boot's prompt is typed to the program that the last shell line has started, at a terminal. The blocks of a page go on
+A fenced block of kind ``console`` is a transcript. A line with ``$`` before it is a shell's; one with ``(gdb)``, or
+U-Boot's or a guest's shell's prompt, is typed to the program that the last shell line has started, at a terminal. The blocks of a page go on
 from one another, in one folder, where ``examples`` is the project's and a block with ``title="NAME"`` is the file NAME.
 ``...`` in a line stands for anything, and as a line of its own for any lines. What no two runs have alike (ports,
 temporary folders, times that something took) is the same to the comparison.
@@ -22,15 +22,21 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.conftest import LINUX
+from tests.linux.fetch import BUSYBOX, KERNEL
+from tests.linux.initramfs import initramfs
+
 PROJECT = Path(__file__).parents[1]
-_PROMPTS = ("$ ", "(gdb) ", "maltael # ")
-_PATIENCE = 60.0
+_PROMPTS = ("$ ", "(gdb) ", "maltael # ", "/ # ")
+_PATIENCE = 120.0
 #: What a command says of how far it has come, where it takes long (half a second, on a busy host).
 _PROGRESS = re.compile(r"(\.\.\.|rdbg:) \d+ (of \d+ )?\S.*(\(\d+%\))?")
+#: What a terminal is told, and asked (busybox's shell: where the cursor is).
+_ESCAPE = re.compile(rb"\x1b\[[?0-9;]*[a-zA-Z]")
 _ALIKE = (
     (r"/tmp/rdbg-\w+/", "/tmp/rdbg-*/"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
@@ -126,7 +132,7 @@ class Terminal:
         """What it says up to a prompt, or its end."""
         said = b""
         wanted = prompt.encode()
-        while not said.endswith(wanted):
+        while not (plain := _ESCAPE.sub(b"", said)).endswith(wanted):
             if not select.select([self._terminal], [], [], _PATIENCE)[0]:
                 raise TimeoutError(
                     f"no prompt {prompt!r} within {_PATIENCE} s; so far: {said.decode(errors='replace')}"
@@ -139,7 +145,7 @@ class Terminal:
                 self._ended = True
                 break
             said += data
-        return _lines(said.removesuffix(wanted))
+        return _lines(plain.removesuffix(wanted))
 
     def type(self, command: str) -> None:
         """Type a line, or ``^A x``."""
@@ -155,7 +161,7 @@ class Terminal:
 
 
 def _lines(said: bytes) -> list[str]:
-    text = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", said.decode(errors="replace")).replace("\r", "")
+    text = _ESCAPE.sub(b"", said).decode(errors="replace").replace("\r", "")
     return [line.rstrip() for line in text.split("\n") if not _PROGRESS.fullmatch(line)]
 
 
@@ -165,12 +171,19 @@ def _trimmed(lines: list[str]) -> list[str]:
     return lines
 
 
-def run_page(page: Page) -> Iterator[tuple[Entry, list[str]]]:
-    """Type everything; gives each entry with what is said."""
+def run_page(page: Page, given: Mapping[str, bytes] | None = None) -> Iterator[tuple[Entry, list[str]]]:
+    """Type everything; gives each entry with what is said.
+
+    Args:
+        page: it.
+        given: files beside those of the page: name -> contents.
+    """
     with tempfile.TemporaryDirectory(prefix="transcript-") as name:
         folder = Path(name)
         for path, contents in page.files.items():
             (folder / path).write_text(contents)
+        for path, data in (given or {}).items():
+            (folder / path).write_bytes(data)
         (folder / "examples").symlink_to(PROJECT / "examples")
         programs = folder / ".programs"
         programs.mkdir()
@@ -206,6 +219,14 @@ def run_page(page: Page) -> Iterator[tuple[Entry, list[str]]]:
                 terminal.close()
 
 
+def given_to(page: str) -> dict[str, bytes]:
+    """The files that a page says you have: Debian's, of `make real-deps`."""
+    if page != "linux.md":
+        return {}
+    initrd = initramfs(LINUX / BUSYBOX)
+    return {"vmlinux": (LINUX / KERNEL).read_bytes(), "initrd.gz": initrd}
+
+
 def is_as_shown(shown: list[str], said: list[str]) -> bool:
     """Whether a program says what a page shows."""
     pattern = ""
@@ -223,10 +244,10 @@ def _alike(line: str) -> str:
     return line
 
 
-def written_anew(text: str) -> str:
-    """A page with what is said now, where that is not what it shows."""
+def written_anew(text: str, given: Mapping[str, bytes] | None = None) -> str:
+    """A page with what is said now, where that is not what it shows; see `run_page`."""
     lines = text.splitlines()
-    for entry, said in reversed(list(run_page(read_page(text)))):
+    for entry, said in reversed(list(run_page(read_page(text), given))):
         if not is_as_shown(entry.said, said):
             end = entry.behind + len(entry.said)
             blank = [""] if entry.said and not entry.said[-1] else []
@@ -238,7 +259,7 @@ def main() -> None:
     """Write pages anew."""
     for name in sys.argv[1:]:
         path = Path(name)
-        path.write_text(written_anew(path.read_text()))
+        path.write_text(written_anew(path.read_text(), given_to(path.name)))
 
 
 if __name__ == "__main__":
