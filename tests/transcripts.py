@@ -1,10 +1,10 @@
 """Transcripts in the documents: each is run, and what the programs say is compared with what the document shows.
 
 A fenced block of kind ``console`` is a transcript. A line with ``$`` before it is a shell's; one with ``(gdb)``, or
-U-Boot's or a guest's shell's prompt, is typed to the program that the last shell line has started, at a terminal. The blocks of a page go on
-from one another, in one folder, where ``examples`` is the project's and a block with ``title="NAME"`` is the file NAME.
-``...`` in a line stands for anything, and as a line of its own for any lines. What no two runs have alike (ports,
-temporary folders, times that something took) is the same to the comparison.
+U-Boot's or a guest's shell's prompt, is typed to the program that the last shell line has started, at a terminal.
+The blocks of a page go on from one another, in one folder, where ``examples`` is the project's and a block with
+``title="NAME"`` is the file NAME. ``...`` in a line stands for anything, and as a line of its own for any lines.
+What no two runs have alike (ports, temporary folders, times that something took) is the same to the comparison.
 
 ``python -m tests.transcripts PAGE...`` writes what is said now into the pages.
 """
