@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 #: Bytes of an answer, at most.
 MOST_BYTES = 2048
+#: Lines that are looked for, at most: no answer has room for more, whatever is asked for.
+MOST_LINES = MOST_BYTES // 16
 #: Room for what says that it was cut.
 _NOTE = 160
 _LONGEST_LINE = 400
@@ -21,7 +23,7 @@ def bounded(lines: Iterable[str], cure: str) -> str:
     taken: list[str] = []
     size = 0
     for line in lines:
-        short = _line(line)
+        short = clipped(line, _LONGEST_LINE)
         length = len(short.encode()) + 1
         if size + length > MOST_BYTES - _NOTE:
             return "\n".join([*taken, f"[cut: only the first {len(taken)} lines are shown; {cure}]"])
@@ -30,8 +32,10 @@ def bounded(lines: Iterable[str], cure: str) -> str:
     return "\n".join(taken)
 
 
-def _line(text: str) -> str:
+def clipped(text: str, most: int = MOST_BYTES) -> str:
+    """A text of at most so many bytes, which says where it was cut."""
     data = text.encode("utf-8", "replace")
-    if len(data) <= _LONGEST_LINE:
+    if len(data) <= most:
         return data.decode()
-    return data[:_LONGEST_LINE].decode("utf-8", "ignore") + f" [cut: {len(data)} bytes]"
+    note = f" [cut: {len(data)} bytes]"
+    return data[: most - len(note)].decode("utf-8", "ignore") + note

@@ -11,6 +11,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from rdbg import __version__
+from rdbg.agents.bounded import clipped
 from rdbg.agents.tools import TOOLS, AgentTool, call_tool
 from rdbg.errors import RdbgError
 from rdbg.library.recorded_run import RecordedRun
@@ -61,7 +62,7 @@ def serve(run: RecordedRun, name: str) -> None:
         try:
             return _answer(call_tool(run, params.name, params.arguments or {}))
         except RdbgError as error:
-            return _answer(str(error), failed=True)
+            return _answer(clipped(str(error)), failed=True)
 
     server: Server[object] = Server(
         "rdbg",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from rdbg.agents.bounded import bounded
+from rdbg.agents.bounded import MOST_BYTES, MOST_LINES, bounded, clipped
 from rdbg.agents.call_chain import call_chain
 from rdbg.errors import UsageError
 from rdbg.library.recorded_run import RecordedRun
@@ -75,7 +75,7 @@ def call_tool(run: RecordedRun, name: str, arguments: Mapping[str, Any]) -> str:
         raise
     if not tool.moves and run.position != stood:
         run.goto(stood)
-    return text
+    return clipped(text)
 
 
 _TYPES: Mapping[str, type] = {"string": str, "integer": int, "boolean": bool}
@@ -163,10 +163,11 @@ def _order(run: RecordedRun) -> Any:
     return "big" if run.timeline.machine.big_endian else "little"
 
 
-def _positive(tool: str, name: str, value: int) -> int:
+def _positive(tool: str, name: str, value: int, most: int = MOST_LINES) -> int:
+    """What is asked for, or as much as an answer can show."""
     if value < 1:
         raise UsageError(f"{tool}: {name} must be at least 1, not {value}")
-    return value
+    return min(value, most)
 
 
 def _find_output(run: RecordedRun, given: Mapping[str, Any]) -> str:
@@ -240,7 +241,8 @@ def _read(run: RecordedRun, given: Mapping[str, Any]) -> str:
         return f"{what} = {value:#x} ({value})"
     except UsageError:
         pass
-    address, data = run.read(what, _positive("read", "length", length))
+    length = _positive("read", "length", length, MOST_BYTES)
+    address, data = run.read(what, length)
     if not data:
         raise UsageError(f"read: nothing is mapped at {what}")
 

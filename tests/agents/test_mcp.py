@@ -120,6 +120,21 @@ def test_what_fails_is_one_line_and_leaves_the_run_where_it_stood(tank: Path) ->
     _session(tank, story)
 
 
+def test_what_asks_for_far_too_much_is_answered_short_and_at_once(tank: Path) -> None:
+    async def story(client: Client, ask: Asking, fail: Asking) -> None:
+        huge = 10**30
+        assert (await ask("read", what="0x80000000", length=huge)).endswith("begin further on]")
+        assert (await ask("disassemble", count=huge)).endswith("begin further on]")
+        assert "[cut: " in await fail("goto", place="x" * 100_000)
+        assert "[cut: " in await fail("t" * 100_000)
+        await ask("goto", place="end")
+        assert (await ask("who_wrote", address="tank", count=huge)).startswith("icount ")
+        assert (await ask("last_exception", kind="interrupt", count=huge)).startswith("icount ")
+        assert (await ask("backtrace", count=huge)).startswith("#0 ")
+
+    _session(tank, story)
+
+
 def test_a_tool_that_breaks_half_way_puts_the_run_back(tank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rdbg.agents import tools
 
