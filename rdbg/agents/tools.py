@@ -182,6 +182,9 @@ def _find_output(run: RecordedRun, given: Mapping[str, Any]) -> str:
 def _last_exception(run: RecordedRun, given: Mapping[str, Any]) -> str:
     count, kind = _positive("last_exception", "count", given["count"]), given["kind"]
     position = run.position
+    names = [info.name for info in run.timeline.machine.architecture.exceptions if not info.interrupt]
+    if kind not in (None, "interrupt", *names):
+        raise UsageError(f"last_exception: there is no exception '{kind}'; there are interrupt, {', '.join(names)}")
 
     def lines() -> Iterator[str]:
         if kind == "interrupt":
@@ -277,7 +280,13 @@ def _snapshot(run: RecordedRun, given: Mapping[str, Any]) -> str:
 
 
 def _origin(run: RecordedRun, given: Mapping[str, Any]) -> str:
-    return bounded(_said(run, "origin", *given["expression"].split()), "'goto' a step's icount and ask from there")
+    first, *rest = given["expression"].split() or [""]
+    try:
+        run.register(first)
+        first = "$" + first.removeprefix("$")  # the other tools take a register without that, too
+    except UsageError:
+        pass
+    return bounded(_said(run, "origin", first, *rest), "'goto' a step's icount and ask from there")
 
 
 _PLACE = 'start, end, an icount, +N, -N, N%, a name, output "TEXT", exception [KIND] [next|previous], input [N]'

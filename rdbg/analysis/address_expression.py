@@ -69,9 +69,24 @@ def address_range(machine: MachineApi, symbols: SymbolTable, text: str) -> Addre
         start, size = found.address, found.size
         if not size:
             raise UsageError(f"'{text[:_SHOWN]}': how many bytes? say {text[:_SHOWN]}+4, or A..B")
-    if not 0 < size <= (1 << machine.architecture.address_bits) - start:
+    return checked_range(machine, start, size, text)
+
+
+def checked_range(machine: MachineApi, start: int, length: int, text: str) -> AddressRange:
+    """The bytes from an address on.
+
+    Args:
+        machine: whose address space it is.
+        start: virtual address of the first byte.
+        length: bytes.
+        text: what was asked for, for the message.
+
+    Raises:
+        UsageError: there are none, or they reach further than the address space.
+    """
+    if not 0 < length <= (1 << machine.architecture.address_bits) - start:
         raise UsageError(f"'{text[:_SHOWN]}': a length is at least 1, and reaches no further than the address space")
-    return AddressRange(start, size)
+    return AddressRange(start, length)
 
 
 def _term(machine: MachineApi, symbols: SymbolTable, word: str, text: str, *, first: bool, name: bool) -> AddressRange:

@@ -25,8 +25,6 @@ from rdbg.session.session import Session, Surroundings
 from rdbg.targets.disassembly import Instruction, disassemble
 from rdbg.timeline import LastWrite, Order
 
-_WORD = 4
-
 
 class RecordedRun(RunTables):
     """A recorded run. Close it, or use it in a ``with``; nothing else uses the recording meanwhile.
@@ -223,10 +221,10 @@ class RecordedRun(RunTables):
         Raises:
             UsageError: there is no such address, or that is no condition.
         """
-        place, condition, stood = self._range(address), self._where(where), self.position
-        size = length or place.size or _WORD
+        place, condition, stood = self._bytes_at(address, length), self._where(where), self.position
+        search = self._write_before if backward else self._write_behind
         while True:
-            found = self._write_before(place.address, size) if backward else self._write_behind(place.address, size)
+            found = search(place.address, place.size)
             if found is None:
                 self.timeline.goto(stood)
                 return None
@@ -240,12 +238,13 @@ class RecordedRun(RunTables):
             address: of the first byte.
             length: bytes; None: those of the symbol, or 4.
             count: how many at most.
+
+        Raises:
+            UsageError: there is no such address, or there are not so many bytes.
         """
-        place = self._range(address)
+        place = self._bytes_at(address, length)
         with self._interruptible() as interrupted:
-            return self.timeline.last_writes(
-                place.address, length or place.size or _WORD, count, interrupted=interrupted
-            )
+            return self.timeline.last_writes(place.address, place.size, count, interrupted=interrupted)
 
     def _write_before(self, address: int, size: int) -> int | None:
         timeline = self.timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rdbg.analysis.address_expression import address_range, evaluate
+from rdbg.analysis.address_expression import address_range, checked_range, evaluate
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
@@ -24,6 +24,7 @@ from rdbg.emu.probes import ACCESS_REGISTERS
 from rdbg.symbols.table import AddressRange, SymbolTable
 from rdbg.timeline import Timeline
 
+_WORD = 4
 #: An address, or a name as users of ``monitor`` write one.
 Address = int | str
 #: A place as in ``monitor goto``; a number is an icount.
@@ -66,9 +67,9 @@ class RunTables:
         """Who read and wrote memory: ``length`` bytes at a place; None: the range that a text stands for, as at the
         prompt."""
         machine = self.timeline.machine
-        found = address_range(machine, self._symbols, str(place)) if length is None else self._range(place)
+        found = address_range(machine, self._symbols, str(place)) if length is None else self._bytes_at(place, length)
         condition = parse_where(where, machine.architecture, ACCESS_REGISTERS) if where else ()
-        question = RangeAccesses(found.address, length or found.size, access, condition)
+        question = RangeAccesses(found.address, found.size, access, condition)
         return self._ask(question, start, end, newest_first)
 
     def exceptions(
@@ -121,6 +122,12 @@ class RunTables:
     def _range(self, address: Address) -> AddressRange:
         written = address if isinstance(address, str) else f"{address:#x}"
         return evaluate(self.timeline.machine, self._symbols, written)
+
+    def _bytes_at(self, place: Address, length: int | None) -> AddressRange:
+        """So many bytes there; None: those of the symbol, or 4."""
+        found = self._range(place)
+        size = (found.size or _WORD) if length is None else length
+        return checked_range(self.timeline.machine, found.address, size, f"{place}+{size}")
 
     def _address(self, address: Address) -> int:
         return self._range(address).address

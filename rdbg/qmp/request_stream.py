@@ -14,6 +14,9 @@ MOST_BYTES = 1 << 20
 #: Brackets within brackets.
 _DEEPEST = 256
 
+#: Characters of a 64-bit integer, at most.
+_LONGEST_WHOLE = 20
+
 _BLANKS = b" \t\r\n"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._")
 _WORD = re.compile("[A-Za-z]+")
@@ -123,13 +126,15 @@ class RequestStream:
         except UnicodeDecodeError:
             return _error("invalid UTF-8 sequence in string")
         try:
-            value = json.loads(text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_number)
+            value = json.loads(
+                text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole
+            )
             if "\\u" in text and (found := _SURROGATE.search(json.dumps(value, ensure_ascii=False))):
                 return _error(f"\\u{ord(found[0]):04x} is not a valid Unicode character")
         except json.JSONDecodeError as error:
             return _error(_why(text, error))
-        except ValueError as error:  # of the hooks, or a number that is too long
-            return _error(str(error).splitlines()[0])
+        except ValueError as error:  # of the hooks
+            return _error(str(error))
         return value
 
 
@@ -147,8 +152,15 @@ def _constant(word: str) -> Any:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is out of range")
+        raise ValueError("a number is out of range")
     return value
+
+
+def _whole(text: str) -> int | float:
+    """What has more than 64 bits is no integer, as for QEMU."""
+    if len(text) <= _LONGEST_WHOLE and -(1 << 63) <= (value := int(text)) < 1 << 64:
+        return value
+    return _number(text)
 
 
 def _why(text: str, error: json.JSONDecodeError) -> str:

@@ -13,6 +13,12 @@ from rdbg.errors import UsageError
 MOST_BINS = 2000
 
 
+def check_stretch(start: int, end: int) -> None:
+    """Raises UsageError unless there is something between two icounts."""
+    if end <= start:
+        raise UsageError(f"from icount {start} to {end} there is nothing to show")
+
+
 @dataclass(frozen=True)
 class Bins:
     """Parts of [start, end) of one length, which need not be a whole number.
@@ -30,8 +36,9 @@ class Bins:
     count: int
 
     def __post_init__(self) -> None:
-        if self.end <= self.start or self.count < 1:
-            raise UsageError(f"from icount {self.start} to {self.end} there is nothing to show")
+        check_stretch(self.start, self.end)
+        if self.count < 1:
+            raise UsageError("in no parts there is nothing to show")
         object.__setattr__(self, "count", min(self.count, MOST_BINS, self.end - self.start))
 
     def of(self, icounts: NDArray[Any]) -> NDArray[np.int64]:

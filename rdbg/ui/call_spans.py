@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rdbg.emu.instruction_effects import Doing
 from rdbg.emu.machine_api import Entry, MachineApi, RunRequest, StopKind
 from rdbg.targets.backtrace import backtrace
+from rdbg.ui.bins import check_stretch
 from rdbg.ui.names import Names, names_of
 from rdbg.ui.run_view import RunView
 
@@ -59,6 +60,7 @@ class CallSpans:
 
     def answer(self, view: RunView) -> dict[str, Any]:
         """Spans as [depth, start, end, name]; none where the stretch is too long."""
+        check_stretch(self.start, self.end)
         if self.end - self.start > MOST_INSTRUCTIONS:
             return {"spans": None, "most": MOST_INSTRUCTIONS, "left_out": 0}
         timeline, names = view.timeline, names_of(view)

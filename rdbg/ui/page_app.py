@@ -158,11 +158,14 @@ class PageApp:
         return self._stream(self._gdbs.append, self._gdbs.remove, lambda: None)
 
     async def _obey(self, request: Request) -> Response:
-        said = await request.json()
+        try:
+            said = await request.json()
+        except RecursionError:
+            raise UsageError("no command: brackets within brackets within brackets") from None
         line = said.get("line", "") if isinstance(said, dict) else ""
-        if not isinstance(line, str) or not line.isprintable() or len(line) > _LONGEST_LINE:
+        if not isinstance(line, str) or not line.strip() or not line.isprintable() or len(line) > _LONGEST_LINE:
             raise UsageError("no command")
-        name = (line.split() or [""])[0]
+        name = line.split()[0]
         state = self._state
         if state is not None and state.gdb and name in MOVING:
             return JSONResponse({"said": self._ask_gdb(state, line), "by": "gdb"})
@@ -222,10 +225,9 @@ class PageApp:
 
 
 def _page_file(name: str) -> Response:
-    dot = name.rfind(".")
-    media = _TYPES.get(name[dot:]) if dot > 0 else None
-    file = files("rdbg.ui") / "page" / name
-    if media is None or "/" in name or "\\" in name or not file.is_file():
+    file = next((each for each in (files("rdbg.ui") / "page").iterdir() if each.name == name), None)
+    media = _TYPES.get(name[name.rfind(".") :])
+    if file is None or media is None:
         return Response("no such file\n", 404, media_type="text/plain")
     return Response(file.read_bytes(), media_type=media)
 

@@ -122,13 +122,14 @@ class PageDesk:
 
     def close(self) -> None:
         """Nothing will be done any more."""
-        if self._closed:
-            return
         self._closed = True
         self._give_up()
         if self._copies is not None:
             self._copies.dismiss()
             self._copies = None
+
+    def let_go(self) -> None:
+        """Close the bell, which no other thread can ring any more: its number may be another file's then."""
         os.close(self._wakes)
         os.close(self._bell)
 
@@ -233,8 +234,11 @@ class PageDesk:
             job.future.set_result(answer)
 
     def _give_up(self) -> None:
-        while self._jobs:
-            job = self._jobs.popleft()
+        while True:
+            try:
+                job = self._jobs.popleft()
+            except IndexError:  # the other thread may give up the same ones
+                return
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(RdbgError("the run has ended"))
 

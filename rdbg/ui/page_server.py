@@ -51,6 +51,7 @@ class PageServer:
         config = uvicorn.Config(
             Guarded(self._app.app, token, port),
             log_config=None,
+            log_level="error",  # what strangers send amiss is no news for the terminal
             access_log=False,
             lifespan="off",
             ws="none",
@@ -98,6 +99,7 @@ class PageServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop)
             self._thread.join()
+        self._desk.let_go()
         self._socket.close()
 
     def _connections(self) -> list[int]:

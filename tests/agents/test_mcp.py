@@ -72,6 +72,7 @@ def test_the_tank_s_alarm_is_explained(tank: Path) -> None:
         assert "84 03 00 00 -> 4e 01 00 00" in await ask("last_value", what="tank+32")
         assert "v0 is 0x" in await ask("last_value", what="v0")
         assert "record_sample" in await ask("origin", expression="tank+32")
+        assert await ask("origin", expression="v0") == await ask("origin", expression="$v0")
         assert "no exception before" in await ask("last_exception")
         latest = (await ask("last_exception", kind="interrupt", count=2)).splitlines()
         assert len(latest) == 2 and "lines 0x80" in latest[0]
@@ -110,6 +111,10 @@ def test_what_fails_is_one_line_and_leaves_the_run_where_it_stood(tank: Path) ->
             ("read", {"what": "tank", "length": 0}, "length must be at least 1"),
             ("read", {"what": "0x00000010"}, "nothing is mapped"),
             ("disassemble", {"count": -1}, "count must be at least 1"),
+            ("who_wrote", {"address": "tank", "length": -1}, "a length is at least 1"),
+            ("who_wrote", {"address": "tank", "length": 0}, "a length is at least 1"),
+            ("who_wrote", {"address": "tank", "length": 10**30}, "no further than the address space"),
+            ("last_exception", {"kind": "nonsense"}, "there is no exception 'nonsense'; there are interrupt, "),
             ("last_value", {"what": ""}, "names nothing"),
             ("who_wrote", {"address": "tank", "count": True}, "must be of type integer"),
             ("snapshot", {"name": ""}, "usage"),

@@ -92,6 +92,9 @@ def test_steps_output_and_events_agree(recording: Path) -> None:
         (lambda run: run.register("r99"), "there is no register"),
         (lambda run: run.memory("no_such_thing", 4), "no symbol 'no_such_thing'"),
         (lambda run: run.find("put_char", where="a0 =="), "not a condition"),
+        (lambda run: run.writes("tank", -1), "a length is at least 1"),
+        (lambda run: run.find_write("tank", 0, backward=True), "a length is at least 1"),
+        (lambda run: list(run.accesses("tank", 1 << 32)), "no further than the address space"),
         (lambda run: list(run.output("pipe")), "is no endpoint"),
     ],
 )

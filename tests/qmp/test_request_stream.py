@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from rdbg.qmp.request_stream import MOST_BYTES, RequestStream, Unreadable
 
+_WHOLE = st.integers(-(1 << 63), (1 << 64) - 1)
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    st.none() | st.booleans() | _WHOLE | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc\"'\\{}", max_size=4), inner, max_size=4),
     max_leaves=12,
 )
@@ -38,5 +39,7 @@ def test_what_is_too_long_or_too_deep_is_refused_and_forgotten() -> None:
     found = _fed([b'"' + b"x" * MOST_BYTES, b'"\xff', b"[1]"])
     assert found[0] == Unreadable("JSON token size limit exceeded") and found[-1] == [1]
     assert _fed([b"[" * 300])[0] == Unreadable("JSON nesting depth limit exceeded")
-    assert isinstance(_fed([b"[" + b"9" * 5000 + b"]"])[0], Unreadable)
+    for number in (b"9" * 5000, b"-" + b"9" * 400, b"1e999", b"1" * 400 + b".5"):
+        assert _fed([b"[" + number + b"]"]) == [Unreadable("JSON parse error, a number is out of range")]
+    assert _fed([b"[18446744073709551615, 18446744073709551616]"]) == [[(1 << 64) - 1, float(1 << 64)]]
     assert _fed([b"[NaN]"]) == [Unreadable("JSON parse error, invalid keyword 'NaN'")]

@@ -65,7 +65,7 @@ def test_what_a_form_of_another_page_can_send_moves_nothing(page: Page) -> None:
 @pytest.mark.parametrize(
     "name",
     ["../page_server.py", "..%2fpage_server.py", "%2e%2e/page_server.py", "....//page_server.py", "/etc/passwd",
-     "%2fetc%2fpasswd", "..\\page_server.py", "page.js%00.css", "built-from", "", "."],
+     "%2fetc%2fpasswd", "..\\page_server.py", "page.js%00.css", "built-from", "", ".", ".js", "a" * 3000 + ".js"],
 )  # fmt: skip
 def test_no_file_but_the_page_s_own_can_be_had(page: Page, name: str) -> None:
     reply = page.request("GET", f"{page.path}page/{name}")
@@ -91,15 +91,18 @@ def test_a_page_can_give_few_commands(page: Page, line: object, words: str) -> N
     assert page.state() == before
 
 
-@pytest.mark.parametrize("body", ["", "[", "[]", '"x"', "{}", "x" * 5000])
+@pytest.mark.parametrize("body", ["", "[", "[]", '"x"', "{}", "x" * 5000, "[" * 4000, "9" * 4000])
 def test_a_request_that_makes_no_sense_is_said_to(page: Page, body: str) -> None:
     reply = page.request("POST", page.path + "api/obey", body, Origin=page.origin, content_type=_JSON)
     assert reply.status in (400, 413)
+    assert page.request("GET", page.path).status == 200
 
 
 @pytest.mark.parametrize(
-    "query", ["console?count=x", "console?first=-9&at=1e9", "console?console=7", "console?at=99999999999999999999999"]
-)
+    "query",
+    ["console?count=x", "console?first=-9&at=1e9", "console?console=7", "console?at=99999999999999999999999",
+     "calls?from=9&to=5", "calls?from=5&to=5", "tracks?from=5&to=5", "heat?from=9&to=5"],
+)  # fmt: skip
 def test_values_that_make_no_sense_are_said_to(page: Page, query: str) -> None:
     reply = page.request("GET", f"{page.path}api/{query}")
     assert reply.status == 400 and reply.json["error"]
