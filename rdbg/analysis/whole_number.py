@@ -18,3 +18,14 @@ def whole_number(text: str, what: str) -> int:
     if value < 0:
         raise UsageError(f"{what} '{text}' is not a whole number (decimal, or 0x...)")
     return value
+
+
+def at_least(least: int, value: int, what: str) -> int:
+    """A number that a program gives.
+
+    Raises:
+        UsageError: it is less than it can be.
+    """
+    if value < least:
+        raise UsageError(f"{what} {value} is less than {least}: give a whole number from {least} on")
+    return value

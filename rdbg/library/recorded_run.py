@@ -12,6 +12,7 @@ from types import TracebackType
 from rdbg.analysis.address_expression import register_number
 from rdbg.analysis.place_names import go_to_place, place_words
 from rdbg.analysis.seeker import Seeker
+from rdbg.analysis.whole_number import at_least
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.host.interrupts import NotedInterrupts
 from rdbg.library.run_tables import Address, Place, RunTables
@@ -120,7 +121,7 @@ class RecordedRun(RunTables):
         Raises:
             UsageError: there is no such address.
         """
-        return self.timeline.machine.read_memory(self._address(address), length)
+        return self.read(address, length)[1]
 
     def read(self, place: Address, length: int) -> tuple[int, bytes]:
         """The address that a place stands for, and the bytes there, as many as are mapped.
@@ -129,7 +130,7 @@ class RecordedRun(RunTables):
             UsageError: there is no such address.
         """
         address = self._address(place)
-        return address, self.timeline.machine.read_memory(address, length)
+        return address, self.timeline.machine.read_memory(address, at_least(0, length, "length"))
 
     def command(self, *words: str) -> str:
         """Obey a command of the monitor, given in words; what it says.
@@ -149,7 +150,8 @@ class RecordedRun(RunTables):
         """
         machine, start = self.timeline.machine, self._address(address)
         length = machine.architecture.instruction_lengths[0]
-        return disassemble(machine.architecture, machine.big_endian, start, machine.read_memory(start, count * length))
+        code = machine.read_memory(start, at_least(0, count, "count") * length)
+        return disassemble(machine.architecture, machine.big_endian, start, code)
 
     def symbol(self, address: int) -> tuple[str, int] | None:
         """The symbol in which an address lies, and how far behind its beginning; None: in none."""
@@ -165,21 +167,30 @@ class RecordedRun(RunTables):
         Raises:
             RdbgError: there is no such place.
         """
+        words = [str(at_least(0, place, "icount"))] if isinstance(place, int) else place_words(self.timeline, place)
         with self._interruptible() as interrupted:
-            return go_to_place(Seeker(self.timeline, interrupted), place_words(self.timeline, str(place))).position
+            return go_to_place(Seeker(self.timeline, interrupted), words).position
 
     def step(self, count: int = 1) -> int:
         """So many steps forward, each an instruction with those that run as one with it; the icount then, at most
-        `end`."""
-        for _ in range(count):
+        `end`.
+
+        Raises:
+            UsageError: the number is negative.
+        """
+        for _ in range(at_least(0, count, "count")):
             if self.timeline.step().reason is not StopReason.STEP:
                 break
         return self.position
 
     def reverse_step(self, count: int = 1) -> int:
-        """So many steps back, over the handlers of exceptions; the icount then, at least `start`."""
+        """So many steps back, over the handlers of exceptions; the icount then, at least `start`.
+
+        Raises:
+            UsageError: the number is negative.
+        """
         with self._interruptible() as interrupted:
-            for _ in range(count):
+            for _ in range(at_least(0, count, "count")):
                 if self.timeline.reverse_step(interrupted).reason is not StopReason.STEP:
                     break
         return self.position
@@ -244,7 +255,9 @@ class RecordedRun(RunTables):
         """
         place = self._bytes_at(address, length)
         with self._interruptible() as interrupted:
-            return self.timeline.last_writes(place.address, place.size, count, interrupted=interrupted)
+            return self.timeline.last_writes(
+                place.address, place.size, at_least(0, count, "count"), interrupted=interrupted
+            )
 
     def _write_before(self, address: int, size: int) -> int | None:
         timeline = self.timeline

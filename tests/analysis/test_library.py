@@ -96,6 +96,12 @@ def test_steps_output_and_events_agree(recording: Path) -> None:
         (lambda run: run.find_write("tank", 0, backward=True), "a length is at least 1"),
         (lambda run: list(run.accesses("tank", 1 << 32)), "no further than the address space"),
         (lambda run: list(run.output("pipe")), "is no endpoint"),
+        (lambda run: run.goto(-5), "icount -5 is less than 0"),
+        (lambda run: run.step(-1), "count -1 is less than 0"),
+        (lambda run: run.reverse_step(-1), "count -1 is less than 0"),
+        (lambda run: run.writes("tank", count=-1), "count -1 is less than 0"),
+        (lambda run: run.memory("tank", -1), "length -1 is less than 0"),
+        (lambda run: run.disassemble("put_char", -1), "count -1 is less than 0"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_moves_nothing(recording: Path, ask, said: str) -> None:  # type: ignore[no-untyped-def]
