@@ -24,6 +24,15 @@ EXPECTED = (
     ("No more reverse-execution history", "Reached end of recorded history"),
 )
 
+#: What to type next.
+IN_A_BROWSER = f"""
+To see the same run in a browser:
+
+    . .venv/bin/activate
+    pip install 'rdbg[ui]'
+    rdbg record -o tank.rec -- -M malta -kernel {GUEST} -serial null
+    rdbg ui tank.rec"""
+
 
 def run(words: list[str]) -> str:
     """Run rdbg, show what it prints, and give it back."""
@@ -53,7 +62,7 @@ def main() -> None:
         if place < 0:
             raise SystemExit(f"demo: GDB should have said {wordings[0]!r}")
     print("\nFound: record_sample() lets next reach 8, and samples[8] is the limit. Nothing was run a second time.")
-    print("To see a run in a browser: pip install '.[ui]', rdbg record -o tank.rec -- ... as above, rdbg ui tank.rec")
+    print(IN_A_BROWSER)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rdbg.analysis.event_places import EVENT_PLACES, EVENT_WORDS, place_of_event
 from rdbg.analysis.input_places import INPUT_PLACES, INPUTS, place_of_input
 from rdbg.analysis.output_places import OUTPUT_PLACES, OUTPUT_WORDS, place_of_output
+from rdbg.analysis.question import Piece
 from rdbg.analysis.quoted_words import quoted_words
 from rdbg.analysis.seeker import Seeker
 from rdbg.analysis.whole_number import whole_number
@@ -42,8 +43,7 @@ def named_position(timeline: Timeline, place: str) -> int | None:
             raise UsageError(f"{place} is past the end; say a share from 0% to 100%")
         return timeline.start + int((timeline.end - timeline.start) * percent / 100)
     if place.startswith(("+", "-")):
-        distance = whole_number(place[1:], "distance")
-        return timeline.position + (distance if place[0] == "+" else -distance)
+        return _away(timeline.position, place)
     if place[:1].isdigit():
         return whole_number(place, "icount")
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
@@ -60,13 +60,14 @@ def place_words(timeline: Timeline, place: str) -> list[str]:
 
 
 def sought(seeker: Seeker, words: Sequence[str]) -> int | None:
-    """The icount of a place that may have to be looked for; None: a snapshot's name is meant.
+    """The icount of a place that may have to be looked for; None: a snapshot's name is meant. A name with blanks may be
+    written without quotes.
 
     Raises:
         UsageError: there is no such place, or the user asked to stop.
     """
-    if len(words) == 1 and words[0] in _names(seeker.timeline):
-        return named_position(seeker.timeline, words[0])
+    if " ".join(words) in _names(seeker.timeline):
+        return named_position(seeker.timeline, " ".join(words))
     try:
         if words and words[0] in OUTPUT_WORDS:
             return place_of_output(seeker, words)
@@ -80,6 +81,12 @@ def sought(seeker: Seeker, words: Sequence[str]) -> int | None:
         wrong = f"'{words[1]}' is too much; " if words else ""
         raise UsageError(f"{wrong}usage: goto {ALL_PLACES}")
     return named_position(seeker.timeline, words[0])
+
+
+def _away(position: int, place: str) -> int:
+    """So far on (``+N``) or back (``-N``) from a position."""
+    distance = whole_number(place[1:], "distance")
+    return position + (distance if place[0] == "+" else -distance)
 
 
 def _names(timeline: Timeline) -> set[str]:
@@ -98,6 +105,28 @@ def position_of(timeline: Timeline, place: str) -> int:
     return min(max(position, timeline.start), timeline.end)
 
 
+def stretch_of(timeline: Timeline, begin: str | None, end: str | None) -> Piece:
+    """The stretch of the run between two places. The distance of an end that is given as ``+N`` or ``-N`` is from the
+    beginning, if that is given, and else from where the run stands.
+
+    Args:
+        timeline: of the run.
+        begin: a place; None: the start.
+        end: a place; None: the end.
+
+    Raises:
+        UsageError: there is no such place, or the end is before the beginning.
+    """
+    first = timeline.start if begin is None else position_of(timeline, begin)
+    if begin is not None and end is not None and end.startswith(("+", "-")) and end not in _names(timeline):
+        last = min(max(_away(first, end), timeline.start), timeline.end)
+    else:
+        last = timeline.end if end is None else position_of(timeline, end)
+    if last < first:
+        raise UsageError(f"--to is icount {last}, before --from, icount {first}")
+    return Piece(first, last)
+
+
 def go_to_place(seeker: Seeker, words: Sequence[str]) -> Stop:
     """Go to a place. A scratch branch is left, and the place where it began remembered.
 
@@ -112,7 +141,7 @@ def go_to_place(seeker: Seeker, words: Sequence[str]) -> Stop:
     timeline.scratch.drop()
     position = sought(seeker, words)
     if position is None:
-        return timeline.snapshots.load(words[0])
+        return timeline.snapshots.load(" ".join(words))
     here = timeline.position
     stop = timeline.goto(position, seeker.interrupted)
     if stop.position != here:

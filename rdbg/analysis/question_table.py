@@ -14,7 +14,7 @@ from rdbg.analysis.input_places import INPUTS
 from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
-from rdbg.analysis.place_names import position_of
+from rdbg.analysis.place_names import stretch_of
 from rdbg.analysis.question import Piece, Question
 from rdbg.analysis.rows import Column, Style
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
@@ -136,18 +136,14 @@ def understand(asker: Asker, name: str, words: Sequence[str]) -> Asked:
     operands, options = _sorted_words(kind, words, usage)
     if "--json" in options and "--csv" in options:
         raise UsageError(f"{name}: --json or --csv, not both")
-    timeline = asker.timeline
-    start = position_of(timeline, options["--from"]) if "--from" in options else timeline.start
-    end = position_of(timeline, options["--to"]) if "--to" in options else timeline.end
-    if end < start:
-        raise UsageError(f"{name}: --from is icount {start}, behind --to, icount {end}")
+    stretch = stretch_of(asker.timeline, options.get("--from"), options.get("--to"))
     limit = whole_number(options["--limit"], "limit") if "--limit" in options else None
     if not operands and kind.usage and not kind.usage.startswith("["):
         raise UsageError(f"usage: {usage}")
     return Asked(
         kind,
         kind.parse(asker, operands, options),
-        Piece(start, end),
+        stretch,
         "--newest-first" in options,
         "--count" in options,
         limit,

@@ -14,9 +14,8 @@ from rdbg.analysis.call_tree import NamedPaths, named_paths
 from rdbg.analysis.code_lines import InstructionCounts, Source, instruction_counts
 from rdbg.analysis.coverage_files import drcov, lcov
 from rdbg.analysis.path_files import callgrind_paths, flame_graph_paths, folded_paths, speedscope_paths
-from rdbg.analysis.place_names import position_of
+from rdbg.analysis.place_names import stretch_of
 from rdbg.analysis.profile_files import callgrind, folded, picture, speedscope
-from rdbg.analysis.question import Piece
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import parse_number
 from rdbg.cli.qemu_options import ParsedLine, parse_line
@@ -171,10 +170,7 @@ def _count(command: str, recording: str, line: ParsedLine, words: Sequence[str])
     session = Session(options, Surroundings(command_line=("rdbg", command, *words), terminal=False, symbols=file))
     try:
         timeline = session.timeline
-        start = position_of(timeline, line.last("from") or "start")
-        stretch = Piece(start, position_of(timeline, line.last("to") or "end"))
-        if stretch.end < stretch.start:
-            raise UsageError(f"{command}: --to {stretch.end} is before --from {stretch.start}")
+        stretch = stretch_of(timeline, line.last("from"), line.last("to"))
         by_path = command == "profile" and "flat" not in line.own
         elf = session.symbols.elf
         timeline.goto(stretch.end)

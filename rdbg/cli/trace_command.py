@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rdbg.analysis.instruction_trace import InstructionTrace, TracedInstruction
-from rdbg.analysis.place_names import position_of
+from rdbg.analysis.place_names import stretch_of
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import hint
 from rdbg.cli.qemu_options import parse_line
@@ -100,17 +100,14 @@ def trace(words: Sequence[str]) -> int:
     try:
         with NotedInterrupts() as noted, shell_progress(bar=output is not None) as progress:
             timeline = session.timeline
-            start = position_of(timeline, line.last("from", "start") or "")
-            end = position_of(timeline, line.last("to", "end") or "")
-            if end < start:
-                raise UsageError(f"--to is icount {end}, before --from, icount {start}; exchange them")
+            stretch = stretch_of(timeline, line.last("from"), line.last("to"))
             names = {
                 info.number: (info.aliases or (info.name,))[0]
                 for info in timeline.machine.architecture.registers_of(timeline.machine.layout)
             }
             with timeline.telling(progress):
                 traced = InstructionTrace(timeline, _REGISTERS, noted)
-                return _write(traced.rows(start, end), names, _FORMATS[name], output)
+                return _write(traced.rows(stretch.start, stretch.end), names, _FORMATS[name], output)
     finally:
         session.close()
 

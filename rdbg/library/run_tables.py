@@ -13,8 +13,8 @@ from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
-from rdbg.analysis.place_names import position_of
-from rdbg.analysis.question import Piece, Question, ask
+from rdbg.analysis.place_names import stretch_of
+from rdbg.analysis.question import Question, ask
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.where_condition import parse_where
@@ -116,7 +116,7 @@ class RunTables:
         return sorted(found, key=lambda event: event.icount)
 
     def _ask(self, question: Question[Any], start: Place, end: Place, newest_first: bool) -> Iterator[Any]:
-        stretch = Piece(position_of(self.timeline, str(start)), position_of(self.timeline, str(end)))
+        stretch = stretch_of(self.timeline, str(start), str(end))
         return ask(question, InOneProcess(lambda: ReplayedRun(self.timeline)), stretch, newest_first)
 
     def _range(self, address: Address) -> AddressRange:

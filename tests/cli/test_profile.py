@@ -154,7 +154,7 @@ def test_drcov_has_the_blocks_of_the_image_and_those_elsewhere(tank: Path, tmp_p
         ((), ("names no file to write to", ".folded")),
         (("-o", "x.txt"), ("x.txt", ".callgrind")),
         (("-o", "x.folded", "--from", "nowhere"), ("no snapshot or bookmark 'nowhere'",)),
-        (("-o", "x.folded", "--from", "20", "--to", "10"), ("--to 10 is before --from 20",)),
+        (("-o", "x.folded", "--from", "20", "--to", "10"), ("--to is icount 10, before --from, icount 20",)),
         (("-o", "x.folded", "--jobs", "none"), ("--jobs",)),
     ],
 )

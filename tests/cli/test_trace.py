@@ -131,4 +131,5 @@ def test_a_program_with_interrupts_agrees_with_single_steps(tmp_path: Path) -> N
         ]
     assert_one_line(rdbg("trace", path, "--format", "xml"), 2, "there is no such format")
     assert_one_line(rdbg("trace", path, "--from", "10", "--to", "5"), 2, "before --from")
+    assert [row["icount"] for row in _traced(path, "--from", "75700", "--to", "+3")] == [75700, 75701, 75702]
     assert_one_line(rdbg("trace", path, "--to", "5", "-o", path), 1, "tank.rr")

@@ -76,6 +76,16 @@ def test_quotes_hold_a_name_together(session: MonitorContext) -> None:
     assert 'a quote is not closed in: "my\n' in run(session, 'savevm "my')
 
 
+def test_goto_knows_a_name_with_blanks_without_quotes_too(session: MonitorContext) -> None:
+    run(session, "goto 100")
+    run(session, 'bookmark "first try"')
+    run(session, 'savevm "second try"')
+    for name in ("first try", "second try"):
+        run(session, "goto start")
+        assert "at icount 100," in run(session, f"goto {name}")
+    assert "'try' is too much" in run(session, "goto third try")
+
+
 def test_start_and_end_are_the_ends_whatever_is_called_so(session: MonitorContext) -> None:
     timeline = session.timeline
     run(session, "goto 100")

@@ -147,6 +147,15 @@ def test_a_position_gets_a_name_in_the_page_and_in_gdb(view: PageInBrowser, page
     view.stands_at(301206)
 
 
+def test_a_place_is_written_as_at_gdbs_prompt(view: PageInBrowser, page: Page) -> None:
+    page.obey("goto interrupt line7 2")
+    second = page.state()["position"]
+    page.obey("goto start")
+    view.keys("interrupt line7 2", Keys.ENTER, at="#place")
+    view.stands_at(second)
+    assert view.text("#command") == "monitor goto interrupt line7 2"
+
+
 def test_virtual_time_is_an_axis_too(view: PageInBrowser, page: Page) -> None:
     _looked_through(view)
     view.click("#virtual")

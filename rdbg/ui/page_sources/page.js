@@ -117,7 +117,7 @@ element("virtual").onchange = () => {
 element("place-form").onsubmit = (event) => {
   event.preventDefault();
   const place = element("place").value.trim();
-  if (place) command(`goto ${/\s/.test(place) && !/^(input|packet|output|sent) /.test(place) ? `"${place}"` : place}`);
+  if (place) command(`goto ${place}`);
 };
 element("command").onclick = async () => {
   try {
