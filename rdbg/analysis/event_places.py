@@ -14,6 +14,7 @@ from rdbg.analysis.probing import Notes, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.seeker import WHICH, Seeker, Side, Which, one_of_several, parse_which
+from rdbg.emu.architecture import Architecture
 from rdbg.emu.probes import LINES, Probes
 from rdbg.errors import UsageError
 from rdbg.navigation.event_log import wanted
@@ -35,16 +36,24 @@ class _Events:
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[EventRows]:
         """Those in a piece."""
-        every = frozenset(info.code for info in run.machine.architecture.exceptions)
-        interrupts = np.array([info.code for info in run.machine.architecture.exceptions if info.interrupt], np.uint8)
+        architecture = run.machine.architecture
+        return probed(
+            run, piece, all_events(architecture), newest_first, lambda notes: [noted_events(notes, architecture)]
+        )
 
-        def make(notes: Notes) -> list[EventRows]:
-            rows = np.empty(len(notes), EVENT)
-            rows["icount"], rows["code"] = notes["icount"], notes["exception"]
-            rows["lines"] = np.where(np.isin(rows["code"], interrupts), notes["values"][:, LINES], 0)
-            return [rows]
 
-        return probed(run, piece, Probes(exceptions=every), newest_first, make)
+def all_events(architecture: Architecture) -> Probes:
+    """What notes every exception and interrupt."""
+    return Probes(exceptions=frozenset(info.code for info in architecture.exceptions))
+
+
+def noted_events(notes: Notes, architecture: Architecture) -> EventRows:
+    """What `all_events` has noted, in rows of type `EVENT`."""
+    interrupts = np.array([info.code for info in architecture.exceptions if info.interrupt], np.uint8)
+    rows = np.empty(len(notes), EVENT)
+    rows["icount"], rows["code"] = notes["icount"], notes["exception"]
+    rows["lines"] = np.where(np.isin(rows["code"], interrupts), notes["values"][:, LINES], 0)
+    return rows
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdbg.analysis.event_places import all_events, noted_events
 from rdbg.emu.machine_api import RunRequest, StopKind
-from rdbg.emu.probes import LINES, Probes
-from rdbg.store.event_rows import EVENT
 from rdbg.targets.privilege import runs_user_code
 from rdbg.ui.run_view import RunView
 from rdbg.ui.surveyed import SAMPLE, FoundStretch
@@ -30,8 +29,7 @@ class SurveyOn:
         timeline, surveyed = view.timeline, view.surveyed
         start, end = surveyed.until, timeline.end
         machine = timeline.machine
-        every = frozenset(info.code for info in machine.architecture.exceptions)
-        interrupts = np.array([info.code for info in machine.architecture.exceptions if info.interrupt], np.uint8)
+        probes = all_events(machine.architecture)
         spacing = max(_CLOSEST, (end - timeline.start) // _SAMPLES)
         samples: list[tuple[int, int, int]] = []
         deadline = time.perf_counter() + _STRETCH_SECONDS
@@ -45,7 +43,7 @@ class SurveyOn:
                 samples.append((here, machine.virtual_ns, 2 if user is None else int(user)))
                 next_sample = here + spacing
             until = min(end, next_sample)
-            stop = timeline.advance(RunRequest(until=until, slice=timeline.slice, probes=Probes(exceptions=every)))
+            stop = timeline.advance(RunRequest(until=until, slice=timeline.slice, probes=probes))
             timeline.end_touched(spacing)
             if timeline.position == here and stop.kind is not StopKind.PAUSED:
                 break  # nothing comes behind
@@ -57,9 +55,7 @@ class SurveyOn:
         notes = notes[np.argsort(notes["icount"], kind="stable")]
         # An exception at the very end of the stretch is the next one's.
         notes = notes[(notes["icount"] >= start) & (notes["icount"] < (end if last else reached))]
-        rows = np.empty(len(notes), EVENT)
-        rows["icount"], rows["code"] = notes["icount"], notes["exception"]
-        rows["lines"] = np.where(np.isin(rows["code"], interrupts), notes["values"][:, LINES], 0)
+        rows = noted_events(notes, machine.architecture)
         found = FoundStretch(start, end if last else reached, rows, np.array(samples, SAMPLE), last)
         view.learn(found)
         return found

@@ -109,6 +109,13 @@ def test_calls_are_those_of_the_table(page: Page, run: RecordedRun) -> None:
     by_depth = {depth: [span for span in spans if span[0] == depth] for depth in {span[0] for span in spans}}
     for depth, begin, stop, _ in spans:
         assert depth == 0 or any(above[1] <= begin and stop <= above[2] for above in by_depth[depth - 1])
+    # What had begun before is below: the calls that have not returned there.
+    printing = next(iter(run.calls("put_char", start=start, end=end))).icount + 1
+    for begins, length, least in ((start, 5000, 2), (printing, 5, 3), (printing, 5000, 3)):
+        assert page.obey(f"goto {begins}").status == 200
+        frames = [frame["function"] for frame in page.ask("moment")["frames"]]
+        spans = page.ask("calls", **{"from": begins, "to": begins + length})["spans"]
+        assert [name for _, begin, _, name in spans if begin == begins] == frames[::-1] and len(frames) >= least
     long = page.ask("calls", **{"from": 0, "to": end})
     assert long["spans"] is None and long["most"] < end
 

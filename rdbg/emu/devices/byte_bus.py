@@ -34,7 +34,7 @@ class ByteBus(WordRegisters):
         name: unique in the machine.
         system: time and timers.
         irq: driven while something is done and the interrupt is enabled.
-        bit_ns: nanoseconds of a bit.
+        frequency_hz: bits per second.
         chips: by select line, or by address.
         big_endian: byte order of its registers.
     """
