@@ -10,8 +10,6 @@ what it interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rdbg.emu.counts import Came
 
 #: Bytes by which a function has moved its stack pointer at most before it jumps; the core's FAR_STACK.
@@ -79,13 +77,6 @@ class CallStacks:
         elif kind is Came.RESET:
             self._open.clear()
             self.current = self._new_stack()
-
-    def open_frames(self) -> Iterator[OpenFrame]:
-        """Those of the stack that runs, innermost first."""
-        frame: OpenFrame | None = self.current
-        while frame is not None and frame.kind is not Came.RESET:
-            yield frame
-            frame = frame.below
 
     def _new_stack(self) -> OpenFrame:
         return OpenFrame(Came.RESET, 0, 0, 0, self._root)

@@ -14,8 +14,6 @@ from rdbg.cli.qemu_options import OPTIONS
 #: Names of values and operands that are paths.
 _FILES = re.compile(r"F|FILE|RECORDING|IMAGE|ARCHIVE|CAPTURE|PROGRAM|BOARD")
 _FOLDERS = re.compile(r"DIR")
-#: Behind these a word goes on: shells add no blank.
-OPEN_ENDED = ("=", ":", ",")
 
 
 class Paths(Enum):

@@ -123,7 +123,6 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
             on_it[at] = made = _python_device(chip, spec, system, irq, bare.big_endian)
             if not isinstance(made.peripheral, wanted):
                 raise missing_class(bus.kind, chip.name, wanted.__name__)
-            irq.controllers[made.name] = made
             devices.append(made)
         kind = SpiController if bus.kind == "spi" else I2cController
         controller = kind(bus.name, system, irq.input(bus.irq), bus.frequency_hz, on_it, is_big(bus.endian))
