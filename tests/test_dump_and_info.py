@@ -75,7 +75,7 @@ def test_dump(path: str) -> None:
         "4 300 write-register register pc = 0x80000000",
         "5 400 digest 000102030405060708090a0b0c0d0e0f, serial 0 sent 1,234 bytes",
         "6 450 kind-23 unknown to this rdbg: port 1, value 0x2, data " + " ".join(["00"] * 64) + "... (100 bytes)",
-        "7 1000000000 end the guest powered off, exit code 3",
+        "7 1000000000 end the guest ended the run, exit code 3",
     ]
 
 
@@ -102,7 +102,7 @@ def test_info(path: str) -> None:
         "image       bios u-boot.bin, 4 bytes, digest ",
         "starts from snapshot init, icount 0",
         "length      1,000,000,000 instructions, 8.000000000 s of virtual time without idling",
-        "end         the guest powered off, exit code 3, at 9.500000000 s of virtual time",
+        "end         the guest ended the run, exit code 3, at 9.500000000 s of virtual time",
         "inputs      5 (serial 1, wake 1, reset 1, write-memory 1, write-register 1)",
         "digests     1",
         "endpoint    serial 0: 8 bytes in 1 inputs came in; 1,234 bytes in 7 outputs had left by icount 400",

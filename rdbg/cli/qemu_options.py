@@ -171,7 +171,7 @@ OPTIONS = (
         values.semihosting_config,
         "the same; chardev: the console (without: standard error), userspace: also from user mode, arg: argv",
     ),
-    Option(("no-shutdown",), "", values.no_shutdown, "stay when the guest has powered off, until the user ends it"),
+    Option(("no-shutdown",), "", values.no_shutdown, "stay when the guest has ended the run, until the user ends it"),
     Option(
         ("action",),
         "reboot=reset|shutdown [,shutdown=poweroff|pause]",

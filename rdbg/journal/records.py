@@ -40,7 +40,7 @@ class EndReason(IntEnum):
     """Why a run ended. The numbers stand in journals: never reuse one."""
 
     STOPPED = 1  #: the user ended it
-    SHUTDOWN = 2  #: the guest powered the machine off
+    SHUTDOWN = 2  #: the guest did: by a power-off, an exit register, semihosting, or a reset with -no-reboot
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class StopReason(Enum):
     HISTORY_END = "history-end"  #: going forward met the end of a finished recording
     INTERRUPTED = "interrupted"  #: the user asked to stop
     REPLAY_BREAK = "replay-break"  #: an instruction count to stop at was reached
-    SHUTDOWN = "shutdown"  #: the guest powered off (live)
+    SHUTDOWN = "shutdown"  #: the guest ended the run (live)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Stop:
         pc: address of the next instruction.
         watch: the watch hit, for WATCHPOINT. Forward, the machine stands *before* the accessing instruction;
             backward, *after* it (GDB steps over it, either way, and then shows old and new value).
-        exit_code: for SHUTDOWN, and for HISTORY_END where the recorded guest had powered off.
+        exit_code: for SHUTDOWN, and for HISTORY_END where the recorded guest had ended the run.
     """
 
     reason: StopReason

@@ -101,7 +101,7 @@ def end_text_of(reason: int, exit_code: int) -> str:
     if reason == EndReason.STOPPED:
         return "stopped by the user"
     if reason == EndReason.SHUTDOWN:
-        return f"the guest powered off, exit code {exit_code}"
+        return f"the guest ended the run, exit code {exit_code}"
     return f"for a reason unknown to this rdbg ({reason})"
 
 

@@ -25,10 +25,12 @@ def run_ended(exit_code: int | None, gdb: tuple[str, int] | None) -> str:
     """That nothing comes any more, and what can be done still.
 
     Args:
-        exit_code: what the guest gave when it powered off; None: it is a recording that ends.
+        exit_code: what the guest gave when it ended the run; None: it is a recording that ends.
         gdb: host and port that GDB can connect to; None: there is none.
     """
-    what = "the recording is at its end" if exit_code is None else f"the guest has powered off (exit code {exit_code})"
+    what = (
+        "the recording is at its end" if exit_code is None else f"the guest has ended the run (exit code {exit_code})"
+    )
     if gdb is None:
         return f"{what}; -no-shutdown keeps rdbg here (Ctrl-C ends)"
     host, port = gdb

@@ -185,7 +185,7 @@ def _move(client: Client, movement: Callable[[], Stop]) -> bytes:
         client.context.console.flush()  # what the guest has printed comes before its end
         # Not a W packet yet: GDB would end the session, and what led here could not be looked at.
         client.say(
-            f"rdbg: the guest powered off at icount {stop.position} (exit code {code}); its past can still be "
+            f"rdbg: the guest ended the run at icount {stop.position} (exit code {code}); its past can still be "
             "visited, and 'continue' from here ends the program\n"
         )
     return client.stop_reply(stop)

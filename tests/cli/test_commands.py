@@ -119,9 +119,16 @@ def test_record_and_replay(tmp_path: Path) -> None:
         again = rdbg("replay", file)
         assert (again.returncode, again.stdout) == (0, TANK_OUTPUT)
         assert again.stderr.count(b"\n") == 1 and b"rdbg: replayed" in again.stderr and b"digest" in again.stderr
-    assert b"powered off" in rdbg("dump", file).stdout
+    assert b"ended the run" in rdbg("dump", file).stdout
     info = rdbg("info", file).stdout
     assert b"tank.elf" in info and b"whole" in info
+
+
+def test_a_run_that_a_reset_ended_is_not_said_to_have_powered_off(tmp_path: Path) -> None:
+    file = tmp_path / "rec"
+    guest = TANK.parents[1] / "cookbook" / "reset.elf"
+    assert rdbg("record", "-o", file, "--", "-kernel", guest, "-serial", "null", "-no-reboot").returncode == 0
+    assert b"the guest ended the run, exit code 0" in rdbg("info", file).stdout
 
 
 def test_qemu_spelling_of_record_and_replay(tmp_path: Path) -> None:

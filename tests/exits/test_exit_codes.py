@@ -111,7 +111,7 @@ def test_an_rdbg_that_waits_for_gdb_at_the_exit_ends_with_the_guests_code(machin
 def test_no_shutdown_stays_until_the_user_ends_it(machine: list[str], words: list[str]) -> None:
     process = start("run", *machine, *words)
     assert process.stderr is not None
-    assert b"the guest has powered off (exit code 55); -no-shutdown" in process.stderr.readline()
+    assert b"the guest has ended the run (exit code 55); -no-shutdown" in process.stderr.readline()
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == SUM
