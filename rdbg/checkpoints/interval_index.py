@@ -179,11 +179,14 @@ class IntervalIndex:
         most_bytes: bound on what they take.
     """
 
-    def __init__(self, most_intervals: int = _MOST_INTERVALS, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self, most_intervals: int = _MOST_INTERVALS, most_bytes: int = _MOST_BYTES, longest_step: int = 1
+    ) -> None:
         self._intervals: list[Interval] = []
         self._starts: list[int] = []
         self._most_intervals = most_intervals
         self._most_bytes = most_bytes
+        self._longest_step = longest_step
         self.nbytes = 0  #: bytes held, roughly
         self.cleared = Cleared()  #: what searches have learnt beyond that: where what they looked for is not,
         self.accesses = Accesses()  #: and where accesses are
@@ -312,8 +315,14 @@ class IntervalIndex:
         """Where to end a backward search.
 
         Returns:
-            the end (at most ``high``) of the latest stretch of [low, high) in which a hit is possible, or None.
+            the end (at most ``high``) of the latest stretch of [low, high) in which a hit is possible, or None. A run
+            that ends there has made the stretch's last step.
         """
+        at = self._latest_possible(low, high, wanted)
+        # What is known may begin inside a step, whose hit counts where it begins.
+        return None if at is None else min(at + self._longest_step - 1, high)
+
+    def _latest_possible(self, low: int, high: int, wanted: Wanted) -> int | None:
         first, last = self._overlapping(low, high)
         at = high
         begins: dict[Sought, int] = {}  # what was found out for a later interval often holds for many

@@ -62,7 +62,7 @@ class CheckpointKeeper:
         self.max_checkpoints = max(max_checkpoints, 2)
         self.store = PageStore(machine.page_count)
         self.checkpoints = CheckpointList()
-        self.index = IntervalIndex()
+        self.index = IntervalIndex(longest_step=machine.architecture.longest_step)
         machine.take_touched()
         pages = machine.nonzero_pages()
         zero = self.store.zero_table()
@@ -174,6 +174,16 @@ class CheckpointKeeper:
         self.machine.take_touched()
         self._tracked_from = self.machine.icount
 
+    def ran_past(self, place: int) -> None:
+        """The machine has run past ``place`` and stands nowhere in this run; it will be put back. What it has touched
+        up to there counts; what comes behind it has not done, or something else.
+
+        Args:
+            place: icount.
+        """
+        self._account(cut=False, end=place)
+        self._tracked_from = _NOWHERE
+
     def drop(self, checkpoint: Checkpoint) -> None:
         """Give a checkpoint up."""
         self.checkpoints.remove(checkpoint)
@@ -223,10 +233,11 @@ class CheckpointKeeper:
             yield checkpoint.bytes_beside_pages + PAGE_SIZE * len(self.store.changed(before, checkpoint.table))
             before = checkpoint.table
 
-    def _account(self, cut: bool) -> None:
-        """Ask what was touched since the last time; tell the index; remember the pages written."""
+    def _account(self, cut: bool, end: int | None = None) -> None:
+        """Ask what was touched since the last time; tell the index, up to ``end`` or here; remember the pages
+        written."""
         touched = self.machine.take_touched()
-        here = self.machine.icount
+        here = self.machine.icount if end is None else end
         if here > self._tracked_from:
             self.index.record(self._tracked_from, here, TouchedPages.of(touched), cut)
         if len(touched.written_late) or len(touched.read_virtual_late):

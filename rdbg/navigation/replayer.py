@@ -252,6 +252,7 @@ class Replayer:
         ):
             stop = self._stand_before(self.machine.icount, stop.watch)
         elif stop.rerun_from is not None:
+            self.keeper.ran_past(stop.rerun_from)
             stop = self._look_closely(replace(request, until=until), stop, hits)
         elif hits is not None:
             hits.note(self.machine, start, self.machine.icount)
@@ -327,6 +328,7 @@ class Replayer:
         stop = self.machine.step(watches)
         change = self.machine.take_change() if watches else None
         if stop.rerun_from is not None:
+            self.keeper.ran_past(start)
             stop = self._step_closely(start)
         poke = self.history.next_poke()
         if poke is not None and poke < self.machine.icount:

@@ -14,8 +14,9 @@ from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.stored_words import StoredWords
 
-#: Changes when the bytes, or what an interval's sets mean, change: an index of another version is made anew.
-_VERSION = 5
+#: Changes when the bytes, or what an interval's sets mean, change, or when one may have said too little: an index of
+#: another version is made anew.
+_VERSION = 6
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
