@@ -586,13 +586,18 @@ class Timeline:
             self.kept.save()
         if target.unvisited:
             # Nobody has been there: the recording's own states lead to where it begins.
-            self._branches.switch(self._branches.main)
+            main = self._branches.main
+            stood = self.position if self._branches.current is main else main.position
+            self._branches.switch(main)
             if not self._traveller.go(max(target.fork - 1, self.start), interrupted):
                 if scratch is not None:
                     self._branches.drop(scratch)
                 return self._stop(StopReason.INTERRUPTED)
             self._replayer.checkpoint()
-        self._branches.switch(target)
+            self._branches.switch(target)
+            main.position = stood  # it went to where they part, and not the user
+        else:
+            self._branches.switch(target)
         if scratch is not None and target is not scratch:
             self._branches.drop(scratch)
         stop = self.goto(target.position, interrupted)

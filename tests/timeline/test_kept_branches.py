@@ -104,6 +104,20 @@ def test_another_session_goes_to_the_same_states_and_on(path: Path) -> None:
     third.end()
 
 
+def test_switching_to_a_kept_branch_leaves_the_run_where_the_user_stood(path: Path) -> None:
+    first = Session(path)
+    diverted(first, "one", LENGTH // 2)
+    diverted(first, "two", LENGTH // 2 + 1000)
+    first.end()
+    second = Session(path)
+    timeline = second.timeline
+    stood = timeline.goto(LENGTH // 4).position
+    for name in ("one", "two"):  # one from the run itself, one from a branch
+        timeline.switch(name)
+    assert timeline.switch("main").position == stood
+    second.end()
+
+
 def test_a_branch_of_a_branch_is_kept_whole(path: Path) -> None:
     first = Session(path)
     middle = diverted(first, "one", LENGTH // 2)
