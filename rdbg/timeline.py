@@ -572,7 +572,10 @@ class Timeline:
             self.kept.save(leaving=False)
             self._branches.fork(name)
         if keep:
-            self.kept.keep()
+            try:
+                self.kept.keep()
+            except RdbgError as error:
+                raise RdbgError(f"{error}; the machine is on branch '{name}', in memory alone") from None
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
         """Go to another branch, to where one stood there last.

@@ -178,7 +178,7 @@ class Device(Peripheral):
     "text",
     [
         "from dataclasses import dataclass\n@dataclass(frozen=True)\n"
-        "class Step:\n    at: int\n    name: str = 'x'\nSTEPS = [Step(1), Step(2)]",
+        "class Step:\n    at: tuple\n    name: str = 'x'\nSTEPS = [Step((1, 2)), Step((2,))]",
         "from collections import namedtuple\nStep = namedtuple('Step', 'at', defaults=[3])\n"
         "STEPS = {1: Step(), 2: [3]}",
         "from typing import NamedTuple\nclass Step(NamedTuple):\n    at: int = 3\nSTEPS = (Step(), Step(4))",
@@ -293,6 +293,18 @@ def test_a_peripheral_cannot_remember_anything_in_its_parameters() -> None:
         ("class Device(Peripheral):\n    x = ([],)", "'x' of Device is a list, which checkpoints would not hold"),
         ("class A:\n    class B:\n        x = {}", "'x' of A.B is a dict, which checkpoints would not hold"),
         ("class A:\n    pass\nclass Device(Peripheral):\n    x = A()", "'x' of Device is a A, which checkpoints"),
+        (
+            "from enum import Enum\nclass A(Enum):\n    X = [0]\nclass Device(Peripheral):\n    x = A.X",
+            "'X' of A has a list, which checkpoints would not hold",
+        ),
+        (
+            "import struct\nX = struct.iter_unpack('<I', b'')",
+            "X is a unpack_iterator, which checkpoints would not hold",
+        ),
+        (
+            "from typing import NewType\nX = NewType('X', int)\nX.n = 1",
+            "d.py:4: AttributeError: attributes of X cannot",
+        ),
         ("class A:\n    n = 0\nB = A\nB.n = 1", "d.py:5: AttributeError: attributes of A cannot change"),
         ("def f():\n    pass\ng = f\ng.n = 1", "d.py:5: AttributeError: attributes of f cannot change"),
         ("X = {1: 2}.keys() | {3: 4}.keys()", "a set of a dict's keys or items cannot be used: its order differs"),

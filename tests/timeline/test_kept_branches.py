@@ -118,6 +118,19 @@ def test_switching_to_a_kept_branch_leaves_the_run_where_the_user_stood(path: Pa
     second.end()
 
 
+def test_a_branch_that_cannot_be_kept_says_where_the_machine_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(path)
+
+    def full(*_values: object) -> None:
+        raise RdbgError("the disk is full")
+
+    monkeypatch.setattr(type(session.opened.store.notes), "put_branch", full)
+    with pytest.raises(RdbgError, match="^the disk is full; the machine is on branch 'one', in memory alone$"):
+        session.timeline.branch("one", keep=True)
+    assert session.timeline.branch_name == "one" and not session.timeline.branches()[-1].kept
+    session.end()
+
+
 def test_a_branch_of_a_branch_is_kept_whole(path: Path) -> None:
     first = Session(path)
     middle = diverted(first, "one", LENGTH // 2)

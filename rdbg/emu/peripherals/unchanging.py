@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import operator
+import struct
 from collections.abc import Iterator
 from types import (
     BuiltinFunctionType,
@@ -27,8 +29,9 @@ _DESCRIPTORS = (
     property, classmethod, staticmethod, ClassMethodDescriptorType, GetSetDescriptorType, MemberDescriptorType,
     MethodDescriptorType, MethodWrapperType, WrapperDescriptorType,
 )  # fmt: skip
-#: Modules whose objects, not their classes alone, are constants: annotations, struct.Struct.
-_CONSTANT_MODULES = ("typing", "types", "__future__", "struct", "_struct")
+_LASTING = (type, FunctionType, ModuleType, enum.Enum, Field, Countdown)
+#: Modules whose objects, not their classes alone, are constants: annotations.
+_CONSTANT_MODULES = ("typing", "types", "__future__")
 
 
 def constant(name: str, value: object) -> object:
@@ -44,13 +47,16 @@ def constant(name: str, value: object) -> object:
     if isinstance(value, type | FunctionType | ModuleType | Field | Countdown) or type(value) in _PLAIN:
         return value
     if type(value) in (list, tuple):
-        return tuple(constant(name, item) for item in value)  # type: ignore[attr-defined]
+        items = tuple(constant(name, item) for item in value)  # type: ignore[attr-defined]
+        same = type(value) is tuple and all(map(operator.is_, items, value))
+        return value if same else items
     if isinstance(value, bytearray):
         return bytes(value)
     if isinstance(value, dict | MappingProxyType):
         return MappingProxyType({key: constant(name, item) for key, item in value.items()})
     if isinstance(value, enum.Enum):
-        constant(name, value.value)
+        if constant(name, value.value) is not value.value:
+            raise ValueError(f"{name} has a {type(value.value).__name__}, {_INSTEAD}")
         return value
     if isinstance(value, tuple | int | float | str | bytes) and not hasattr(value, "__dict__"):
         if isinstance(value, tuple) and any(constant(name, item) is not item for item in value):
@@ -66,7 +72,11 @@ def constant(name: str, value: object) -> object:
     if dataclasses.is_dataclass(value) and value.__dataclass_params__.frozen:  # type: ignore[union-attr]
         if all(constant(name, item) is item for item in vars(value).values()):
             return value
-    if type(value).__module__ in _CONSTANT_MODULES or type(value).__name__ == "_tuplegetter":
+    if (
+        type(value) is struct.Struct
+        or type(value).__module__ in _CONSTANT_MODULES
+        or type(value).__name__ == "_tuplegetter"
+    ):
         return value
     raise ValueError(f"{name} is a {type(value).__name__}, {_INSTEAD}")
 
@@ -175,10 +185,10 @@ def changeable(value: object) -> object:
     """The same, if its attributes may be assigned to.
 
     Raises:
-        AttributeError: it is a class, a function or a member of an enum: it outlives the call.
+        AttributeError: it is a class, a function, a field or another constant: it outlives the call.
     """
-    if isinstance(value, type | FunctionType | ModuleType | enum.Enum):
-        named = getattr(value, "__name__", None) or str(value)
+    if isinstance(value, _LASTING) or type(value).__module__ in _CONSTANT_MODULES:
+        named = getattr(value, "__name__", None) or getattr(value, "name", type(value).__name__)
         raise AttributeError(
             f"attributes of {named} cannot change, since checkpoints would not hold it: declare a field"
         )
