@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def _draft(words: Sequence[str]) -> int:
     line = parse_line(words, own=own, operands=True, allowed=("EL", "EB", "cpu"))
     path = one_file("board draft", line.operands)
     output = line.last("o")
+    if output is not None:
+        _check_free(Path(output), line.last("from"))
     options = DraftOptions(
         path,
         read_regular(path, "the firmware"),
@@ -96,15 +99,36 @@ def _draft(words: Sequence[str]) -> int:
         with writing() as out:
             print(draft.text, end="", file=out)
     else:
-        try:
-            Path(output).write_text(draft.text)
-        except OSError as error:
-            raise RdbgError(f"{output}: cannot write it: {error.strerror}") from error
+        _write(Path(output), draft.text)
     say(
         f"{draft.registers} registers in {draft.devices} devices; the firmware ran {draft.icount:,} instructions, "
         f"to pc {draft.pc:#010x}"
     )
     return 0
+
+
+def _check_free(output: Path, known: str | None) -> None:
+    """The board that the draft goes on from may be replaced, since the draft has all of it, and no other file of the
+    user's."""
+    if output.is_file() and not (known is not None and os.path.exists(known) and output.samefile(known)):
+        raise UsageError(f"-o {output}: there is a file already; name another (--from {output} goes on from a board)")
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        if output.exists() and not output.is_file():
+            output.write_text(text)
+            return
+        draft = output.with_name(f"{output.name}.{os.getpid()}")
+        try:
+            with draft.open("x") as file:
+                file.write(text)
+            draft.replace(output)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RdbgError(f"{output}: cannot write it: {error.strerror}") from error
 
 
 def _number(text: str | None, option: str, low: int, high: int) -> int:

@@ -115,3 +115,17 @@ def test_bad_input(tmp_path: Path) -> None:
     assert_one_line(rdbg_here("board", "draft", nothing, "-EL", "--at", "0xbfc00001"), 2, "multiple of 0x1000")
     assert_one_line(rdbg_here("board", "draft", GUEST, "--ram", "0"), 2, "--ram 0: must be")
     assert_one_line(rdbg_here("board", "draft", GUEST, "--from", nothing), 1, "nothing.bin")
+
+
+def test_a_draft_replaces_no_file_but_the_board_that_it_goes_on_from(tmp_path: Path) -> None:
+    firmware, board = tmp_path / "firmware.elf", tmp_path / "board.toml"
+    firmware.write_bytes(GUEST.read_bytes())
+    refused = rdbg_here("board", "draft", firmware, "-o", firmware, *LENGTH)
+    assert_one_line(refused, 2, "firmware.elf: there is a file already; name another")
+    assert firmware.read_bytes() == GUEST.read_bytes()
+    assert rdbg_here("board", "draft", firmware, "-o", board, *LENGTH).returncode == 0
+    board.write_text(board.read_text() + "# looked at by hand\n")
+    assert_one_line(rdbg_here("board", "draft", firmware, "-o", board, *LENGTH), 2, "there is a file already")
+    assert rdbg_here("board", "draft", firmware, "--from", board, "-o", board, *LENGTH).returncode == 0
+    assert "# looked at by hand" in board.read_text()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["board.toml", "firmware.elf"]
