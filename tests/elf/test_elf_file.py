@@ -51,11 +51,11 @@ def test_all_that_is_read_is_what_the_library_reads(data: bytes) -> None:
 def test_symbols_are_those_that_the_library_reads(data: bytes) -> None:
     table = ELFFile(BytesIO(data)).get_section_by_name(".symtab")
     expected = [
-        (symbol.name, symbol["st_value"], symbol["st_size"], symbol["st_info"]["type"] == "STT_OBJECT")
+        (symbol.name, symbol["st_value"], symbol["st_size"], kind == "STT_OBJECT", kind == "STT_FUNC")
         for symbol in table.iter_symbols()
         if symbol.name
         and symbol["st_shndx"] != "SHN_UNDEF"
-        and symbol["st_info"]["type"] in ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC")
+        and (kind := symbol["st_info"]["type"]) in ("STT_NOTYPE", "STT_OBJECT", "STT_FUNC")
     ]
     assert len(expected) > 10 and [tuple(symbol) for symbol in elf_symbols(ElfFile(data))] == expected
 
