@@ -137,11 +137,14 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[AccessN
     run.go_before(piece.start)
     machine.take_accesses()  # of a search that did not come to its end
     unevaluated = 0
+    until = piece.end
+    # An access in a delay slot counts where its step begins, and that may go on behind the piece.
+    beyond = min(piece.end + machine.architecture.longest_step - 1, run.end)
     interruption: QuestionInterrupted | None = None
     while True:
         here = run.position
         try:
-            stop = run.advance(RunRequest(until=piece.end, slice=run.slice, probes=probes))
+            stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
         except QuestionInterrupted as error:
             interruption = error
         notes = machine.take_accesses()
@@ -149,10 +152,12 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[AccessN
         yield notes
         if interruption is not None:
             raise interruption
-        if run.position >= piece.end or run.position == here and stop.kind is not StopKind.PAUSED:
+        if run.position >= piece.end or run.position == here and stop.kind not in (StopKind.PAUSED, StopKind.LIMIT):
             break
-        if stop.kind is StopKind.LIMIT:  # a step of several instructions goes on behind the piece
-            break
+        if stop.kind is StopKind.LIMIT:
+            if until == beyond:
+                break
+            until = beyond
     if unevaluated:
         raise ConditionFailed(unevaluated)
 

@@ -86,6 +86,8 @@ def test_accesses_are_those_of_single_steps(seed: int, often: bool) -> None:
             assert rows == [row for half in halves for row in ask(question, pool, half)]
             assert sum(count_rows(question, pool, halves[1], False)) == sum(row.icount >= stood for row in rows)
             assert rows[::-1] == list(ask(question, pool, whole, newest_first=True))
+            for row in rows[-3:]:  # also where the icount behind it is in its step
+                assert row in list(ask(question, pool, Piece(max(timeline.start, row.icount - 5), row.icount + 1)))
             found += len(mine)
     assert found > 20
 
