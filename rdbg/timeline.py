@@ -679,8 +679,7 @@ class Timeline:
             self._branches.switch(main)  # what was recorded ends where it has come to; branches are in memory alone
         try:
             if self.live:
-                if self.at_live_end:
-                    self._replayer.pass_idle_time()
+                if self.at_live_end and self._replayer.pass_idle_time():
                     self._replayer.note_digest()
                 self.history.close(EndOfRun(self.end, EndReason.STOPPED))
         finally:

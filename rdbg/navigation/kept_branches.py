@@ -90,7 +90,7 @@ class KeptBranches:
         if not current.kept or current.unvisited:
             return
         if leaving and replayer.history.live and replayer.machine.icount >= replayer.history.end:
-            replayer.pass_idle_time()
+            leaving = replayer.pass_idle_time()
         try:
             self._put(replayer.machine.digest() if leaving else NO_DIGEST)
         except RdbgError as error:

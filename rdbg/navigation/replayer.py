@@ -431,10 +431,15 @@ class Replayer:
                 break
         return change
 
-    def pass_idle_time(self) -> None:
+    def pass_idle_time(self) -> bool:
         """Let the time of an idle CPU pass where a live run ends: a replay does that when it comes here, and the digest
-        is of the state after."""
-        self.machine.run(RunRequest(until=self.machine.icount))
+        is of the state after. False: a device failed in it; the run ends before that."""
+        try:
+            self.machine.run(RunRequest(until=self.machine.icount))
+        except DeviceFailure as failure:
+            self._stand_before_failure(failure)
+            return False
+        return True
 
     def _run(self, request: RunRequest, hits: LastHits | None) -> RunStop:
         """Run, but not into the idle time at the place of the debugger's next write.

@@ -430,6 +430,19 @@ def test_a_failure_at_what_came_in_is_recorded_with_it(tmp_path: Path) -> None:
         assert done.returncode == 1 and line in said and "Traceback" not in said
 
 
+def test_a_failure_where_nothing_enters_ends_a_recording_in_order(tmp_path: Path) -> None:
+    (tmp_path / "board.toml").write_text(BASE + DEVICE + "port = 0\n")
+    text = "class Device(Peripheral):\n    def receive_room(self):\n        return 1 // 0\n"
+    (tmp_path / "d.py").write_text(HEAD + text + QUIET)
+    (tmp_path / "spin.elf").write_bytes(KERNEL.data)
+    options = ["-M", f"bare,file={tmp_path / 'board.toml'}", "-kernel", tmp_path / "spin.elf", "-nographic"]
+    done = rdbg("record", "-o", tmp_path / "F", "--", *options, typed=b"a")
+    said = done.stderr.decode()
+    assert done.returncode == 1 and "d.py:4: ZeroDivisionError" in said and "Traceback" not in said
+    info = rdbg("info", tmp_path / "F")
+    assert info.returncode == 0 and b"stopped by the user" in info.stdout
+
+
 def test_a_peripheral_may_answer_with_a_bus_error() -> None:
     machine = Machine(failing_spec("    def read(self, offset, size):\n        raise NoAnswer\n"))
     while machine.pc != 0xBFC00380:
