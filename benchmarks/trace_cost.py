@@ -8,23 +8,30 @@ import time
 
 import rdbg
 from rdbg.analysis.instruction_trace import InstructionTrace
+from rdbg.emu.instruction_rows import instruction_text
 
-_INSTRUCTIONS = 10_000
+_INSTRUCTIONS = 1_000_000
 _TIMES = 5
 
 
 def main(recording: str) -> None:
-    """Print the median over stretches from the middle of a recording."""
-    rates = []
+    """Print the medians over stretches from the middle of a recording."""
+    rates: dict[str, list[float]] = {"rows alone": [], "tenet": [], "json": []}
     with rdbg.open(recording) as run:
-        traced = InstructionTrace(run.timeline, (*range(1, 32), 33, 34))
+        names = {info.number: info.name for info in run.timeline.machine.architecture.registers}
+        length = min(_INSTRUCTIONS, run.end // (2 * _TIMES))
         first = run.end // 2
-        for start in range(first, first + _TIMES * _INSTRUCTIONS, _INSTRUCTIONS):
-            run.goto(start)
-            began = time.process_time()
-            count = sum(1 for _ in traced.rows(start, start + _INSTRUCTIONS))
-            rates.append(count / (time.process_time() - began))
-    print(f"{statistics.median(rates):.0f} instructions/s of CPU time, {min(rates):.0f} to {max(rates):.0f}")
+        for form, found in rates.items():
+            for start in range(first, first + _TIMES * length, length):
+                run.goto(start)
+                began = time.process_time()
+                for piece in InstructionTrace(run.timeline).rows(start, start + length):
+                    if form != "rows alone":
+                        instruction_text(piece.rows, piece.values, names, form == "json")
+                found.append(length / (time.process_time() - began))
+    for form, found in rates.items():
+        middle = statistics.median(found)
+        print(f"{form}: {middle:,.0f} instructions/s of CPU time, {min(found):,.0f} to {max(found):,.0f}")
 
 
 if __name__ == "__main__":

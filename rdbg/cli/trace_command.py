@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rdbg.analysis.instruction_trace import InstructionTrace, TracedInstruction
+from rdbg.analysis.instruction_trace import InstructionTrace
 from rdbg.analysis.place_names import stretch_of
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import hint
 from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import one_file, replaying
 from rdbg.cli.standard_streams import writing
+from rdbg.emu.instruction_rows import instruction_text
+from rdbg.emu.machine_api import InstructionRows
 from rdbg.errors import UsageError
 from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
@@ -25,8 +26,6 @@ from rdbg.timeline import QuestionInterrupted
 
 _NOWHERE = SerialSpec(SerialKind.NULL)
 _CUT_SHORT = 130
-#: What a processor's own instructions work with: general registers, HI and LO.
-_REGISTERS = (*range(1, 32), 33, 34)
 
 TRACE_PAGE = CommandPage(
     operands=("RECORDING",),
@@ -43,25 +42,6 @@ TRACE_PAGE = CommandPage(
 )  # fmt: skip
 
 
-def _tenet(rows: Iterable[TracedInstruction], names: Mapping[int, str]) -> Iterator[str]:
-    """Tenet's text format: register=value and mr/mw=address:bytes, separated by commas."""
-    for row in rows:
-        words = [f"{names[number]}=0x{value:x}" for number, value in row.changed.items()]
-        words.append(f"pc=0x{row.pc:x}")
-        words += [f"{'mw' if each.store else 'mr'}=0x{each.address:x}:{each.data.hex()}" for each in row.accesses]
-        yield ",".join(words) + "\n"
-
-
-def _json(rows: Iterable[TracedInstruction], names: Mapping[int, str]) -> Iterator[str]:
-    for row in rows:
-        accesses = [
-            {"access": "write" if each.store else "read", "address": each.address, "data": each.data.hex()}
-            for each in row.accesses
-        ]
-        registers = {names[number]: value for number, value in row.changed.items()}
-        yield json.dumps({"icount": row.icount, "pc": row.pc, "registers": registers, "accesses": accesses}) + "\n"
-
-
 @dataclass(frozen=True)
 class _Format:
     """A format of traces.
@@ -69,17 +49,17 @@ class _Format:
     Args:
         magic: how its files begin.
         what: one of them, with the article.
-        write: its lines.
+        json: an object in each line; else register=value and mr/mw=address:bytes, separated by commas.
     """
 
     magic: bytes
     what: str
-    write: Callable[[Iterable[TracedInstruction], Mapping[int, str]], Iterator[str]]
+    json: bool
 
 
 _FORMATS = {
-    "tenet": _Format(b"at=0x", "a trace for Tenet", _tenet),
-    "json": _Format(b'{"icount": ', "a trace in JSON", _json),
+    "tenet": _Format(b"at=0x", "a trace for Tenet", json=False),
+    "json": _Format(b'{"icount": ', "a trace in JSON", json=True),
 }
 
 
@@ -106,28 +86,28 @@ def trace(words: Sequence[str]) -> int:
                 for info in timeline.machine.architecture.registers_of(timeline.machine.layout)
             }
             with timeline.telling(progress):
-                traced = InstructionTrace(timeline, _REGISTERS, noted)
+                traced = InstructionTrace(timeline, noted)
                 return _write(traced.rows(stretch.start, stretch.end), names, _FORMATS[name], output)
     finally:
         session.close()
 
 
-def _write(rows: Iterator[TracedInstruction], names: Mapping[int, str], chosen: _Format, output: str | None) -> int:
+def _write(pieces: Iterator[InstructionRows], names: Mapping[int, str], chosen: _Format, output: str | None) -> int:
     cut: list[str] = []
 
-    def until_interrupted() -> Iterator[TracedInstruction]:
+    def until_interrupted() -> Iterator[bytes]:
         try:
-            yield from rows
+            for piece in pieces:
+                yield instruction_text(piece.rows, piece.values, names, chosen.json)
         except QuestionInterrupted:
             cut.append("interrupted: the trace ends before the end of the stretch")
 
-    lines = chosen.write(until_interrupted(), names)
     if output is None:
         with writing() as out:
-            out.writelines(lines)
+            out.writelines(text.decode() for text in until_interrupted())
     else:
         with whole_file(Path(output), chosen.magic, chosen.what) as file:
-            file.writelines(line.encode() for line in lines)
+            file.writelines(until_interrupted())
     for notice in cut:
         say(notice)
     return _CUT_SHORT if cut else 0

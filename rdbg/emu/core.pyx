@@ -29,6 +29,10 @@ cdef extern from "endian.h" nogil:
     uint32_t le32toh(uint32_t)
     uint64_t le64toh(uint64_t)
 
+cdef extern from * nogil:
+    int lowest_bit "__builtin_ctzll"(uint64_t)
+    int highest_zeros "__builtin_clz"(uint32_t)
+
 cdef uint64_t FOREVER = 0x7FFFFFFFFFFFFFFF
 cdef uint64_t MOST_HELD = 1 << 40
 cdef uint64_t NOWHERE = 0xFFFFFFFFFFFFFFFF   # no position
@@ -63,6 +67,7 @@ include "blocks.pxi"
 include "faults.pxi"
 include "by_hand.pxi"
 include "run.pxi"
+include "instructions.pxi"
 include "calibrate.pxi"
 include "saved_cpu.pxi"
 include "reset.pxi"
@@ -586,6 +591,68 @@ cdef class Core:
         c.watch.noting = False
         self.finish(err)
         return WHY_NAMES[c.run.why]
+
+    cdef uc_err follow(self) except *:
+        """A run in which each instruction is noted."""
+        cdef Cpu *c = self.c
+        cdef uint64_t limit = c.run.limit
+        cdef uc_err err = UC_ERR_OK
+        cdef ComingStep step
+        c.run.why = WHY_NONE
+        while True:
+            with nogil:
+                follow_straight(c)
+            if c.run.why != WHY_NONE:
+                return err
+            if position(c) + step_length(c, c.where.next_pc) > limit:
+                stop_before(c, c.where.next_pc, position(c), WHY_LIMIT)
+                return err
+            expect_step(c, &step)
+            c.run.limit = position(c) + step_length(c, c.where.next_pc)
+            plan_closer(c)
+            c.devices.placed.base = NOWHERE
+            c.devices.cut_base = NOWHERE
+            c.code.seen_base = NOWHERE
+            c.run.stepping = True
+            err = self.go()
+            c.run.stepping = False
+            c.run.limit = limit
+            if err != UC_ERR_OK or c.run.why == WHY_AMBIGUOUS or c.run.why == WHY_ERROR:
+                return err
+            note_step(c, &step)
+            if c.run.why != WHY_LIMIT:
+                return err
+            c.run.why = WHY_NONE
+
+    def run_noting_instructions(self, until, pause_at):
+        """Run from here, and note each instruction. Nothing that is armed stops it.
+
+        Args:
+            until, pause_at: as for run().
+
+        Returns:
+            Why it ended, like run().
+        """
+        cdef Cpu *c = self.c
+        cdef uc_err err
+        begin_instructions(c)
+        begin_run(c, FOREVER if until is None else until, FOREVER if pause_at is None else pause_at, True, False)
+        c.run.probe = False
+        err = self.follow()
+        self.finish(err)
+        return WHY_NAMES[c.run.why]
+
+    def take_instructions(self, bint last):
+        """The instructions noted since the last call: bytes with rows of `InstructionRow`, then the values of their
+        registers, 32 bits each.
+
+        Args:
+            last: those noted afterwards begin with all registers.
+        """
+        taken = take_instructions(self.c)
+        if last:
+            self.c.instructions.known = False
+        return taken
 
     def trace(self, bint wanted, int register=-1):
         """Whether the next runs and steps note the blocks that they run.

@@ -366,6 +366,28 @@ cdef struct Trace:
     uint32_t entry_pc
 
 
+# An instruction that ran; `rdbg.emu.instruction_rows` has it as a row of an array.
+cdef struct InstructionRow:
+    uint64_t icount              # the position before it
+    uint64_t changed             # registers, as bits, whose values follow in `Instructions.values`
+    uint8_t data[8]              # what it has loaded or stored, as it stands in memory
+    uint32_t pc
+    uint32_t address             # of that,
+    uint32_t size                # in bytes; 0: it made no access
+    uint32_t store
+
+
+# Every instruction, where that is asked for: see instructions.pxi.
+cdef struct Instructions:
+    InstructionRow *rows
+    size_t count
+    uint32_t *values
+    size_t value_count
+    bint known                   # rows have been noted: `held` has what they say
+    uint32_t held[REGISTERS]
+    uint64_t changed             # registers that are not what the row before says, and of which `held` has the new value
+
+
 # A block that has begun, or what happened to the call stack where nothing runs.
 cdef struct CountRow:
     uint64_t icount
@@ -552,6 +574,7 @@ cdef struct Cpu:
     Devices devices
     Touched touched
     Trace trace
+    Instructions instructions
     Counts counts
     Code code
     Probes probes

@@ -18,6 +18,11 @@ cdef enum:
     TRACE_FULL = 1 << 16         # blocks traced, from which a run pauses
     TRACE_ROOM = TRACE_FULL + 4096
     TRACE_SPARE = 2048           # that a run may note before it pauses
+    REG_LO = 33                  # debugger's numbers
+    REG_HI = 34
+    REGISTERS = 35               # behind the last of general registers, LO and HI
+    ROWS_FULL = 1 << 16          # instructions noted, from which a run pauses
+    VALUES_FULL = 1 << 18        # and values of registers
     ENTRY_CODE = 0               # how the CPU came to a block: by the code before it,
     ENTRY_EXCEPTION = 1          # by an exception of the instruction before,
     ENTRY_INTERRUPT = 2

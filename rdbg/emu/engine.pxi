@@ -129,6 +129,7 @@ cdef void release(Cpu *c) noexcept:
     free(c.touched.blocks.used)
     free(c.code.hooked_pages)
     free(c.trace.rows)
+    free_instructions(c)
     free(c.touched.dirty.items)
     free(c.touched.stale.items)
     free(c.touched.written_virtual.items)

@@ -35,6 +35,7 @@ from rdbg.emu.machine_api import (
     Conditions,
     DeviceLoad,
     Extent,
+    InstructionRows,
     MachineState,
     MarkedWords,
     MemoryArea,
@@ -221,6 +222,10 @@ class Machine:
     def take_trace(self) -> NDArray[np.void]:
         """The blocks noted by runs with ``trace`` since the last call; see `MachineApi`."""
         return self.core.take_trace().view(TRACE_ROW)[:, 0]
+
+    def take_instructions(self, last: bool = False) -> InstructionRows:
+        """The instructions noted by runs with ``instructions`` since the last call; see `MachineApi`."""
+        return InstructionRows(*self.core.take_instructions(last))
 
     def take_counts(self, last: bool) -> CountsTaken | None:
         """What runs with ``count`` have counted since the last call; see `MachineApi`."""

@@ -180,6 +180,8 @@ class RunRequest:
         passes: a breakpoint at the start position has been dealt with and does not count.
         trace: note each block that runs, for `MachineApi.take_trace`. It comes back PAUSED when many are noted.
         trace_register: debugger's number of a general register whose value on entry is noted with each; None: none.
+        instructions: note each instruction that runs, for `MachineApi.take_instructions`; other stops and notes
+            are not looked at then. It comes back PAUSED when many are noted.
         probes: where to look without stopping, for ``take_probe_notes``. Others than those of the last run that had any
             begin anew. The run pauses when many notes wait to be taken.
         count: what is counted, for ``take_counts``. The run pauses when it is much.
@@ -197,6 +199,7 @@ class RunRequest:
     passes: bool = False
     trace: bool = False
     trace_register: int | None = None
+    instructions: bool = False
     probes: Probes | None = None
     count: CountRequest | None = None
 
@@ -221,6 +224,29 @@ class Entry(IntEnum):
 #: Rows of `MachineApi.take_trace`.
 TRACE_ROW = np.dtype([(name, np.uint64) for name in ("icount", "pc", "value", "entry", "sum", "code")])
 NO_CODE = (1 << 64) - 1
+
+
+#: Rows of `InstructionRows`: the position before an instruction; registers, as bits by the debugger's number, that are
+#: not what they were before the row above; what it has loaded or stored, as it stands in memory; its address; that
+#: access: the first byte's virtual address, bytes (0: none), whether it is a store.
+INSTRUCTION_ROW = np.dtype([
+    ("icount", np.uint64), ("changed", np.uint64), ("data", np.uint8, 8), ("pc", np.uint32), ("address", np.uint32),
+    ("size", np.uint32), ("store", np.uint32),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InstructionRows:
+    """Instructions that ran.
+
+    Args:
+        rows: `INSTRUCTION_ROW` after `INSTRUCTION_ROW`.
+        values: of the registers that changed, as each instruction is about to run: 32 bits each, those of a row by
+            ascending number, row after row.
+    """
+
+    rows: bytes
+    values: bytes
 
 
 class Block(NamedTuple):
@@ -386,6 +412,17 @@ class MachineApi(Protocol):
         many instructions ran as its icount is below the next one's.
         That counts the slots of branches whether they ran or were passed over, and an instruction that raised an
         exception; one that could not even be fetched has a row of its own.
+        """
+        ...
+
+    def take_instructions(self, last: bool = False) -> InstructionRows:
+        """The instructions noted by runs with ``instructions`` since the last call, and forgets them.
+
+        The first row has all registers: the general ones, and those of multiplications. A slot that was passed over has
+        none; an instruction that raised an exception has one, without an access.
+
+        Args:
+            last: what is noted afterwards begins anew.
         """
         ...
 

@@ -72,9 +72,11 @@ class MachineRuns:
         self._host.skip_ns = request.skip_ns
         self._exact_hits = None
         self._core.ask_to_hold(asks_interrupts)
+        pause_at = None if request.slice is None else self._core.icount + max(1, request.slice)
+        if request.instructions:
+            return self._stop(self._core.run_noting_instructions(request.until, pause_at))
         if request.exact:
             return self._run_exact(request)
-        pause_at = None if request.slice is None else self._core.icount + max(1, request.slice)
         return self._stop(self._core.run(request.until, pause_at, request.last_hit, request.passes))
 
     def step(self, watches: tuple[Watch, ...] = ()) -> RunStop:

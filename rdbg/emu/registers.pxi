@@ -7,6 +7,15 @@ cdef inline uint32_t gpr(const Cpu *c, uint32_t n) noexcept nogil:
     return value
 
 
+cdef uint32_t gpr_or_product(const Cpu *c, uint32_t n) noexcept nogil:
+    """General register ``n``, or one of those of multiplications."""
+    cdef uint32_t value = 0
+    if n < 32:
+        return gpr(c, n)
+    uc_reg_read(c.uc, UC_MIPS_REG_LO if n == REG_LO else UC_MIPS_REG_HI, &value)
+    return value
+
+
 cdef inline void set_gpr(Cpu *c, uint32_t n, uint32_t value) noexcept nogil:
     if n:
         uc_reg_write(c.uc, UC_MIPS_REG_0 + <int>n, &value)

@@ -2,17 +2,23 @@
 # middle of it. To have Unicorn end a block there, it must be translated anew, which takes longer than thousands of
 # instructions. What is not known here, or may raise an exception, is left to Unicorn; so is each first access to a page.
 
+# Registers have the debugger's numbers: the general ones, then REG_LO and REG_HI.
 cdef struct Straight:
     Cpu *cpu
-    uint32_t read                # registers that `value` holds, as bits
-    uint32_t changed             # and those that are not in Unicorn yet
-    uint32_t value[32]
+    uint64_t read                # registers that `value` holds, as bits
+    uint64_t changed             # and those that are not in Unicorn yet
+    uint64_t written             # since somebody has looked
+    uint32_t value[REGISTERS]
+    uint8_t *host                # where the latest load or store was made,
+    uint32_t address             # its first byte,
+    uint32_t size                # how many they were: 0, there was none,
+    bint store
 
 
 cdef inline uint32_t get(Straight *s, uint32_t n) noexcept nogil:
     if not (s.read >> n) & 1:
-        s.value[n] = gpr(s.cpu, n)
-        s.read |= <uint32_t>1 << n
+        s.value[n] = gpr_or_product(s.cpu, n)
+        s.read |= <uint64_t>1 << n
     return s.value[n]
 
 
@@ -20,9 +26,20 @@ cdef inline bint put(Straight *s, uint32_t n, uint32_t value) noexcept nogil:
     """Set a register; True, so that an instruction can end with it."""
     if n:
         s.value[n] = value
-        s.read |= <uint32_t>1 << n
-        s.changed |= <uint32_t>1 << n
+        s.read |= <uint64_t>1 << n
+        s.changed |= <uint64_t>1 << n
+        s.written |= <uint64_t>1 << n
     return True
+
+
+cdef void begin_straight(Cpu *c, Straight *s) noexcept nogil:
+    """Nothing is known of registers but what Unicorn holds."""
+    s.cpu = c
+    s.read = 1
+    s.changed = 0
+    s.written = 0
+    s.value[0] = 0
+    s.size = 0
 
 
 cdef void put_back(Straight *s) noexcept nogil:
@@ -30,6 +47,11 @@ cdef void put_back(Straight *s) noexcept nogil:
     for n in range(1, 32):
         if (s.changed >> n) & 1:
             set_gpr(s.cpu, n, s.value[n])
+    if (s.changed >> REG_LO) & 1:
+        uc_reg_write(s.cpu.uc, UC_MIPS_REG_LO, &s.value[REG_LO])
+    if (s.changed >> REG_HI) & 1:
+        uc_reg_write(s.cpu.uc, UC_MIPS_REG_HI, &s.value[REG_HI])
+    s.changed = 0
 
 
 cdef inline uint32_t shifted(uint32_t function, uint32_t value, uint32_t by, bint rotates) noexcept nogil:
@@ -60,15 +82,32 @@ cdef bint multiply(Straight *s, uint32_t function, uint32_t a, uint32_t b) noexc
         hi, lo = <uint32_t>(<int32_t>a % <int32_t>b), <uint32_t>(<int32_t>a // <int32_t>b)
     else:
         hi, lo = a % b, a // b
-    uc_reg_write(s.cpu.uc, UC_MIPS_REG_HI, &hi)
-    uc_reg_write(s.cpu.uc, UC_MIPS_REG_LO, &lo)
-    return True
+    put(s, REG_HI, hi)
+    return put(s, REG_LO, lo)
 
 
-cdef inline uint32_t high_or_low(Straight *s, int register) noexcept nogil:
-    cdef uint32_t value = 0
-    uc_reg_read(s.cpu.uc, register, &value)
-    return value
+cdef bint accumulate(Straight *s, uint32_t w) noexcept nogil:
+    """madd, maddu, msub, msubu, clz, clo, mul: SPECIAL2."""
+    cdef uint32_t function = w & 0x3F
+    cdef uint32_t a = get(s, (w >> 21) & 31)
+    cdef uint32_t b = get(s, (w >> 16) & 31)
+    cdef uint64_t product
+    if w & 0x7C0:
+        return False
+    if function == 2:
+        return put(s, (w >> 11) & 31, a * b)
+    if function == 0x20 or function == 0x21:
+        if function == 0x21:
+            a = ~a
+        return put(s, (w >> 11) & 31, <uint32_t>highest_zeros(a) if a else 32)
+    if w & 0xF800 or function > 5 or function & 2:
+        return False
+    product = <uint64_t>a * b if function & 1 else <uint64_t>(<int64_t><int32_t>a * <int64_t><int32_t>b)
+    if function & 4:
+        product = -product
+    product += <uint64_t>get(s, REG_HI) << 32 | get(s, REG_LO)
+    put(s, REG_HI, <uint32_t>(product >> 32))
+    return put(s, REG_LO, <uint32_t>product)
 
 
 cdef bint bit_field(Straight *s, uint32_t w) noexcept nogil:
@@ -117,6 +156,8 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
         return True
     a = get(s, rs_field)
     b = get(s, (w >> 16) & 31)
+    if 0x30 <= function <= 0x36 and function != 0x35:
+        return not may_trap(w, a, b)
     if function == 4 or function == 6 or function == 7:
         if sa > (1 if function == 6 and s.cpu.machine.model.release > 1 else 0):
             return False
@@ -126,12 +167,16 @@ cdef bint special(Straight *s, uint32_t w) noexcept nogil:
     if 0x18 <= function <= 0x1B:
         return multiply(s, function, a, b) if rd == 0 else False
     if function == 0x10 or function == 0x12:     # mfhi mflo
-        return put(s, rd, high_or_low(s, UC_MIPS_REG_HI if function == 0x10 else UC_MIPS_REG_LO))
+        return put(s, rd, get(s, REG_HI if function == 0x10 else REG_LO))
     if function == 0x0A or function == 0x0B:     # movz movn
         return put(s, rd, a) if (b == 0) == (function == 0x0A) else True
-    if function == 0x21:
+    if function == 0x11 or function == 0x13:     # mthi mtlo
+        return put(s, REG_HI if function == 0x11 else REG_LO, a) if not w & 0x1FF800 else False
+    if (function == 0x20 or function == 0x22) and may_overflow(w, a, b):
+        return False
+    if function == 0x20 or function == 0x21:
         return put(s, rd, a + b)
-    if function == 0x23:
+    if function == 0x22 or function == 0x23:
         return put(s, rd, a - b)
     if function == 0x24:
         return put(s, rd, a & b)
@@ -179,6 +224,10 @@ cdef bint access_memory(Straight *s, uint32_t w) noexcept nogil:
     host = plain_memory(s.cpu, get(s, (w >> 21) & 31) + <uint32_t><int32_t><int16_t>(w & 0xFFFF), size, store)
     if host == NULL:
         return False
+    s.host = host
+    s.address = get(s, (w >> 21) & 31) + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
+    s.size = size
+    s.store = store
     if store:
         store_host(s.cpu, host, size, get(s, rt))
         return True
@@ -188,6 +237,35 @@ cdef bint access_memory(Straight *s, uint32_t w) noexcept nogil:
     elif op == 0x21:
         value = <uint32_t><int32_t><int16_t>value
     return put(s, rt, value)
+
+
+cdef bint access_part(Straight *s, uint32_t w) noexcept nogil:
+    """lwl, lwr, swl, swr."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t rt = (w >> 16) & 31
+    cdef uint32_t va = get(s, (w >> 21) & 31) + <uint32_t><int32_t><int16_t>(w & 0xFFFF)
+    cdef uint32_t value = get(s, rt)
+    cdef bint left = op & 4 == 0
+    cdef bint store = op & 8 != 0
+    cdef int at = <int>(va & 3)
+    cdef int first = 0 if left != s.cpu.machine.big_endian else at
+    cdef int last = at if left != s.cpu.machine.big_endian else 3
+    cdef int i, lane
+    cdef uint8_t *host = plain_memory(s.cpu, va & ~<uint32_t>3, 4, store)
+    if host == NULL:
+        return False
+    for i in range(first, last + 1):
+        lane = i - at if s.cpu.machine.big_endian == left else at - i   # of the register's bytes, from that of the address
+        lane = 3 - lane if left else lane
+        if store:
+            host[i] = <uint8_t>(value >> (8 * lane))
+        else:
+            value = value & ~(<uint32_t>0xFF << (8 * lane)) | <uint32_t>host[i] << (8 * lane)
+    s.host = host + first
+    s.address = (va & ~<uint32_t>3) + <uint32_t>first
+    s.size = <uint32_t>(last - first + 1)
+    s.store = store
+    return True if store else put(s, rt, value)
 
 
 cdef bint straight_instruction(Straight *s, uint32_t w) noexcept nogil:
@@ -214,8 +292,14 @@ cdef bint straight_instruction(Straight *s, uint32_t w) noexcept nogil:
         return put(s, rt, get(s, (w >> 21) & 31) | zeros)
     if op == 0x0E:
         return put(s, rt, get(s, (w >> 21) & 31) ^ zeros)
-    if op == 0x1C and w & 0x7FF == 2:            # mul
-        return put(s, (w >> 11) & 31, get(s, (w >> 21) & 31) * get(s, rt))
+    if op == 8:                                  # addi
+        return not may_overflow(w, get(s, (w >> 21) & 31), 0) and put(s, rt, get(s, (w >> 21) & 31) + signs)
+    if op == 1:                                  # a trap: tgei and its like
+        return 8 <= rt <= 14 and rt != 13 and not may_trap(w, get(s, (w >> 21) & 31), 0)
+    if op in (0x22, 0x26, 0x2A, 0x2E):
+        return access_part(s, w)
+    if op == 0x1C:
+        return accumulate(s, w)
     if op == 0x1F:
         return bit_field(s, w)
     if op == 0x33:                               # pref
@@ -301,10 +385,7 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     cdef uint32_t i = 0
     if code == NULL or c.watch.direct or c.watch.direct_wanted or c.watch.noting or c.run.stop_soon:
         return 0
-    s.cpu = c
-    s.read = 1
-    s.changed = 0
-    s.value[0] = 0
+    begin_straight(c, &s)
     while i < most and i < left and target == 1:
         if c.stops.count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
             break

@@ -75,7 +75,7 @@ cdef uint64_t load_host(const Cpu *c, uint8_t *host, unsigned size) noexcept nog
     return value
 
 
-cdef void store_host(Cpu *c, uint8_t *host, unsigned size, uint64_t value) noexcept nogil:
+cdef void store_host(const Cpu *c, uint8_t *host, unsigned size, uint64_t value) noexcept nogil:
     cdef unsigned i
     for i in range(size):
         host[i] = <uint8_t>(value >> (8 * (size - 1 - i) if c.machine.big_endian else 8 * i))

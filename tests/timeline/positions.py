@@ -197,9 +197,9 @@ class Trial:
             self.dice.choice(ways)(self.dice.randrange(self.timeline.end))
             if self.dice.random() < 0.2:
                 look(self.timeline.machine)
-                self._check("look")
+                self.check("look")
 
-    def _check(self, way: str, position: int | None = None) -> None:
+    def check(self, way: str, position: int | None = None) -> None:
         seen = self._now(way, self.timeline)
         if position is not None and seen.position != self._floor(position):
             raise Mismatch(f"{way}: at {seen.position}, not {self._floor(position)} ({position}), pc {seen.pc:#x}")
@@ -207,7 +207,7 @@ class Trial:
 
     def _goto(self, target: int) -> None:
         self.timeline.goto(target)
-        self._check("goto", target)
+        self.check("goto", target)
 
     def _walk(self, target: int) -> None:
         odd = self.dice.randrange(1, 40)
@@ -221,7 +221,7 @@ class Trial:
             if before == 0:
                 return
             self.timeline.reverse_step()
-            self._check(f"reverse-step from {before}")
+            self.check(f"reverse-step from {before}")
             if not self._is_step(self.timeline.position, before):
                 raise Mismatch(f"reverse-step from {before} to {self.timeline.position}")
 
@@ -253,20 +253,20 @@ class Trial:
             if before >= self.timeline.end:
                 return
             self.timeline.step()
-            self._check(f"step from {before}", self._places[bisect_right(self._places, before)])
+            self.check(f"step from {before}", self._places[bisect_right(self._places, before)])
 
     def _run(self, target: int) -> None:
         self.timeline.goto(target)
         conditions = self._conditions([seen.pc for seen in self._at.values()])
         stop = self.timeline.run(conditions, lambda: self.dice.random() < 0.1, leap=self.dice.random() < 0.5)
-        self._check(f"run from {target} to {stop.reason.name}")
+        self.check(f"run from {target} to {stop.reason.name}")
 
     def _reverse(self, target: int) -> None:
         self.timeline.goto(target)
         here = self.timeline.position
         conditions = self._conditions([seen.pc for seen in self._at.values()])
         stop = self.timeline.reverse_run(conditions, never)
-        self._check(f"reverse-continue from {target} to {stop.reason.name}")
+        self.check(f"reverse-continue from {target} to {stop.reason.name}")
         if not conditions.watches and not conditions.conditions:
             known = [p for p in self._places if p < here and self._at[p].pc in conditions.breakpoints]
             if stop.position < max(known, default=0):  # one in a slot stops at its branch, which is no such place

@@ -28,6 +28,7 @@ from rdbg.emu.machine_api import (
     Conditions,
     DeviceLoad,
     Extent,
+    InstructionRows,
     MachineState,
     MemoryArea,
     Numbers,
@@ -386,6 +387,9 @@ class Toy:
         self._counts = Counter()
         nothing = CountsTaken.nothing()
         return CountsTaken(np.array(rows, BLOCK_COUNT), nothing.nodes, nothing.events) if last else None
+
+    def take_instructions(self, last: bool = False) -> InstructionRows:
+        raise NotImplementedError  # its registers and accesses are no MIPS32's
 
     def take_trace(self) -> NDArray[np.void]:
         rows, self._trace = self._trace or [], None
