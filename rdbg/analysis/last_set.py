@@ -10,10 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.analysis.probing import Notes, probed
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.instruction_effects import Effects
 from rdbg.emu.machine_api import NO_CODE, Entry, RunRequest, StopKind
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.emu.probes import Probes
 
 #: Instructions that are looked through first, and at most at once.
 _FIRST, _MOST = 1 << 12, 1 << 24
@@ -140,7 +144,8 @@ class LastSet:
                 value = pc + 4 if number in linked else self._machine.read_register(number)
                 if (value == 0) != zero:
                     continue
-            held = self._value_behind(register, icount)
+            # Behind a branch lies its slot, where nothing can stand: it gives the address behind that.
+            held = pc + 8 & 0xFFFF_FFFF if effects.branch else self._value_behind(register, icount)
             if wanted is None or held == wanted:
                 yield Setting(icount, stand, pc, effects, linked=linked, value=held)
 
@@ -186,20 +191,57 @@ class LastSet:
             setters.append(found)
             first[number] = 0 if found is None else found[0] if found else _NONE
         values = rows["value"]
+        holding: frozenset[int] | None = None
         for row in np.flatnonzero(done > first[inverse])[::-1].tolist():
             known = setters[inverse[row]]
             if known is None:
                 # The code has changed since: look at it as it was.
                 self._run.go(int(rows["icount"][row]))
                 known = self._found(register, self._code(int(rows["code"][row]), int(rows["sum"][row]) >> 32))
-            last = wanted is not None and register < 32 and int(rows["icount"][row + 1]) not in self._poked
-            for index in reversed(known):
-                if index >= done[row]:
-                    continue
-                other, last = last and values[row + 1] != wanted, False
-                if other:
-                    continue  # if it did set it, to another value: that at the block's end
-                yield row, index
+            ran = [index for index in reversed(known) if index < done[row]]
+            if wanted is None or register >= 32 or not ran:
+                yield from ((row, index) for index in ran)
+                continue
+            if values[row + 1] == wanted or int(rows["icount"][row + 1]) in self._poked:
+                yield row, ran[0]
+            # else, if it did set it, to another value: that at the block's end. What the others gave it is seen at the
+            # instructions behind them, in one passage: to stand behind each takes milliseconds, and they are thousands.
+            if len(ran) > 1 and holding is None:
+                holding = self._holding(register, wanted, rows, setters, inverse)
+            for index in ran[1:]:
+                icount = int(rows["icount"][row]) + index
+                seen = holding is not None and not holding.isdisjoint((icount, icount + 1))  # of a slot, at its branch
+                if seen or setters[inverse[row]] is None:
+                    yield row, index
+
+    def _holding(
+        self,
+        register: int,
+        value: int,
+        rows: NDArray[np.void],
+        setters: list[list[int] | None],
+        inverse: NDArray[np.int64],
+    ) -> frozenset[int]:
+        """Where a register holds a value behind instructions of the blocks that set it, but for each block's last."""
+        if value >> 32:
+            return frozenset()
+        inner = np.array([found is not None and len(found) > 1 for found in setters])[inverse]
+        blocks = np.unique(inverse[inner] << 32 | rows["pc"][:-1][inner].astype(np.int64))
+        places: set[int] = set()
+        for block in blocks.tolist():
+            number, pc = block >> 32, block & 0xFFFF_FFFF
+            places.update(pc + 4 * index + 4 for index in (setters[number] or ())[:-1])
+        operations = (
+            Step(Operation.REGISTER, register), Step(Operation.CONSTANT, value), Step(Operation.EQUAL),
+            Step(Operation.END),
+        )  # fmt: skip
+        probes = Probes({place: place for place in places}, condition=operations)
+
+        def icounts(notes: Notes) -> list[int]:
+            return [int(icount) for icount in notes["icount"]]
+
+        stretch = Piece(int(rows["icount"][0]), int(rows["icount"][-1]))
+        return frozenset(probed(self._run, stretch, probes, False, icounts))
 
     def _setters(self, register: int, code: int, total: int) -> list[int] | None:
         """Which instructions of a block set a register; None: its code is no longer what it was."""

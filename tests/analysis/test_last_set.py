@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+import rdbg as rdbg_package
 from rdbg.analysis.last_set import LastSet
 from rdbg.analysis.replayed_run import ReplayedRun
+from tests.cli.command import TANK, rdbg
 from tests.timeline.positions import Trial
 
 _REGISTERS = range(8, 16)
@@ -56,3 +59,41 @@ def test_a_register_was_set_where_single_steps_see_it_change(seed: int, often: b
         if last is not None:
             assert to_value is not None and to_value.value == value and to_value.icount >= history[last - 1][0]
     assert found > 15
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_those_that_gave_a_value_are_those_among_all_that_gave_it(seed: int) -> None:
+    trial = Trial(seed, length=400, often=bool(seed))
+    timeline = trial.timeline
+    compared = 0
+    with ReplayedRun(timeline) as run:
+        for register in (8, 9, 10, 31):
+            every = list(LastSet(run).before(register, timeline.end))
+            values = sorted({each.value for each in every if each.value is not None})
+            for value in random.Random(seed).sample(values, min(4, len(values))):
+                assert list(LastSet(run).before(register, timeline.end, value)) == [
+                    each for each in every if each.value == value
+                ]
+                compared += 1
+    assert compared > 10
+
+
+def test_a_value_that_a_register_never_had_is_missed_without_standing_behind_each_instruction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = tmp_path / "tank.rec"
+    assert rdbg("record", "-o", recording, "--", "-kernel", TANK, "-serial", "null").returncode == 0
+    went: list[int] = []
+    go = ReplayedRun.go
+
+    def counted(run: ReplayedRun, position: int) -> None:
+        went.append(position)
+        go(run, position)
+
+    monkeypatch.setattr(ReplayedRun, "go", counted)
+    with rdbg_package.open(str(recording)) as run:
+        run.goto(150_000)
+        for value in ("0xdeadbeef", "0x10000000000", "0x1000000000000000000"):
+            assert "was not set to" in run.command("lastset", "v0", "==", value)
+            assert len(went) < 100, len(went)
+            went.clear()
