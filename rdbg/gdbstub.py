@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rdbg.elf.elf_file import read_elf
 from rdbg.errors import RdbgError
+from rdbg.host.waiting import happened_within
 from rdbg.monitor.run_control import RunControl
 from rdbg.navigation.stops import never
 from rdbg.net.listener import Listener, permitted_address
@@ -168,7 +169,7 @@ class GdbServer:
         waiting: list[Listener | Connection] = [self._listener] if self._listener is not None else []
         if self._client is not None:
             waiting.append(self._client.connection)
-        return bool(waiting) and bool(select.select(waiting, [], [], 0)[0])
+        return bool(waiting) and bool(happened_within(0, [(each.fileno(), select.POLLIN) for each in waiting]))
 
     def poll(self, timeout: float, other: SupportsFileno | None = None) -> None:
         """Wait for packets, serve them, and come back.
@@ -177,19 +178,20 @@ class GdbServer:
             timeout: seconds to wait when there are none.
             other: ends the wait too, when it can be read.
         """
-        reading: list[Listener | Connection] = [self._listener] if self._listener is not None else []
-        writing: list[Connection] = []
+        watched: list[tuple[int, int]] = []
+        if self._listener is not None:
+            watched.append((self._listener.fileno(), select.POLLIN))
         if self._client is not None:
-            reading.append(self._client.connection)
-            if self._client.connection.unsent:
-                writing.append(self._client.connection)
-        if not reading:
+            connection = self._client.connection
+            watched.append((connection.fileno(), select.POLLIN | (select.POLLOUT if connection.unsent else 0)))
+        if not watched:
             return
-        others = [other] if other is not None else []
-        ready, _, _ = select.select([*reading, *others], writing, [], timeout)
+        if other is not None:
+            watched.append((other.fileno(), select.POLLIN))
+        happened = happened_within(timeout, watched)
         if self._client is not None:  # before a new one: this one may have gone to come again
             self._serve(self._client)
-        if self._listener in ready:
+        if self._listener is not None and self._listener.fileno() in happened:
             self._accept()
 
     def expect_questions(self) -> None:

@@ -8,6 +8,7 @@ import sys
 
 from rdbg.host.outlet import Outlet
 from rdbg.host.printable import printable
+from rdbg.host.waiting import happened_within
 
 #: Seconds that a line waits for somebody to read what came before it. Who ends rdbg must not wait for ever.
 _PATIENCE = 1.0
@@ -23,7 +24,7 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """Lines on standard error, unless nobody has read there for a second."""
     try:
-        ready = bool(select.select([], [sys.stderr.fileno()], [], _PATIENCE)[1])
+        ready = bool(happened_within(_PATIENCE, [(sys.stderr.fileno(), select.POLLOUT)]))
     except (OSError, ValueError):
         ready = True  # no file: a test's, in memory
     if ready:

@@ -7,7 +7,9 @@ import select
 import stat
 import time
 
-#: select() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
+from rdbg.host.waiting import happened_within
+
+#: poll() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
 _ATOMIC_BYTES = 512
 _FILE_BYTES = 1 << 20
 
@@ -42,7 +44,7 @@ class Outlet:
 
     def flush(self) -> None:
         """Pass on what waits, as far as it goes."""
-        while self._pending and select.select([], [self._handle], [], 0)[1]:
+        while self._pending and happened_within(0, [(self._handle, select.POLLOUT)]):
             try:
                 written = os.write(self._handle, self._pending[: self._most])
             except BlockingIOError:
@@ -57,5 +59,5 @@ class Outlet:
         """Pass on what waits, for at most so long."""
         deadline = time.monotonic() + seconds
         while self._pending and (left := deadline - time.monotonic()) > 0:
-            select.select([], [self._handle], [], left)
+            happened_within(left, [(self._handle, select.POLLOUT)])
             self.flush()

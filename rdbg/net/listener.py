@@ -9,6 +9,7 @@ import select
 import socket
 
 from rdbg.errors import RdbgError
+from rdbg.host.waiting import happened_within
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 
 _BACKLOG = 4
@@ -116,7 +117,7 @@ class Listener:
 
     def knocked(self) -> bool:
         """Whether somebody wants in."""
-        return bool(select.select([self], [], [], 0)[0])
+        return bool(happened_within(0, [(self.fileno(), select.POLLIN)]))
 
     def accept(self) -> tuple[socket.socket, str] | None:
         """The next connection and its peer's address in words; None if there is none (any more)."""

@@ -76,20 +76,25 @@ class Guarded:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if headers.getlist("host") != [headers.get("host", "")] or headers.get("host") not in self._hosts:
-            return PlainTextResponse("this server has another name\n", 421)
+            return _refused("this server has another name", 421)
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
-            return PlainTextResponse("not for other pages\n", 403)
+            return _refused("not for other pages", 403)
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return PlainTextResponse("not for other pages\n", 403)
+            return _refused("not for other pages", 403)
         parts = str(scope["path"]).split("/", 2)
         given = parts[1] if len(parts) == 3 else ""
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            return PlainTextResponse("no such page; use the address that rdbg has printed\n", 404)
+            return _refused("no such page; use the address that rdbg has printed", 404)
         if scope["method"] not in ("GET", "HEAD"):
             if origin is None or headers.get("content-type") != "application/json":
-                return PlainTextResponse("not for other pages\n", 403)
+                return _refused("not for other pages", 403)
             length = headers.get("content-length", "")
-            if not length.isdecimal() or int(length) > _LONGEST_BODY:
-                return PlainTextResponse("too long\n", 413)
+            if "transfer-encoding" in headers or not length.isdecimal() or int(length) > _LONGEST_BODY:
+                return _refused("too long", 413)
         return None
+
+
+def _refused(why: str, status: int) -> Response:
+    """A refusal; the connection is not kept for who asks so."""
+    return PlainTextResponse(f"{why}\n", status, {"connection": "close"})

@@ -15,6 +15,7 @@ from rdbg.net.tcp_address import LOOPBACK
 from rdbg.session.onlooker import RunOnView
 from rdbg.ui.access import Guarded, new_token
 from rdbg.ui.page_app import PageApp
+from rdbg.ui.page_connection import PageConnection
 from rdbg.ui.page_desk import PageDesk
 from rdbg.ui.run_state import RunState
 
@@ -53,9 +54,10 @@ class PageServer:
             log_config=None,
             log_level="error",  # what strangers send amiss is no news for the terminal
             access_log=False,
+            backlog=_BACKLOG,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=PageConnection,
             loop="asyncio",
             server_header=False,
             proxy_headers=False,
