@@ -66,15 +66,18 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
     run.go(piece.start)
     machine.take_probe_notes(ended=True)  # of a search that did not come to its end
     moved = True
+    until = piece.end
     interruption: QuestionInterrupted | None = None
     while moved and run.position < piece.end:
         here = run.position
         try:
-            stop = run.advance(RunRequest(until=piece.end, slice=run.slice, probes=probes))
+            stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
         except QuestionInterrupted as error:
             interruption = error
             break
         moved = run.position > here or stop.kind is StopKind.PAUSED
+        if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
+            until, moved = _end_of_step(run, piece.end), True
         taken = machine.take_probe_notes(ended=False)
         unevaluated += taken.unevaluated
         yield int(np.count_nonzero(taken.rows["icount"] < piece.end))
@@ -103,6 +106,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
     pending: list[Notes] = []
     unevaluated = 0
     waits = piece.start < piece.end
+    end = piece.end
     interruption: QuestionInterrupted | None = None
     try:
         run.go(piece.start)
@@ -110,7 +114,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
         while waits:
             inside = run.position < piece.end
             here = run.position
-            until = piece.end if inside else run.end
+            until = end if inside else run.end
             stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
             taken = machine.take_probe_notes(ended=False)
             unevaluated += taken.unevaluated if inside else 0
@@ -121,6 +125,8 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
             if len(ready):
                 yield ready
             moved = run.position > here or stop.kind is StopKind.PAUSED
+            if stop.kind is StopKind.LIMIT and inside and end == piece.end:
+                end, moved = _end_of_step(run, piece.end), True
             waits = moved and (inside or (first is not None and first < piece.end and run.position < run.end))
     except QuestionInterrupted as error:
         interruption = error
@@ -131,6 +137,12 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
         raise interruption
     if unevaluated:
         raise ConditionFailed(unevaluated)
+
+
+def _end_of_step(run: ReplayedRun, position: int) -> int:
+    """Where a step ends at the latest that begins before a position and goes on behind it: all of it counts where it
+    begins."""
+    return min(position + run.machine.architecture.longest_step - 1, run.end)
 
 
 def _ready(pending: list[Notes], limit: int) -> tuple[Notes, list[Notes]]:
