@@ -138,7 +138,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[AccessN
     machine.take_accesses()  # of a search that did not come to its end
     unevaluated = 0
     until = piece.end
-    # An access in a delay slot counts where its step begins, and that may go on behind the piece.
+    # An access counts where its step begins, and a step may go on behind the piece.
     beyond = min(piece.end + machine.architecture.longest_step - 1, run.end)
     interruption: QuestionInterrupted | None = None
     while True:
