@@ -114,7 +114,8 @@ class ReplayedRun:
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        if self._timeline.goto(position, self._interrupted).reason is StopReason.INTERRUPTED:
+        # A place that a state is kept of is gone to without a replay, which would ask.
+        if self._interrupted() or self._timeline.goto(position, self._interrupted).reason is StopReason.INTERRUPTED:
             raise QuestionInterrupted
 
     def go_before(self, position: int) -> None:
