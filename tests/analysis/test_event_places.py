@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_what_was_found(recording: str) -> None:
         def soon() -> bool:
             nonlocal asked
             asked += 1
-            return asked > 4
+            return asked > 8
 
         timeline._replayer.pace = timeline._replayer.pace.__class__(slice=20_000)
         with pytest.raises(UsageError, match="is kept: ask again"):
