@@ -48,6 +48,7 @@ _OF_VIRTIO: dict[str, str] = {
     "any_layout": _SWITCH,
     "notify_on_empty": _SWITCH,
 }
+_PORT_BUS = "virtio-serial-bus"
 _OFFLOADS = (
     "csum", "gso", "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo", "guest_announce", "host_tso4",
     "host_tso6", "host_ecn", "host_ufo", "mrg_rxbuf", "status", "ctrl_vq", "ctrl_rx", "ctrl_vlan", "ctrl_rx_extra",
@@ -123,12 +124,15 @@ CARD_MODELS: tuple[CardModel, ...] = (
         _OF_ALL | _OF_CARDS | _OF_VIRTIO | {"max_ports": _NUMBER, "emergency-write": _SWITCH},
         ("virtio-serial",),
     ),
-    CardModel(
-        "virtconsole",
-        "Input",
-        "virtio-serial-bus",
-        "",
-        _OF_ALL | {"chardev": "str (id of a -chardev)", "name": _TEXT, "nr": _NUMBER},
+    *(
+        CardModel(
+            name,
+            "Input",
+            _PORT_BUS,
+            "",
+            _OF_ALL | {"chardev": "str (id of a -chardev)", "name": _TEXT, "nr": _NUMBER},
+        )
+        for name in ("virtconsole", "virtserialport")
     ),
     CardModel(
         "virtio-rng-pci",
@@ -163,6 +167,11 @@ def card_model(name: str) -> CardModel:
 def is_network_card(name: str) -> bool:
     """Whether a device is one."""
     return _BY_NAME[name].category == "Network"
+
+
+def is_console_port(name: str) -> bool:
+    """Whether a device is a port of a virtio-serial card, with a console endpoint."""
+    return _BY_NAME[name].bus == _PORT_BUS
 
 
 def models_text() -> str:

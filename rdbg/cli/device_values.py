@@ -22,7 +22,6 @@ _ELSEWHERE = {
     "VGA": "there is no graphics card",
     "cirrus-vga": "there is no graphics card",
     "scsi-": "there is no SCSI controller; use ide-hd or virtio-blk-pci",
-    "virtserialport": "use virtconsole",
     "loader": "use -kernel, -bios or -initrd",
 }
 

@@ -12,6 +12,17 @@ from rdbg.session.options import RunOptions
 
 _IDE_CARDS = ("ide-hd", "ide-cd")
 _CARDS = (*_IDE_CARDS, "virtio-blk-pci")
+#: What can be said of an IDE drive and makes no difference to the guest, or is asked for here.
+_IDE_TAKEN = ("drive", "bus", "unit", "serial", "bootindex", "share-rw", "rerror", "werror", "discard_granularity")
+#: What it says of itself whatever one says: the property and the values that agree.
+_IDE_FIXED = {
+    "model": ("QEMU HARDDISK", "QEMU DVD-ROM"),
+    "ver": ("2.5+",),
+    "wwn": ("0", "0x0"),
+    "write-cache": ("auto", "on"),
+    **dict.fromkeys(("logical_block_size", "physical_block_size"), ("512",)),
+    **dict.fromkeys(("min_io_size", "opt_io_size"), ("0",)),
+}
 _IDE_BUSES = {"ide.0": 0, "ide.1": 2}
 
 
@@ -26,6 +37,8 @@ def place_drives(options: RunOptions) -> RunOptions:
     for card in options.devices:
         if card.model not in _CARDS:
             continue
+        if card.model in _IDE_CARDS:
+            _check_fixed(card)
         name = card.said("drive")
         place = next((at for at, line in enumerate(lines) if name and line.drive.name == name), None)
         if name is None and card.model == "ide-cd":
@@ -58,6 +71,14 @@ def place_drives(options: RunOptions) -> RunOptions:
         devices=tuple(card for card in options.devices if card.model not in _IDE_CARDS),
         default_drives=options.default_drives and not ide,
     )
+
+
+def _check_fixed(card: CardOption) -> None:
+    for name, text in card.properties:
+        fixed = _IDE_FIXED.get(name, (text,))
+        assert name in _IDE_TAKEN or name in _IDE_FIXED, name
+        if text not in fixed:
+            raise UsageError(f"{card.option}: {card.model} has {name}={' or '.join(fixed)} here, not {text!r}; leave it out")
 
 
 def _ide_index(card: CardOption) -> int | None:

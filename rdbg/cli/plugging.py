@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rdbg.cli.card_models import WITHOUT_EFFECT, is_network_card
+from rdbg.cli.card_models import WITHOUT_EFFECT, is_console_port, is_network_card
+from rdbg.cli.global_values import with_globals
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 from rdbg.netdev.network_plan import NetworkPlan
@@ -98,7 +99,7 @@ def resolve_devices(options: RunOptions) -> RunOptions:
         if wanted is None and place == 0 and card.model == "pcnet" and card not in options.devices:
             wanted = _PCNET_SLOT
         made = Plugged(card.model, card.name, properties=_rest(card))
-        if card.model == "virtconsole":
+        if is_console_port(card.model):
             made = replace(made, bus=(card.said("bus") or "").removesuffix(".0"), console=len(consoles))
             consoles.append(SerialSpec(SerialKind.NULL, chardev=card.said("chardev") or ""))
         else:
@@ -133,7 +134,9 @@ def _with_default_network(options: RunOptions) -> RunOptions:
 def _virtio_drives(options: RunOptions) -> list[CardOption]:
     """The cards of drives with ``if=virtio``: they come last, as in QEMU."""
     return [
-        CardOption(f"-drive if=virtio (drive {drive.name})", "virtio-blk-pci", (("drive", drive.name),))
+        with_globals(
+            CardOption(f"-drive if=virtio (drive {drive.name})", "virtio-blk-pci", (("drive", drive.name),)), options
+        )
         for drive in options.drives
         if drive.bus == "virtio"
     ]
@@ -158,7 +161,7 @@ def _leave_room(slots: _Slots) -> None:
 def _slot(card: CardOption) -> int | None:
     text = card.said("addr")
     bus = card.said("bus")
-    if bus is not None and card.model != "virtconsole" and bus not in _BUSES:
+    if bus is not None and not is_console_port(card.model) and bus not in _BUSES:
         raise UsageError(f"{card.option}: there is no bus {bus!r}; the board's is pci.0")
     if text is None:
         return None

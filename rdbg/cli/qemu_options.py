@@ -17,6 +17,7 @@ from rdbg.cli import qemu_values as values
 from rdbg.cli.card_models import CARD_NAMES, card_model
 from rdbg.cli.command_page import WIDTH, Choices, option_entries
 from rdbg.cli.drive_cards import place_drives
+from rdbg.cli.global_values import apply_globals, global_property
 from rdbg.cli.option_values import hint
 from rdbg.cli.plugging import resolve_devices
 from rdbg.emu.cpu_model import CPU_MODELS
@@ -149,6 +150,12 @@ OPTIONS = (
         device_values.device,
         "plug a card in; -device help lists them, -device CARD,help says what can be said of one",
         lambda: {name: f"{card_model(name).category.lower()} device" for name in CARD_NAMES},
+    ),
+    Option(
+        ("global",),
+        "CARD.PROPERTY=VALUE",
+        global_property,
+        "what holds for every device of that name that does not say it itself",
     ),
     Option(
         ("object",),
@@ -310,7 +317,7 @@ def parse_line(
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
     if allowed is None:  # else the recording says what is plugged in
-        options = resolve_devices(drives.resolve_drives(place_drives(options)))
+        options = resolve_devices(drives.resolve_drives(place_drives(apply_globals(options))))
     return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 

@@ -100,12 +100,15 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         console = found if shared else resolved(console, "-semihosting-config")
         options = replace(options, semihosting=replace(options.semihosting, console=console))
     serials = tuple(resolved(spec, "-serial") for spec in options.serials)
+    ports = [card for card in options.plugged if card.console is not None]
     return replace(
         options,
         serials=serials,
         monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors),
         qmps=tuple(replace(qmp, spec=resolved(qmp.spec, "-qmp")) for qmp in options.qmps),
-        virtual_consoles=tuple(resolved(spec, "-device virtconsole") for spec in options.virtual_consoles),
+        virtual_consoles=tuple(
+            resolved(spec, f"-device {card.model}") for spec, card in zip(options.virtual_consoles, ports, strict=True)
+        ),
     )
 
 

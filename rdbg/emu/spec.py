@@ -65,7 +65,8 @@ class Plugged:
 
     Args:
         model: QEMU's name: ``pcnet``, ``e1000``, ``rtl8139``, ``virtio-net-pci``, ``virtio-blk-pci``,
-            ``virtio-rng-pci``, ``virtio-serial-pci``; ``virtconsole`` is a part of a ``virtio-serial-pci``.
+            ``virtio-rng-pci``, ``virtio-serial-pci``; ``virtconsole`` and ``virtserialport`` are parts of a
+            ``virtio-serial-pci``.
         name: the user's id; empty: none was given.
         slot: PCI device number, 0 to 31; None: the first free one, or it is a part.
         bus: name of the card that it is a part of; empty: of the first that can have it, or it is a card.

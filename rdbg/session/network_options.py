@@ -31,6 +31,23 @@ class CardOption:
 
 
 @dataclass(frozen=True)
+class GlobalProperty:
+    """``-global``: what holds for all devices of a model that do not say it themselves.
+
+    Args:
+        option: as typed, for messages.
+        model: QEMU's name of it, no alias.
+        name: of the property.
+        text: its value, as written.
+    """
+
+    option: str
+    model: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
 class NetdevOption:
     """``-netdev``, and what ``-nic`` or ``-net`` says of a back end.
 

@@ -11,7 +11,7 @@ from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.network_plan import NetworkPlan, PacketDump
 from rdbg.serial.serial_spec import Chardev, SerialSpec
 from rdbg.session.drive_options import DriveLine, DriveOptions
-from rdbg.session.network_options import CardOption, NetdevOption
+from rdbg.session.network_options import CardOption, GlobalProperty, NetdevOption
 
 #: Virtual nanoseconds per instruction are 1 << this, unless -icount says otherwise. QEMU's shift=auto starts
 #: here too and then follows the host's clock, which no replay could repeat; here it stays.
@@ -121,6 +121,7 @@ class RunOptions:
         nics: cards, by -nic.
         net_nics: cards, by -net.
         devices: cards, by -device.
+        globals: what holds for all devices of a model, by -global.
         dumps: captures of packets.
         default_net: the board has the network that it has by default.
         display_card: cards have the slots that they have beside QEMU's graphics card.
@@ -166,6 +167,7 @@ class RunOptions:
     nics: tuple[CardOption, ...] = ()
     net_nics: tuple[CardOption, ...] = ()
     devices: tuple[CardOption, ...] = ()
+    globals: tuple[GlobalProperty, ...] = ()
     dumps: tuple[PacketDump, ...] = ()
     default_net: bool = True
     display_card: bool = True

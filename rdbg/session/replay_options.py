@@ -34,7 +34,7 @@ def check_against(options: RunOptions, machine: MachineSpec, path: str) -> None:
         if name in options.said and wanted != recorded:
             raise _contradiction(form.format(wanted), path, form.format(recorded))
     _check_semihosting(options.semihosting, machine.semihosting, path)
-    if options.said & {"nic", "net", "netdev", "device"} and options.plugged != machine.plugged:
+    if options.said & {"nic", "net", "netdev", "device", "global"} and options.plugged != machine.plugged:
         raise _contradiction(f"cards {_cards(options.plugged)}", path, f"cards {_cards(machine.plugged)}")
     if options.big_endian is not None and options.big_endian != machine.big_endian:
         raise _contradiction(_ORDERS[options.big_endian], path, _ORDERS[machine.big_endian])

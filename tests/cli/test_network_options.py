@@ -35,7 +35,7 @@ CARDS = (
     "-net nic -net user -net nic,model=rtl8139",
     "-nic user,model=e1000 -net nic,macaddr=52:54:00:12:34:57 -net user -device rtl8139 -device e1000",
     "-nodefaults -device e1000 -device rtl8139,mac=52:54:00:12:34:56 -device pcnet,addr=1f -device virtio-net,addr=3.0",
-    "-vga none -nic none -device virtio-net-pci,id=x -device virtio-serial -device virtconsole -device e1000",
+    "-vga none -nic none -device virtio-net-pci,id=x -device virtio-serial -device virtserialport -device virtconsole -device e1000",
     "-nic user,model=virtio -nic user,model=pcnet -nic user -device virtio-rng -drive if=virtio,file={disk},format=raw "
     "-device pcnet,mac=0a:0b:0c:0d:0e:0f",
     "-netdev user,id=a -netdev hubport,id=h1,hubid=3,netdev=a -netdev hubport,id=h2,hubid=3 -device e1000,netdev=h2",
@@ -193,6 +193,21 @@ def test_a_slots_function_may_be_hexadecimal_too() -> None:
     assert card.slot == 0x0B
 
 
+def test_what_holds_for_all_devices_of_a_model() -> None:
+    options = _options(
+        "-global e1000.mac=52:54:00:00:00:09 -device e1000 -device e1000,mac=52:54:00:00:00:0a -nic user,model=e1000 "
+        "-global driver=virtio-blk-pci,property=disable-modern,value=on -drive if=virtio,file=F "
+        "-global ide-hd.serial=S -hda F -drive file=F,serial=T -global PIIX4_PM.disable_s3=1"
+    )
+    macs = [card.mac.hex(":") for card in options.plugged if card.mac]
+    assert macs == ["52:54:00:12:34:56", "52:54:00:00:00:09", "52:54:00:00:00:0a"]
+    assert options.plugged[-1].properties == (("disable-modern", "on"),)
+    assert [drive.serial for drive in options.drives] == ["", "S", "T", ""]
+    assert options.notices[0] == (
+        "-global PIIX4_PM.disable_s3=1: no device 'PIIX4_PM' is here to be told; the run goes on without it"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
@@ -214,6 +229,17 @@ def test_a_slots_function_may_be_hexadecimal_too() -> None:
         ("-device virtio-net,csum=maybe", ["'maybe' is neither on nor off"]),
         ("-device '{\"driver\":3}'", ['names no device; write {"driver":"NAME"']),
         ("-device virtio-blk,drive=d", ["there is no drive 'd'; add drive=ID and -drive file=F,if=none,id=ID"]),
+        ("-device virtio-serial -device virtserialport,nr=0", ["keeps its port 0 for a virtconsole: give"]),
+        ("-device virtio-serial,max_ports=1 -device virtserialport", ["has no room for virtserialport0"]),
+        (
+            "-device virtio-serial -device virtserialport,name=a -device virtserialport,name=a",
+            ["has a port with the name 'a' already"],
+        ),
+        ("-device virtio-serial -device virtserialport,chardev=c", ["-device virtserialport chardev:c: there is no"]),
+        ("-global pcnet.foo=1", ["-global pcnet.foo=1: pcnet has no property 'foo'", "see -device pcnet,help"]),
+        ("-global e1000.netdev=n", ["each device has its own netdev; say it with -device"]),
+        ("-global pcnet", ["names no property; write -global CARD.PROPERTY=VALUE"]),
+        ("-drive file=F,if=none,id=d -device ide-hd,drive=d,model=X", ["has model=QEMU HARDDISK or", "not 'X'"]),
         ("-device ide-hd", ["-device ide-hd: names no drive; add drive=ID"]),
         ("-drive file=F,id=d -device ide-hd,drive=d", ["drive d is plugged in already (if=ide)"]),
         (

@@ -14,7 +14,10 @@ from rdbg.errors import UsageError
 CARDS: Mapping[str, CardBuilder] = {**NETWORK_CARDS, **VIRTIO_CARDS}
 
 #: What goes into a card, and the models of those that take it.
-PARTS: Mapping[str, tuple[str, ...]] = {"virtconsole": ("virtio-serial-pci",)}
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "virtconsole": ("virtio-serial-pci",),
+    "virtserialport": ("virtio-serial-pci",),
+}
 
 
 def plug_in(items: tuple[Plugged, ...], pci: PciBus, host: CardHost) -> tuple[Card, ...]:

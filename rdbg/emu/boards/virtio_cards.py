@@ -63,7 +63,11 @@ def _serial(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost
         number = said.number("nr", -1)
         endpoint = Endpoint(EndpointKind.CONSOLE, part.console)
         port = device.add_port(
-            f"virtconsole{part.console}", endpoint, None if number < 0 else number, said.text("name")
+            f"{part.model}{part.console}",
+            endpoint,
+            None if number < 0 else number,
+            said.text("name"),
+            part.model == "virtconsole",
         )
         said.end()
         endpoints[endpoint] = port

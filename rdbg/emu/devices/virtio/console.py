@@ -1,4 +1,5 @@
-"""virtio-console (Virtio 1.1, 5.3): QEMU's ``virtio-serial-pci`` with its ``virtconsole`` ports."""
+"""virtio-console (Virtio 1.1, 5.3): QEMU's ``virtio-serial-pci`` with its ports, ``virtconsole`` and
+``virtserialport``."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def console_kind(ports: int) -> VirtioKind:
 
 
 class ConsolePort(SerialDevice):
-    """A ``virtconsole``: what the outside sees of a port. It has no registers.
+    """A ``virtconsole`` or ``virtserialport``: what the outside sees of a port. It has no registers.
 
     Args:
         name: unique in the machine.
@@ -53,13 +54,23 @@ class ConsolePort(SerialDevice):
         endpoint: its console endpoint.
         device: the device that it belongs to.
         label: name that the driver is told; empty: none.
+        is_console: the driver makes a terminal of it; else it has bytes alone.
     """
 
-    def __init__(self, name: str, number: int, endpoint: Endpoint, device: VirtioConsole, label: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        endpoint: Endpoint,
+        device: VirtioConsole,
+        label: str = "",
+        is_console: bool = True,
+    ) -> None:
         super().__init__(name)
         self.number = number
         self.endpoint = endpoint
         self.label = label
+        self.is_console = is_console
         self.is_open = False  #: the guest has opened it
         self._device = device
 
@@ -116,7 +127,9 @@ class VirtioConsole(VirtioDevice):
         self._ports: dict[int, ConsolePort] = {}  # by number, in the order in which they were added
         super().__init__(name, system, console_kind(most_ports), big_endian)
 
-    def add_port(self, name: str, endpoint: Endpoint, number: int | None = None, label: str = "") -> ConsolePort:
+    def add_port(
+        self, name: str, endpoint: Endpoint, number: int | None = None, label: str = "", is_console: bool = True
+    ) -> ConsolePort:
         """Add a port (before the machine runs).
 
         Args:
@@ -124,17 +137,23 @@ class VirtioConsole(VirtioDevice):
             endpoint: its console endpoint.
             number: of the port; None: the first free one.
             label: name that the driver is told.
+            is_console: it is a terminal; number 0 is kept for one.
 
         Raises:
-            UsageError: there is no such number, or another port has it.
+            UsageError: there is no such number, or another port has it, or that name.
         """
-        free = [candidate for candidate in range(self._most_ports) if candidate not in self._ports]
+        if label and any(port.label == label for port in self._ports.values()):
+            raise UsageError(f"{self.name} has a port with the name {label!r} already: give {name} another name=")
+        first = 0 if is_console else 1
+        free = [candidate for candidate in range(first, self._most_ports) if candidate not in self._ports]
+        if number == 0 and not is_console:
+            raise UsageError(f"{self.name} keeps its port 0 for a virtconsole: give {name} another nr=, or none")
         if number is None and not free:
             raise UsageError(f"{self.name} has no room for {name}: it has {self._most_ports} ports already")
         chosen = free[0] if number is None else number
         if chosen not in free:
             raise UsageError(f"{self.name} has no free port {chosen} for {name}: give nr= of {free[:1] or 'no'} on")
-        port = self._ports[chosen] = ConsolePort(name, chosen, endpoint, self, label)
+        port = self._ports[chosen] = ConsolePort(name, chosen, endpoint, self, label, is_console)
         return port
 
     @property
@@ -157,10 +176,10 @@ class VirtioConsole(VirtioDevice):
         return _CONFIG[self.order.big_endian].pack(0, 0, self._most_ports, 0)
 
     def config_changed(self, config: bytes) -> None:
-        """A character that leaves without any queue."""
-        if any(config[EMERGENCY_OFFSET:]) and self._ports:
-            first = min(self._ports)
-            self.system.output(self._ports[first].endpoint, config[EMERGENCY_OFFSET : EMERGENCY_OFFSET + 1])
+        """A character that leaves without any queue, by the first console."""
+        first = next((port for port in self._ports.values() if port.is_console), None)
+        if first is not None and any(config[EMERGENCY_OFFSET:]):
+            self.system.output(first.endpoint, config[EMERGENCY_OFFSET : EMERGENCY_OFFSET + 1])
 
     def status_changes(self, status: int) -> None:
         """A driver that knows of one port alone has it open as soon as it works."""
@@ -236,7 +255,8 @@ class VirtioConsole(VirtioDevice):
         if found is None:
             self.system.log(f"{self.name}: the driver speaks of port {number}, which is not there")
         elif event == PORT_READY and value:
-            self._send(found, CONSOLE_PORT)
+            if found.is_console:
+                self._send(found, CONSOLE_PORT)
             if found.label:
                 self._send(found, PORT_NAME, found.label.encode() + b"\0")
             self._send(found, PORT_OPEN)

@@ -61,4 +61,14 @@ CONSOLE = CardCase(
     64,
     12,
 )  # fmt: skip
+#: A console, and a port that is none.
+PORTS = CardCase(
+    (*CONSOLE.ours, Plugged("virtserialport", console=1, properties=(("name", "org.example.0"),))),
+    (
+        "-chardev", "socket,id=c1,path=FOLDER/port,server=on,wait=off", *CONSOLE.qemu,
+        "-device", "virtserialport,chardev=c1,name=org.example.0",
+    ),
+    64,
+    12,
+)  # fmt: skip
 ALL = {"block": BLOCK, "network": NETWORK, "random": RANDOM, "console": CONSOLE}

@@ -12,7 +12,7 @@ import pytest
 
 from rdbg.emu.device import SerialDevice
 from rdbg.emu.endpoint import Endpoint, EndpointKind
-from tests.emu.devices.virtio.cards import CONSOLE
+from tests.emu.devices.virtio.cards import CONSOLE, PORTS, CardCase
 from tests.emu.devices.virtio.driver import EVENT_IDX, Driver, Ring
 from tests.emu.devices.virtio.pair import Pair
 
@@ -26,14 +26,14 @@ DATA, MESSAGES = 0x10_0000, 0x9_0000
 
 
 class Line:
-    """The other ends of both consoles."""
+    """The other ends of both consoles, or of the same port of both."""
 
-    def __init__(self, machines: Pair) -> None:
+    def __init__(self, machines: Pair, path: str = "console", endpoint: int = 0) -> None:
         self.machines = machines
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(str(machines.folder / "console"))
+        self.socket.connect(str(machines.folder / path))
         self.socket.settimeout(5)
-        port = machines.ours.board.endpoints[Endpoint(EndpointKind.CONSOLE, 0)]
+        port = machines.ours.board.endpoints[Endpoint(EndpointKind.CONSOLE, endpoint)]
         assert isinstance(port, SerialDevice)
         self.port = port
 
@@ -55,8 +55,8 @@ class Line:
 
 
 @contextmanager
-def connected(big_endian: bool) -> Iterator[tuple[Pair, Line]]:
-    with Pair(CONSOLE.ours, CONSOLE.qemu, None, big_endian, running=True) as machines:
+def connected(big_endian: bool, case: CardCase = CONSOLE) -> Iterator[tuple[Pair, Line]]:
+    with Pair(case.ours, case.qemu, None, big_endian, running=True) as machines:
         line = Line(machines)
         try:
             yield machines, line
@@ -133,3 +133,34 @@ def test_a_console(modern: bool, big_endian: bool, multiport: bool) -> None:
         driver.status()
         driver.status(0)
         assert line.port.receive_room() == 0
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_port_that_is_no_console(big_endian: bool) -> None:
+    with connected(big_endian, PORTS) as (machines, console):
+        line = Line(machines, "port", 1)
+        driver = Driver(machines, modern=True)
+        driver.start(driver.offered() & ~NOT_NEGOTIATED)
+        rings = [Ring(driver, index, 0x1_0000 * (index + 1)) for index in range(6)]
+        driver.go()
+        buffers(rings[CONTROL_IN], 20, 64, 0x20_0000)
+        for number, event in ((0, READY), (0, PORT_READY), (1, PORT_READY), (0, OPEN), (1, OPEN)):
+            message(rings[CONTROL_OUT], number, event, 1)
+        rings[CONTROL_IN].settle()
+        rings[CONTROL_IN].compare()
+        told = machines.memory(0x20_0000, 0x1_4000)
+        assert b"org.example.0\0" in told
+        for ring, place, data in ((rings[OTHER_OUT], line, b"by the port"), (rings[FROM_GUEST], console, b"console")):
+            machines.fill(DATA, data)
+            ring.offer(ring.chain([(DATA, len(data), False)]))
+            ring.settle()
+            assert place.sent() == data
+            ring.compare()
+        buffers(rings[OTHER_IN], 4, 16)
+        line.send(b"to the port")
+        rings[OTHER_IN].settle()
+        assert machines.memory(DATA, 16).startswith(b"to the port")
+        rings[OTHER_IN].compare()
+        driver.legacy(28, 1, 0x42)  # leaves by the console
+        assert console.sent() == b"B"
+        line.socket.close()
