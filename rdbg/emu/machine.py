@@ -11,6 +11,7 @@ from rdbg.emu import core as cpu
 from rdbg.emu.ahead import look_ahead
 from rdbg.emu.board import Board
 from rdbg.emu.boards import build_board
+from rdbg.emu.branch_target import branch_target
 from rdbg.emu.bus import Bus, BusError
 from rdbg.emu.core_host import CoreHost
 from rdbg.emu.counts import CountsTaken
@@ -249,10 +250,17 @@ class Machine:
         return self._runs.watched_access(watches)
 
     @property
+    def branch_target(self) -> int | None:
+        """Where the next instruction leads if it is a branch that is taken."""
+        return branch_target(self._next_word(), self.pc, self.read_register)
+
+    @property
     def exception_return(self) -> int | None:
         """Where the next instruction returns to, if it is a return from an exception."""
-        word = self.read_memory(self.pc, 4)
-        return return_address(int.from_bytes(word, "big" if self.big_endian else "little"), self.core.read_cp0)
+        return return_address(self._next_word(), self.core.read_cp0)
+
+    def _next_word(self) -> int:
+        return int.from_bytes(self.read_memory(self.pc, 4), "big" if self.big_endian else "little")
 
     @property
     def handler_return(self) -> int | None:

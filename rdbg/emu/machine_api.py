@@ -454,6 +454,10 @@ class MachineApi(Protocol):
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
 
     @property
+    def branch_target(self) -> int | None:
+        """Where the next instruction leads if it is a branch that is taken, or a jump; None: it is neither."""
+
+    @property
     def exception_return(self) -> int | None:
         """Where the next instruction returns to, if it is a return from an exception."""
 

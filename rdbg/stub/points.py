@@ -98,8 +98,8 @@ class PointTable:
         return bool(behind) and (over or self._latest in behind - self._before)
 
     def is_latest(self, pc: int) -> bool:
-        """Whether the breakpoint at an address was inserted last, after the latest movement, and is new."""
-        return self._latest == pc and pc in self._breakpoints and pc not in self._before
+        """Whether the breakpoint at an address was inserted last, after the latest movement."""
+        return self._latest == pc and pc in self._breakpoints
 
     def moving(self) -> None:
         """A movement with these points begins."""

@@ -105,7 +105,7 @@ def _run(client: Client, over: bool = False) -> Stop:
     # GDB does not know where a return from an exception leads, and waits behind it for its step to end.
     leads_to = machine.exception_return if client.points.is_step_from(machine.pc, over) else None
     # Where an instruction branches to itself, GDB waits there for the end of its step.
-    steps_to_itself = over and client.points.is_latest(machine.pc)
+    steps_to_itself = client.points.is_latest(machine.pc) and machine.branch_target == machine.pc
 
     def movement(conditions: StopConditions, passes: bool) -> Stop:
         if leads_to is not None:

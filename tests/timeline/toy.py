@@ -494,6 +494,7 @@ class Toy:
 
     # --- debugger's view ---------------------------------------------------------------------
     exception_return = handler_return = None  # it has no exceptions
+    branch_target = None  # none leads to itself
     by_interrupt = False
 
     def exception_entries(self, address: int) -> Conditions:
