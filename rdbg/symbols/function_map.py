@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.elf.elf_file import ElfError, ElfFile
-from rdbg.elf.symbols import elf_symbols
+from rdbg.elf.symbols import ElfSymbol, elf_symbols
 
 
 @dataclass(frozen=True)
@@ -21,35 +21,48 @@ class FunctionMap:
         owners: of each, an index into ``names``; -1: nobody's.
         names: of functions.
         addresses: of functions.
+        sizes: of functions, in bytes; 0: the file does not say.
     """
 
     starts: NDArray[np.uint64]
     owners: NDArray[np.int64]
     names: tuple[str, ...]
     addresses: NDArray[np.uint64]
+    sizes: NDArray[np.uint64]
 
     def owners_of(self, addresses: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The function of each address; -1: none."""
         return self.owners[np.searchsorted(self.starts, addresses, side="right") - 1]
 
+    def owner_of(self, address: int) -> int:
+        """The function of an address, not negative; -1: none."""
+        return int(self.owners_of(np.array([address], np.uint64))[0])
+
 
 def function_map(elf: ElfFile | None) -> FunctionMap:
-    """The symbols of a file that are not data. Where several reach, it is that which begins last.
+    """The symbols of a file that are not data. Where several reach, it is that which begins last, and of those that
+    begin there a function before another name.
 
     A symbol without a size (a label of assembly language) reaches to the next one of its segment, if it does not lie
     in one that has a size.
     """
-    every = elf_symbols(elf) if elf is not None else ()
-    symbols = [(s.name, s.address, s.size) for s in every if not s.is_data]
-    sized = [(address, address + size, n) for n, (_, address, size) in enumerate(symbols) if size]
+    symbols = [each for each in (elf_symbols(elf) if elf is not None else ()) if not each.is_data]
+    return _map_of(symbols, _code(elf))
+
+
+def object_map(elf: ElfFile | None) -> FunctionMap:
+    """The symbols of a file that are data and say how large they are."""
+    return _map_of([each for each in (elf_symbols(elf) if elf is not None else ()) if each.is_data and each.size], [])
+
+
+def _map_of(symbols: Sequence[ElfSymbol], segments: Sequence[tuple[int, int]]) -> FunctionMap:
+    # Of those at one place the last one counts: a function, and the first one of the file.
+    symbols = sorted(symbols, key=lambda each: each.is_function, reverse=True)[::-1]
+    sized = [(each.address, each.address + each.size, n) for n, each in enumerate(symbols) if each.size]
     starts, owners = _flat(sized)
-    labels: dict[int, int] = {}
-    for n, (_, address, size) in enumerate(symbols):
-        if not size:
-            labels.setdefault(address, n)
+    labels = {each.address: n for n, each in enumerate(symbols) if not each.size}
     places = np.array(sorted(labels), np.uint64)
     free = owners[np.searchsorted(starts, places, side="right") - 1] < 0
-    segments = _code(elf)
     edges = np.array(sorted({address for address, _, _ in sized} | set(labels)), np.uint64)
     reached: list[tuple[int, int, int]] = []
     for place in places[free].tolist():
@@ -59,8 +72,13 @@ def function_map(elf: ElfFile | None) -> FunctionMap:
         if end > place:
             reached.append((place, end, labels[place]))
     starts, owners = _flat([*sized, *reached])
-    names = tuple(name for name, _, _ in symbols)
-    return FunctionMap(starts, owners, names, np.array([address for _, address, _ in symbols], np.uint64))
+    return FunctionMap(
+        starts,
+        owners,
+        tuple(each.name for each in symbols),
+        np.array([each.address for each in symbols], np.uint64),
+        np.array([each.size for each in symbols], np.uint64),
+    )
 
 
 def _code(elf: ElfFile | None) -> list[tuple[int, int]]:
@@ -71,8 +89,8 @@ def _code(elf: ElfFile | None) -> list[tuple[int, int]]:
 
 
 def _flat(ranges: Sequence[tuple[int, int, int]]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Stretches that do not overlap, of ranges that do: (start, end, owner). Of two that begin at one address, the
-    first one counts."""
+    """Stretches that do not overlap, of ranges that do: (start, end, owner). Of two that are the same, the last one
+    counts."""
     starts, owners = [0], [-1]
     open_ones: list[tuple[int, int]] = []
 
@@ -84,7 +102,7 @@ def _flat(ranges: Sequence[tuple[int, int, int]]) -> tuple[NDArray[np.uint64], N
             starts.append(end)
             owners.append(open_ones[-1][1] if open_ones else -1)
 
-    for start, end, owner in sorted(ranges, key=lambda each: (each[0], -each[2])):
+    for start, end, owner in sorted(ranges, key=lambda each: (each[0], -each[1])):
         close(start)
         open_ones.append((end, owner))
         starts.append(start)

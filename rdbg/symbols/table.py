@@ -9,6 +9,7 @@ from functools import cached_property
 from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.symbols import elf_symbols
 from rdbg.symbols.firmware_copy import FirmwareCopy
+from rdbg.symbols.function_map import FunctionMap, function_map, object_map
 from rdbg.symbols.kaslr import kernel_offset
 
 _SUGGESTIONS = 3
@@ -67,15 +68,15 @@ class SymbolTable:
         return self._linked_at((address - self.moved()) & 0xFFFF_FFFF) or self._linked_at(address)
 
     def _linked_at(self, where: int) -> tuple[str, int] | None:
-        best: tuple[str, int] | None = None
-        most = (False, -1, False)
-        for name, place in self._places.items():
-            if place.address <= where < place.address + max(place.size, 1):
-                # A label of the linker, or a table, may lie where a function does.
-                rank = (name in self._functions, place.address, place.size > 0)
-                if rank > most:
-                    best, most = (name, where - place.address), rank
-        return best
+        # Code belongs to whatever function_map says. A label may reach over data that has a name of its own.
+        code, data = self._functions, self._objects
+        owner, other = code.owner_of(where), data.owner_of(where)
+        if other >= 0 and (owner < 0 or not code.sizes[owner]):
+            return data.names[other], where - int(data.addresses[other])
+        if owner >= 0:
+            return code.names[owner], where - int(code.addresses[owner])
+        name = self._labels.get(where)
+        return None if name is None else (name, 0)
 
     @cached_property
     def _places(self) -> dict[str, AddressRange]:
@@ -85,9 +86,14 @@ class SymbolTable:
         return places
 
     @cached_property
-    def _functions(self) -> frozenset[str]:
-        return (
-            frozenset(symbol.name for symbol in elf_symbols(self._elf) if symbol.is_function)
-            if self._elf
-            else frozenset()
-        )
+    def _labels(self) -> dict[int, str]:
+        """Symbols that say no size, by address."""
+        return {place.address: name for name, place in reversed(self._places.items()) if not place.size}
+
+    @cached_property
+    def _functions(self) -> FunctionMap:
+        return function_map(self._elf)
+
+    @cached_property
+    def _objects(self) -> FunctionMap:
+        return object_map(self._elf)
