@@ -66,7 +66,8 @@ cdef begin_trace(Cpu *c, bint wanted, int register):
     if wanted and c.trace.count >= TRACE_ROOM - TRACE_SPARE:
         raise RuntimeError("the block trace is full: take it before the next run")
     c.trace.on = wanted
-    c.trace.register = register
+    if wanted:
+        c.trace.register = register              # take_trace says what it holds where the run has come to
 
 
 cdef take_trace(Cpu *c):

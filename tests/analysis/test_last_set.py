@@ -46,6 +46,8 @@ def test_a_register_was_set_where_single_steps_see_it_change(seed: int, often: b
             assert setting.stand >= history[changed - 1][0]
         if setting.value is not None:
             assert setting.value == history[index][2][register]
+            with ReplayedRun(timeline) as run:
+                assert next(LastSet(run).before(register, position, setting.value), None) == setting
         assert setting.stand in places
         if not setting.by:
             assert setting.effects is not None and register in setting.effects.sets
