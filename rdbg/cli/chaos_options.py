@@ -58,7 +58,7 @@ _NOTES = (
 HANDED_ON = ("fail-on", "from", "type", "inputs", "for", "patience", "symbols")
 #: What belongs to a single run with somebody who looks at it.
 _ALONE = frozenset({"serial", "chardev", "monitor", "pidfile", "gdb", "s", "S", "listen-any", "d", "D", "no-shutdown",
-                    "checkpoint-memory", "snapshot-budget"})  # fmt: skip
+                    "checkpoint-memory", "snapshot-budget", "idle-work"})  # fmt: skip
 
 _LONGEST = 1e6
 

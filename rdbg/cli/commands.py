@@ -41,6 +41,7 @@ _REPLAY_OPTIONS = (
     "action",
     "checkpoint-memory",
     "snapshot-budget",
+    "idle-work",
     *HARMLESS,
 )
 

@@ -40,6 +40,17 @@ def _versions() -> str:
     )
 
 
+def _instead(name: str) -> str:
+    """What to write for a word that is no command."""
+    if name.startswith("-"):
+        return "; for QEMU's options write rdbg run ..."
+    from rdbg.cli.query_command import QUERY_PAGE
+
+    if name in (each.name for each in QUERY_PAGE.arguments):
+        return f"; ask a recording: rdbg query RECORDING {name} ..."
+    return f"{hint(name, COMMANDS)}; see rdbg --help"
+
+
 def _dispatch(words: Sequence[str]) -> int:
     if not words:
         print(_overview(), file=sys.stderr)
@@ -55,8 +66,7 @@ def _dispatch(words: Sequence[str]) -> int:
         return 0
     command = COMPLETE if name == COMPLETION else COMMANDS.get(name)
     if command is None:
-        cure = "for QEMU's options write rdbg run ..." if name.startswith("-") else "see rdbg --help"
-        raise UsageError(f"{name}: no such command{hint(name, COMMANDS)}; {cure}")
+        raise UsageError(f"{name}: no such command{_instead(name)}")
     if command is not COMPLETE and any(word in ("-h", "--help", "-help") for word in rest):
         with writing() as out:
             print(command_help(name, command), file=out)

@@ -206,6 +206,12 @@ OPTIONS = (
         values.snapshot_budget,
         "disk for going quickly to any moment in later sessions (default 256M; 0: none)",
     ),
+    Option(
+        ("idle-work",),
+        "on|off",
+        values.idle_work,
+        "whether spare cores look at the past while GDB stands still (default on)",
+    ),
     Option(("vga",), "none", device_values.vga),
     Option(("smp",), "1", values.processors),
     Option(("accel",), "tcg", values.accelerator),

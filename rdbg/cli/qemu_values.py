@@ -239,6 +239,11 @@ def snapshot_budget(options: RunOptions, value: str) -> RunOptions:
     return replace(options, snapshot_bytes=parse_size(value, "--snapshot-budget"))
 
 
+def idle_work(options: RunOptions, value: str) -> RunOptions:
+    """``--idle-work``."""
+    return replace(options, idle_work=parse_switch(value, "--idle-work"))
+
+
 def no_effect(options: RunOptions, value: str) -> RunOptions:
     """An option that changes nothing here."""
     return options

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
+from rdbg.analysis.input_places import INPUTS
 from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question_table import QUESTION_OPTIONS, QUESTIONS, Asker, understand
 from rdbg.cli.command_page import PLACES, Choices, CommandArgument, CommandOption, CommandPage
@@ -20,7 +21,7 @@ from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.monitor.command import MonitorContext
-from rdbg.monitor.origin_commands import ORIGIN_USAGE, origin_lines
+from rdbg.monitor.origin_commands import LASTSET_USAGE, ORIGIN_USAGE, lastset_lines, origin_lines
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
@@ -49,7 +50,10 @@ _WHERE = CommandOption(
 )
 _READ = CommandOption(("read",), "", "of accesses: only what was read")
 _WRITE = CommandOption(("write",), "", "of accesses: only what was written")
-_AT = CommandOption(("at",), "PLACE", "of origin: the position in question (default: end)", _CHOICES["PLACE"])
+_AT = CommandOption(("at",), "PLACE", "of origin and lastset: the position (default: end)", _CHOICES["PLACE"])
+
+
+_AT_A_PLACE = {"origin": origin_lines, "lastset": lastset_lines}
 
 
 def query(words: Sequence[str]) -> int:
@@ -58,13 +62,12 @@ def query(words: Sequence[str]) -> int:
     Raises:
         RdbgError: there is no such question, or the recording cannot be used.
     """
-    if len(words) < 2 or words[0].startswith("-"):
-        raise UsageError("query: give a recording and a question; see rdbg query --help")
-    recording, name, *rest = words
-    if name == "origin":
-        return _origin(recording, rest, words)
+    recording, name, rest = _sorted_words(words)
+    if name in _AT_A_PLACE:
+        return _at_a_place(recording, name, rest, words)
     if name not in QUESTIONS:
-        raise UsageError(f"query: there is no question '{name}'{hint(name, QUESTIONS)}; see rdbg query --help")
+        meant = hint(name, (*QUESTIONS, *_AT_A_PLACE))
+        raise UsageError(f"query: there is no question '{name}'{meant}; see rdbg query --help")
     symbols, rest = _symbols(rest)
     jobs, rest = _jobs(rest)
     scheduler, rest = _taken(rest, _SCHEDULER, "lacks the address of a scheduler, tcp://HOST:PORT")
@@ -96,8 +99,30 @@ def query(words: Sequence[str]) -> int:
     return 0
 
 
-def _origin(recording: str, words: Sequence[str], line: Sequence[str]) -> int:
-    """``origin``: it is asked at one position, and told in steps, not in a table."""
+def _sorted_words(words: Sequence[str]) -> tuple[str, str, list[str]]:
+    """The recording, the question, and all other words. Options may stand before them."""
+    valued = {spelling for each in QUERY_PAGE.options if each.value for spelling in each.spellings}
+    places = {spelling for each in QUERY_PAGE.options if each.value == "PLACE" for spelling in each.spellings}
+    named: list[str] = []
+    rest = list(words)
+    before: list[str] = []
+    while rest and len(named) < 2:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            named.append(word)
+            continue
+        before.append(word)
+        if word in valued and rest:
+            before.append(rest.pop(0))
+            if word in places and before[-1] in INPUTS and rest:
+                before.append(rest.pop(0))
+    if len(named) < 2:
+        raise UsageError("query: give a recording and a question; see rdbg query --help")
+    return named[0], named[1], [*rest, *before]
+
+
+def _at_a_place(recording: str, name: str, words: Sequence[str], line: Sequence[str]) -> int:
+    """``origin`` and ``lastset``: they are asked at one position, and told in steps, not in a table."""
     symbols, rest = _symbols(words)
     place, rest = _taken(rest, _AT, "names no place")
     options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
@@ -108,7 +133,7 @@ def _origin(recording: str, words: Sequence[str], line: Sequence[str]) -> int:
         timeline.goto(position_of(timeline, place or "end"))
         with writing() as out, NotedInterrupts() as ended:
             context = MonitorContext(timeline, ended, lambda: None, session.symbols)
-            out.write(origin_lines(context, rest))
+            out.write(_AT_A_PLACE[name](context, rest))
             return _CUT_SHORT if ended() else 0
     finally:
         session.close()
@@ -140,6 +165,11 @@ def _taken(words: Sequence[str], own: CommandOption, without: str) -> tuple[str 
     return None, rest
 
 
+_LASTSET = CommandArgument(
+    "lastset",
+    f"{LASTSET_USAGE.removeprefix('lastset ')} [--at PLACE]",
+    "which instruction set this register last, before a position",
+)
 _ORIGIN = CommandArgument(
     "origin",
     f"{ORIGIN_USAGE.removeprefix('origin ')} [--at PLACE]",
@@ -148,7 +178,7 @@ _ORIGIN = CommandArgument(
 #: What ``rdbg query`` takes.
 QUERY_PAGE = CommandPage(
     operands=("RECORDING", "QUESTION"),
-    arguments=(*(CommandArgument(kind.name, kind.usage, kind.help) for kind in QUESTIONS.values()), _ORIGIN),
+    arguments=(*(CommandArgument(kind.name, kind.usage, kind.help) for kind in QUESTIONS.values()), _ORIGIN, _LASTSET),
     options=(
         *(
             CommandOption((each.name.removeprefix("--"),), each.value, each.help, _CHOICES.get(each.value))

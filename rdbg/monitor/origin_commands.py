@@ -7,7 +7,7 @@ from itertools import islice
 
 from rdbg.analysis.address_expression import evaluate, register_number
 from rdbg.analysis.answer import namer
-from rdbg.analysis.last_set import LastSet
+from rdbg.analysis.last_set import LastSet, Setting
 from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.whole_number import whole_number
@@ -16,42 +16,67 @@ from rdbg.monitor.command import MonitorCommand, MonitorContext
 from rdbg.timeline import QuestionInterrupted
 
 ORIGIN_USAGE = "origin ADDRESS|$REGISTER [LENGTH] [--limit N] [--json]"
-_LASTSET_USAGE = "lastset REGISTER [== VALUE]"
+LASTSET_USAGE = "lastset REGISTER [== VALUE] [--json]"
 _LENGTH = 4
 _MOST = 1 << 12
 _STEPS = 100
 _INTERRUPTED = "interrupted: what was before that was not looked at\n"
 
 
-def _lastset(context: MonitorContext, arguments: list[str]) -> str:
-    if len(arguments) not in (1, 3) or len(arguments) == 3 and arguments[1] != "==":
-        raise UsageError(f"usage: {_LASTSET_USAGE}")
-    register = register_number(context.timeline.machine, arguments[0])
-    value = None
-    if len(arguments) == 3:
-        value = whole_number(arguments[2], "value")
-    position, shown = context.timeline.position, context.timeline.machine.architecture.shown
-    name_of = namer(context.symbols)
+def lastset_lines(context: MonitorContext, arguments: list[str]) -> str:
+    """The answer to ``lastset``, in words or as a JSON object.
+
+    Raises:
+        UsageError: that is no register, or no value.
+    """
+    words = [word for word in arguments if word != "--json"]
+    as_json = len(words) < len(arguments)
+    if len(words) not in (1, 3) or len(words) == 3 and words[1] != "==":
+        raise UsageError(f"usage: {LASTSET_USAGE}")
+    register = register_number(context.timeline.machine, words[0])
+    value = whole_number(words[2], "value") if len(words) == 3 else None
+    position = context.timeline.position
     try:
         with ReplayedRun(context.timeline, context.interrupted) as run:
             holds = run.machine.read_register(register)
             found = next(LastSet(run).before(register, position, value), None)
     except QuestionInterrupted:
-        return _INTERRUPTED
+        return "" if as_json else _INTERRUPTED
+    if as_json:
+        return _setting_json(context, found)
+    return _setting_words(context, words[0], value, holds, found)
+
+
+def _setting_words(context: MonitorContext, name: str, value: int | None, holds: int, found: Setting | None) -> str:
     if found is None:
         to = "" if value is None else f" to {value:#x}"
-        return f"{arguments[0]} was not set{to} between the start of the history and here\n"
+        return f"{name} was not set{to} between the start of the history and here\n"
     held = "" if found.value is None else f" = {found.value:#x}"
     if found.effects is None:
-        return f"icount {found.icount}: {found.by} set {arguments[0]}{held}\n"
-    place = f"{shown(found.pc)} {name_of(found.pc)}".rstrip()
+        return f"icount {found.icount}: {found.by} set {name}{held}\n"
+    place = f"{context.timeline.machine.architecture.shown(found.pc)} {namer(context.symbols)(found.pc)}".rstrip()
     since = ""
     if value is None and found.value is not None and found.value != holds:
-        since = f"the hardware or the host has set {arguments[0]} = {holds:#x} since; before that:\n"
+        since = f"the hardware or the host has set {name} = {holds:#x} since; before that:\n"
     return since + (
-        f"icount {found.icount}, pc {place}: {found.effects.name} set {arguments[0]}{held}\n"
+        f"icount {found.icount}, pc {place}: {found.effects.name} set {name}{held}\n"
         f"'monitor goto {found.stand}' goes to just before it\n"
     )
+
+
+def _setting_json(context: MonitorContext, found: Setting | None) -> str:
+    if found is None:
+        return "null\n"
+    pc = None if found.effects is None else found.pc
+    row = {
+        "icount": found.icount,
+        "stand": found.stand,
+        "pc": pc,
+        "pc_name": None if pc is None else namer(context.symbols)(pc) or None,
+        "name": found.by if found.effects is None else found.effects.name,
+        "value": found.value,
+    }
+    return json.dumps(row) + "\n"
 
 
 def origin_lines(context: MonitorContext, arguments: list[str]) -> str:
@@ -128,5 +153,5 @@ def _json(context: MonitorContext, step: OriginStep) -> str:
 
 ORIGIN_COMMANDS = (
     MonitorCommand("origin", ORIGIN_USAGE, "where this value came from, followed back step by step", origin_lines),
-    MonitorCommand("lastset", _LASTSET_USAGE, "which instruction set this register last, before here", _lastset),
+    MonitorCommand("lastset", LASTSET_USAGE, "which instruction set this register last, before here", lastset_lines),
 )

@@ -140,6 +140,7 @@ class RunOptions:
         notices: lines for the user about what was asked for in vain.
         checkpoint_bytes: bound of the memory for checkpoints.
         snapshot_bytes: bound of what periodic snapshots take in a recording's store; 0: none are made.
+        idle_work: copies of the process look at the past while nobody asks anything.
         said: which options were given, by their first name, ``shift`` if -icount names a number, ``rtc date`` if -rtc
             names a date. A replay refuses those that contradict the recording; defaults contradict nothing.
     """
@@ -186,4 +187,5 @@ class RunOptions:
     notices: tuple[str, ...] = ()
     checkpoint_bytes: int = DEFAULT_CHECKPOINT_BYTES
     snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES
+    idle_work: bool = True
     said: frozenset[str] = frozenset()

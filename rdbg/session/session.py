@@ -400,7 +400,7 @@ class Session:
             helpers = self._around.helpers(self.timeline, self.reopen)
             self.timeline.call(helpers)
             make_pool, make_copies = helpers.pool, helpers.copies
-            self._looks = helpers.idle_looks()
+            self._looks = helpers.idle_looks() if options.idle_work else None
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)

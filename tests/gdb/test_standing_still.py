@@ -15,6 +15,7 @@ from benchmarks.guests import make_guest
 from rdbg.emu.machine_api import Access, Extent, Space, Watch
 from rdbg.recording.recording import OpenRecording
 from rdbg.store.index_codec import unpack_index
+from rdbg.workers.idle_looks import PATIENCE
 from tests.cli.command import rdbg
 from tests.gdb.driver import Gdb
 from tests.processes import RDBG, free_port, listens, spawn
@@ -32,10 +33,11 @@ def recording(tmp_path: Path) -> tuple[Path, Path, int]:
 
 
 @contextmanager
-def _served(path: Path) -> Iterator[tuple[int, int]]:
+def _served(path: Path, *options: str) -> Iterator[tuple[int, int]]:
     """A replay, as its process number and its port."""
     port = free_port()
     words = [*RDBG, "replay", str(path), "-serial", "null", "-monitor", "none", "-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+    words += options
     process = spawn(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not listens(port):
@@ -83,3 +85,16 @@ def test_a_watch_after_standing_still_stops_where_it_did_before(
     watch = Watch(word, 4, Access.WRITE, (Extent(Space.MEMORY, physical, 4, word),))
     cleared = [each.rules_out(watch) for each in words]
     assert cleared.count(False) == 1 and len(cleared) > 3
+
+
+def test_no_core_is_busy_where_idle_work_is_off(recording: tuple[Path, Path, int]) -> None:
+    path, elf, _ = recording
+    with _served(path, "--idle-work", "off") as (pid, port), Gdb("gdb-multiarch", elf) as gdb:
+        gdb.connect(port)
+        gdb.run("monitor goto end")
+        gdb.forget()
+        deadline = time.monotonic() + PATIENCE + 1
+        while time.monotonic() < deadline:
+            assert not children_of(pid), "a copy looks at the past"
+            time.sleep(0.05)
+        _back_to_the_write(gdb)
