@@ -78,7 +78,9 @@ def _check_fixed(card: CardOption) -> None:
         fixed = _IDE_FIXED.get(name, (text,))
         assert name in _IDE_TAKEN or name in _IDE_FIXED, name
         if text not in fixed:
-            raise UsageError(f"{card.option}: {card.model} has {name}={' or '.join(fixed)} here, not {text!r}; leave it out")
+            raise UsageError(
+                f"{card.option}: {card.model} has {name}={' or '.join(fixed)} here, not {text!r}; leave it out"
+            )
 
 
 def _ide_index(card: CardOption) -> int | None:

@@ -31,7 +31,8 @@ def global_property(options: RunOptions, value: str) -> RunOptions:
     if not model or not name:
         raise UsageError(f"{option}: names no property; {_FORM}")
     if model not in CARD_NAMES:
-        notice = f"{option}: no device {model!r}{hint(model, CARD_NAMES)} is here to be told; the run goes on without it"
+        near = hint(model, CARD_NAMES)
+        notice = f"{option}: no device {model!r}{near} is here to be told; the run goes on without it"
         return replace(options, notices=(*options.notices, notice))
     known = card_model(model).properties
     if name not in known:

@@ -35,7 +35,8 @@ CARDS = (
     "-net nic -net user -net nic,model=rtl8139",
     "-nic user,model=e1000 -net nic,macaddr=52:54:00:12:34:57 -net user -device rtl8139 -device e1000",
     "-nodefaults -device e1000 -device rtl8139,mac=52:54:00:12:34:56 -device pcnet,addr=1f -device virtio-net,addr=3.0",
-    "-vga none -nic none -device virtio-net-pci,id=x -device virtio-serial -device virtserialport -device virtconsole -device e1000",
+    "-vga none -nic none -device virtio-net-pci,id=x -device virtio-serial -device virtserialport "
+    "-device virtconsole -device e1000",
     "-nic user,model=virtio -nic user,model=pcnet -nic user -device virtio-rng -drive if=virtio,file={disk},format=raw "
     "-device pcnet,mac=0a:0b:0c:0d:0e:0f",
     "-netdev user,id=a -netdev hubport,id=h1,hubid=3,netdev=a -netdev hubport,id=h2,hubid=3 -device e1000,netdev=h2",
