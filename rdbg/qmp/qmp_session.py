@@ -53,6 +53,11 @@ class Request:
     answer_with: Mapping[str, Any]
     wrong: QmpError | None = None
 
+    @property
+    def is_nonsense(self) -> bool:
+        """Whether it is no request, and nothing tells its answer from others."""
+        return self.wrong is not None and not self.answer_with
+
 
 class QmpSession:
     """A client after the other, as they come to one ``-qmp``.
@@ -81,9 +86,12 @@ class QmpSession:
         self._send(_GREETING)
 
     def typed(self, data: bytes) -> None:
-        """Take what it has sent."""
+        """Take what it has sent. Of nonsense that comes faster than it can be refused, not all is refused: nobody waits
+        for these answers."""
         for value in self._stream.feed(data):
-            self._requests.append(_request(value))
+            request = _request(value)
+            if self.accepting or not (request.is_nonsense and self._requests[-1].is_nonsense):
+                self._requests.append(request)
 
     @property
     def accepting(self) -> bool:

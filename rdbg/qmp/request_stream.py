@@ -14,11 +14,18 @@ MOST_BYTES = 1 << 20
 #: Brackets within brackets.
 _DEEPEST = 256
 
+#: After so many things in a row that are no JSON, what else stands on a line with one is passed over.
+_PATIENCE = 64
+
 #: Characters of a 64-bit integer, at most.
 _LONGEST_WHOLE = 20
 
 _BLANKS = b" \t\r\n"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._")
+_MARKS = frozenset(b"{}[]:,\"'" + _BLANKS)
+#: Behind nonsense something new may begin: on another line, or after the byte that says so.
+_LINE_ENDS = b"\n\xff"
+_LINE_END = re.compile(rb"[\n\xff]")
 _WORD = re.compile("[A-Za-z]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -43,15 +50,40 @@ class RequestStream:
 
     What is no JSON gives one `Unreadable` for what was cut off with it; the next value is understood again. A byte 0xff
     ends whatever was begun (QEMU's way for a client to begin anew). Strings may stand in single quotes, as for QEMU.
+    Who has sent nothing else for long is no client: `_PATIENCE`.
     """
 
     def __init__(self) -> None:
+        self._found: list[Any] = []
+        self._unreadable = 0  # in a row
+        self._passing = False  # over the rest of a line
         self._begin()
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """The values, or `Unreadable`, that end in ``data``."""
-        for byte in data:
-            yield from self._take(byte)
+        at = 0
+        while at < len(data):
+            if self._passing:
+                end = _LINE_END.search(data, at)
+                if end is None:
+                    return
+                self._passing, at = False, end.end()
+                continue
+            byte = data[at]
+            self._take(byte)
+            at += 1
+            if self._found:
+                yield from self._told(byte in _LINE_ENDS)
+
+    def _told(self, line_ends: bool) -> list[Any]:
+        """What was found since; and decide whether the rest of the line is worth a look."""
+        found, self._found = self._found, []
+        for value in found:
+            self._unreadable = self._unreadable + 1 if isinstance(value, Unreadable) else 0
+        if self._unreadable > _PATIENCE:
+            self._begin()
+            self._passing = not line_ends
+        return found
 
     def _begin(self) -> None:
         self._text = bytearray()
@@ -59,25 +91,25 @@ class RequestStream:
         self._quote = 0  # the character that ends the string that we are in
         self._escaped = False
 
-    def _take(self, byte: int) -> Iterator[Any]:
+    def _take(self, byte: int) -> None:
         if len(self._text) >= MOST_BYTES:
             self._begin()
-            yield Unreadable("JSON token size limit exceeded")
+            self._found.append(Unreadable("JSON token size limit exceeded"))
         if self._quote:
             if byte < 0x20 or byte == 0xFF:
-                yield self._give_up(byte)
+                self._found.append(self._give_up(byte))
                 return
             self._take_in_string(byte)
             if not self._quote and not self._nested:
-                yield self._value()
-        elif byte in b"{}[]:,\"'" or byte in _BLANKS:
-            if not self._nested and self._text:
-                yield self._value()  # a number or a word ends here
-            yield from self._take_mark(byte)
+                self._found.append(self._value())
         elif byte in _PLAIN:
             self._text.append(byte)
+        elif byte in _MARKS:
+            if self._text and not self._nested:
+                self._found.append(self._value())  # a number or a word ends here
+            self._take_mark(byte)
         else:
-            yield self._give_up(byte)
+            self._found.append(self._give_up(byte))
 
     @property
     def _nested(self) -> bool:
@@ -101,7 +133,7 @@ class RequestStream:
             self._text.append(ord("\\"))  # within single quotes
         self._text.append(byte)
 
-    def _take_mark(self, byte: int) -> Iterator[Any]:
+    def _take_mark(self, byte: int) -> None:
         if byte in _BLANKS:
             if self._text:
                 self._text.append(byte)
@@ -114,9 +146,9 @@ class RequestStream:
         self._text.append(byte)
         if self._braces + self._brackets > _DEEPEST:
             self._begin()
-            yield Unreadable("JSON nesting depth limit exceeded")
+            self._found.append(Unreadable("JSON nesting depth limit exceeded"))
         elif not self._quote and (not self._nested or self._braces < 0 or self._brackets < 0):
-            yield self._value()
+            self._found.append(self._value())
 
     def _value(self) -> Any:
         data = bytes(self._text)
@@ -126,9 +158,7 @@ class RequestStream:
         except UnicodeDecodeError:
             return _error("invalid UTF-8 sequence in string")
         try:
-            value = json.loads(
-                text, object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole
-            )
+            value = _DECODER.decode(text)
             if "\\u" in text and (found := _SURROGATE.search(json.dumps(value, ensure_ascii=False))):
                 return _error(f"\\u{ord(found[0]):04x} is not a valid Unicode character")
         except json.JSONDecodeError as error:
@@ -161,6 +191,11 @@ def _whole(text: str) -> int | float:
     if len(text) <= _LONGEST_WHOLE and -(1 << 63) <= (value := int(text)) < 1 << 64:
         return value
     return _number(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole
+)
 
 
 def _why(text: str, error: json.JSONDecodeError) -> str:
