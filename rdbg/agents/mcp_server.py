@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import anyio
@@ -9,6 +10,8 @@ from mcp import types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from rdbg import __version__
 from rdbg.agents.bounded import clipped
@@ -21,6 +24,10 @@ _INSTRUCTIONS = (
     "so many instructions from the start. Tools answer for the moment where the run stands; goto, find_output and "
     "search move there. When a tool fails, the run stands where it stood."
 )
+
+
+#: JSON-RPC 2.0, section 5.1.
+_PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 
 
 def _schema(tool: AgentTool) -> dict[str, object]:
@@ -41,6 +48,32 @@ def _described(name: str, tool: AgentTool) -> types.Tool:
 def _answer(text: str, failed: bool = False) -> types.CallToolResult:
     content = [types.TextContent(type="text", text=text)]
     return types.CallToolResult.model_validate({"content": content, "isError": failed})
+
+
+def _refusal(error: Exception) -> types.JSONRPCError:
+    """The answer to a line that is no message."""
+    found = error.errors() if isinstance(error, ValidationError) else []
+    unreadable = any(each["type"] == "json_invalid" for each in found)
+    why = found[0]["msg"] if unreadable else "the line is no JSON-RPC message"
+    code = _PARSE_ERROR if unreadable else _INVALID_REQUEST
+    return types.JSONRPCError(
+        jsonrpc="2.0",
+        id=next((number for each in found if (number := _asked_as(each["input"])) is not None), None),
+        error=types.ErrorData(code=code, message=clipped(why)),
+    )
+
+
+def _asked_as(value: object) -> int | str | None:
+    """The number of the request that this was meant to be; None: it has none that could be sent back."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)  # takes a lone surrogate, which is no text
+        except (ValueError, RecursionError):
+            return None
+    number = value.get("id") if isinstance(value, dict) else None
+    if isinstance(number, bool) or not isinstance(number, int | str):
+        return None
+    return number if str(number).isprintable() else None
 
 
 def serve(run: RecordedRun, name: str) -> None:
@@ -74,8 +107,22 @@ def serve(run: RecordedRun, name: str) -> None:
     )
 
     async def main() -> None:
-        async with stdio_server() as (reading, writing):
-            await server.run(reading, writing, server.create_initialization_options())
+        passed_on, messages = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+
+        async with stdio_server() as (reading, writing), anyio.create_task_group() as tasks:
+
+            async def answer_what_is_none() -> None:
+                """The library drops what is no message, and its sender would wait for ever."""
+                async with passed_on:
+                    async for message in reading:
+                        if isinstance(message, Exception):
+                            await writing.send(SessionMessage(_refusal(message)))
+                        else:
+                            await passed_on.send(message)
+
+            tasks.start_soon(answer_what_is_none)
+            await server.run(messages, writing, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
 
     ends: list[BaseException] = []
     try:

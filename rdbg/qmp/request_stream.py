@@ -193,9 +193,7 @@ def _whole(text: str) -> int | float:
     return _number(text)
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole)
 
 
 def _why(text: str, error: json.JSONDecodeError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -192,3 +194,32 @@ def test_bad_lines_are_told_in_one(tmp_path: Path, tank: Path) -> None:
     assert_one_line(rdbg("mcp"), 2, "give one file")
     assert_one_line(rdbg("mcp", tmp_path / "none"), 1, "none")
     assert_one_line(rdbg("mcp", tank, "--symbols", tmp_path / "none"), 1, "none")
+
+
+def test_a_line_that_is_no_request_is_answered(tank: Path) -> None:
+    call = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "goto", "arguments": {"place": "\ud800"}}}
+    lines = [
+        (json.dumps({**call, "id": 7}), 7, -32700),
+        (json.dumps({**call, "id": "\ud800"}), None, -32700),
+        (json.dumps({**call, "id": "eight"}), "eight", -32700),
+        ("nonsense", None, -32700),
+        ("[" * 100_000, None, -32700),
+        ("9" * 10_000, None, -32700),
+        ("[1]", None, -32600),
+        ('{"jsonrpc": "2.0", "id": 9, "method": 5}', 9, -32600),
+        ('{"jsonrpc": "2.0", "id": true, "method": 5}', None, -32600),
+    ]
+    served = subprocess.run(
+        [sys.executable, "-m", "rdbg", "mcp", str(tank)],
+        cwd=PROJECT,
+        input="".join(line + "\n" for line, _, _ in lines),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    answers = [json.loads(line) for line in served.stdout.splitlines()]
+    assert [(answer["id"], answer["error"]["code"]) for answer in answers] == [
+        (number, code) for _, number, code in lines
+    ]
+    assert all("\n" not in answer["error"]["message"] for answer in answers)
+    assert served.returncode == 0 and served.stderr == ""
