@@ -214,8 +214,11 @@ class Session:
                 idle = standing or not server.wants_run
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
                 if idle and self._looks is not None:
-                    server.expect_questions()
-                    self._looks.stand()
+                    if server.attached or self._onlooker is not None:
+                        server.expect_questions()
+                        self._looks.stand()
+                    else:
+                        self._looks.wake()  # who would have asked is gone
             elif standing:
                 outside.wait(_IDLE_SECONDS)
 

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future
@@ -25,6 +26,10 @@ _Work = Callable[..., Any]
 #: What is called in a copy first, with what tells that it is to end its work.
 _Become = Callable[[Callable[[], bool]], None]
 _Job = tuple[Future[Any], tuple[Any, ...]]
+
+
+#: Seconds that a copy has to end its work: one asks whether to every few milliseconds.
+_GRACE = 2.0
 
 
 class Copies:
@@ -72,11 +77,16 @@ class Copies:
         return self.submit(start, end)
 
     def dismiss(self) -> None:
-        """End all that they do, and them."""
+        """End all that they do, and them. One that does not hear of it, since somebody has stopped it, is killed."""
         self._stop.set()
         with self._changed:
             self._dismissed = True
             self._changed.notify_all()
+        deadline = time.monotonic() + _GRACE
+        for process in self._processes:
+            process.join(max(deadline - time.monotonic(), 0))
+            if process.is_alive():
+                process.kill()
         for thread in self._threads:
             thread.join()
         for process in self._processes:

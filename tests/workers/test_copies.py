@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import struct
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.workers import copies
 from rdbg.workers.copies import Copies
 
 #: Seconds after which something counts as a hang.
@@ -69,12 +71,12 @@ def _dies_in_its_answer(start: int, end: int) -> bytes:
 
 
 def test_one_that_is_killed_in_the_middle_of_its_answer_is_lost_and_the_other_goes_on() -> None:
-    copies = Copies(2, _dies_in_its_answer, lambda ended: None)
-    killed = copies.ask(0, 1)
+    crew = Copies(2, _dies_in_its_answer, lambda ended: None)
+    killed = crew.ask(0, 1)
     with pytest.raises(BrokenExecutor):
         killed.result(_LONG)
-    assert copies.ask(1, 2).result(_LONG) == bytes(10_000)
-    copies.dismiss()
+    assert crew.ask(1, 2).result(_LONG) == bytes(10_000)
+    crew.dismiss()
     assert not multiprocessing.active_children()
 
 
@@ -87,11 +89,11 @@ class _Unreadable:
 
 @pytest.mark.parametrize("answer", [lambda: 0, _Unreadable()], ids=["not to be sent", "not to be received"])
 def test_what_cannot_be_handed_over_is_an_error_and_no_hang(answer: object) -> None:
-    copies = Copies(1, lambda start, end: answer if start == 0 else start, lambda ended: None)
+    crew = Copies(1, lambda start, end: answer if start == 0 else start, lambda ended: None)
     with pytest.raises((RuntimeError, TypeError)):
-        copies.ask(0, 1).result(_LONG)
-    assert copies.ask(7, 8).result(_LONG) == 7
-    copies.dismiss()
+        crew.ask(0, 1).result(_LONG)
+    assert crew.ask(7, 8).result(_LONG) == 7
+    crew.dismiss()
 
 
 def test_when_all_are_lost_nothing_waits_for_them(tmp_path: Path) -> None:
@@ -105,6 +107,30 @@ def test_when_all_are_lost_nothing_waits_for_them(tmp_path: Path) -> None:
     with pytest.raises(BrokenExecutor):
         crew.copies.ask(0, 1)
     crew.copies.dismiss()
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_one_that_somebody_has_stopped_is_not_waited_for(
+    tmp_path: Path, at_work: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_GRACE", 0.2)
+    crew = Crew(tmp_path)
+    stopped = multiprocessing.active_children()[0].pid
+    assert stopped is not None
+    if at_work:
+        asked = crew.copies.ask(0, 1)
+        stopped = crew.worker()
+    os.kill(stopped, signal.SIGSTOP)
+    ended = threading.Thread(target=crew.copies.dismiss, daemon=True)
+    ended.start()
+    ended.join(_LONG)
+    hangs = ended.is_alive()
+    if hangs:
+        os.kill(stopped, signal.SIGKILL)
+    assert not hangs and not multiprocessing.active_children()
+    if at_work:
+        with pytest.raises(BrokenExecutor):
+            asked.result(0)
 
 
 def test_their_pipes_are_closed_in_the_end(tmp_path: Path) -> None:

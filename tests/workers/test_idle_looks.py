@@ -3,18 +3,25 @@ to, and what they find out is there in the next session."""
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 import rdbg.navigation.survey
+from rdbg.cli.qemu_options import parse_line
 from rdbg.emu.machine_api import Access, Watch
+from rdbg.host.progress import Progress
+from rdbg.session.session import Session, Surroundings
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from rdbg.workers import idle_looks
 from rdbg.workers.idle_looks import IdleLooks
 from rdbg.workers.run_copies import RunCopies
+from tests.stub.guests import ELF
 from tests.workers.runs import SYMBOLS, no_process_is_left, written_run
 from tests.workers.test_shared_searches import when_count_is
 
@@ -149,3 +156,68 @@ def test_a_run_that_went_on_takes_nothing_in_of_what_was_looked_at_before() -> N
     while standing.looks.at_work:
         standing.looks.stand()
     assert not len(timeline._keeper.index.words) and no_process_is_left()
+
+
+class CountedLooks:
+    """Takes the place of looks at the past: how often they went on since somebody was awake."""
+
+    def __init__(self) -> None:
+        self.stood = 0
+
+    def stand(self) -> None:
+        self.stood += 1
+
+    def wake(self) -> None:
+        self.stood = 0
+
+
+@dataclass(frozen=True)
+class Helping:
+    """Helpers of a run, of whom nothing but looks is wanted."""
+
+    looks: CountedLooks
+
+    def pool(self, interrupted: Callable[[], bool], progress: Progress) -> Any:
+        raise NotImplementedError
+
+    def copies(self, size: int, work: Callable[..., Any]) -> Any:
+        raise NotImplementedError
+
+    def crew(self, work: Callable[[int, int], Any]) -> None:
+        return None
+
+    def idle_looks(self) -> CountedLooks:
+        return self.looks
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_they_end_with_the_client_that_would_have_asked(reset: bool) -> None:
+    """One that was killed says nothing; its connection ends, or is reset where something was unread."""
+    looks = CountedLooks()
+    line = parse_line(["-kernel", str(ELF), "-serial", "null", "-gdb", "tcp::0", "-S", "-nodefaults"])
+    clients: list[socket.socket] = []
+    turns: list[tuple[bool, int]] = []
+    looked = iter(range(1000))
+
+    def ended() -> bool:
+        server = session.server
+        assert server is not None
+        if not clients and not turns:
+            clients.append(socket.create_connection(server.address, 10))
+        elif clients and looks.stood:
+            client = clients.pop()
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            turns.append((True, 0))
+        elif turns:
+            turns.append((server.attached, looks.stood))
+        return len(turns) > 10 or next(looked, None) is None
+
+    around = Surroundings(terminal=False, ended=ended, helpers=lambda timeline, reopen: Helping(looks))
+    session = Session(line.options, around)
+    try:
+        session.run()
+    finally:
+        session.close()
+    assert turns[-1] == (False, 0), turns
