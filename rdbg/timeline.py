@@ -12,6 +12,7 @@ from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointK
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
+from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.history.long_logs import RecordedLog
@@ -147,6 +148,12 @@ class Timeline:
         """This process is about to be copied: nothing is to be half done in another thread."""
         if self._periodic is not None:
             self._periodic.wait()
+        self._stored.finish_reading()
+
+    def stand(self) -> None:
+        """Nobody asks anything now: to be called again and again. What the first jump needs is read meanwhile."""
+        self._stored.read_ahead()
+        self._stored.settle()
 
     def become_copy(self, memory: int, ended: Interrupted) -> None:
         """This is in a copy of the process whose run it is. It can look at the past, wherever the machine stands in it,
@@ -190,7 +197,13 @@ class Timeline:
         first = self._keeper.checkpoints.latest(self.start)
         base = None if info is None or first is None else (info, first.table)
         if base is not None:
-            self._stored.know(*base)
+            # A live run may have gone on, or been written to, since then.
+            digests = StateDigest() if self.history.live else self.machine.page_digests()
+            if self.history.live:
+                pages = self._keeper.store
+                for page, data in pages.contents(base[1], pages.changed(pages.zero_table(), base[1])):
+                    digests.put(page, data)
+            self._stored.know(*base, digests)
         self._stored.update(store.list())
         if not self.history.live:
             notes = store.notes

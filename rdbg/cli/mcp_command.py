@@ -33,5 +33,6 @@ def mcp(words: Sequence[str]) -> int:
     except ImportError as error:
         raise RdbgError(f"mcp: the package 'mcp' is not there ({error}); pip install 'rdbg[mcp]'") from error
     with RecordedRun(recording, line.last("symbols")) as run:
+        run.timeline.stand()  # nobody asks anything yet
         serve(run, Path(recording).name)
     return 0

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable
 
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
+
+#: The size of a host's large page.
+_LARGE_PAGE = 2 << 20
+#: MADV_POPULATE_WRITE of Linux 5.14 and newer (madvise(2)); older ones refuse it.
+_POPULATE_WRITE = 23
 
 
 def host_memory(size: int) -> mmap.mmap:
@@ -47,6 +54,28 @@ def guest_memory(size: int) -> mmap.mmap:
         except OSError:
             pass  # a kernel without them: it is slower, nothing else
     return memory
+
+
+def populate(memory: mmap.mmap, pages: Iterable[int]) -> None:
+    """Have the host give the memory of these pages now, in pieces of its large pages; what they hold stays. It may be
+    called in another thread than the one that uses them, which does not wait. A host that cannot gives it at first use.
+
+    Args:
+        memory: all of it.
+        pages: numbers of its pages of 4096 bytes.
+    """
+    # Not mmap.madvise, during which no other thread of Python runs.
+    import ctypes
+
+    length = len(memory)
+    start = ctypes.c_char.from_buffer(memory)  # as long as this is there, nobody can close it
+    base = ctypes.addressof(start)
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for unit in sorted({page * PAGE_SIZE // _LARGE_PAGE for page in pages}):
+        at = unit * _LARGE_PAGE
+        if at < length:
+            madvise(base + at, min(_LARGE_PAGE, length - at), _POPULATE_WRITE)
 
 
 def require_address_space(size: int, what: str) -> None:

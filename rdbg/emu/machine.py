@@ -27,7 +27,7 @@ from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
 from rdbg.emu.expression import Expression
-from rdbg.emu.host_memory import guest_memory, require_address_space
+from rdbg.emu.host_memory import guest_memory, populate, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
 from rdbg.emu.instruction_effects import Effects, effects_of
 from rdbg.emu.loaders.placement import ImageLoader
@@ -79,6 +79,8 @@ RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 #: Address space that Unicorn takes for translated code and for itself.
 TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
+#: Pages that are read at a time for their digests.
+_DIGESTED = 256
 
 
 class Machine:
@@ -617,11 +619,32 @@ class Machine:
         """Put each page back from a row of ``source``."""
         self._pages.put(pages, source, rows)
 
+    def expect_pages(self, pages: Sequence[int]) -> None:
+        """These will be put back soon: the host is asked for their memory. May be called in any thread."""
+        populate(self._memory, [page for page in pages if page < self.first_disk_page])
+
     def digest(self) -> bytes:
         """16 bytes over all state. Only pages written since the last call are read again."""
-        for page in self._pages.take_stale():
-            self._digest.put(page, self.read_page(page))
+        self._digest_pages()
         return self._digest.of(self.save_state())
+
+    def page_digests(self) -> StateDigest:
+        """The digests of all pages as they are now, for the caller to keep."""
+        self._digest_pages()
+        return self._digest.copy()
+
+    def know_page_digests(self, digests: StateDigest) -> None:
+        """All pages have just been made what these were taken of: they need not be read again for the next digest."""
+        self._pages.take_stale()
+        self._digest = digests
+
+    def _digest_pages(self) -> None:
+        stale = self._pages.take_stale()
+        for at in range(0, len(stale), _DIGESTED):
+            batch = stale[at : at + _DIGESTED]
+            data = self.read_pages(batch)
+            for index, page in enumerate(batch):
+                self._digest.put(page, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE])
 
     # --- debugger's view ------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 from rdbg.emu.instruction_effects import Effects
 from rdbg.emu.probes import AccessNotes, ProbeNotes, Probes
+from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.watch import Access as Access
 from rdbg.emu.watch import Extent as Extent
 from rdbg.emu.watch import Space as Space
@@ -552,8 +553,21 @@ class MachineApi(Protocol):
     def put_pages(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
         """Like ``write_pages``, with each page's bytes in a row of ``source``."""
 
+    def expect_pages(self, pages: Sequence[int]) -> None:
+        """These will be put back soon: the host is asked for their memory. May be called in any thread."""
+
     def digest(self) -> bytes:
         """16 bytes over registers, translation tables, memory and devices; equal iff the state is equal."""
+
+    def page_digests(self) -> StateDigest:
+        """The digests of all pages as they are now, for the caller to keep."""
+
+    def know_page_digests(self, digests: StateDigest) -> None:
+        """All pages have just been made what these were taken of: they need not be read again for the next digest.
+
+        Args:
+            digests: belong to the machine from now on.
+        """
 
     # --- debugger's view ---------------------------------------------------------------------
     @property

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-
-from rdbg.emu.machine_api import MachineState
+from typing import Protocol
 
 DIGEST_BYTES = 16
+
+
+class StateBesidePages(Protocol):
+    """A machine's state but for its pages."""
+
+    @property
+    def icount(self) -> int:
+        """The moment."""
+
+    @property
+    def cpu(self) -> bytes:
+        """Of the CPU."""
+
+    @property
+    def devices(self) -> bytes:
+        """Of the devices."""
 
 
 class StateDigest:
@@ -34,7 +49,13 @@ class StateDigest:
         if new:
             self._pages[page] = new
 
-    def of(self, state: MachineState) -> bytes:
+    def copy(self) -> StateDigest:
+        """Another one of the same pages."""
+        copied = StateDigest()
+        copied._pages, copied._sum = self._pages.copy(), self._sum
+        return copied
+
+    def of(self, state: StateBesidePages) -> bytes:
         """16 bytes over a state and the pages as they were put last."""
         total = hashlib.blake2b(state.cpu, digest_size=DIGEST_BYTES)
         total.update(state.icount.to_bytes(8, "little"))

@@ -26,6 +26,6 @@ class Pace:
     spacing: int | None = None
     slice: int | None = None
     rung: int = 500
-    snapshot_seconds: float = 0.025
+    snapshot_seconds: float = 0.04
     snapshot_spacing: int | None = None
     digest_instructions: int = 200_000_000

@@ -15,8 +15,8 @@ from rdbg.store.snapshot import SnapshotInfo
 
 #: The spacing of snapshots is at least the run's length so far divided by this: their number, and all that is ever
 #: written, grow with the logarithm of the run.
-_PER_RUN = 256
-#: The writer may be busy for one part in so many of the time.
+_PER_RUN = 1024
+#: Seconds of CPU time that the writer leaves for each that it takes.
 _IDLE_PARTS = 3
 #: Least seconds between two savings of the index, which is written as a whole.
 _INDEX_SECONDS = 5.0

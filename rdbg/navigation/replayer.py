@@ -177,13 +177,7 @@ class Replayer:
         """
         while isinstance(origin, SnapshotInfo):
             try:
-                checkpoint = self.stored.load(origin)
-                try:
-                    self._put_back(checkpoint)
-                    origin.check(self.machine.digest())
-                except RdbgError:
-                    self.keeper.store.release(checkpoint.table)
-                    raise
+                checkpoint = self.restore_stored(origin)
             except RdbgError as error:
                 _log.warning("%s; an earlier state is used", error)
                 self.stored.discard(origin)
@@ -192,6 +186,22 @@ class Replayer:
             self.keeper.adopt(checkpoint, self.history.end)
             return
         self._put_back(origin)
+
+    def restore_stored(self, info: SnapshotInfo) -> Checkpoint:
+        """Stand where a stored state was taken; gives it to the caller, with its table.
+
+        Raises:
+            RdbgError: it is gone or damaged, or not of this machine, which stands anywhere then.
+        """
+        loaded = self.stored.load(info)
+        try:
+            self._put_back(loaded.checkpoint)
+            self.machine.know_page_digests(loaded.digests.copy())
+            info.check(self.machine.digest())
+        except RdbgError:
+            self.keeper.store.release(loaded.checkpoint.table)
+            raise
+        return loaded.checkpoint
 
     def _put_back(self, checkpoint: Checkpoint) -> None:
         self.keeper.restore(checkpoint.state, checkpoint.table)

@@ -119,15 +119,7 @@ class Snapshots:
         """
         if snapshot.state is None:
             assert snapshot.stored is not None
-            snapshot = replace(snapshot, state=self._stored.load(snapshot.stored))
-            assert snapshot.state is not None and snapshot.stored is not None
-            try:
-                replayer.restore(snapshot.state)
-                snapshot.stored.check(replayer.machine.digest())
-            except RdbgError:
-                self._keeper.store.release(snapshot.state.table)
-                raise
-            self._in_memory[snapshot.name] = snapshot
+            self._in_memory[snapshot.name] = replace(snapshot, state=replayer.restore_stored(snapshot.stored))
         elif snapshot.state is not None:
             replayer.restore(snapshot.state)
 

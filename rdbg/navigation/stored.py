@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
+from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.navigation.read_ahead import MOST_BYTES, ReadAhead
 from rdbg.store.index_codec import PackedIndex, unpack_index
 from rdbg.store.snapshot import SnapshotInfo, Table
 from rdbg.store.snapshot_store import SnapshotStore
@@ -20,6 +23,28 @@ from rdbg.store.snapshot_store import SnapshotStore
 
 def _position(info: SnapshotInfo) -> tuple[int, int]:
     return info.position, info.id
+
+
+@dataclass(frozen=True)
+class LoadedState:
+    """A stored state in memory.
+
+    Args:
+        checkpoint: it; its table belongs to whoever asked for it.
+        digests: of its pages; they are what was saved.
+    """
+
+    checkpoint: Checkpoint
+    digests: StateDigest
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A table whose stored form is known: states are loaded as differences to it."""
+
+    rows: Table
+    table: PageTable
+    digests: StateDigest
 
 
 class StoredStates:
@@ -37,8 +62,10 @@ class StoredStates:
         self._history = history
         self._infos: list[SnapshotInfo] = []
         self._discarded: set[int] = set()
-        # Tables whose stored form is known: a state is loaded as a difference to one of them. Start, and latest.
-        self._known: list[tuple[Table, PageTable]] = []
+        self._kept: list[_Known] = []  # the start, and what was read ahead
+        self._latest: _Known | None = None  # what was loaded last
+        self._ahead: ReadAhead | None = None
+        self._looked_ahead = False
         self._inherited: SnapshotStore | None = None
         if store is not None:
             self.update(store.list())
@@ -51,18 +78,49 @@ class StoredStates:
     def update(self, infos: Iterable[SnapshotInfo]) -> None:
         """Say what the store holds now. What a torn journal does not cover is left out, and what has no digest (older
         recordings' own states)."""
-        self._infos = []
-        for info in infos:
-            live_or_covered = self._history.live or info.position <= self._history.end
-            usable = bool(info.digest) and info.id not in self._discarded
-            if info.position >= self._history.start and live_or_covered and usable:
-                insort(self._infos, info, key=_position)
+        start, end = self._history.start, None if self._history.live else self._history.end
+        usable = (
+            info
+            for info in infos
+            if start <= info.position
+            and (end is None or info.position <= end)
+            and info.digest
+            and info.id not in self._discarded
+        )
+        self._infos = sorted(usable, key=_position)
 
-    def know(self, info: SnapshotInfo, table: PageTable) -> None:
-        """Say that a stored state has the pages of ``table``."""
+    def know(self, info: SnapshotInfo, table: PageTable, digests: StateDigest) -> None:
+        """Say that a stored state has the pages of ``table``, and these digests."""
         if self.store is not None:
             rows = self._rows(info, self.store.load(info).table)
-            self._known.append((rows, self._keeper.store.retain(table)))
+            self._kept.append(_Known(rows, self._keeper.store.retain(table), digests))
+
+    def read_ahead(self) -> None:
+        """Begin to read the latest state, beside whatever else happens, if nothing was loaded yet: most of its pages
+        are those of other states, too, and need not be read when one of these is asked for. Once is enough."""
+        if self._looked_ahead or self.store is None or self._history.live:
+            return
+        self._looked_ahead = True
+        if self._infos and self._latest is None and self._infos[-1].size <= MOST_BYTES:
+            try:
+                self._ahead = ReadAhead(self.store.path, self._infos[-1], self._keeper.machine.expect_pages)
+            except RuntimeError:
+                return  # no thread is to be had
+
+    def finish_reading(self) -> None:
+        """Take what was read ahead, and wait for it if need be."""
+        ahead, self._ahead = self._ahead, None
+        found = ahead.take() if ahead is not None else None
+        if found is not None:
+            pages = self._keeper.store
+            rows = self._rows(found.snapshot.info, found.snapshot.table)
+            table = pages.derive(pages.zero_table(), np.flatnonzero(rows).astype(np.uint32), found.contents)
+            self._kept.append(_Known(rows, table, found.digests))
+
+    def settle(self) -> None:
+        """Nobody asks anything now: take what was read ahead if that is there."""
+        if self._ahead is not None and not self._ahead.at_work:
+            self.finish_reading()
 
     def latest(self, position: int) -> SnapshotInfo | None:
         """The latest one at or before ``position``."""
@@ -79,8 +137,8 @@ class StoredStates:
         self._discarded.add(info.id)
         self._infos = [each for each in self._infos if each.id != info.id]
 
-    def load(self, info: SnapshotInfo) -> Checkpoint:
-        """Bring a state into memory; its table belongs to the caller.
+    def load(self, info: SnapshotInfo) -> LoadedState:
+        """Bring a state into memory.
 
         Raises:
             RdbgError: it is gone, damaged, or not of this run.
@@ -88,19 +146,24 @@ class StoredStates:
         assert self.store is not None
         if info.entered > self._history.entered_at(info.position):
             raise RdbgError(f"snapshot {info.name!r} at icount {info.position} has more input than the journal")
+        self.finish_reading()
         loaded, pages = self.store.load(info), self._keeper.store
         rows = self._rows(info, loaded.table)
-        base, numbers = pages.zero_table(), np.flatnonzero(rows).astype(np.uint32)
-        for known_rows, known_table in self._known:
-            different = _different(rows, known_rows)
+        base, numbers, digests = pages.zero_table(), np.flatnonzero(rows).astype(np.uint32), StateDigest()
+        for known in (*self._kept, *((self._latest,) if self._latest is not None else ())):
+            different = _different(rows, known.rows)
             if len(different) <= len(numbers):
-                base, numbers = known_table, different
-        data = b"".join(content for _, content in loaded.pages(numbers))
-        table = pages.derive(base, numbers, data)
-        for _, old in self._known[1:]:
-            pages.release(old)
-        self._known[1:] = [(rows, pages.retain(table))]
-        return Checkpoint(loaded.state, table, info.entered, info.output)
+                base, numbers, digests = known.table, different, known.digests
+        digests, contents = digests.copy(), []
+        for page, content in loaded.unchecked_pages(numbers):
+            digests.put(page, content)
+            contents.append(content)
+        loaded.check(digests)
+        table = pages.derive(base, numbers, b"".join(contents))
+        if self._latest is not None:
+            pages.release(self._latest.table)
+        self._latest = _Known(rows, pages.retain(table), digests)
+        return LoadedState(Checkpoint(loaded.state, table, info.entered, info.output), digests)
 
     def _rows(self, info: SnapshotInfo, rows: Table) -> Table:
         """A stored table, without what is beyond the machine's pages."""

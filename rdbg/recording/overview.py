@@ -148,10 +148,11 @@ def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str,
     for name, icount in bookmarks:
         yield "", f"{name:20} icount {icount:>15,}"
     yield from _branches(store, problems)
+    whole: set[int] = set()
     for info in snapshots:
         try:
-            for _ in store.load(info).pages():
-                pass
+            store.load(info).check_rows(whole)
+            _ = info.output  # an entry of the list may be damaged, too
         except RdbgError as error:
             problems.append(str(error))
 

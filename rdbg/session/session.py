@@ -212,6 +212,8 @@ class Session:
                 self._control.stopped |= standing
             if server is not None:
                 idle = standing or not server.wants_run
+                if idle:
+                    timeline.stand()
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
                 if idle and self._looks is not None:
                     if server.attached or self._onlooker is not None:

@@ -71,8 +71,9 @@ class BackgroundWriter:
         self._changed = threading.Condition()
         self._pending = 0
         self._thread: threading.Thread | None = None
-        self.seconds = 0.0  #: what the latest job took
+        self.seconds = 0.0  #: CPU time that the latest job took
         self.trouble: RdbgError | None = None  #: why nothing is saved any more
+        self._list: Sequence[SnapshotInfo] | None = None
         self.listed: tuple[SnapshotInfo, ...] | None = None  #: what the store holds, as of the latest job
 
     @property
@@ -128,7 +129,7 @@ class BackgroundWriter:
                 job = self._jobs.popleft()
             if job is None:
                 break
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 if self.trouble is None:
                     if store is None:
@@ -143,7 +144,7 @@ class BackgroundWriter:
                 _log.debug("saving to %s failed", self._path, exc_info=True)
                 self._give_up(RdbgError(f"{self._path}: saving failed: {type(error).__name__}: {error}"))
             finally:
-                self.seconds = time.perf_counter() - began
+                self.seconds = time.thread_time() - began
                 with self._changed:
                     if self._kept is not job:
                         self._done.append(job)
@@ -162,14 +163,16 @@ class BackgroundWriter:
             if self._kept is not None:
                 self._done.append(self._kept)
             self._kept, self._base = job, (info, job.state.table)
-            self.listed = tuple(store.list())
+            # What another session on the recording adds or deletes is found out when it is used.
+            self._list = store.list() if self._list is None or store.thinned else [*self._list, info]
+            self.listed = tuple(self._list)
         if job.intervals is not None:
             store.notes.put_index(pack_index(job.intervals, job.words))
         store.notes.put_outputs(job.outputs)
 
     def _save_state(self, store: SnapshotStore, job: Job, state: Checkpoint) -> SnapshotInfo:
         base, table = None, self._pages.zero_table()
-        if self._base is not None and any(self._base[0].id == info.id for info in store.list()):
+        if self._base is not None and store.holds(self._base[0]):
             base, table = self._base
         return store.save(
             "",

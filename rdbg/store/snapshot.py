@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark
+from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError, UsageError
+from rdbg.journal.output_marks import build_mark, parse_mark
 
 PAGE_DIGEST_SIZE = 16
 LONGEST_NAME = 255
@@ -20,6 +23,7 @@ LONGEST_NAME = 255
 BATCH = 256
 ZERO_PAGE = bytes(PAGE_SIZE)
 NO_OUTPUT = OutputMark()
+_NO_MARK = build_mark(NO_OUTPUT)
 
 Table = NDArray[np.uint32]  # index: page of the machine; value: row of the store's pages, 0 for the page of zeros
 
@@ -38,7 +42,7 @@ class SnapshotInfo:
         size: bytes of state and page contents before compression and sharing.
         initial: the one that the recording starts from; it cannot be deleted.
         entered: how many of the inputs at ``icount`` are in it.
-        output: how far the guest's output had come.
+        mark: how far the guest's output had come, as bytes.
     """
 
     id: int
@@ -50,7 +54,19 @@ class SnapshotInfo:
     size: int
     initial: bool
     entered: int = 0
-    output: OutputMark = NO_OUTPUT
+    mark: bytes = _NO_MARK
+
+    @functools.cached_property
+    def output(self) -> OutputMark:
+        """How far the guest's output had come. (Of hundreds in a list, few are asked.)
+
+        Raises:
+            RdbgError: the entry is damaged.
+        """
+        try:
+            return parse_mark(self.mark)
+        except RdbgError as error:
+            raise RdbgError(f"the entry of snapshot number {self.id} is damaged: {error}") from error
 
     @property
     def position(self) -> int:
@@ -81,11 +97,15 @@ class StoredSnapshot:
         info: which one.
         state: the machine's state but for its pages.
         table: the rows of its pages. A row's number is never used for another content.
-        fetch: gives the contents of rows.
+        fetch: gives the contents of rows; its second argument: whether each is compared with its digest.
     """
 
     def __init__(
-        self, info: SnapshotInfo, state: MachineState, table: Table, fetch: Callable[[Sequence[int]], dict[int, bytes]]
+        self,
+        info: SnapshotInfo,
+        state: MachineState,
+        table: Table,
+        fetch: Callable[[Sequence[int], bool], dict[int, bytes]],
     ) -> None:
         self.info = info
         self.state = state
@@ -103,11 +123,49 @@ class StoredSnapshot:
         Raises:
             RdbgError: a page is missing or damaged in the store.
         """
-        wanted = [int(number) for number in (self.page_numbers if numbers is None else numbers)]
+        yield from self._pages(self.page_numbers if numbers is None else numbers, True)
+
+    def unchecked_pages(self, numbers: Sequence[int] | NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
+        """The same, without a look at whether each is what was stored: for a caller that `check`s all of them.
+
+        Raises:
+            RdbgError: a page is missing, or is none.
+        """
+        yield from self._pages(numbers, False)
+
+    def check(self, digests: StateDigest) -> None:
+        """Compare the digests of all pages, and the machine's state, with what was saved.
+
+        Raises:
+            RdbgError: they are not of that; where it is a page's content that is damaged, the line says so.
+        """
+        digest = digests.of(self.state)
+        if digest != self.info.digest:
+            for _ in self.pages():
+                pass
+            self.info.check(digest)
+
+    def check_rows(self, whole: set[int]) -> None:
+        """Read the pages, but for those that were found whole before.
+
+        Args:
+            whole: rows of the store's pages; what is read is added.
+
+        Raises:
+            RdbgError: a page is missing or damaged in the store.
+        """
+        rows = sorted(set(self.table[self.table != 0].tolist()) - whole)
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            self._fetch(batch, True)
+            whole.update(batch)
+
+    def _pages(self, numbers: Sequence[int] | NDArray[np.uint32], checked: bool) -> Iterator[tuple[int, bytes]]:
+        wanted = [int(number) for number in numbers]
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             rows = [int(self.table[number]) if number < len(self.table) else 0 for number in batch]
-            contents = self._fetch([row for row in rows if row])
+            contents = self._fetch([row for row in rows if row], checked)
             for number, row in zip(batch, rows, strict=True):
                 yield number, contents[row] if row else ZERO_PAGE
 

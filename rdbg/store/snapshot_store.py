@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.journal.header import image_digest
-from rdbg.journal.output_marks import build_mark, parse_mark
+from rdbg.journal.output_marks import build_mark
 from rdbg.store.database import StoreConnection, Transaction, connect, create, fold_log, guard
 from rdbg.store.notes import StoreNotes
 from rdbg.store.snapshot import (
@@ -38,6 +39,10 @@ from rdbg.store.thinning import Candidate, choose_victims
 
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20
+#: What is left of them then: to choose among many takes long, and is not done with each that comes.
+_LEFT = 7 / 8
+#: Least seconds between two periodic snapshots after which the write-ahead log is folded into the file.
+_TIDY_SECONDS = 1.0
 
 _COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output"
 
@@ -60,6 +65,8 @@ class SnapshotStore:
         self._db = connection
         self._budget = periodic_budget
         self._pages = StoredPages(path, connection)
+        self.thinned = False  #: whether the latest save has given others up
+        self._tidied = 0.0  # when, by the host's monotonic clock
 
     @classmethod
     def create(cls, path: str, recording_id: bytes, periodic_budget: int = PERIODIC_BUDGET) -> SnapshotStore:
@@ -135,7 +142,10 @@ class SnapshotStore:
             UsageError: a name that cannot be one, or that of the initial snapshot.
             RdbgError: the store cannot be written.
         """
-        with self._change(f"save {_called(name)}"):
+        tidy = bool(name) or time.monotonic() - self._tidied >= _TIDY_SECONDS
+        if tidy:
+            self._tidied = time.monotonic()
+        with Transaction(self.path, self._db, self.writable, f"save {_called(name)}", tidy):
             table = self.load(base).table if base is not None else np.zeros(0, np.uint32)
             table = self._pages.put(table, pages)
             return self._insert(name, state, table, virtual_ns, entered, output, digest, initial)
@@ -184,6 +194,11 @@ class SnapshotStore:
     def list(self) -> list[SnapshotInfo]:
         """All snapshots, by icount."""
         return [*self._select("ORDER BY icount, id")]
+
+    def holds(self, snapshot: SnapshotInfo) -> bool:
+        """Whether a snapshot of the list is still there."""
+        with guard(self.path, "look for a snapshot"):
+            return self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot.id,)).fetchone() is not None
 
     def delete(self, name: str) -> None:
         """Delete a named snapshot and the pages that only it used.
@@ -262,14 +277,12 @@ class SnapshotStore:
         counts = (icount, virtual_ns, created, size, initial, entered)
         right = all(isinstance(each, int) and each >= 0 for each in counts)
         right = right and isinstance(digest, bytes) and len(digest) <= PAGE_DIGEST_SIZE
-        right = right and isinstance(output, bytes)
+        right = right and isinstance(output, bytes) and len(output) <= MOST_STATE
         if not right or not isinstance(name, str | None) or len(name or "") > LONGEST_NAME:
             raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged; take a good copy")
-        try:
-            mark = parse_mark(output)
-        except RdbgError as error:
-            raise RdbgError(f"{self.path}: the entry of snapshot number {number} is damaged: {error}") from error
-        return SnapshotInfo(number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered, mark)
+        return SnapshotInfo(
+            number, name or "", icount, virtual_ns, created, digest, size, bool(initial), entered, output
+        )
 
     def _insert(
         self,
@@ -293,6 +306,7 @@ class SnapshotStore:
         packed = self._pages.compress(table.astype("<u4").tobytes())
         size = len(state.cpu) + len(state.devices) + int(np.count_nonzero(table)) * PAGE_SIZE
         created = host_seconds()
+        mark = build_mark(output)
         row = (
             name or None,
             state.icount,
@@ -302,7 +316,7 @@ class SnapshotStore:
             size,
             int(initial),
             entered,
-            build_mark(output),
+            mark,
             cpu,
             devices,
             packed,
@@ -315,19 +329,18 @@ class SnapshotStore:
         assert number is not None
         if replaced is not None:
             self._pages.sweep(left)
-        if not name:
-            self._thin(state.icount)
-        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered, output)
+        self.thinned = not name and self._thin(state.icount)
+        return SnapshotInfo(number, name, state.icount, virtual_ns, created, digest, size, initial, entered, mark)
 
     def _remove(self, numbers: Sequence[int]) -> None:
         left = self._pages.used_by(numbers)
         self._db.executemany("DELETE FROM snapshots WHERE id = ?", [(number,) for number in numbers])
         self._pages.sweep(left)
 
-    def _thin(self, now: int) -> None:
-        """Delete periodic snapshots until what they add fits the budget."""
+    def _thin(self, now: int) -> bool:
+        """Delete periodic snapshots until what they add fits the budget, if it does not; gives whether any went."""
         if self.size <= self._budget:
-            return
+            return False
         found = self._db.execute("SELECT id, length(data) FROM pages ORDER BY id").fetchall()
         numbers = np.array([0, *(self._pages.row_number(row) for row, _ in found)], np.uint32)
         sizes = np.array([0, *(size for _, size in found)], np.int64)
@@ -343,9 +356,10 @@ class SnapshotStore:
             else:
                 named[pages] = True
         sizes[named] = 0
-        victims = choose_victims(periodic, sizes, now, self._budget)
+        victims = choose_victims(periodic, sizes, now, int(self._budget * _LEFT))
         if victims:
             self._remove(victims)
+        return bool(victims)
 
 
 def _called(name: str) -> str:

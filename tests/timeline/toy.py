@@ -486,11 +486,21 @@ class Toy:
         for page, row in zip(pages.tolist(), rows.tolist(), strict=True):
             self.write_pages([page], source[row].tobytes())
 
+    def expect_pages(self, pages: Sequence[int]) -> None:
+        pass
+
     def digest(self) -> bytes:
+        return self.page_digests().of(self.save_state())
+
+    def page_digests(self) -> StateDigest:
         for page in self._stale:
             self._digest.put(page, self.read_page(page))
         self._stale.clear()
-        return self._digest.of(self.save_state())
+        return self._digest.copy()
+
+    def know_page_digests(self, digests: StateDigest) -> None:
+        self._stale.clear()
+        self._digest = digests
 
     # --- debugger's view ---------------------------------------------------------------------
     exception_return = handler_return = None  # it has no exceptions
