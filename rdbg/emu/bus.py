@@ -95,7 +95,6 @@ class Bus:
             self._first_page[backing.name] = page
             page += backing.size >> PAGE_SHIFT
         self.page_count = page
-        self._shown: dict[int, tuple[int, ...]] = {}
 
     def mapping_changed(self) -> None:
         """Forget what was worked out: a window moved, or a device's ``direct_reads`` changed."""
@@ -112,17 +111,13 @@ class Bus:
         bridges = tuple(region.device.arrangement() for region in moving if isinstance(region.device, Bridge))
         return moving, bridges, tuple(region.device.direct_reads for region in self._map.memory if region.device)
 
-    def shown_at(self, page: int) -> tuple[int, ...]:
-        """The guest-physical pages at which a page of the backings, counted in order, may be shown."""
-        found = self._shown.get(page)
-        if found is None:
-            numbers = []
-            for region in self._map.memory:
-                at = page - self._first_page[region.backing] - (region.offset >> PAGE_SHIFT)
-                if 0 <= at < region.size >> PAGE_SHIFT:
-                    numbers.append((region.base >> PAGE_SHIFT) + at)
-            found = self._shown[page] = tuple(numbers)
-        return found
+    def shown(self) -> list[tuple[int, int, int]]:
+        """Where memory may be seen: (first page of the backings, counted in order; pages; guest-physical page)."""
+        return [
+            (self._first_page[region.backing] + (region.offset >> PAGE_SHIFT), region.size >> PAGE_SHIFT,
+             region.base >> PAGE_SHIFT)
+            for region in self._map.memory
+        ]  # fmt: skip
 
     def first_page(self, backing: str) -> int:
         """Number of the first page of a backing."""

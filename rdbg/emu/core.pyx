@@ -6,7 +6,7 @@ One class, `Core`, over functions in files by subject (.pxi), each of which call
 docs/cpu.md explains the design.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -55,6 +55,7 @@ include "marked_words.pxi"
 include "watches.pxi"
 include "probes.pxi"
 include "fill.pxi"
+include "dma.pxi"
 include "code_words.pxi"
 include "events.pxi"
 include "straight_line.pxi"
@@ -281,13 +282,9 @@ cdef class Core:
 
     def mark_written(self, uint32_t page):
         """A device or the debugger is about to change a page: its translated code goes."""
-        cdef Cpu *c = self.c
-        if page >= c.memory.page_count:
-            raise IndexError(f"page {page} of a machine with {c.memory.page_count}")
-        if c.memory.page_state[page] & (PAGE_CODE | PAGE_MIXED):
-            purge_code(c, page)
-            c.memory.page_state[page] &= ~(PAGE_CODE | PAGE_MIXED)
-        mark_written(c, page)
+        if page >= self.c.memory.page_count:
+            raise IndexError(f"page {page} of a machine with {self.c.memory.page_count}")
+        change_code(self.c, page)
 
     def mark_virtual(self, uint32_t address):
         """Something else than a store of the CPU writes by a virtual address."""
@@ -729,18 +726,34 @@ cdef class Core:
         cdef int i = note_other(self.c, first, last, ACCESS_DEVICE_READ if reads else ACCESS_CHANGE, &at, &low)
         return None if i < 0 else (i, at, low)
 
-    def mark_behind(self, uint32_t first, uint32_t last, ppages, bint store):
+    def mark_behind(self, uint32_t first, uint32_t last, bint store):
         """Something else than an instruction accesses bytes of a backing page: searches by virtual addresses have to know.
 
         Args:
             first, last: bytes of the machine's pages, on one page.
-            ppages: guest-physical pages that show it.
             store: whether it writes.
 
         Returns:
             The virtual pages that show it now.
         """
-        return mark_behind(self.c, first, last, ppages, store)
+        return pages_behind(self.c, first, last, store)
+
+    def show_backings(self, regions):
+        """Say at which guest-physical pages memory may be seen.
+
+        Args:
+            regions: of each (first backing page, pages, first guest-physical page).
+        """
+        show_backings(self.c, regions)
+
+    def dma_read(self, address, size_t size):
+        """Bytes of memory for a device, by guest-physical address; None: they are not plain memory, or somebody has to
+        be told of the access."""
+        return dma_read(self.c, address, size) if 0 <= address <= 0xFFFFFFFF else None
+
+    def dma_write(self, address, const uint8_t[::1] data):
+        """Write a device's bytes to memory; False, and nothing is written: as for `dma_read`."""
+        return dma_write(self.c, address, data) if 0 <= address <= 0xFFFFFFFF else False
 
     def watched_access(self):
         """The watched access that the next step makes: (index of the watch, first address, 1 read or 2 write), or None.

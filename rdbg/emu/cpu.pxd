@@ -298,6 +298,13 @@ cdef struct Marking:
     uint64_t *words              # of each slot, a bit for each word of its page
 
 
+# A region of the guest-physical address space that shows memory.
+cdef struct Shown:
+    uint32_t page                # the first backing page
+    uint32_t pages
+    uint32_t ppage               # the guest-physical page that shows it
+
+
 # Memory, and what stands where.
 cdef struct Memory:
     uint8_t *bytes               # all backings, one after another
@@ -311,6 +318,9 @@ cdef struct Memory:
     uint32_t generation          # of Unicorn's TLB
     FetchEntry fetch[FETCH_CACHE]
     uint32_t purge_page          # backing page + 1 whose code is being thrown away
+    Shown *shown
+    size_t shown_count
+    uint32_t *showing            # room for the virtual pages that show one backing page
 
 
 # Accesses to devices.
@@ -343,6 +353,7 @@ cdef struct Touched:
     uint64_t *seen_devices       # and over guest-physical ones
     uint64_t *seen_read
     uint64_t *seen_executed
+    uint64_t taken_at            # where the CPU stood at the last take_touched; NOWHERE: there was none
 
 
 # A block that ran.

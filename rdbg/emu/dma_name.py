@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rdbg.emu.device import Device
 
 _SECTOR_SIZE = 512
 
@@ -75,3 +79,13 @@ class DmaName:
     def after(self, size: int) -> DmaName:
         """The name for what is written ``size`` bytes later."""
         return DmaName(self.device, self.detail.after(size)) if isinstance(self.detail, Sectors) and size else self
+
+
+def dma_name(source: Device | str, detail: Detail) -> DmaName:
+    """Who writes memory.
+
+    Args:
+        source: a device, or what it is called.
+        detail: what it writes.
+    """
+    return DmaName(source if isinstance(source, str) else source.name, detail)

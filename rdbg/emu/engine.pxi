@@ -32,6 +32,7 @@ cdef allocate(Cpu *c):
     c.memory.alternated = <Alternations*>calloc(c.memory.page_count, sizeof(Alternations))
     c.memory.code_words = <uint64_t*>calloc(c.memory.page_count, 8 * CODE_BITS)
     c.memory.phys_map = <uint32_t*>calloc(1 << 20, 4)
+    c.touched.taken_at = NOWHERE
     c.devices.page_of_slot = <uint32_t*>calloc(IO_SLOTS, 4)
     c.devices.slot_of_page = <uint32_t*>calloc(1 << 20, 4)
     c.stops.filter = <uint64_t*>calloc(BREAKPOINT_BITS // 64, 8)
@@ -107,6 +108,8 @@ cdef void release(Cpu *c) noexcept:
     if c.uc != NULL:
         uc_close(c.uc)
     free(c.memory.page_state)
+    free(c.memory.shown)
+    free(c.memory.showing)
     free(c.memory.alternated)
     free(c.memory.code_words)
     free(c.code.hooked.items)

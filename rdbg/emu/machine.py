@@ -16,13 +16,13 @@ from rdbg.emu.bus import Bus, BusError
 from rdbg.emu.core_host import CoreHost
 from rdbg.emu.counts import CountsTaken
 from rdbg.emu.cpu_model import cpu_model
-from rdbg.emu.device import NetworkDevice, SerialDevice, State
+from rdbg.emu.device import Device, NetworkDevice, SerialDevice, State
 from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
 from rdbg.emu.devices.gpio import Gpio
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.dma import DirectMemoryAccess
-from rdbg.emu.dma_name import DmaName
+from rdbg.emu.dma_name import Detail, DmaName, dma_name
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.endpoint_input import enter_endpoint
 from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
@@ -132,7 +132,8 @@ class Machine:
         self._host = CoreHost(self)
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self._host)
-        self.writes = MemoryWrites(self.core, self._memory, spec.big_endian, self.bus.shown_at)
+        self.core.show_backings(self.bus.shown())
+        self.writes = MemoryWrites(self.core, self._memory, spec.big_endian)
         on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
         self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self.writes)
         self.page_count = self._pages.count
@@ -401,6 +402,17 @@ class Machine:
             return  # load_state compares the whole layout in the end: most often nothing has moved
         self.bus.mapping_changed()
         self.core.forget_mappings()
+
+    def dma_read(self, address: int, size: int, source: Device | str, detail: Detail) -> bytes:
+        """Bytes for a device that reads from a guest-physical address on; see `DirectMemoryAccess.read`."""
+        data = self.core.dma_read(address, size)
+        return self.dma.read(address, size, dma_name(source, detail)) if data is None else data
+
+    def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
+        """Write a device's bytes from a guest-physical address on; see `DirectMemoryAccess.write`."""
+        told = self._looking or self.writes.noted is not None  # what is written has to be known here
+        if told or not self.core.dma_write(address, data):
+            self.dma.write(address, data, dma_name(source, detail))
 
     def read_backing(self, name: str, offset: int, size: int) -> bytes:
         """Bytes of a backing."""

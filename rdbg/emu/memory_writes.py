@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.emu import core as cpu
@@ -28,14 +28,10 @@ class MemoryWrites:
         core: the CPU.
         memory: the machine's pages.
         big_endian: byte order of the guest.
-        shown_at: gives the guest-physical pages that show a page of the machine.
     """
 
-    def __init__(
-        self, core: cpu.Core, memory: mmap.mmap, big_endian: bool, shown_at: Callable[[int], Sequence[int]]
-    ) -> None:
+    def __init__(self, core: cpu.Core, memory: mmap.mmap, big_endian: bool) -> None:
         self._core = core
-        self._shown_at = shown_at
         self._memory = memory
         self.noted: NotedWrites | None = None  #: keeps writes
         self.accesses = OtherAccesses(core, big_endian)  #: keeps those that are asked for
@@ -112,7 +108,7 @@ class MemoryWrites:
         core, at = self._core, first
         while at < end:
             last = min(end - 1, at | (PAGE_SIZE - 1))
-            seen = core.mark_behind(at, last, self._shown_at(at // PAGE_SIZE), store)
+            seen = core.mark_behind(at, last, store)
             if core.icount == self._tracked_from:
                 self._late_seen[store].update(seen)
             at = last + 1

@@ -83,6 +83,7 @@ cdef take_touched(Cpu *c):
     forget_list(&c.touched.read_virtual, c.touched.seen_read)
     forget_list(&c.touched.executed_virtual, c.touched.seen_executed)
     c.touched.dirty.count = 0
+    c.touched.taken_at = position(c)
     flush_tlb(c)
     return result
 

@@ -7,17 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rdbg.emu.device import Device
-from rdbg.emu.dma_name import Detail, DmaName
+from rdbg.emu.dma_name import Detail
 from rdbg.emu.endpoint import Endpoint
 from rdbg.errors import RdbgError
 
 if TYPE_CHECKING:
     from rdbg.emu.machine import Machine
-
-
-def dma_name(source: Device | str, detail: Detail) -> DmaName:
-    """Who writes memory."""
-    return DmaName(source if isinstance(source, str) else source.name, detail)
 
 
 log = logging.getLogger("rdbg.guest")
@@ -131,7 +126,7 @@ class MachineSystem:
 
     def dma_read(self, address: int, size: int, source: Device | str = "a device's", *, detail: Detail = "") -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it."""
-        return self._machine.dma.read(address, size, dma_name(source, detail))
+        return self._machine.dma_read(address, size, source, detail)
 
     def dma_direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""
@@ -139,7 +134,7 @@ class MachineSystem:
 
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         """Write bytes to a guest-physical address on."""
-        self._machine.dma.write(address, data, dma_name(source, detail))
+        self._machine.dma_write(address, data, source, detail)
 
     def log(self, message: str) -> None:
         """One line about something the guest did that is not modelled or not allowed."""

@@ -10,10 +10,9 @@ from rdbg.emu.bus import Bus
 from rdbg.emu.device import Device
 from rdbg.emu.disk import Disk
 from rdbg.emu.dma import DirectMemoryAccess
-from rdbg.emu.dma_name import Detail, DmaName
+from rdbg.emu.dma_name import Detail, DmaName, dma_name
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.spec import MachineSpec
-from rdbg.emu.system import dma_name
 
 
 class BenchTimer:
