@@ -177,7 +177,7 @@ class CoreHost:
 
     def _waits_by(self, icount: int) -> bool:
         """Whether something waits outside that may enter at ``icount``."""
-        at = self._machine.inputs.waiting_from()
+        at = self._machine.inputs.waiting_from(icount)
         return at is not None and at <= icount
 
     def _icount_of(self, deadline_ns: int | None) -> int:

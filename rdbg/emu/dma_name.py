@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rdbg.emu.device import Device
+from typing import Protocol
 
 _SECTOR_SIZE = 512
 
@@ -81,7 +78,15 @@ class DmaName:
         return DmaName(self.device, self.detail.after(size)) if isinstance(self.detail, Sectors) and size else self
 
 
-def dma_name(source: Device | str, detail: Detail) -> DmaName:
+class Named(Protocol):
+    """A device."""
+
+    @property
+    def name(self) -> str:
+        """As users see it."""
+
+
+def dma_name(source: Named | str, detail: Detail) -> DmaName:
     """Who writes memory.
 
     Args:

@@ -87,9 +87,13 @@ class InputSource(Protocol):
     def next_icount(self) -> int | None:
         """Position of the next input that is known to enter, right there; or None."""
 
-    def waiting_from(self) -> int | None:
+    def waiting_from(self, until: int | None = None) -> int | None:
         """With something waiting outside: the first position at which it may enter. It enters there or at a later one,
-        as the host has it. None: nothing waits."""
+        as the host has it. None: nothing waits.
+
+        Args:
+            until: what may enter behind that position only does not count, and nobody is asked for it.
+        """
 
     def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Inputs that enter at ``icount``, in order; called when one of the two above is not beyond it.
@@ -122,7 +126,7 @@ class NoInputs:
         """Nothing is known to come."""
         return None
 
-    def waiting_from(self) -> int | None:
+    def waiting_from(self, until: int | None = None) -> int | None:
         """Nothing waits."""
         return None
 

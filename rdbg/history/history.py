@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
@@ -100,6 +100,8 @@ class History:
         self._end = end
         self._open_from = end + 1  # live inputs enter at this icount or later
         self._cursor = 0
+        self._next: int | None = None  # number of the first input at or after the cursor,
+        self._next_of = -1  # where the cursor stood when that was found; -1: it is not known
         self._idled_until: int | None = None
         self.notice: str | None = None
 
@@ -162,15 +164,24 @@ class History:
     def next_icount(self) -> int | None:
         """Position of the next input of the history, or None. None also when a debugger's write comes first: the
         timeline applies that one."""
-        ordinal = self._log.next_of(self._cursor, INPUT_KINDS)
+        ordinal = self._next_input()
         if ordinal is None:
             return None
         record = self._log.record(ordinal)
         return None if record.kind in POKE_KINDS else record.icount
 
-    def waiting_from(self) -> int | None:
-        """With something waiting outside of a live run: the first position at which it may enter."""
-        return self._open_from if self._accepts() and not self.ahead else None
+    def _next_input(self) -> int | None:
+        """Number of the next input, or of the debugger's next write, if that comes first. It is asked for several times
+        between two packets, and found once."""
+        if self._next_of != self._cursor:
+            self._next, self._next_of = self._log.next_of(self._cursor, INPUT_KINDS), self._cursor
+        return self._next
+
+    def waiting_from(self, until: int | None = None) -> int | None:
+        """With something waiting outside of a live run: the first position at which it may enter, up to ``until``."""
+        if until is not None and until < self._open_from or self.ahead:
+            return None
+        return self._open_from if self.live and self._outside is not None and self._outside.pending() else None
 
     @property
     def asks_interrupts(self) -> bool:
@@ -192,30 +203,30 @@ class History:
         Raises:
             RdbgError: a recorded input's position was not met: the replay has diverged.
         """
-        taken, self._cursor = entering(self._log, self._cursor, icount)
+        taken: list[InputEvent] = []
         if self.ahead:
-            return taken
-        if icount >= self._open_from and self._accepts() and self._outside is not None:
+            taken, self._cursor = entering(self._log, self._cursor, icount)
+            if self.ahead:
+                return taken
+        if icount >= self._open_from and self.live and self._outside is not None:
             events = self._outside.take()
-            waited = [time for time in (self._idled_until, idled_until) if time is not None]
-            if events and waited:
-                events.insert(0, InputEvent(icount, InputKind.WAKE, value=max(waited)))
-            self._idled_until = None
-            taken += self._entered(events, icount)
+            if events:
+                waited = [time for time in (self._idled_until, idled_until) if time is not None]
+                if waited:
+                    events.insert(0, InputEvent(icount, InputKind.WAKE, value=max(waited)))
+                self._idled_until = None
+                taken += self._entered(events, icount)
         return taken
 
     def _entered(self, events: list[InputEvent], icount: int) -> list[InputEvent]:
         """Write down what enters a live run, stamped with its position."""
-        stamped = [replace(event, icount=icount) for event in events]
+        stamped = [InputEvent(icount, event.kind, event.port, event.value, event.data) for event in events]
         for event in stamped:
             self._append(record_of(event))
         self._cursor = self._log.count
         self._end = max(self._end, icount)
         self._open_from = self._end + 1
         return stamped
-
-    def _accepts(self) -> bool:
-        return self.live and self._outside is not None and self._outside.pending()
 
     # --- for the timeline --------------------------------------------------------------------
     def seek(self, icount: int, entered: int | None = None) -> None:
@@ -242,7 +253,7 @@ class History:
     @property
     def ahead(self) -> bool:
         """Whether the history holds inputs that have not entered yet."""
-        return self._log.next_of(self._cursor, INPUT_KINDS) is not None
+        return self._next_input() is not None
 
     def next_poke(self) -> int | None:
         """Position of the next write of the debugger after the cursor: do not run past it. None: no more."""
@@ -350,6 +361,7 @@ class History:
     def go_on_with(self, log: RecordedLog, writer: JournalWriter) -> None:
         """Be recorded from now on by a journal that has all of it so far."""
         self._log = self._growing = log
+        self._next_of = -1
         self._recorder = Recorder(writer)
 
     @property
@@ -480,6 +492,7 @@ class History:
         if self._growing is None or self._recorder is not None:
             raise RdbgError(f"cannot leave the recorded run at icount {icount}: a recording keeps its one past")
         self._growing.truncate(records)
+        self._next_of = -1
         self._cursor = min(self._cursor, self._log.count)
         self._finished = None
         self._end = icount
@@ -525,5 +538,6 @@ class History:
         if self._growing is None:
             raise RdbgError("this recording is finished")
         self._growing.append(record)
+        self._next_of = -1
         if self._recorder is not None:
             self._recorder.append(record)

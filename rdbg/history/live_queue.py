@@ -100,10 +100,16 @@ class LiveQueue:
         """Whether something can enter."""
         if self._events:
             return True
-        waiting = (*self._streams.items(), *self._packets.items())
-        if any(items and self._room(endpoint) > 0 for endpoint, items in waiting):
-            return True
-        return any(self._room(endpoint) > 0 for endpoint in self._sources)
+        for endpoint, packets in self._packets.items():
+            if packets and self._room(endpoint) > 0:
+                return True
+        for endpoint, data in self._streams.items():
+            if data and self._room(endpoint) > 0:
+                return True
+        for endpoint in self._sources:
+            if self._room(endpoint) > 0:
+                return True
+        return False
 
     def take(self) -> list[InputEvent]:
         """What enters now: all other inputs, then for each endpoint as many bytes or packets as it has room for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +15,7 @@ from rdbg.emu.machine import Machine
 from rdbg.emu.spec import Image, MachineSpec
 from tests.emu.bench_system import BenchMachine
 from tests.emu.guests import WAIT
+from tests.forgery import CPU_FIELDS
 
 MIB = 1 << 20
 RAM, HIGH_RAM, FLASH, ROM, LEDS, IGNORED, VOID = (
@@ -106,3 +108,62 @@ def test_into_the_void_it_fails_as_on_the_bus_and_what_came_before_is_written() 
             made.dma.read(address, 8)
         with pytest.raises(BusError):
             made.dma.write(address, bytes(8), DmaName("card"))
+
+
+def with_tlb(made: Machine) -> None:
+    """Let TLB entries show RAM at mapped addresses: small pages, large ones, one of another address space, one that is
+    not valid."""
+    icount, cpu = made.core.save()
+    record = bytearray(cpu)
+    entries = (
+        (0x0000_2000, 0, False, 0x10 << 6 | 6, 0x11 << 6 | 2, 0),
+        (0x0001_0000, 0x6000, True, 0x10 << 6 | 6, 0x20 << 6 | 6, 9),
+        (0x0002_0000, 0, False, 0x10 << 6 | 6, 0x11 << 6 | 6, 5),
+        (0xC000_0000, 0, True, 0x10 << 6 | 4, 0x80010 << 6 | 6, 0),
+    )
+    for number, (vpn2, mask, is_global, lo0, lo1, asid) in enumerate(entries):
+        values = {"vpn2": vpn2, "mask": mask, "is_global": is_global, "lo0": lo0, "lo1": lo1, "asid": asid}
+        for name, value in values.items():
+            at = CPU_FIELDS[f"guest.tlb.{number}.{name}"]
+            size = 1 if name in ("is_global", "asid") else 4
+            record[at : at + size] = int(value).to_bytes(size, "little")
+    made.core.load(icount, bytes(record))
+
+
+def outcome(access: Callable[..., bytes | None], *words: object) -> object:
+    """What an access gives, or how it fails."""
+    try:
+        return access(*words)
+    except BusError as error:
+        return error.address, error.size, error.write
+
+
+def test_what_goes_to_memory_directly_does_what_the_bus_does() -> None:
+    """Devices reach plain memory without Python; the result, what is touched and the digest are those of the bus."""
+    chosen = random.Random(7)
+    direct, by_bus = machine(), machine()
+    name = DmaName("card")
+    for made in (direct, by_bus):
+        with_tlb(made)
+        made.take_touched()
+        made.step()
+    shown = set()
+    for _ in range(300):
+        base = chosen.choice((RAM, RAM, HIGH_RAM, FLASH, ROM, IGNORED, VOID, RAM + 16 * MIB - 0x11000))
+        address = base + 0x10000 + chosen.choice((0, 0xFF0, chosen.randrange(0x2000)))
+        size = chosen.choice((0, 1, 16, 1514, 0x2345))
+        data = chosen.randbytes(size)
+        assert outcome(direct.system.dma_read, address, size) == outcome(by_bus.dma.read, address, size)
+        written = outcome(direct.system.dma_write, address, data, "card")
+        assert written == outcome(by_bus.dma.write, address, data, name)
+        if chosen.random() < 0.2:
+            touched = [
+                [list(each) for each in (one.written, one.written_virtual, one.read_virtual)]
+                for one in (direct.take_touched(), by_bus.take_touched())
+            ]
+            assert touched[0] == touched[1]
+            shown.update(touched[0][1])
+            assert direct.digest() == by_bus.digest()
+            direct.step()
+            by_bus.step()
+    assert {0x2, 0x3, 0x10, 0xC0001, 0x80010, 0xA0010} <= shown and not shown & {0x20, 0x21, 0xC0000}

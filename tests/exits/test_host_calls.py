@@ -37,7 +37,7 @@ class Typing(NoInputs):
             return self._recorded[0].icount if self._recorded else None
         return None
 
-    def waiting_from(self) -> int | None:
+    def waiting_from(self, until: int | None = None) -> int | None:
         if self._recorded is not None:
             return None
         assert self.machine is not None

@@ -23,9 +23,9 @@ from rdbg.emu.devices.fields import (
 from rdbg.emu.devices.network.network_card import NetworkCard
 from rdbg.emu.devices.network.pcnet import pcnet_registers as r
 from rdbg.emu.devices.network.pcnet.pcnet_registers import PcnetRegisters
-from rdbg.emu.devices.network.pcnet.pcnet_rings import PcnetRings
 from rdbg.emu.devices.network.pcnet.pcnet_traffic import BUFFER_SIZE, PcnetTraffic
 from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
+from rdbg.emu.pcnet_rings import PcnetRings
 
 VENDOR, DEVICE = 0x1022, 0x2000
 GRANT_AND_LATENCY = (0x3E, b"\x06\xff")

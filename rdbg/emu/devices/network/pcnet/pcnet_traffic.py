@@ -13,16 +13,22 @@ from rdbg.emu.devices.network.ethernet import (
     crc32_little,
     padded,
 )
+from rdbg.emu.devices.network.pcnet import pcnet_descriptors as d
 from rdbg.emu.devices.network.pcnet import pcnet_registers as r
-from rdbg.emu.devices.network.pcnet import pcnet_rings as d
 from rdbg.emu.devices.network.pcnet.pcnet_registers import PcnetRegisters
-from rdbg.emu.devices.network.pcnet.pcnet_rings import PcnetRings, RingEntry, RingMemory
+from rdbg.emu.pcnet_rings import PcnetRings, RingEntry
 
 BUFFER_SIZE = 4096
 
 
-class PcnetLine(RingMemory, Protocol):
+class PcnetLine(Protocol):
     """The card, as its traffic uses it: memory and the cable."""
+
+    def dma_read(self, address: int, size: int) -> bytes:
+        """Bytes of memory."""
+
+    def dma_write(self, address: int, data: bytes) -> None:
+        """Write to memory."""
 
     @property
     def link_up(self) -> bool:
