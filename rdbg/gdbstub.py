@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import select
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from rdbg.elf.elf_file import read_elf
@@ -34,6 +34,7 @@ from rdbg.monitor.run_control import RunControl
 from rdbg.navigation.stops import never
 from rdbg.net.listener import Listener, permitted_address
 from rdbg.net.tcp_address import TcpAddress
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp.bare_elf import bare_elf
 from rdbg.rsp.framing import Packet
 from rdbg.stub.client import Client, ClientContext

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "rdbg"
 ORDER = (
     "__init__",
     "errors",
+    "quick_dataclass",
     "host",
     "net",
     "elf",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.library.recorded_run import RecordedRun
+from rdbg.quick_dataclass import dataclass
 
 #: What lies further apart is another stack: no frame of firmware or a kernel is as large.
 _SAME_STACK = 4096

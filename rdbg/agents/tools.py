@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -11,6 +10,7 @@ from rdbg.agents.bounded import MOST_BYTES, MOST_LINES, bounded, clipped
 from rdbg.agents.call_chain import call_chain
 from rdbg.errors import UsageError
 from rdbg.library.recorded_run import RecordedRun
+from rdbg.quick_dataclass import dataclass
 
 _FEWER = "ask for fewer"
 

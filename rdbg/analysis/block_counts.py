@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.counts import CountRequest, CountsTaken, What
 from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
 _LENGTH_BITS = 16

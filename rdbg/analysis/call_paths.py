@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from rdbg.analysis.call_stacks import CallStacks
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.counts import CALL_NODE, Came, CountsTaken, Node, What
+from rdbg.quick_dataclass import dataclass
 
 #: Rows that are gathered before they are put together.
 _GATHERED = 1 << 21

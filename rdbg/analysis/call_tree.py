@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.analysis.call_paths import CallPaths
 from rdbg.analysis.code_lines import InstructionCounts, Source, named
 from rdbg.emu.counts import Node
+from rdbg.quick_dataclass import dataclass
 
 #: Everything's frame, and those between what an exception came in and its handler.
 ROOT = "guest"

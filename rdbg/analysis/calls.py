@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rdbg.analysis.probing import Notes, numbers_noted, probed
@@ -14,6 +13,7 @@ from rdbg.emu.architecture import Architecture, CallingConvention
 from rdbg.emu.expression import Expression
 from rdbg.emu.probes import CALL, RETURNED, SHARED_SPACE, Probes
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

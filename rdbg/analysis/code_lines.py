@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from rdbg.analysis.block_counts import BlockCounts
 from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.line_table import LineTable, line_table
 from rdbg.emu.counts import borders_at
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.function_map import FunctionMap, function_map
 
 _PAGE_BITS = 12

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Piece, PiecePool, Question
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
 #: Rows after which their number is given: who wants no more than some ends it then.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -18,6 +17,7 @@ from rdbg.emu.architecture import Architecture
 from rdbg.emu.probes import LINES, Probes
 from rdbg.errors import UsageError
 from rdbg.navigation.event_log import wanted
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.event_rows import EVENT, EventRows
 from rdbg.timeline import QuestionInterrupted, Timeline
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rdbg.analysis.probing import Notes, numbers_noted, probed
@@ -11,6 +10,7 @@ from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
 from rdbg.emu.probes import BAD_ADDRESS, LINES, NESTED, SHARED_SPACE, Probes
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.words import kind_name, record_text
 
 

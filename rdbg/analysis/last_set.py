@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -18,6 +17,7 @@ from rdbg.emu.instruction_effects import Effects
 from rdbg.emu.machine_api import NO_CODE, Entry, RunRequest, StopKind
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.probes import Probes
+from rdbg.quick_dataclass import dataclass
 
 #: Instructions that are looked through first, and at most at once.
 _FIRST, _MOST = 1 << 12, 1 << 24

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from heapq import merge
 from typing import ClassVar, Literal
 
@@ -16,6 +15,7 @@ from rdbg.analysis.rows import Column, ColumnKind, Row
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch
 from rdbg.emu.probes import SHARED_SPACE, AccessNotes, OtherAccess, Probes
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
 #: Who, where an instruction did.

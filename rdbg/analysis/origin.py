@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdbg.analysis.last_set import LastSet, Setting
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.dma_name import ReceivedPacket, Sectors
 from rdbg.emu.instruction_effects import Doing, Effects, MemoryAccess, Part
 from rdbg.emu.machine_api import Space, Write, Writer
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import LastWrite, Order, after_all_at
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from rdbg.analysis.rows import Column, ColumnKind, Row
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
 from rdbg.host.printable import printable
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import OutputLog, SentOutput
 
 #: A line, or a piece of a long one: what follows is a row of its own.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
 from rdbg.host.progress import Progress
+from rdbg.quick_dataclass import dataclass
 
 #: What a piece gives; it can be pickled.
 Part = TypeVar("Part")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rdbg.analysis.address_expression import address_range, evaluate
@@ -24,6 +23,7 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access
 from rdbg.emu.probes import ACCESS_REGISTERS
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
 

@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import ClassVar, Protocol
+
+from rdbg.quick_dataclass import dataclass
 
 
 class ColumnKind(Enum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -16,6 +15,7 @@ from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.navigation.stops import Interrupted, never
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import OutputLog, Timeline
 
 #: Some icounts, in a list or an array.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.analysis.block_counts import counted
 from rdbg.analysis.call_stacks import CallStacks, OpenFrame
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.counts import Came, Node
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from rdbg.chaos.worker import Result
 from rdbg.errors import RdbgError
 from rdbg.host.interrupts import ENDING_SIGNALS
 from rdbg.host.shared_flag import SharedFlag
+from rdbg.quick_dataclass import dataclass
 
 #: Seconds between two looks at signals while runs take long.
 _LOOK_SECONDS = 0.1

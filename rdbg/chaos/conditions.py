@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 EXIT, OUTPUT, WATCH, PANIC, HANG = "exit", "output", "watch", "panic", "hang"
 FORMS = "exit, panic, output:REGEX, watch:EXPR, hang:SECONDS"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.emu.disk import DiskSource
 from rdbg.emu.spec import Drive
 from rdbg.host.messages import say
 from rdbg.images.recorded_disk import RecordedDisk
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.drive_options import DriveOptions
 from rdbg.session.run_drives import RunDrives

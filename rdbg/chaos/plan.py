@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.chaos.conditions import parse_condition
 from rdbg.chaos.guest import LoadedGuest
@@ -22,6 +22,7 @@ from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import never
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.drive_options import DriveOptions
 from rdbg.session.images import elf_image

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from rdbg.emu.way_ahead import AccessAhead, SystemRegisters, Way, nothing_known
+from rdbg.quick_dataclass import dataclass
 
 #: The longest that an interrupt is held back, in instructions: 8 ms with -icount shift=3.
 LONGEST_HOLD = 1_000_000

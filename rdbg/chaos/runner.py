@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.chaos.conditions import EXIT, HANG, OUTPUT, PANIC, WATCH, Condition, OutputWatcher
 from rdbg.chaos.guest import LoadedGuest
@@ -19,6 +19,7 @@ from rdbg.history.history import History
 from rdbg.journal.output_marks import Digests
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.navigation.replayer import Replayer
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.table import SymbolTable
 
 #: Instructions between two looks at the time and at what was printed. Fixed, since positions at which a run stops must

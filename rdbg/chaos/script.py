@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 #: Instructions between two typed bytes: 80 us with -icount shift=3, as at 115,200 baud.
 TYPING_PACE = 10_000

@@ -6,13 +6,13 @@ Source: A. Zeller, R. Hildebrandt, "Simplifying and Isolating Failure-Inducing I
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rdbg.chaos.policy import FixedPolicy, InterruptedGuest, Policy, worthwhile
 from rdbg.chaos.runner import Finished, Runner
 from rdbg.chaos.script import Scripted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: (icount, instructions): an interrupt due there is held back so long.
 Hold = tuple[int, int]

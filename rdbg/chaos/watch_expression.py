@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.machine_api import Access, MachineApi, Watch
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.table import SymbolTable
 
 #: Loads, with their bytes: word(ADDRESS) and so on.

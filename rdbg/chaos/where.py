@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdbg.chaos.policy import Policy
 from rdbg.chaos.runner import Runner
 from rdbg.chaos.script import Scripted
 from rdbg.emu.way_ahead import AccessAhead
+from rdbg.quick_dataclass import dataclass
 
 #: Instructions of the interrupted code that are looked at: before the interrupt, and after it.
 _BEFORE = 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from rdbg.chaos.keep import keep
 from rdbg.chaos.plan import Plan, policy_of
@@ -11,6 +10,7 @@ from rdbg.chaos.runner import Finished, Outcome, Runner
 from rdbg.errors import RdbgError
 from rdbg.host.parent_watch import become_helper
 from rdbg.host.shared_flag import SharedFlag
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 from rdbg.emu.machine_api import Block, Watch, WatchHit
+from rdbg.quick_dataclass import dataclass
 
 #: Stretches that are remembered, each of a few thousand accesses at most: the oldest are forgotten.
 _MOST_STRETCHES = 4

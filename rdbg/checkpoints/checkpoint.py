@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
@@ -14,6 +13,7 @@ from rdbg.checkpoints.worth import replay_saved
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark
+from rdbg.quick_dataclass import dataclass
 
 #: Checkpoints that are asked what they hold before one is given up.
 _ASKED = 48

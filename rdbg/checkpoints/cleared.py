@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Watch
+from rdbg.quick_dataclass import dataclass
 
 #: What was looked for that is remembered, and stretches of each: the oldest, and the earliest stretches, are forgotten.
 _MOST_SOUGHT = 64

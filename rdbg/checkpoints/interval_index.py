@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from rdbg.checkpoints.cleared import Breakpoint, Cleared, Sought
 from rdbg.checkpoints.page_set import Numbers, PageSet
 from rdbg.checkpoints.stored_words import WordFilters
 from rdbg.emu.machine_api import Access, Conditions, Space, Touched, Watch
+from rdbg.quick_dataclass import dataclass
 
 _PAGE_BITS = 12
 _PAGE_BYTES = 1 << _PAGE_BITS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from rdbg.emu.machine_api import MachineApi, MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: With the first one and the index, less than 256 MB.
 DEFAULT_MEMORY = 224 << 20

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.machine_api import Access, Space, Watch
+from rdbg.quick_dataclass import dataclass
 
 _PAGE_BYTES = 4096
 _WORD_BYTES = 4

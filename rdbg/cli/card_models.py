@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from rdbg.quick_dataclass import dataclass
 
 _SWITCH, _NUMBER, _TEXT = "bool (on/off)", "uint32", "str"
 

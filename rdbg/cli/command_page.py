@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from rdbg.quick_dataclass import dataclass
 
 #: Columns of the help text.
 WIDTH = 79

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from rdbg.cli.card_models import CARD_NAMES, card_model
 from rdbg.cli.command_page import CommandPage, SpelledOption, Subcommand
 from rdbg.cli.qemu_options import OPTIONS
+from rdbg.quick_dataclass import dataclass
 
 #: Names of values and operands that are paths.
 _FILES = re.compile(r"F|FILE|RECORDING|IMAGE|ARCHIVE|CAPTURE|PROGRAM|BOARD")

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from rdbg.emu.mips32 import MIPS32
 from rdbg.errors import RdbgError, UsageError
+from rdbg.quick_dataclass import dataclass
 
 #: In order of preference; the gdb of most distributions knows no MIPS, so it comes last.
 _PROGRAMS = ("gdb-multiarch", "gdb")

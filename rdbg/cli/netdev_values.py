@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.cli.card_models import NIC_ALIASES, card_model
 from rdbg.cli.option_values import (
@@ -19,6 +19,7 @@ from rdbg.cli.option_values import (
 )
 from rdbg.errors import UsageError
 from rdbg.netdev.network_plan import Netdev, PacketDump
+from rdbg.quick_dataclass import dataclass
 from rdbg.session.network_options import CardOption, NetdevOption
 from rdbg.session.options import RunOptions
 

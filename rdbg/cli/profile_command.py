@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.host.whole_file import whole_file
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.cli import device_values, netdev_values, qmp_options
 from rdbg.cli import drive_values as drives
@@ -22,6 +22,7 @@ from rdbg.cli.option_values import hint
 from rdbg.cli.plugging import resolve_devices
 from rdbg.emu.cpu_model import CPU_MODELS
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 from rdbg.session.options import DEFAULT_GDB_PORT, DEFAULT_SHIFT, RunOptions
 
 

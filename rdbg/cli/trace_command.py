@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rdbg.analysis.instruction_trace import InstructionTrace
@@ -20,6 +20,7 @@ from rdbg.host.interrupts import NotedInterrupts
 from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.host.whole_file import whole_file
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.session import Session, Surroundings
 from rdbg.timeline import QuestionInterrupted

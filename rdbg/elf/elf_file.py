@@ -8,7 +8,6 @@ section reads a name without end), and a file of a few kilobytes that was made t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -16,6 +15,8 @@ from typing import Any
 from elftools.common.exceptions import ELFParseError
 from elftools.common.utils import struct_parse
 from elftools.elf.structs import ELFStructs
+
+from rdbg.quick_dataclass import dataclass
 
 MAGIC = b"\x7fELF"
 _CLASS_AT, _DATA_AT, _IDENTITY_BYTES = 4, 5, 16

@@ -12,12 +12,12 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.elf.elf_file import ElfError, ElfFile
+from rdbg.quick_dataclass import dataclass
 
 #: Bytes that are read: the lines of a Linux kernel take 30 MB.
 _MOST_BYTES = 64 << 20

@@ -7,9 +7,10 @@ An address above the machine is a number of up to 64 bits in the one form that t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+
+from rdbg.quick_dataclass import dataclass
 
 _WIDEST = 64
 

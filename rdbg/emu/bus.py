@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
 from rdbg.emu.device import Bridge, Device, System
 from rdbg.emu.memory_map import PAGE_SIZE, Endian, IoRegion, MemoryMap, MemoryRegion
+from rdbg.quick_dataclass import dataclass
 
 PAGE_SHIFT = PAGE_SIZE.bit_length() - 1
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,12 @@ extension, or several register sets, its Config registers and Status say here th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.mips32 import MIPS32
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 _NEXT = 1 << 31  #: Config.M: another Config register follows
 _CONFIG0 = _NEXT | 0x82  #: a TLB; kseg0 is uncached until software says otherwise

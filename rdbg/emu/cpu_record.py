@@ -9,10 +9,11 @@ Change `VERSION` with every change here. Masks: MIPS32 Privileged Resource Archi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from construct import Array, Construct, Int32ul, Int64ul, Renamed, Struct, Validator
+
+from rdbg.quick_dataclass import dataclass
 
 VERSION = 1
 #: The most TLB entries of a model, and those that tlbwr has replaced and that go on to translate.

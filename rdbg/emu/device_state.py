@@ -4,7 +4,6 @@ device's values by the device (`fields`)."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgpack
 
@@ -13,6 +12,7 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: What wakes the CPU at one moment; a slice of pasted input is some hundred bytes long.
 _MOST_WAKING = 1 << 16

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import construct as c
+
+from rdbg.quick_dataclass import dataclass
 
 _WRITE, _FLUSH = 1, 2
 _SECTOR_AT, _DATA_AT = 1, 9

@@ -5,8 +5,9 @@ Values are 64 bits, unsigned unless an operation says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from rdbg.quick_dataclass import dataclass
 
 
 class Operation(IntEnum):

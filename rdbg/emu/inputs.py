@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.quick_dataclass import dataclass
 
 
 class InputKind(IntEnum):

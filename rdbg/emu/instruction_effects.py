@@ -6,11 +6,11 @@ Source: MIPS32 Instruction Set (vol. II, release 2), appendix A. Register number
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
 from rdbg.emu.mips32 import EXTRA, EXTRA_CP0, F0, FCSR, HI, LO, STATUS
+from rdbg.quick_dataclass import dataclass
 
 
 class Doing(Enum):

@@ -9,7 +9,7 @@ Virtual addresses are numbers of up to 64 bits, as `rdbg.emu.architecture` has t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +30,7 @@ from rdbg.emu.watch import Extent as Extent
 from rdbg.emu.watch import Space as Space
 from rdbg.emu.watch import Watch as Watch
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
+from rdbg.quick_dataclass import dataclass
 
 #: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
 #: evaluated.

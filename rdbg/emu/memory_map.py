@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from rdbg.emu.device import Device
+from rdbg.quick_dataclass import dataclass
 
 PAGE_SIZE = 4096
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 
 from rdbg.emu.endpoint import Endpoint
+from rdbg.quick_dataclass import dataclass
 
 SENT_DIGEST_SIZE = 16
 NOTHING_SENT = bytes(SENT_DIGEST_SIZE)  #: the digest of an endpoint that has sent nothing

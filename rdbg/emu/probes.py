@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.expression import Expression
 from rdbg.emu.watch import Watch
+from rdbg.quick_dataclass import dataclass
 
 #: Registers that can be noted.
 MOST_REGISTERS = 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.architecture import RegisterInfo
 from rdbg.emu.core import Core
@@ -26,6 +25,7 @@ from rdbg.emu.mips32 import (
     WIDE,
     WIDE_F0,
 )
+from rdbg.quick_dataclass import dataclass
 
 #: Status.FR: 32 registers of 64 bits, instead of 16 pairs.
 STATUS_FR = 1 << 26

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from rdbg.quick_dataclass import dataclass
 
 #: What a system register holds, by number and select; None: unknown.
 SystemRegisters = Callable[[int, int], int | None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
@@ -39,6 +38,7 @@ from rdbg.journal.records import (
     record_of,
 )
 from rdbg.journal.writer import JournalWriter
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

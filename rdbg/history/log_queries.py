@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
 from rdbg.history.log import Log
 from rdbg.journal.output_marks import Digests, parse_digests
 from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_DIGEST, POKE_KINDS, Record, event_of
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.errors import RdbgError
@@ -15,6 +14,7 @@ from rdbg.images.qcow2_header import read_header
 from rdbg.images.qcow2_image import Qcow2Image
 from rdbg.images.qcow2_writer import Qcow2Writer
 from rdbg.images.raw_image import RawImage
+from rdbg.quick_dataclass import dataclass
 
 #: Files behind one another.
 _MOST_BEHIND = 32

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import construct as c
 
 from rdbg.errors import RdbgError
 from rdbg.images.formats import QCOW2_MAGIC
 from rdbg.images.host_file import HostFile
+from rdbg.quick_dataclass import dataclass
 
 _DIRTY, _CORRUPT, _EXTERNAL_DATA, _COMPRESSION_TYPE, _EXTENDED_L2 = (1 << bit for bit in range(5))
 _KNOWN = _DIRTY | _CORRUPT | _COMPRESSION_TYPE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.disk import SECTOR_SIZE, DiskError
 from rdbg.emu.disk_write import DiskWrite
@@ -14,6 +13,7 @@ from rdbg.errors import RdbgError
 from rdbg.images.cache_mode import CacheMode
 from rdbg.images.disk_image import DiskImage
 from rdbg.images.formats import probe_format
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.first_contents import FirstContents, LostPage
 from rdbg.store.page_bits import PageBits
 

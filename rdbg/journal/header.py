@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.host.regular_file import MOST_BYTES
+from rdbg.quick_dataclass import dataclass
 
 IMAGE_DIGEST_SIZE = 32
 

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import construct as c
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.output_mark import SENT_DIGEST_SIZE, OutputMark, Sent, endpoint_order
 from rdbg.errors import RdbgError
 from rdbg.journal.numbers import VAR_INT
+from rdbg.quick_dataclass import dataclass
 
 #: Of a mark, and of a digest record. It grows when either says more, or something else.
 VERSION = 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.quick_dataclass import dataclass
 
 #: Kinds of records that are not inputs. With InputKind's numbers they fill 5 bits; never reuse one.
 KIND_DIGEST = 30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
 
 from rdbg.journal.chunks import CHUNK_HEADER_SIZE, CHUNK_MAGIC, Chunk, parse_chunk_header
+from rdbg.quick_dataclass import dataclass
 
 #: How much of a file is searched or checksummed at a time.
 _BLOCK = 1 << 20

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from rdbg.errors import UsageError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.monitor.run_control import RunControl
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Stop, StopReason, Timeline
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.emu.spec import Drive, Plugged
 from rdbg.netdev.network_plan import NetworkPlan
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ memory, also where its run is a recording: what was recorded stays as it is. `ke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdbg.checkpoints.keeper import Detached
 from rdbg.errors import RdbgError, UsageError
@@ -15,6 +14,7 @@ from rdbg.history.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.snapshots import Snapshot, Snapshots
 from rdbg.navigation.track import Track
+from rdbg.quick_dataclass import dataclass
 
 MAIN = "main"
 #: The branch that a debugger's write in the past makes; it goes when the user moves away.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.machine_api import RunRequest, StopKind, WatchHit
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Search
 from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
 from rdbg.navigation.traveller import Traveller
+from rdbg.quick_dataclass import dataclass
 
 #: How long an idle live machine waits for the outside world before Ctrl-C is looked at again.
 _IDLE_WAIT = 0.02

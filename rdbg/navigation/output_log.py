@@ -6,7 +6,6 @@ import heapq
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from rdbg.emu.disk_write import sectors_written
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.output_mark import OutputMark, Sent, endpoint_order
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.notes import StoredOutputs
 from rdbg.store.output_chunks import MOST_OUTPUTS, MOST_TEXT, TEXT_KINDS, OutputChunk, pack_outputs, unpack_outputs
 

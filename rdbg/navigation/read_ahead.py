@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.snapshot import SnapshotInfo, StoredSnapshot
 from rdbg.store.snapshot_store import SnapshotStore
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.navigation.branches import SCRATCH, Branch, Branches
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.traveller import Traveller
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

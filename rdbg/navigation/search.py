@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 from rdbg.checkpoints.accesses import Stretch, WatchedAccess
@@ -17,6 +16,7 @@ from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import Origin, Replayer
 from rdbg.navigation.stops import Interrupted, StopConditions, never
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import pack_index, unpack_index
 
 #: Of a piece that this process has looked through itself: it knows.

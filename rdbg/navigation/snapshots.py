@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.snapshot import SnapshotInfo, check_name
 from rdbg.store.snapshot_store import SnapshotStore
 

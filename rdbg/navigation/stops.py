@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from rdbg.emu.machine_api import Conditions, Watch, WatchHit
+from rdbg.quick_dataclass import dataclass
 
 #: Asked during movements; True: the user wants to stop.
 Interrupted = Callable[[], bool]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.navigation.read_ahead import MOST_BYTES, ReadAhead
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import PackedIndex, unpack_index
 from rdbg.store.snapshot import SnapshotInfo, Table
 from rdbg.store.snapshot_store import SnapshotStore

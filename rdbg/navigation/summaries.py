@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.stored import StoredStates
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from rdbg.checkpoints.cleared import Breakpoint, Sought
@@ -16,6 +15,7 @@ from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Search
 from rdbg.navigation.stops import StopConditions, never
+from rdbg.quick_dataclass import dataclass
 
 #: Seconds of replay that a question may take: pages that take longer are hot.
 _QUICK_SECONDS = 0.03

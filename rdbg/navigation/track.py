@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from rdbg.history.history import History
@@ -10,6 +9,7 @@ from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.output_gate import OutputGate
 from rdbg.navigation.stored import StoredStates
+from rdbg.quick_dataclass import dataclass
 
 
 class Saver(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from rdbg.checkpoints.interval_index import Wanted
@@ -16,6 +15,7 @@ from rdbg.navigation.reach import Reach
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted, never
+from rdbg.quick_dataclass import dataclass
 
 #: More than there are writes at one position.
 _MOST_AT_ONCE = 1 << 62

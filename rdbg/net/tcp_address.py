@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 LOOPBACK = "127.0.0.1"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from rdbg.net.tcp_address import TcpAddress
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialSpec
 
 #: QEMU's numbers in a network of any prefix: router, name server, first guest; a server that has no address.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from rdbg.monitor import control_commands as control
 from rdbg.monitor.command import MonitorContext
 from rdbg.qmp.qmp_session import VERSION, QmpError
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import StopReason
 
 

@@ -6,11 +6,11 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rdbg import __version__
 from rdbg.qmp.request_stream import RequestStream, Unreadable
+from rdbg.quick_dataclass import dataclass
 
 #: The QEMU whose protocol this is, for clients that look at it. What answers, the package says.
 QEMU_VERSION = {"micro": 0, "minor": 2, "major": 7}

@@ -6,8 +6,9 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from rdbg.quick_dataclass import dataclass
 
 #: A request of more bytes than this is refused: none that makes sense comes near.
 MOST_BYTES = 1 << 20

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.expression import Expression, Operation, Step
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp.agent_code import AgentError, decode, next_operation
 
 _PRINTF = 0x34

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rdbg.emu.architecture import Architecture
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp.packet_error import EFAULT, PacketError
 
 _HEX_NUMBER = re.compile(rb"[0-9a-fA-F]{1,16}")

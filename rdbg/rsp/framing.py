@@ -6,8 +6,8 @@ Bytes in, bytes out; no sockets and no machine. Source: GDB manual, appendix "Re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp.packet_error import FramingError
 
 _ESCAPE = 0x7D

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.semihosting import CONSOLE
 from rdbg.errors import UsageError
 from rdbg.host.waiting import Watched, happened_within
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.backend import NullSerial, SerialBackend
 from rdbg.serial.conversation import Conversation
 from rdbg.serial.file import FileSerial

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from rdbg.net.tcp_address import TcpAddress
+from rdbg.quick_dataclass import dataclass
 
 
 class SerialKind(Enum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from rdbg import __version__
 from rdbg.elf.elf_file import is_elf, read_elf
@@ -16,6 +15,7 @@ from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.progress import SILENT, Progress
+from rdbg.quick_dataclass import dataclass
 from rdbg.session.images import board_sources, elf_big_endian, raw_big_endian
 from rdbg.symbols.table import SymbolTable
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.images.cache_mode import CacheMode
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

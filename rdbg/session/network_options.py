@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.netdev.network_plan import Netdev
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

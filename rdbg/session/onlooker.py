@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rdbg.monitor.command import MonitorContext
+from rdbg.quick_dataclass import dataclass
 
 
 class Onlooker(Protocol):

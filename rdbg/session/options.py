@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 
 from rdbg.emu.spec import Plugged
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.network_plan import NetworkPlan, PacketDump
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import Chardev, SerialSpec
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.network_options import CardOption, GlobalProperty, NetdevOption

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +31,7 @@ from rdbg.monitor.travel_commands import travel
 from rdbg.navigation.helpers import Helpers
 from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
 from rdbg.serial.ports import ControlEnd, SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec

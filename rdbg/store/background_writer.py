@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.interval_index import Interval
@@ -15,6 +14,7 @@ from rdbg.checkpoints.page_store import PageStore, PageTable
 from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import pack_index
 from rdbg.store.notes import StoredOutputs
 from rdbg.store.snapshot import SnapshotInfo

@@ -10,7 +10,6 @@ import hashlib
 import sqlite3
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import numpy as np
 import zstandard
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.database import StoreConnection, Transaction, connect, connect_nowhere, fold_log, guard
 from rdbg.store.page_bits import PageBits
 from rdbg.store.snapshot import ZERO_PAGE

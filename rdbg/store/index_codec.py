@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -13,6 +12,7 @@ import zstandard
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.quick_dataclass import dataclass
 
 #: Changes when the bytes, or what an interval's sets mean, change, or when one may have said too little: an index of
 #: another version is made anew.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import construct as c
 
@@ -19,6 +18,7 @@ from rdbg.journal.chunks import (
 from rdbg.journal.numbers import LAST_POSITION, VAR_INT
 from rdbg.journal.records import DIGEST_KINDS, INPUT_KINDS, KIND_END, EndOfRun, Record, end_of, record_of_end
 from rdbg.journal.writer import CHUNK_BYTES, CHUNK_RECORDS
+from rdbg.quick_dataclass import dataclass
 
 #: Grows when the bytes, or what they mean, change.
 VERSION = 1

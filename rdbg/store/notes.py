@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.journal.output_marks import build_mark, parse_mark
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.database import StoreConnection, Transaction, guard
 from rdbg.store.snapshot import LONGEST_NAME, check_name
 

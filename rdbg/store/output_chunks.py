@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import construct as c
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import RdbgError
 from rdbg.journal.numbers import VAR_INT
+from rdbg.quick_dataclass import dataclass
 
 #: Grows when the bytes, or what they mean, change.
 VERSION = 1

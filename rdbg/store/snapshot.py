@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from rdbg.emu.output_mark import OutputMark
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError, UsageError
 from rdbg.journal.output_marks import build_mark, parse_mark
+from rdbg.quick_dataclass import dataclass
 
 PAGE_DIGEST_SIZE = 16
 LONGEST_NAME = 255

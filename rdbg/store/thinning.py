@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.checkpoints.worth import replay_saved
 from rdbg.emu.memory_map import PAGE_SIZE
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from rdbg.elf.elf_file import ElfFile
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.run_control import RunControl
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp import replies
 from rdbg.rsp.packet_error import EFAULT, PacketError
 from rdbg.stub.client_writes import ClientWrites

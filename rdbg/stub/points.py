@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access, Conditions, MachineApi, Watch
+from rdbg.quick_dataclass import dataclass
 from rdbg.rsp import replies
 from rdbg.rsp.agent_code import AgentError, decode
 from rdbg.rsp.agent_printf import AgentPrintf, decode_printf

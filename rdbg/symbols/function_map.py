@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.elf.elf_file import ElfError, ElfFile
 from rdbg.elf.symbols import ElfSymbol, elf_symbols
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

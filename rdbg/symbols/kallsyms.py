@@ -13,12 +13,12 @@ It moves upward, so the table with the highest addresses is that of the kernel t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.symbol import Symbol
 
 TOKENS = 256

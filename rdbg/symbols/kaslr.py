@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import eq
 
 from rdbg.elf.elf_file import ElfError, ElfFile, ElfSegment
+from rdbg.quick_dataclass import dataclass
 
 RELOCATIONS = ".data.reloc"
 _STEP = 1 << 16

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.symbols import elf_symbols
+from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.firmware_copy import FirmwareCopy
 from rdbg.symbols.function_map import FunctionMap, function_map, object_map
 from rdbg.symbols.kaslr import kernel_offset

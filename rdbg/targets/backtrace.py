@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rdbg.emu.machine_api import MachineApi
 from rdbg.emu.mips32 import MIPS32
+from rdbg.quick_dataclass import dataclass
 
 #: Numbers of registers: the frame pointer, the return address.
 _FP, _RA = 30, 31

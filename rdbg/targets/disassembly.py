@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.mips32 import MIPS32
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

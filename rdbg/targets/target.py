@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.elf.elf_file import ElfFile
 from rdbg.emu.architecture import Architecture
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 MOST_BINS = 2000
 

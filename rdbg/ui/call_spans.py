@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.stack_spans import StackSpan, stack_spans
 from rdbg.emu.counts import Node
+from rdbg.quick_dataclass import dataclass
 from rdbg.targets.backtrace import backtrace
 from rdbg.ui.bins import check_stretch
 from rdbg.ui.names import Names, names_of

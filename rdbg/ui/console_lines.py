@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.plain_text import PlainText
 from rdbg.timeline import OutputLog
 from rdbg.ui.run_view import RunView

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_set import PageSet
+from rdbg.quick_dataclass import dataclass
 from rdbg.ui.bins import Bins
 from rdbg.ui.run_view import RunView
 

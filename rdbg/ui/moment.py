@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from rdbg.emu.architecture import RegisterKind
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.targets.backtrace import backtrace
 from rdbg.targets.disassembly import disassemble
 from rdbg.ui.names import names_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from rdbg.analysis.code_lines import Source
+from rdbg.quick_dataclass import dataclass
 from rdbg.ui.run_view import RunView
 
 _MOST_SOURCE = 2 << 20

@@ -7,13 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError, UsageError
 from rdbg.monitor import interpreter
 from rdbg.monitor.command import STALE
+from rdbg.quick_dataclass import dataclass
 from rdbg.session.onlooker import RunOnView, WorkingCopies
 from rdbg.ui.moment import MomentAtHand
 from rdbg.ui.page_questions import PageQuestion

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from rdbg.analysis.event_places import all_events, noted_events
 from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.quick_dataclass import dataclass
 from rdbg.targets.privilege import runs_user_code
 from rdbg.ui.run_view import RunView
 from rdbg.ui.surveyed import SAMPLE, FoundStretch

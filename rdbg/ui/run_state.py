@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from rdbg.monitor.command import MonitorContext
+from rdbg.quick_dataclass import dataclass
 
 
 class GuestDoes(StrEnum):

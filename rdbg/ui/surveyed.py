@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.quick_dataclass import dataclass
 from rdbg.store.event_rows import EventRows
 
 #: Where a run was looked at: virtual time, and whether code of users ran (2: that cannot be told).

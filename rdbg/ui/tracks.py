@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import ExceptionInfo
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.words import kind_name, record_text
 from rdbg.timeline import Timeline
 from rdbg.ui.bins import Bins

@@ -7,10 +7,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.recording.recording import OpenRecording, store_path
 from rdbg.store.snapshot_store import SnapshotStore
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from rdbg.analysis.question import Piece, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import IcountOptions, RecordMode, RunOptions
 from rdbg.session.session import Session, Surroundings

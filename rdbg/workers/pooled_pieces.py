@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future, TimeoutError
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from rdbg.analysis.in_one_process import InOneProcess
@@ -14,6 +13,7 @@ from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Part, Piece, PieceQuestion
 from rdbg.errors import RdbgError
 from rdbg.host.progress import SILENT, Progress
+from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted, Timeline
 
 #: Seconds of replay that a piece should have at least: a state to begin from costs some hundredths.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.emu.boards.bus_toml import BusSpec, DmaSpec, parse_bus, parse_dma
 from rdbg.emu.boards.gpio_toml import GpioSpec, parse_gpio
@@ -29,6 +29,7 @@ from rdbg.emu.devices.gpio import SIZE as GPIO_SIZE
 from rdbg.emu.memory_map import PAGE_SIZE, Endian
 from rdbg.emu.spec import Image
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 ERASE_BLOCK = 64 * 1024
 MOST_TEXT = 128 << 10

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.emu.boards.python_toml import PythonSpec, parse_chip
 from rdbg.emu.boards.toml_table import Irq, Table, endian_of, irq_of, word_base
 from rdbg.emu.memory_map import Endian
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: Chips of an SPI controller, one for each of its select lines, and of an I2C bus, one for each address.
 MOST_SELECTS = 8

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.emu.device import Device, System
 from rdbg.emu.devices.pci import PciFunction
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.spec import Plugged
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

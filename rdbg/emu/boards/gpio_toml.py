@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.emu.boards.toml_table import Irq, Table, endian_of, irq_of, shown, word_base
 from rdbg.emu.memory_map import Endian
+from rdbg.quick_dataclass import dataclass
 
 MOST_PINS = 32
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.emu.boards.toml_table import ADDRESS_LIMIT, Irq, Table, endian_of, irqs_of, number_text, shown
 from rdbg.emu.memory_map import Endian
+from rdbg.quick_dataclass import dataclass
 
 _LARGEST = 256 << 20
 _MOST_PARAMETERS = 64

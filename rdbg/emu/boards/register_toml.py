@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeGuard
 
 from rdbg.emu.boards.toml_table import ADDRESS_LIMIT, Irq, Table, endian_of, irq_of, number_text, shown
 from rdbg.emu.memory_map import Endian
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: Registers of one block, values of one sequence, and what one register's stores set going.
 MOST_REGISTERS = 1024

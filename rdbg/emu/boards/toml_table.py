@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from rdbg.emu.memory_map import Endian
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 ADDRESS_LIMIT = 1 << 32
 IRQ_LINES = 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from rdbg.quick_dataclass import dataclass
 
 DAY_S = 86400
 

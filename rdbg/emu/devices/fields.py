@@ -4,11 +4,11 @@ value is checked for its type and its range before the device has it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeGuard
 
 from rdbg.emu.device import FOREVER, Device, State, StateValue
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@ and its way to memory as a bus master."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from rdbg.emu.device import Device, State
 from rdbg.emu.devices.fields import FLAG, Bytes, load_bytes, load_field, load_ints
 from rdbg.emu.dma_name import Detail
+from rdbg.quick_dataclass import dataclass
 
 CONFIG_SIZE = 256
 COMMAND, STATUS, REVISION, CACHE_LINE, HEADER_TYPE = 0x04, 0x06, 0x08, 0x0C, 0x0E

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.elf.elf_file import ElfError, ElfFile
 from rdbg.emu.spec import Image
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 #: All segments together, zeros included: they are kept beside the machine's memory, for the next reset.
 MOST_LOADED = 256 << 20

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdbg.emu.device import Device, State, System
 from rdbg.emu.memory_map import MemoryRegion
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from rdbg.emu.devices.virtio.buffers import Memory
 from rdbg.emu.devices.virtio.descriptors import BIG, LITTLE
 from rdbg.emu.devices.virtio.queue import Virtqueue
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 QUEUE_MAX = 1024  #: queues that can be selected
 ISR_QUEUE, ISR_CONFIG = 1, 2

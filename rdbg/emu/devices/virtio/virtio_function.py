@@ -6,8 +6,6 @@ MSI-X capability, so all interrupts come by INTA.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdbg.emu.device import Device, System
 from rdbg.emu.devices.pci import (
     COMMAND,
@@ -29,6 +27,7 @@ from rdbg.emu.devices.virtio.virtio_registers import (
 )
 from rdbg.emu.dma_name import Detail
 from rdbg.errors import UsageError
+from rdbg.quick_dataclass import dataclass
 
 RED_HAT = 0x1AF4
 MODERN_DEVICE = 0x1040  #: PCI device number of kind 0, without a legacy interface
