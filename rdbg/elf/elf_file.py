@@ -12,10 +12,6 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
-from elftools.common.exceptions import ELFParseError
-from elftools.common.utils import struct_parse
-from elftools.elf.structs import ELFStructs
-
 from rdbg.quick_dataclass import dataclass
 
 MAGIC = b"\x7fELF"
@@ -93,6 +89,8 @@ class ElfFile:
             raise ElfError(f"is of unknown class {data[_CLASS_AT]}, neither 32-bit nor 64-bit ELF")
         if big_endian is None:
             raise ElfError(f"has an unknown byte order {data[_DATA_AT]} in its ELF header")
+        from elftools.elf.structs import ELFStructs  # takes long to load, and firmware has no ELF header
+
         self.data = data
         self.bits = bits
         self.big_endian = big_endian
@@ -193,6 +191,9 @@ class ElfFile:
         return (self._parse(struct, at + index * row_bytes) for index in range(count))
 
     def _parse(self, struct: Any, at: int) -> Any:
+        from elftools.common.exceptions import ELFParseError
+        from elftools.common.utils import struct_parse
+
         try:
             return struct_parse(struct, self._stream, at)
         except ELFParseError as error:

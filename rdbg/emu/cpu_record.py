@@ -9,7 +9,6 @@ Change `VERSION` with every change here. Masks: MIPS32 Privileged Resource Archi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from construct import Array, Construct, Int32ul, Int64ul, Renamed, Struct, Validator
 
@@ -147,26 +146,24 @@ def record_fields(record: Construct = CPU_RECORD, name: str = "", offset: int = 
     """All numbers of a record, in order.
 
     Args:
-        record: a Struct of numbers, arrays and other such.
-        name: of it.
+        record: a Struct of numbers, arrays and other such, one of these, or a number.
+        name: of it; what is in it has it before its own, with a dot.
         offset: where it begins, in bytes.
     """
     if isinstance(record, Renamed):
         yield from record_fields(record.subcon, name, offset)
-        return
-    for part, inner in _parts(record):
-        if isinstance(inner, (Struct, Array)):
-            yield from record_fields(inner, f"{name}{part}.", offset)
-        else:
-            every = (1 << 8 * inner.sizeof()) - 1
-            bits, most = (inner.bits, inner.most) if isinstance(inner, Limited) else (every, every)
-            yield RecordField(f"{name}{part}", offset, inner.sizeof(), bits, most)
-        offset += inner.sizeof()
-
-
-def _parts(record: Construct) -> Iterator[tuple[str, Any]]:
-    """The named parts of a Struct, or the numbered ones of an Array."""
-    if isinstance(record, Array):
-        yield from ((str(index), record.subcon) for index in range(record.count))
+    elif isinstance(record, Struct):
+        for part in record.subcons:
+            yield from record_fields(part, f"{name}.{part.name}" if name else part.name, offset)
+            offset += part.sizeof()
+    elif isinstance(record, Array):
+        size, one = record.subcon.sizeof(), list(record_fields(record.subcon))  # looked through once: a TLB is long
+        for index in range(record.count):
+            for field in one:
+                inner = f"{name}.{index}.{field.name}" if field.name else f"{name}.{index}"
+                yield RecordField(inner, offset + index * size + field.offset, field.size, field.bits, field.most)
     else:
-        yield from ((part.name, part.subcon) for part in record.subcons)
+        size = record.sizeof()
+        every = (1 << 8 * size) - 1
+        bits, most = (record.bits, record.most) if isinstance(record, Limited) else (every, every)
+        yield RecordField(name, offset, size, bits, most)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from collections.abc import Collection
 
@@ -199,6 +198,8 @@ class ScratchLog(_TwoParts):
     def _write_chunk(self, records: list[Record]) -> int:
         """Let the file go on with as many of these as make a chunk; gives how many."""
         if self._descriptor < 0:
+            import tempfile  # few runs have so many inputs
+
             with tempfile.TemporaryFile(prefix="rdbg-inputs-") as file:
                 self._descriptor = os.dup(file.fileno())
             weakref.finalize(self, os.close, self._descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +40,8 @@ def shell_progress(as_json: bool = False, bar: bool = True) -> Iterator[Progress
 
 
 def _tell_json(done: int, total: int | None, what: str) -> None:
+    import json  # most commands tell nobody
+
     tell(json.dumps({"progress": {"done": done, "total": total, "what": what}}))
 
 

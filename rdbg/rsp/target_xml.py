@@ -6,7 +6,6 @@ Source: GDB manual, "Target Descriptions", "Memory Map Format", "Thread List For
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from html import escape  # xml.sax has the same, and loads an HTTP client with it
 from itertools import groupby, pairwise
 
 from rdbg.emu.architecture import Architecture, RegisterInfo, RegisterKind
@@ -25,6 +24,8 @@ _SIGNED_END = 1 << 63
 
 
 def _quoted(text: str) -> str:
+    from html import escape  # where a GDB connects; xml.sax has the same, and loads an HTTP client with it
+
     return f'"{escape(text)}"'
 
 
