@@ -171,7 +171,7 @@ real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
 	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 zsh fish mandoc gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
-	  qemu-utils libslirp0 e2fsprogs xorriso ipxe-qemu chromium chromium-driver
+	  qemu-utils libslirp0 e2fsprogs xorriso mtools ipxe-qemu chromium chromium-driver
 	$(PYTHON) tests/linux/fetch.py .make/linux
 
 # What is given away: an sdist in dist/, and a wheel from it for each Python of PYTHONS, which needs no compiler

@@ -38,6 +38,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "chromium": ("chromium",),
     "chromium-driver": ("chromedriver",),
     "xorriso": ("xorriso",),
+    "mtools": ("mformat", "mcopy"),
     "zsh": ("zsh",),
     "fish": ("fish",),
     "mandoc": ("mandoc",),

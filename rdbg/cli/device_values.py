@@ -19,10 +19,19 @@ _USB = "nothing can be plugged into its USB"
 _ELSEWHERE = {
     "isa-": _ISA,
     "usb-": _USB,
-    "VGA": "there is no graphics card",
-    "cirrus-vga": "there is no graphics card",
-    "scsi-": "there is no SCSI controller; use ide-hd or virtio-blk-pci",
-    "loader": "use -kernel, -bios or -initrd",
+    **dict.fromkeys(("VGA", "cirrus-vga", "bochs-display", "virtio-vga", "virtio-gpu"), "there is no graphics card"),
+    **dict.fromkeys(
+        ("scsi-", "virtio-scsi", "lsi53c", "megasas", "ahci", "ich9-ahci", "nvme", "sd-card", "sdhci", "floppy"),
+        "there is no such controller; use ide-hd or virtio-blk-pci",
+    ),
+    **dict.fromkeys(
+        ("ne2k", "i8255", "i82801", "i82562", "tulip", "vmxnet3", "sungem", "sunhme", "e1000e", "igb"),
+        "there is no such network card; use pcnet, e1000, rtl8139 or virtio-net-pci",
+    ),
+    "virtio-9p": "there is no 9p device; -drive file=fat:rw:DIR shows a folder",
+    "virtio-balloon": "memory is not given back; leave it out",
+    "virtio-crypto": "there is none; leave it out",
+    "loader": "use -kernel, -bios or -initrd, or, in GDB, restore FILE binary ADDRESS, which is recorded",
 }
 
 

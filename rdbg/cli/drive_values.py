@@ -15,8 +15,9 @@ from rdbg.cli.option_values import (
     parse_switch,
     parsed_json,
 )
-from rdbg.errors import UsageError
+from rdbg.errors import RdbgError, UsageError
 from rdbg.images.cache_mode import CacheMode
+from rdbg.images.folder_disk import PREFIX, parse_folder
 from rdbg.images.formats import FORMATS
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
@@ -37,7 +38,8 @@ _WITHOUT_EFFECT = (
 _KEYS = (
     "file", "if", "format", "driver", "index", "bus", "unit", "media", "snapshot", "readonly", "read-only", "cache",
     "id", "node-name", "serial", "image", "file.driver", "file.filename", "filename", "cache.direct", "cache.no-flush",
-    "cache.writeback", "file.read-only", *_WITHOUT_EFFECT,
+    "cache.writeback", "file.read-only", "dir", "fat-type", "floppy", "rw", "label", "file.dir", "file.fat-type",
+    "file.floppy", "file.rw", "file.label", *_WITHOUT_EFFECT,
 )  # fmt: skip
 
 
@@ -118,7 +120,13 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
         raise UsageError(f"{option}: driver= and format= say the same; keep one")
     refers = ""
     file: str | None = pairs.get("file.filename", pairs.get("filename", pairs.get("file")))
-    if pairs.get("file.driver", "file") not in ("file", "host_device"):
+    folder = _folder(option, pairs)
+    if folder is not None:
+        file, driver = folder, "raw" if driver == "vvfat" else driver
+        if driver not in (None, "raw"):
+            raise UsageError(f"{option}: a folder is a raw disk; write format=raw, or drop format={driver}")
+        driver = "raw"
+    elif pairs.get("file.driver", "file") not in ("file", "host_device"):
         raise UsageError(f"{option}: file.driver={pairs['file.driver']}: no file of this host; write file.driver=file")
     if driver == "blkreplay":
         refers, file, driver = pairs.get("image", ""), None, None
@@ -133,7 +141,9 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
             f"{option}: no image format {driver!r}{hint(driver, FORMATS)}; there are {', '.join(FORMATS)}, and "
             "qemu-img convert makes one of them"
         )
-    file = None if not file else file.removeprefix("file:")
+    if folder is None and file is not None:
+        file = file.removeprefix("file:") or None
+        file = f"./{file}" if file is not None and file.startswith(PREFIX) else file
     if file is None and not refers and media == "disk":
         raise UsageError(f"{option}: names no file; add file=F")
     serial = pairs.get("serial", "")
@@ -146,12 +156,29 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
         media=media,
         file=file,
         format=driver,
-        snapshot=parse_switch(pairs.get("snapshot", "off"), f"{option}, snapshot"),
+        snapshot=folder is not None or parse_switch(pairs.get("snapshot", "off"), f"{option}, snapshot"),
         read_only=parse_switch(pairs.get("readonly", pairs.get("read-only", "off")), f"{option}, readonly"),
         cache=_cache(option, pairs),
         serial=serial,
     )
     return DriveLine(option, interface, _index(option, interface, pairs), made, refers)
+
+
+def _folder(option: str, pairs: Mapping[str, str]) -> str | None:
+    """``fat:DIR``, if the drive is to show a folder of the host."""
+    text = pairs.get("file.filename", pairs.get("filename", pairs.get("file", "")))
+    if "vvfat" in (pairs.get("driver"), pairs.get("format"), pairs.get("file.driver")):
+        said = {key.removeprefix("file."): value for key, value in pairs.items()}
+        words = [word for word in ("rw", "floppy") if parse_switch(said.get(word, "off"), f"{option}, {word}")]
+        words += [bits for bits in (said.get("fat-type", "0"),) if bits != "0"]
+        text = PREFIX + "".join(f"{word}:" for word in words) + said.get("dir", "")
+    if not text.startswith(PREFIX):
+        return None
+    try:
+        parse_folder(text)
+    except RdbgError as error:
+        raise UsageError(f"{option}: {error}") from None
+    return text
 
 
 def _index(option: str, interface: str, pairs: Mapping[str, str]) -> int | None:

@@ -69,7 +69,7 @@ OPTIONS = (
     Option(("bios",), "FILE", values.image("bios"), "firmware: a raw image for the boot flash, or an ELF file"),
     Option(("kernel",), "FILE", values.image("kernel"), "an ELF file to start instead"),
     Option(("initrd",), "FILE", values.image("initrd"), "a RAM disk for the kernel"),
-    Option(("append",), "TEXT", lambda options, value: replace(options, append=value), "the kernel's command line"),
+    Option(("append",), "TEXT", values.append, "the kernel's command line"),
     Option(("pflash",), "FILE", values.image("pflash"), "what the whole flash chip holds"),
     *(
         Option((f"hd{letter}",), "FILE", drives.shorthand(index, "disk"), f"the image of IDE drive {index}")
@@ -235,6 +235,12 @@ OPTIONS = (
 _REFUSED = {
     "usbdevice": ("X", "nothing can be plugged into its USB"),
     "usb": ("", "there is nothing to plug into its USB"),
+    "sdl": ("", "there is no screen"),
+    "curses": ("", "there is no screen"),
+    "soundhw": ("X", "there is no sound card"),
+    "redir": ("X", "-nic user,hostfwd=tcp::PORT-:PORT leads from the host into the guest"),
+    "virtfs": ("X", "there is no 9p device; -drive file=fat:rw:DIR shows a folder"),
+    "fsdev": ("X", "there is no 9p device; -drive file=fat:rw:DIR shows a folder"),
     "dtb": ("X", "the machine's boot loader passes no device tree"),
     "loadvm": ("X", "a run starts at power-on; snapshots are there in GDB: monitor loadvm"),
     "trace": ("X", "QEMU's trace points are not there; see -d help"),

@@ -7,6 +7,7 @@ to switch something off, not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -242,6 +243,18 @@ def snapshot_budget(options: RunOptions, value: str) -> RunOptions:
 def idle_work(options: RunOptions, value: str) -> RunOptions:
     """``--idle-work``."""
     return replace(options, idle_work=parse_switch(value, "--idle-work"))
+
+
+def append(options: RunOptions, value: str) -> RunOptions:
+    """``-append``."""
+    options = replace(options, append=value)
+    consoles = [
+        word.partition(",")[0].removeprefix("console=") for word in value.split() if word.startswith("console=")
+    ]
+    if consoles and all(re.fullmatch(r"tty\d+", name) for name in consoles):
+        notice = f"-append console={consoles[-1]}: that is a screen, and there is none; console=ttyS0 is the terminal"
+        options = replace(options, notices=(*options.notices, notice))
+    return options
 
 
 def no_effect(options: RunOptions, value: str) -> RunOptions:

@@ -8,6 +8,7 @@ import re
 from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.errors import RdbgError
 from rdbg.images.disk_image import DiskImage
+from rdbg.images.folder_disk import PREFIX
 from rdbg.images.formats import FORMATS, QCOW2_MAGIC, probe_format
 from rdbg.images.host_file import HostFile
 from rdbg.images.qcow2_header import read_header
@@ -40,13 +41,17 @@ def open_image(path: str, format: str | None, writable: bool) -> OpenedImage:
     """Open an image and all files behind it.
 
     Args:
-        path: its name.
+        path: its name, or ``fat:DIR`` for a disk made of a folder.
         format: ``raw`` or ``qcow2``; None: what it begins with tells, as in QEMU.
         writable: whether it is going to be written.
 
     Raises:
         RdbgError: it cannot be used: a line that names the file, what is wrong, and the cure.
     """
+    if path.startswith(PREFIX):
+        from rdbg.images.folder_image import open_folder  # for the few that show a folder
+
+        return OpenedImage(open_folder(path), "raw", False)
     return _open(path, format, writable, ())
 
 

@@ -15,7 +15,7 @@ class DriveOptions:
         bus: ``ide``, ``virtio``, or ``none``: a card that names it has it, or nothing.
         index: place on the bus.
         media: ``disk`` or ``cdrom``.
-        file: its image; None: there is no medium in it.
+        file: its image, or ``fat:DIR``; None: there is no medium in it.
         format: ``raw`` or ``qcow2``; None: what the file begins with tells.
         snapshot: what the guest writes does not go to the image.
         read_only: the guest cannot write.

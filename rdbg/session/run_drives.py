@@ -140,6 +140,8 @@ class RunDrives:
         probed = opened.probed and opened.format == "raw" and writes
         if probed:
             say(f"{option.file}: no format was named, and this was taken for a raw image; format=raw says so")
+        if option.file.startswith("fat:rw:"):
+            say(f"{option.file}: what the guest writes there stays in the run; the folder is not changed")
         use = ImageUse(writes, option.cache, probed)
         image = RunImage(option.name, number, opened.image, use, self._contents, self.failures.append)
         image.keeps_reads = True  # also before the run begins: a drive's geometry comes from its first sector

@@ -87,6 +87,14 @@ def test_a_line_runs_and_is_replayed_without_images_and_networks(
         assert replayed.returncode == 0 and replayed.stdout == TANK_OUTPUT, replayed.stderr
 
 
+def test_a_screen_that_is_not_there_is_no_console() -> None:
+    """Debian's images come with a line for a window: nothing would be seen."""
+    line = ["run", "-kernel", TANK, "-serial", "stdio", "-append"]
+    said = rdbg(*line, "root=/dev/sda1 console=tty0").stderr.decode()
+    assert said == "rdbg: -append console=tty0: that is a screen, and there is none; console=ttyS0 is the terminal\n"
+    assert rdbg(*line, "console=tty0 console=ttyS0,115200").stderr == b""
+
+
 def test_qemus_own_line_for_reverse_debugging(tmp_path: Path) -> None:
     journal = tmp_path / "r.bin"
     icount = f"shift=3,rrfile={journal},rrsnapshot=init"
