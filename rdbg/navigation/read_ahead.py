@@ -1,4 +1,4 @@
-"""Reading a stored state before anybody asks for one: most of its pages are those of other states too."""
+"""Reading some stored states before anybody asks for one: most of their pages are those of other states too."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
-from rdbg.store.snapshot import SnapshotInfo, StoredSnapshot
+from rdbg.store.snapshot import Numbers, SnapshotInfo, Table, different_rows
 from rdbg.store.snapshot_store import SnapshotStore
 
 _log = logging.getLogger("rdbg.snapshots")
 
-#: Bytes of a state: one that is larger is not read ahead.
-MOST_BYTES = 96 << 20
+#: States that are read, and bytes of their pages, each once: what is more is read when it is needed.
+_MOST_STATES = 8
+_MOST_BYTES = 48 << 20
 
 
 @dataclass(frozen=True)
@@ -23,41 +27,49 @@ class ReadState:
     """A stored state that was read and found whole.
 
     Args:
-        snapshot: it.
-        contents: of its pages that are not zeros, by ascending number.
-        digests: of its pages.
+        info: it.
+        rows: the rows of its pages.
+        base: number of the state, among those read, that it is told as a difference to; None: to pages of zeros.
+        pages: numbers of the pages that differ, ascending.
+        contents: of these, one after another.
+        digests: of all its pages.
     """
 
-    snapshot: StoredSnapshot
+    info: SnapshotInfo
+    rows: Table
+    base: int | None
+    pages: Numbers
     contents: bytes
     digests: StateDigest
 
 
 class ReadAhead:
-    """A thread that reads a state, with a connection of its own to the store.
+    """A thread that reads states, with a connection of its own to the store.
 
     Args:
         path: of the store.
-        info: the state.
-        expect: told the numbers of its pages, in the thread.
+        infos: the run's states; it reads the last first, then the one halfway, and so on.
+        expect: told the numbers of pages that will be written to, in the thread.
     """
 
-    def __init__(self, path: str, info: SnapshotInfo, expect: Callable[[Sequence[int]], None]) -> None:
+    def __init__(self, path: str, infos: Sequence[SnapshotInfo], expect: Callable[[Sequence[int]], None]) -> None:
         self._path = path
-        self._info = info
+        self._infos = spread(infos, _MOST_STATES)
         self._expect = expect
-        self._found: ReadState | None = None
+        self._found: list[ReadState] = []
+        self._enough = False
         # A daemon: a process that is told to end does not wait for it.
         self._thread = threading.Thread(target=self._read, name="read ahead", daemon=True)
         self._thread.start()
 
     @property
     def at_work(self) -> bool:
-        """Whether the state is still being read."""
+        """Whether anything is still being read."""
         return self._thread.is_alive()
 
-    def take(self) -> ReadState | None:
-        """The state, as soon as it is read; None: it cannot be read, which who needs it will find out."""
+    def take(self) -> list[ReadState]:
+        """What was read, as soon as the state at hand is. What cannot be read is left out: who needs it finds out."""
+        self._enough = True
         self._thread.join()
         return self._found
 
@@ -65,23 +77,46 @@ class ReadAhead:
         try:
             store = SnapshotStore.open(self._path)
             try:
-                self._found = read_state(store, self._info)
-                self._expect(self._found.snapshot.page_numbers.tolist())
+                left = _MOST_BYTES
+                for info in self._infos:
+                    left = self._read_one(store, info, left)
+                    if self._enough or left <= 0:
+                        break
             finally:
                 store.close()
         except (RdbgError, MemoryError) as error:
             _log.debug("reading ahead: %s", error)
 
+    def _read_one(self, store: SnapshotStore, info: SnapshotInfo, most: int) -> int:
+        """Read one, if its pages take at most so many bytes; gives how many are left."""
+        loaded = store.load(info)
+        rows = loaded.table
+        base, pages = None, np.flatnonzero(rows).astype(np.uint32)
+        for number, each in enumerate(self._found):
+            different = different_rows(rows, each.rows)
+            if len(different) <= len(pages):
+                base, pages = number, different
+        if len(pages) * PAGE_SIZE > most:
+            return 0
+        digests = StateDigest() if base is None else self._found[base].digests.copy()
+        contents = []
+        for page, content in loaded.unchecked_pages(pages):
+            digests.put(page, content)
+            contents.append(content)
+        loaded.check(digests)
+        self._found.append(ReadState(info, rows, base, pages, b"".join(contents), digests))
+        self._expect(pages.tolist())
+        return most - len(pages) * PAGE_SIZE
 
-def read_state(store: SnapshotStore, info: SnapshotInfo) -> ReadState:
-    """Read a whole state.
 
-    Raises:
-        RdbgError: it is gone or damaged.
-    """
-    loaded, digests, contents = store.load(info), StateDigest(), []
-    for page, content in loaded.unchecked_pages(loaded.page_numbers):
-        digests.put(page, content)
-        contents.append(content)
-    loaded.check(digests)
-    return ReadState(loaded, b"".join(contents), digests)
+def spread(infos: Sequence[SnapshotInfo], most: int) -> list[SnapshotInfo]:
+    """At most so many of them: the last, the one in the middle, and those in the middle of what lies between."""
+    count, chosen = len(infos), list[int]()
+    parts = 1
+    while len(chosen) < min(most, count) and parts <= count:
+        for part in range(parts, 0, -2):
+            at = count * part // parts - 1
+            if at >= 0 and at not in chosen and len(chosen) < most:
+                chosen.append(at)
+        parts *= 2
+    return [infos[at] for at in chosen]

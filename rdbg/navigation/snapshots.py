@@ -99,7 +99,7 @@ class Snapshots:
 
     def list(self) -> list[Snapshot]:
         """All, by position. What another session on the recording has deleted or replaced is forgotten here, too."""
-        infos = self.store.list() if self.store is not None else []
+        infos = self.store.named() if self.store is not None else []
         there = {info.id for info in infos}
         for snapshot in [*self._in_memory.values()]:
             if snapshot.stored is not None and snapshot.stored.id not in there:

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
@@ -14,10 +13,10 @@ from rdbg.checkpoints.page_store import PageTable
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
-from rdbg.navigation.read_ahead import MOST_BYTES, ReadAhead
+from rdbg.navigation.read_ahead import ReadAhead
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import PackedIndex, unpack_index
-from rdbg.store.snapshot import SnapshotInfo, Table
+from rdbg.store.snapshot import SnapshotInfo, Table, different_rows
 from rdbg.store.snapshot_store import SnapshotStore
 
 
@@ -96,26 +95,26 @@ class StoredStates:
             self._kept.append(_Known(rows, self._keeper.store.retain(table), digests))
 
     def read_ahead(self) -> None:
-        """Begin to read the latest state, beside whatever else happens, if nothing was loaded yet: most of its pages
-        are those of other states, too, and need not be read when one of these is asked for. Once is enough."""
+        """Begin to read some states, beside whatever else happens, if nothing was loaded yet: most of their pages are
+        those of other states, too, and need not be read when one of these is asked for. Once is enough."""
         if self._looked_ahead or self.store is None or self._history.live:
             return
         self._looked_ahead = True
-        if self._infos and self._latest is None and self._infos[-1].size <= MOST_BYTES:
+        if self._infos and self._latest is None:
             try:
-                self._ahead = ReadAhead(self.store.path, self._infos[-1], self._keeper.machine.expect_pages)
+                self._ahead = ReadAhead(self.store.path, self._infos, self._keeper.machine.expect_pages)
             except RuntimeError:
                 return  # no thread is to be had
 
     def finish_reading(self) -> None:
-        """Take what was read ahead, and wait for it if need be."""
+        """Take what was read ahead, and wait for what is being read."""
         ahead, self._ahead = self._ahead, None
-        found = ahead.take() if ahead is not None else None
-        if found is not None:
-            pages = self._keeper.store
-            rows = self._rows(found.snapshot.info, found.snapshot.table)
-            table = pages.derive(pages.zero_table(), np.flatnonzero(rows).astype(np.uint32), found.contents)
-            self._kept.append(_Known(rows, table, found.digests))
+        pages, tables = self._keeper.store, list[PageTable]()
+        for found in ahead.take() if ahead is not None else ():
+            rows = self._rows(found.info, found.rows)
+            base = pages.zero_table() if found.base is None else tables[found.base]
+            tables.append(pages.derive(base, found.pages, found.contents))
+            self._kept.append(_Known(rows, tables[-1], found.digests))
 
     def settle(self) -> None:
         """Nobody asks anything now: take what was read ahead if that is there."""
@@ -151,7 +150,7 @@ class StoredStates:
         rows = self._rows(info, loaded.table)
         base, numbers, digests = pages.zero_table(), np.flatnonzero(rows).astype(np.uint32), StateDigest()
         for known in (*self._kept, *((self._latest,) if self._latest is not None else ())):
-            different = _different(rows, known.rows)
+            different = different_rows(rows, known.rows)
             if len(different) <= len(numbers):
                 base, numbers, digests = known.table, different, known.digests
         digests, contents = digests.copy(), []
@@ -190,11 +189,3 @@ class StoredStates:
                 self._keeper.index.words.note(words)
         if not self._history.live:
             self._keeper.index.forget_after(self._history.end)
-
-
-def _different(rows: Table, others: Table) -> NDArray[np.uint32]:
-    """Pages for which two stored tables name different rows; the shorter one goes on with pages of zeros."""
-    length = min(len(rows), len(others))
-    longer = rows if len(rows) > length else others
-    inside, beyond = np.flatnonzero(rows[:length] != others[:length]), np.flatnonzero(longer[length:]) + length
-    return np.concatenate([inside, beyond]).astype(np.uint32)

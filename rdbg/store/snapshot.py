@@ -25,6 +25,7 @@ ZERO_PAGE = bytes(PAGE_SIZE)
 NO_OUTPUT = OutputMark()
 _NO_MARK = build_mark(NO_OUTPUT)
 
+Numbers = NDArray[np.uint32]
 Table = NDArray[np.uint32]  # index: page of the machine; value: row of the store's pages, 0 for the page of zeros
 
 
@@ -172,6 +173,14 @@ class StoredSnapshot:
     def read_page(self, number: int) -> bytes:
         """The 4096 bytes of one page."""
         return next(self.pages([number]))[1]
+
+
+def different_rows(rows: Table, others: Table) -> Numbers:
+    """Pages for which two stored tables name different rows; the shorter one goes on with pages of zeros."""
+    length = min(len(rows), len(others))
+    longer = rows if len(rows) > length else others
+    inside, beyond = np.flatnonzero(rows[:length] != others[:length]), np.flatnonzero(longer[length:]) + length
+    return np.concatenate([inside, beyond]).astype(np.uint32)
 
 
 def page_digest(content: bytes) -> bytes:

@@ -195,6 +195,10 @@ class SnapshotStore:
         """All snapshots, by icount."""
         return [*self._select("ORDER BY icount, id")]
 
+    def named(self) -> Sequence[SnapshotInfo]:
+        """Those with a name, by icount."""
+        return [*self._select("WHERE name IS NOT NULL ORDER BY icount, id")]
+
     def holds(self, snapshot: SnapshotInfo) -> bool:
         """Whether a snapshot of the list is still there."""
         with guard(self.path, "look for a snapshot"):

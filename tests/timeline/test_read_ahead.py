@@ -14,7 +14,9 @@ import pytest
 from rdbg.emu.host_memory import guest_memory, populate
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
+from rdbg.navigation.read_ahead import spread
 from rdbg.recording.recording import store_path
+from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.store.stored_pages import StoredPages
 from tests.timeline.test_persistent import RECORDING, Session, periodic, record, reopen
@@ -133,3 +135,9 @@ def test_memory_that_is_asked_for_keeps_what_it_holds() -> None:
     assert bytes(held[PAGE_SIZE : PAGE_SIZE + 3]) == b"rdb" and np.count_nonzero(held) == 3
     del held
     memory.close()
+
+
+def test_states_all_over_the_run_are_read() -> None:
+    infos = [SnapshotInfo(at, "", at, 0, 0, b"", 0, False) for at in range(9)]
+    assert [info.id for info in spread(infos, 4)] == [8, 3, 5, 1]
+    assert spread(infos[:1], 4) == infos[:1] and spread([], 4) == []
