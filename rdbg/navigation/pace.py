@@ -16,7 +16,7 @@ class Pace:
         slice: instructions between looks instead, for tests.
         rung: instructions; a replay to a place leaves checkpoints at half, a quarter, ... of the distance to it, down
             to this: then the steps back that tend to follow are short.
-        snapshot_seconds: least time between periodic snapshots.
+        snapshot_seconds: what it should take at most to replay from one periodic snapshot to the next.
         snapshot_spacing: instructions between them instead, for tests.
         digest_instructions: instructions between state digests in a live run.
     """

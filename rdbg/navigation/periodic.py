@@ -34,6 +34,7 @@ class PeriodicSnapshots:
         budget: bytes that periodic snapshots may take.
         base: a stored snapshot and the table with its pages, or None.
         clock: seconds.
+        effort: seconds of CPU time of the thread that runs the guest.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class PeriodicSnapshots:
         budget: int,
         base: tuple[SnapshotInfo, PageTable] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        effort: Callable[[], float] = time.thread_time,
     ) -> None:
         self._replayer = replayer
         self._pages = replayer.keeper.store
@@ -50,6 +52,8 @@ class PeriodicSnapshots:
             self._pages.retain(base[1])
         self._writer = BackgroundWriter(path, budget, self._pages, base)
         self._clock = clock
+        self._effort = effort
+        self._spent = effort()  # when the latest state was taken
         self._next_time = clock() + replayer.pace.snapshot_seconds
         self._next_index = clock() + _INDEX_SECONDS
         self._live = replayer.history.live
@@ -110,8 +114,11 @@ class PeriodicSnapshots:
         position, history = replayer.machine.icount, replayer.history
         gap = replayer.pace.snapshot_spacing
         if gap is None:
-            gap = int(replayer.speed * replayer.pace.snapshot_seconds)
-            gap = max(gap, (position - history.start) // _PER_RUN)
+            gap = (position - history.start) // _PER_RUN
+            if not history.live or position < history.end:
+                gap = max(gap, int(replayer.speed * replayer.pace.snapshot_seconds))
+            elif self._effort() - self._spent < replayer.pace.snapshot_seconds:
+                return False  # a replay of this takes about as long, however fast or slow these instructions are
         before, after = replayer.stored.latest(position), replayer.stored.next(position)
         if before is not None and position - before.position < gap:
             # The end is worth a state of its own: people go there first.
@@ -119,6 +126,7 @@ class PeriodicSnapshots:
         return position - history.start >= gap and (after is None or after.position - position >= gap // 2)
 
     def _submit(self, state: Checkpoint, virtual_ns: int) -> None:
+        self._spent = self._effort()
         index = self._replayer.keeper.index
         intervals: list[Interval] | None = None
         words: tuple[StoredWords, ...] = ()
@@ -137,5 +145,4 @@ class PeriodicSnapshots:
             self._replayer.stored.update(self._writer.listed)
             self._writer.listed = None
         if done:
-            pause = max(self._replayer.pace.snapshot_seconds, _IDLE_PARTS * self._writer.seconds)
-            self._next_time = self._clock() + pause
+            self._next_time = self._clock() + _IDLE_PARTS * self._writer.seconds
