@@ -100,14 +100,14 @@ def memory_from_qemu(
         size: of the memory, in bytes.
         big_endian: byte order.
         cpu: QEMU's name of the CPU.
-        icount: what to say to ``-icount``.
+        icount: what to say to ``-icount``; the real-time clock then follows the same time.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "gdb")
         qemu = spawn(
             [program_for(big_endian), "-M", "malta", "-cpu", cpu, "-m", "128", "-kernel", str(kernel),
              "-display", "none", "-vga", "none", "-net", "none", "-serial", "null", "-monitor", "none",
-             "-parallel", "none", "-S", *(("-icount", icount) if icount else ()),
+             "-parallel", "none", "-S", *(("-icount", icount, "-rtc", "clock=vm") if icount else ()),
              "-chardev", f"socket,id=gdb,path={place},server=on,wait=off", "-gdb", "chardev:gdb"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

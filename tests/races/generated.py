@@ -84,11 +84,11 @@ def _is_left_out(text: str) -> bool:
 def under_compare(seed: int, periods: Sequence[int]) -> Source:
     """The program that ``seed`` stands for, begun anew for each of ``periods``, in ticks of Count."""
     text, registers = _lines(seed, BRANCHING)
-    return Source(_PIT_RUNS + text, periods, entries=1, restarts=True, registers=registers)
+    return Source(_PIT_RUNS + text, periods, entries=1, restarts=True, registers=registers, sums_memory=True)
 
 
 def under_pit(seed: int, periods: Sequence[int]) -> Source:
     """The same with the PIT's interrupt: ``periods`` are in its ticks, of 838 ns. All but its last line is straight."""
     text, registers = _lines(seed, STRAIGHT)
     return Source(_PIT_INTERRUPTS + text, periods, entries=1, restarts=True, registers=registers,
-                  in_handler=PIC_ACKNOWLEDGE, status=CU0 | IM2 | IE)  # fmt: skip
+                  in_handler=PIC_ACKNOWLEDGE, status=CU0 | IM2 | IE, sums_memory=True)  # fmt: skip

@@ -6,8 +6,8 @@
 # each interrupt, as if it had never run.
 # Of exceptions the instruction is skipped (with its branch, if it sat in a delay slot).
 #
-# An entry of the log has 32 bytes: Cause, EPC, Count, Status, `counter`, a checksum of the general registers and of
-# HI and LO, Compare, a checksum of the exceptions so far.
+# An entry of the log has 36 bytes: Cause, EPC, Count, Status, `counter`, a checksum of the general registers and of
+# HI and LO, Compare, a checksum of the exceptions so far, and with SUMS_MEMORY one of the scratch memory.
 
         .set noreorder
         .set noat
@@ -45,7 +45,7 @@ _start:
         .endr
 
 restart:
-        li      $8, 0x100                       # words of scratch memory
+        li      $8, SCRATCH_BYTES / 4
         la      $9, scratch
         lui     $10, 0x1234
 1:      sw      $10, 0($9)
@@ -131,7 +131,18 @@ handler:
         sw      $8, 24($9)
         lw      $8, EXCEPTIONS($26)
         sw      $8, 28($9)
-        addiu   $9, $9, 32
+        move    $8, $0
+        .if     SUMS_MEMORY
+        la      $12, scratch
+        addiu   $11, $12, SCRATCH_BYTES
+1:      lw      $13, 0($12)
+        addiu   $12, $12, 4
+        rotr    $8, $8, 27
+        bne     $12, $11, 1b
+        addu    $8, $8, $13
+        .endif
+        sw      $8, 32($9)
+        addiu   $9, $9, 36
         sw      $9, LOG_END($26)
 
         IN_HANDLER

@@ -12,9 +12,10 @@ from elftools.elf.elffile import ELFFile
 
 from tests.differential.layout import HARNESS as BATCH
 from tests.differential.layout import toolchain
+from tests.differential.programs import SCRATCH_BYTES
 
 HARNESS = Path(__file__).with_name("harness.S")
-ENTRY_BYTES = 32
+ENTRY_BYTES = 36
 IE, IM7 = 1, 1 << 15
 CU0 = 1 << 28
 
@@ -39,6 +40,7 @@ class Source:
         restarts: whether the program begins anew after each interrupt.
         status: CP0 Status of the program.
         registers: general registers to begin with.
+        sums_memory: whether the handler looks at the program's memory, too.
     """
 
     program: str
@@ -49,6 +51,7 @@ class Source:
     restarts: bool = False
     status: int = CU0 | IM7 | IE
     registers: Sequence[int] = tuple(0x01010101 * n for n in range(32))
+    sums_memory: bool = False
 
     def text(self) -> str:
         """The whole of it, with the harness."""
@@ -56,6 +59,8 @@ class Source:
         return "\n".join([
             f"        .equ ENTRIES, {self.entries}",
             f"        .equ RESTARTS, {int(self.restarts)}",
+            f"        .equ SUMS_MEMORY, {int(self.sums_memory)}",
+            f"        .equ SCRATCH_BYTES, {SCRATCH_BYTES}",
             f"        .equ PROGRAM_STATUS, {self.status:#x}",
             f"        .macro IN_HANDLER\n{self.in_handler}\n        .endm",
             f"        .macro ARM\n{self.arm}\n        .endm",
@@ -94,6 +99,7 @@ class Entry:
     checksum: int
     compare: int
     exceptions: int
+    memory: int
 
     @property
     def in_slot(self) -> bool:
@@ -103,7 +109,7 @@ class Entry:
     def __str__(self) -> str:
         return (
             f"epc {self.epc:#x}{' (slot)' if self.in_slot else ''} cause {self.cause:#x} count {self.count:#x} "
-            f"counter {self.counter} checksum {self.checksum:#x} compare {self.compare:#x}"
+            f"counter {self.counter} checksum {self.checksum:#x} compare {self.compare:#x} memory {self.memory:#x}"
         )
 
 
@@ -129,5 +135,5 @@ def build(source: Source, big_endian: bool, folder: Path, name: str = "races") -
 
 def entries_of(memory: bytes, big_endian: bool) -> list[Entry]:
     """The log, from the memory that holds it."""
-    layout = struct.Struct(">8I" if big_endian else "<8I")
+    layout = struct.Struct(">9I" if big_endian else "<9I")
     return [Entry(*fields) for fields in layout.iter_unpack(memory)]

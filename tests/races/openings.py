@@ -44,6 +44,37 @@ PIC_ACKNOWLEDGE = """
         li      $9, 0x20
         sb      $9, 0x20($8)
 """
+#: Only the slave's line 0, of the real-time clock.
+_SLAVE = (
+    PIC_FROM_START
+    + """
+        .equ    RTC, 0x70
+        li      $8, 0xfb
+        sb      $8, PIC+1($20)
+        li      $8, 0xfe
+        sb      $8, PIC2+1($20)
+"""
+)
+#: The same of both controllers.
+_BOTH_ACKNOWLEDGE = (
+    PIC_ACKNOWLEDGE
+    + """
+        li      $9, 0x0c
+        sb      $9, 0xa0($8)
+        lbu     $10, 0xa0($8)
+        li      $9, 0x20
+        sb      $9, 0xa0($8)
+"""
+)
+_RTC_ACKNOWLEDGE = (
+    """
+        lui     $8, 0xb800
+        li      $9, 0x0c
+        sb      $9, 0x70($8)
+        lbu     $10, 0x71($8)
+"""
+    + _BOTH_ACKNOWLEDGE
+)
 _CLEAR_SOFTWARE = "        mtc0    $0, $13\n"
 
 
@@ -336,6 +367,34 @@ taken:  addiu   $17, $17, 1
 1:      b       1b
         nop
 """, (FAR, FAR, FAR), in_handler=PIC_ACKNOWLEDGE, arm="", status=CU0 | IM2 | IE), ()),
+    "RTC: periodic interrupt": Opening(Source(_PORTS + _SLAVE + """
+        li      $8, 0x0a
+        sb      $8, RTC($20)
+        li      $8, 0x23                        # 8,192 times a second
+        sb      $8, RTC+1($20)
+        li      $8, 0x0b
+        sb      $8, RTC($20)
+        li      $8, 0x42
+        sb      $8, RTC+1($20)
+1:      addiu   $16, $16, 1
+        .rept   500
+        addiu   $17, $17, 3
+        xor     $18, $18, $17
+        .endr
+        b       1b
+        addu    $19, $19, $18
+""", (FAR, FAR, FAR), in_handler=_RTC_ACKNOWLEDGE, arm="", status=CU0 | IM2 | IE), ()),
+    "RTC: update ended, in a wait": Opening(Source(_PORTS + _SLAVE + """
+        li      $8, 0x0b
+        sb      $8, RTC($20)
+        li      $8, 0x12
+        sb      $8, RTC+1($20)
+1:      addiu   $16, $16, 1
+        wait
+taken:  addiu   $17, $17, 1
+        b       1b
+        nop
+""", (FAR,), in_handler=_RTC_ACKNOWLEDGE, arm="", status=CU0 | IM2 | IE), ("taken",), waits=True),
     "wait with nothing pending": Opening(_waiting("""
 1:      addiu   $16, $16, 1
         wait
