@@ -19,6 +19,10 @@ _FAR = 4_000
 _MOST_SIGHT = 20_000
 _HANDLER_SIGHT = 1_500
 
+#: Devices are slower by so many instructions, most often, and at least this part of their work.
+_LONG_WORK = 1 << 16
+_SLOW_SHARE = 0.1
+
 #: Part of the runs whose interrupts are held back for any time up to some, each as often as any other.
 _EVEN_RUNS = 0.3
 
@@ -46,6 +50,14 @@ class Policy(Protocol):
         """For how many instructions an interrupt that is due at ``icount`` is held back; 0: it is not.
 
         The machine stands there. Asked once for each interrupt, in the order of the run.
+        """
+
+    def delay(self, icount: int, timer: int) -> int:
+        """How many instructions' time longer a piece of a device's work takes that is due at ``icount``; 0: no longer.
+
+        Args:
+            icount: where the machine stands.
+            timer: number of the device's timer.
         """
 
 
@@ -122,6 +134,12 @@ class SeededPolicy:
             return 1 + int(self._random.random() * self._reach)
         return self._up_to(self._reach)
 
+    def delay(self, icount: int, timer: int) -> int:
+        """See Policy."""
+        if self._random.random() >= max(self._share, _SLOW_SHARE):
+            return 0
+        return self._up_to(LONGEST_HOLD if self._random.random() < self._starved else _LONG_WORK)
+
     # --- chance --------------------------------------------------------------------------------
     # `random` alone is promised to give the same in every version of Python.
     def _between(self, low: float, high: float) -> float:
@@ -193,17 +211,24 @@ def worthwhile(way: Way, shared: frozenset[int]) -> list[TargetMoment]:
 
 
 class FixedPolicy:
-    """Holds interrupts back at the very times that are given, and no others.
+    """Holds interrupts back, and delays devices' work, at the very times that are given, and no others.
 
     Args:
         holds: (icount, instructions): an interrupt that is due between that icount and the end of it is held back up to
             the end.
+        delays: (icount, instructions, timer): work that is due between them is done at the end.
     """
 
-    def __init__(self, holds: tuple[tuple[int, int], ...]) -> None:
+    def __init__(self, holds: tuple[tuple[int, int], ...], delays: tuple[tuple[int, int, int], ...] = ()) -> None:
         self._holds = sorted(holds)
+        self._delays = sorted(delays)
 
     def hold(self, icount: int) -> int:
         """See Policy."""
         end = max((start + length for start, length in self._holds if start <= icount < start + length), default=icount)
         return end - icount
+
+    def delay(self, icount: int, timer: int) -> int:
+        """See Policy."""
+        ends = (at + length for at, length, number in self._delays if number == timer and at <= icount < at + length)
+        return max(ends, default=icount) - icount

@@ -47,7 +47,8 @@ def summary_lines(plan: Plan, summary: Summary, first: int, count: int, seconds:
         lines += [
             "",
             f"seed {seed}: {outcome.what}, at icount {outcome.position}; "
-            f"{outcome.held} of {_counted(outcome.asked, 'interrupt')} moved",
+            f"{outcome.held} of {_counted(outcome.asked, 'interrupt')} moved"
+            + (f", {_counted(outcome.delayed, 'piece')} of devices' work late" if outcome.delayed else ""),
             f"  {opening(path)}",
             f"  rdbg chaos --shrink {shlex.quote(str(path))}",
         ]
@@ -80,6 +81,7 @@ def summary_object(plan: Plan, summary: Summary, first: int, count: int, seconds
                     "seconds": outcome.seconds,
                     "interrupts": outcome.asked,
                     "moved": outcome.held,
+                    "delayed": outcome.delayed,
                     "recording": str(summary.kept[seed]) if seed in summary.kept else None,
                     "command": opening(summary.kept[seed]) if seed in summary.kept else None,
                 }

@@ -56,6 +56,7 @@ class Outcome:
         seconds: virtual time from start to end.
         asked: interrupts that came.
         held: of these, how many were held back.
+        delayed: pieces of devices' work that took longer.
         repeatable: False: the host was too slow, another run of that seed may get further.
         digest: of the state at the end.
     """
@@ -67,6 +68,7 @@ class Outcome:
     seconds: float
     asked: int
     held: int
+    delayed: int
     repeatable: bool
     digest: bytes
 
@@ -326,6 +328,7 @@ class Run:
             self._seconds,
             self._inputs.asked,
             self._inputs.held,
+            self._inputs.delayed,
             repeatable,
             digest,
         )

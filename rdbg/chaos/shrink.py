@@ -6,6 +6,7 @@ Source: A. Zeller, R. Hildebrandt, "Simplifying and Isolating Failure-Inducing I
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from rdbg.chaos.policy import FixedPolicy, InterruptedGuest, Policy, worthwhile
 from rdbg.chaos.runner import Finished, Runner
@@ -16,6 +17,11 @@ from rdbg.quick_dataclass import dataclass
 
 #: (icount, instructions): an interrupt due there is held back so long.
 Hold = tuple[int, int]
+
+#: (icount, instructions, number of the device's timer): work due there takes so much longer.
+Delay = tuple[int, int, int]
+
+Moved = TypeVar("Moved", Hold, Delay)
 
 #: Steps by which a hold that is as short as halving makes it is made shorter yet.
 _MOST_STEPS = 64
@@ -38,7 +44,8 @@ class Shrunk:
     Args:
         run: with the holds that are left.
         holds: these.
-        before: how many there were.
+        delays: pieces of devices' work that take longer, and have to.
+        before: how many holds there were.
         tries: runs that it took.
         cause: without any hold: the interrupt (its icount, and for how many instructions it was held back) that makes
             the run fail where it comes, and not when it comes that much later; None: none was found, or not looked for.
@@ -46,19 +53,22 @@ class Shrunk:
 
     run: Finished
     holds: tuple[Hold, ...]
+    delays: tuple[Delay, ...]
     before: int
     tries: int
     cause: Hold | None = None
 
 
 def scripted_inputs(events: Sequence[InputEvent]) -> tuple[Scripted, ...]:
-    """All inputs of a recording but holds, at their own moments, to be let in again."""
+    """All inputs of a recording but holds and delays, at their own moments, to be let in again."""
     found: list[Scripted] = []
     wake: int | None = None
     for event in events:
         if event.kind is InputKind.WAKE:
             wake = event.value
-        elif event.kind is not InputKind.HOLD:
+        elif event.kind in (InputKind.HOLD, InputKind.DELAY):
+            wake = None
+        else:
             found.append(Scripted(event.icount, event, wake))
             wake = None
     return tuple(found)
@@ -67,6 +77,11 @@ def scripted_inputs(events: Sequence[InputEvent]) -> tuple[Scripted, ...]:
 def holds_of(events: Sequence[InputEvent]) -> tuple[Hold, ...]:
     """The holds of a recording."""
     return tuple((event.icount, event.value) for event in events if event.kind is InputKind.HOLD)
+
+
+def delays_of(events: Sequence[InputEvent]) -> tuple[Delay, ...]:
+    """The delays of a recording."""
+    return tuple((event.icount, event.value, event.port) for event in events if event.kind is InputKind.DELAY)
 
 
 class Shrinker:
@@ -85,29 +100,36 @@ class Shrinker:
         self._script = script
         self._told = told
         self._failed = ""
+        self._delays: tuple[Delay, ...] = ()
         self._tries = 0
 
-    def shrink(self, holds: Sequence[Hold]) -> Shrunk:
-        """Find the fewest of these.
+    def shrink(self, holds: Sequence[Hold], delays: Sequence[Delay] = ()) -> Shrunk:
+        """Find the fewest of these: of the delays first.
 
         Raises:
             RdbgError: with all of them the run does not fail.
             Stopped: the user has ended it.
         """
-        whole = self._run(FixedPolicy(tuple(holds)))
+        self._delays = tuple(delays)
+        whole = self._run(self._policy(holds))
         self._failed = whole.outcome.failed
         if not self._failed:
             raise RdbgError(
                 f"the run does not fail ({whole.outcome.what}): there is nothing to shrink; say with --fail-on what "
                 "made it fail"
             )
-        left = [] if self._fails([]) else self._fewest(list(holds))
+        if delays:
+            self._delays = tuple(self._needed(list(delays), lambda some: self._fails_with(holds, some)))
+        left = self._needed(list(holds), self._fails)
         if len(left) > 1:
             left = self._alone(left) or left
         left = [self._shorter(left, at) for at in range(len(left))]
-        run = self._run(FixedPolicy(tuple(left)))
-        cause = None if left else self._cause()
-        return Shrunk(run, tuple(left), len(holds), self._tries, cause)
+        run = self._run(self._policy(left))
+        cause = None if left or self._delays else self._cause()
+        return Shrunk(run, tuple(left), self._delays, len(holds), self._tries, cause)
+
+    def _policy(self, holds: Sequence[Hold]) -> FixedPolicy:
+        return FixedPolicy(tuple(holds), self._delays)
 
     def _run(self, policy: Policy) -> Finished:
         self._tries += 1
@@ -118,32 +140,39 @@ class Shrinker:
 
     def _fails(self, holds: Sequence[Hold]) -> bool:
         self._told(self._tries, len(holds))
-        return self._run(FixedPolicy(tuple(holds))).outcome.failed == self._failed
+        return self._run(self._policy(holds)).outcome.failed == self._failed
 
-    def _fewest(self, holds: list[Hold]) -> list[Hold]:
+    def _fails_with(self, holds: Sequence[Hold], delays: Sequence[Delay]) -> bool:
+        self._delays = tuple(delays)
+        return self._fails(holds)
+
+    def _needed(self, moved: list[Moved], fails: Callable[[Sequence[Moved]], bool]) -> list[Moved]:
+        """The fewest of these with which the run fails."""
+        if fails([]):
+            return []
         pieces = 2
-        while len(holds) > 1:
-            size = -(-len(holds) // pieces)
-            chunks = [holds[at : at + size] for at in range(0, len(holds), size)]
-            found = next((chunk for chunk in chunks if len(chunk) < len(holds) and self._fails(chunk)), None)
+        while len(moved) > 1:
+            size = -(-len(moved) // pieces)
+            chunks = [moved[at : at + size] for at in range(0, len(moved), size)]
+            found = next((chunk for chunk in chunks if len(chunk) < len(moved) and fails(chunk)), None)
             if found is not None:
-                holds, pieces = found, 2
+                moved, pieces = found, 2
                 continue
-            rests = ([hold for hold in holds if hold not in chunk] for chunk in chunks) if len(chunks) > 2 else ()
-            rest = next((rest for rest in rests if self._fails(rest)), None)
+            rests = ([each for each in moved if each not in chunk] for chunk in chunks) if len(chunks) > 2 else ()
+            rest = next((rest for rest in rests if fails(rest)), None)
             if rest is not None:
-                holds, pieces = rest, max(pieces - 1, 2)
-            elif pieces >= len(holds):
+                moved, pieces = rest, max(pieces - 1, 2)
+            elif pieces >= len(moved):
                 break
             else:
-                pieces = min(2 * pieces, len(holds))
-        return holds
+                pieces = min(2 * pieces, len(moved))
+        return moved
 
     def _alone(self, holds: list[Hold]) -> list[Hold] | None:
         """One of these that is enough by itself if it ends at another moment: without the others, the code that it
         interrupts is elsewhere by then."""
         for icount, length in holds:
-            aiming = _Aiming(self._runner.guest.machine, icount, icount + length)
+            aiming = _Aiming(self._runner.guest.machine, icount, icount + length, self._delays)
             self._run(aiming)
             near = sorted(aiming.found, key=lambda other: abs(sum(other) - icount - length))
             found = next((other for other in near[:_MOST_AIMED] if self._fails([other])), None)
@@ -155,7 +184,7 @@ class Shrinker:
         """One of the holds, as short as it can be for the run to fail."""
         icount, length = holds[at]
         if len(holds) == 1:
-            aiming = _Aiming(self._runner.guest.machine, icount, icount + length)
+            aiming = _Aiming(self._runner.guest.machine, icount, icount + length, self._delays)
             self._run(aiming)
             near = sorted(each for each in set(aiming.found) if each[0] == icount and each[1] < length)
             shorter = next((each for each in near[:_MOST_AIMED] if self._fails([each])), None)
@@ -195,6 +224,10 @@ class _Looking:
         self._guest = guest
         self.found: list[Hold] = []
 
+    def delay(self, icount: int, timer: int) -> int:
+        """See Policy."""
+        return 0
+
     def hold(self, icount: int) -> int:
         """See Policy."""
         loaded: set[int] = set()
@@ -214,13 +247,19 @@ class _Aiming:
         guest: as it stands.
         first: the interrupt is due at this icount or later.
         end: and before this one.
+        delays: of devices' work in this run.
     """
 
-    def __init__(self, guest: InterruptedGuest, first: int, end: int) -> None:
+    def __init__(self, guest: InterruptedGuest, first: int, end: int, delays: tuple[Delay, ...]) -> None:
         self._guest = guest
+        self._delays = FixedPolicy((), delays)
         self._first = first
         self._end = end
         self.found: list[Hold] = []
+
+    def delay(self, icount: int, timer: int) -> int:
+        """See Policy."""
+        return self._delays.delay(icount, timer)
 
     def hold(self, icount: int) -> int:
         """See Policy."""

@@ -7,7 +7,8 @@ from rdbg.emu.inputs import InputEvent, InputKind
 
 
 class ChaosInputs:
-    """A LiveInputs that holds interrupts back as a policy wants it, and passes on what a runner hands in.
+    """A LiveInputs that holds interrupts back and delays devices' work as a policy wants it, and passes on what a
+    runner hands in.
 
     Args:
         policy: see there.
@@ -19,8 +20,11 @@ class ChaosInputs:
         self._policy = policy
         self._waiting: list[InputEvent] = []
         self._decided = -1  # the icount of the latest interrupt that was asked about
+        self._worked: dict[int, int] = {}  # by timer: the icount of the latest piece of work that was asked about
+        self._late: set[int] = set()  # timers whose work is delayed
         self.asked = 0  #: interrupts that were due
         self.held = 0  #: of these, how many were held back
+        self.delayed = 0  #: pieces of devices' work that take longer
 
     def put(self, event: InputEvent) -> None:
         """Let this enter the CPU that waits."""
@@ -46,3 +50,18 @@ class ChaosInputs:
             return []
         self.held += 1
         return [InputEvent(icount, InputKind.HOLD, value=length)]
+
+    def delay_work(self, icount: int, timer: int) -> list[InputEvent]:
+        """The policy's answer, as an input. What was delayed is done when it is due then."""
+        if timer in self._late:
+            self._late.discard(timer)
+            self._worked[timer] = icount
+        if icount <= self._worked.get(timer, -1):
+            return []
+        self._worked[timer] = icount
+        length = self._policy.delay(icount, timer)
+        if length <= 0:
+            return []
+        self.delayed += 1
+        self._late.add(timer)
+        return [InputEvent(icount, InputKind.DELAY, port=timer, value=length)]

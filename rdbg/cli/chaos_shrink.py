@@ -14,7 +14,7 @@ from rdbg.chaos.keep import FAILURE, RACE, keep
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Limits
-from rdbg.chaos.shrink import Shrinker, Shrunk, Stopped, holds_of, scripted_inputs
+from rdbg.chaos.shrink import Delay, Shrinker, Shrunk, Stopped, delays_of, holds_of, scripted_inputs
 from rdbg.chaos.where import Interruption, find_interruption
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
@@ -65,15 +65,13 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         runner = Plan(spec, StartPlace(path), fail_on, limits=limits, symbols=symbols).runner(lambda: bool(signals))
         script = scripted_inputs(events)
         try:
-            shrunk = Shrinker(runner, script, _show).shrink(holds_of(events))
+            shrunk = Shrinker(runner, script, _show).shrink(holds_of(events), delays_of(events))
         except Stopped:
             return 128 + signals[0], f"ended by {signal.Signals(signals[0]).name}; nothing was written"
         finally:
             _clear()
-        found = [
-            (hold, find_interruption(runner, FixedPolicy(shrunk.holds), script, hold[0] + hold[1]))
-            for hold in shrunk.holds
-        ]
+        fixed = FixedPolicy(shrunk.holds, shrunk.delays)
+        found = [(hold, find_interruption(runner, fixed, script, hold[0] + hold[1])) for hold in shrunk.holds]
         if shrunk.cause is not None:
             found = [(shrunk.cause, find_interruption(runner, FixedPolicy(()), script, shrunk.cause[0]))]
         last = next((where for _, where in reversed(found) if where is not None), None)
@@ -81,6 +79,7 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         lines = [_heading(shrunk, path, time.monotonic() - began)]
         for hold, where in found:
             lines += _tell(places, hold, where, shrunk)
+        lines += [_tell_delay(tuple(runner.guest.machine.system.timers), delay) for delay in shrunk.delays]
         keep(runner, shrunk.run, output, command, None if last is None else last.icount)
     at = RACE if last is not None else FAILURE
     return 0, "\n".join([*lines, f"  rdbg debug {shlex.quote(output)} --at {at}"])
@@ -107,6 +106,8 @@ def _conditions_of(command_line: tuple[str, ...]) -> dict[str, list[str]]:
 def _heading(shrunk: Shrunk, path: str, took: float) -> str:
     tries = f"{shrunk.tries} runs, {took:.1f} s"
     what = shrunk.run.outcome.what
+    if shrunk.delays and not shrunk.holds:
+        return f"{path}: fails with no interrupt moved, where a device takes longer ({tries}): {what}"
     if not shrunk.holds:
         return f"{path}: fails with none of its {shrunk.before} interrupts moved ({tries}): {what}"
     enough = "one is" if len(shrunk.holds) == 1 else f"{len(shrunk.holds)} are"
@@ -139,6 +140,13 @@ def _tell(places: CodePlaces, hold: tuple[int, int], where: Interruption | None,
     else:
         lines.append(f"  (it was due at icount {icount}, and held back by {length} instructions)")
     return lines
+
+
+def _tell_delay(timers: tuple[str, ...], delay: Delay) -> str:
+    """A device's work that makes the run fail, in words."""
+    icount, length, timer = delay
+    name = timers[timer] if timer < len(timers) else f"timer {timer}"
+    return f"{name}, due at icount {icount}, takes {length} instructions' time longer"
 
 
 def _access(access: AccessAhead) -> str:

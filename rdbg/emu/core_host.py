@@ -126,6 +126,8 @@ class CoreHost:
             self._take_inputs(icount)
         expired = 0
         machine = self._machine
+        if machine.inputs.asks_interrupts:
+            self._before_work(icount)
         while (timer := machine.system.earliest()) is not None and (timer.deadline_ns or 0) <= machine.now_ns:
             timer.disarm()
             timer.function()
@@ -155,6 +157,14 @@ class CoreHost:
         machine = self._machine
         for event in machine.inputs.hold_interrupt(icount, machine.now_ns if machine.core.halted else None):
             machine.enter(event)
+
+    def _before_work(self, icount: int) -> None:
+        """Devices are about to be done with a piece of work: let whoever is asked delay it."""
+        machine = self._machine
+        for number in machine.system.work_due(machine.now_ns):
+            for event in machine.inputs.delay_work(icount, number, machine.now_ns if machine.core.halted else None):
+                machine.enter(event)
+                self._idle_events = 0  # as after any input that comes in a wait
 
     def semihosting(self) -> None:
         """The guest calls the host."""

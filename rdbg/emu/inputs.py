@@ -26,6 +26,7 @@ class InputKind(IntEnum):
     CONSOLE = 11  #: bytes received by console ``port`` of virtio: ``data``
     ENTROPY = 12  #: random bytes that random number generator ``port`` has asked for: ``data``
     PIN = 13  #: a pin of GPIO ``port`` is driven from outside: ``value`` is twice its number, plus its level
+    DELAY = 14  #: the work of device timer ``port`` of the machine takes as long as ``value`` instructions more
 
 
 #: Of the inputs that come in by an endpoint: its kind.
@@ -82,7 +83,7 @@ class InputSource(Protocol):
 
     @property
     def asks_interrupts(self) -> bool:
-        """Whether `hold_interrupt` is to be called."""
+        """Whether `hold_interrupt` and `delay_work` are to be called."""
 
     def next_icount(self) -> int | None:
         """Position of the next input that is known to enter, right there; or None."""
@@ -116,6 +117,17 @@ class InputSource(Protocol):
                 WAKE must say; None: the CPU runs.
         """
 
+    def delay_work(self, icount: int, timer: int, idled_until: int | None) -> Sequence[InputEvent]:
+        """Before a piece of a device's work is done at ``icount``, in a run that goes on: inputs that enter there
+        first, such as a DELAY.
+
+        Args:
+            icount: where.
+            timer: number of the device's timer.
+            idled_until: the CPU waits, and has up to this virtual time in nanoseconds, which a WAKE must say; None: it
+                runs.
+        """
+
 
 class NoInputs:
     """An input source that nothing ever comes from."""
@@ -135,5 +147,9 @@ class NoInputs:
         return []
 
     def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
+        """Nothing."""
+        return ()
+
+    def delay_work(self, icount: int, timer: int, idled_until: int | None) -> Sequence[InputEvent]:
         """Nothing."""
         return ()

@@ -343,6 +343,8 @@ class Machine:
             self.request_shutdown(event.value)
         elif event.kind is InputKind.HOLD:
             self.core.hold_interrupts(event.value)
+        elif event.kind is InputKind.DELAY:
+            self.system.delay(event.port, event.value << self.spec.shift)
 
     # --- what devices ask (through MachineSystem) -----------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rdbg.emu.device import Device
@@ -17,13 +18,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rdbg.guest")
 
+#: Of a piece of work: an hour. A journal may say anything.
+_LONGEST_DELAY_NS = 3_600_000_000_000
+
 
 class VirtualTimer:
-    """A timer of one device; see device.Timer."""
+    """A timer of one device; see device.Timer.
 
-    def __init__(self, name: str, function: Callable[[], None], changed: Callable[[], None]) -> None:
+    Args:
+        name: unique in the machine.
+        function: called when it expires.
+        changed: called when it is armed.
+        works: it ends a piece of the device's work, which may take longer.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[], None], changed: Callable[[], None], works: bool = False
+    ) -> None:
         self.name = name
         self.function = function
+        self.works = works
         self._changed = changed
         self.deadline_ns: int | None = None  #: virtual time of the next expiry in nanoseconds; None while disarmed
 
@@ -66,10 +80,31 @@ class MachineSystem:
 
     def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
         """Make a virtual timer."""
-        if name in self.timers:
-            raise RdbgError(f"two timers of this board are named {name!r}: device names must differ")
-        made = self.timers[name] = VirtualTimer(name, function, self._ask_for_events)
+        return self._timer(VirtualTimer(name, function, self._ask_for_events))
+
+    def work_timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
+        """Make one for the end of a piece of the device's own work."""
+        return self._timer(VirtualTimer(name, function, self._ask_for_events, works=True))
+
+    def _timer(self, made: VirtualTimer) -> VirtualTimer:
+        if made.name in self.timers:
+            raise RdbgError(f"two timers of this board are named {made.name!r}: device names must differ")
+        self.timers[made.name] = made
         return made
+
+    def work_due(self, now_ns: int) -> list[int]:
+        """Numbers of the timers at which a piece of work is due."""
+        return [
+            number
+            for number, timer in enumerate(self.timers.values())
+            if timer.works and timer.deadline_ns is not None and timer.deadline_ns <= now_ns
+        ]
+
+    def delay(self, number: int, duration_ns: int) -> None:
+        """Let the work of a timer take longer; nothing, if it has none to do."""
+        timer = next(islice(self.timers.values(), number, None), None)
+        if timer is not None and timer.works and timer.deadline_ns is not None:
+            timer.arm(timer.deadline_ns + min(duration_ns, _LONGEST_DELAY_NS))
 
     def _ask_for_events(self) -> None:
         if self.powered:

@@ -185,17 +185,21 @@ class History:
 
     @property
     def asks_interrupts(self) -> bool:
-        """Whether what waits outside of a live run may hold interrupts back."""
+        """Whether what waits outside of a live run may hold interrupts back, and delay devices' work."""
         return self.live and self._outside is not None and self._outside.holds_interrupts
 
     def hold_interrupt(self, icount: int, idled_until: int | None) -> list[InputEvent]:
         """Inputs that come before an interrupt that a live run is about to take."""
         if self._outside is None or icount < self._open_from or self.ahead:
             return []
-        events = self._outside.hold_interrupt(icount)
-        if events and idled_until is not None:
-            events = [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]
-        return self._entered(events, icount)
+        return self._entered(_woken(self._outside.hold_interrupt(icount), icount, idled_until), icount)
+
+    def delay_work(self, icount: int, timer: int, idled_until: int | None) -> list[InputEvent]:
+        """Inputs that come before a device of a live run is done with a piece of work."""
+        if self._outside is None or icount < self._open_from or self.ahead:
+            return []
+        events = self._outside.delay_work(icount, timer)
+        return self._entered(_woken(events, icount, idled_until), icount) if events else []
 
     def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Inputs that enter at ``icount``, in order; the cursor moves past them. See `InputSource`.
@@ -541,3 +545,10 @@ class History:
         self._next_of = -1
         if self._recorder is not None:
             self._recorder.append(record)
+
+
+def _woken(events: list[InputEvent], icount: int, idled_until: int | None) -> list[InputEvent]:
+    """Events that enter in a wait begin with its time."""
+    if not events or idled_until is None:
+        return events
+    return [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]

@@ -21,7 +21,7 @@ class LiveInputs(Protocol):
 
     @property
     def holds_interrupts(self) -> bool:
-        """Whether `hold_interrupt` is to be called."""
+        """Whether `hold_interrupt` and `delay_work` are to be called."""
 
     def pending(self) -> bool:
         """Whether something can enter soon. Asked often: cheap, no system call."""
@@ -31,6 +31,14 @@ class LiveInputs(Protocol):
 
     def hold_interrupt(self, icount: int) -> list[InputEvent]:
         """What enters before the CPU takes an interrupt at ``icount``, such as a HOLD; asked once for each."""
+
+    def delay_work(self, icount: int, timer: int) -> list[InputEvent]:
+        """What enters before a device is done with a piece of work at ``icount``, such as a DELAY.
+
+        Args:
+            icount: where.
+            timer: number of the device's timer.
+        """
 
 
 class LiveQueue:
@@ -132,4 +140,8 @@ class LiveQueue:
 
     def hold_interrupt(self, icount: int) -> list[InputEvent]:
         """Nothing: interrupts come when they are due."""
+        return []
+
+    def delay_work(self, icount: int, timer: int) -> list[InputEvent]:
+        """Nothing: work is done when it is due."""
         return []

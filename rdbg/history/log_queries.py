@@ -29,7 +29,7 @@ class ByteFromOutside:
 
 
 #: Beside those that only say when the next one comes.
-_LISTED_KINDS = frozenset(INPUT_KINDS) - {int(InputKind.WAKE), int(InputKind.HOLD)}
+_LISTED_KINDS = frozenset(INPUT_KINDS) - {int(InputKind.WAKE), int(InputKind.HOLD), int(InputKind.DELAY)}
 _WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 
 

@@ -29,6 +29,7 @@ _KIND_NAMES = {
     int(InputKind.CONSOLE): "console",
     int(InputKind.ENTROPY): "random",
     int(InputKind.PIN): "pin",
+    int(InputKind.DELAY): "delay",
     KIND_DIGEST: "digest",
     KIND_END: "end",
 }
@@ -67,6 +68,8 @@ def record_text(record: Record, architecture: Architecture | None) -> str:
             return f"the CPU idled until {seconds_text(record.value)} of virtual time"
         case InputKind.HOLD:
             return f"no interrupt before {record.value} instructions from here, or their time in a wait"
+        case InputKind.DELAY:
+            return f"the work of device timer {record.port} takes {record.value} instructions' time more"
         case InputKind.RESET | InputKind.SHUTDOWN:
             return "by the user"
         case InputKind.POKE_MEMORY:

@@ -21,6 +21,9 @@ class Nothing(Policy):
     def hold(self, icount: int) -> int:
         return 0
 
+    def delay(self, icount: int, timer: int) -> int:
+        return 0
+
 
 def spec(path: Path) -> MachineSpec:
     """A Malta that starts an ELF file."""

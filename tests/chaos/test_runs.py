@@ -56,7 +56,7 @@ def test_every_run_replays_to_the_same_state(guest: Plan) -> None:
     for seed in range(12):
         run = run_seed(guest, runner, seed)
         held += run.outcome.held
-        assert _replayed_digest(guest, run) == run.outcome.digest
+        assert replayed_digest(guest, run) == run.outcome.digest
     assert held
 
 
@@ -127,7 +127,7 @@ def test_runs_start_from_a_place_of_a_recording(tmp_path: Path, place: str) -> N
     recording.close()
 
 
-def _replayed_digest(guest: Plan, run: Finished) -> bytes:
+def replayed_digest(guest: Plan, run: Finished) -> bytes:
     log = MemoryLog()
     for record in run.history.records():
         log.append(record)
@@ -162,4 +162,4 @@ def test_what_is_typed_comes_when_it_is_due_also_after_a_wait_that_input_has_end
     kinds = {record.kind: record.icount for record in run.history.records()}
     assert kinds[InputKind.WAKE] == kinds[InputKind.SERIAL_BREAK] < 20
     assert kinds[InputKind.SERIAL] in (5000, 5001)
-    assert _replayed_digest(guest, run) == run.outcome.digest
+    assert replayed_digest(guest, run) == run.outcome.digest

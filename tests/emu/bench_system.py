@@ -65,6 +65,8 @@ class BenchSystem:
         timer = self.timers[name] = BenchTimer(function)
         return timer
 
+    work_timer = timer
+
     def set_cpu_irq(self, line: int, level: bool) -> None:
         self.cpu_lines[line] = level
 

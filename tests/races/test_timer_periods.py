@@ -1,5 +1,5 @@
-"""A timer's interrupt comes before the same instruction as on QEMU with -icount, whatever its period: registers, memory,
-Cause, EPC and Count at the handler's entry are compared, after every number of instructions from 20 to 2,000.
+"""A timer's interrupt comes before the same instruction as on QEMU with -icount, whatever its period: registers,
+memory, Cause, EPC and Count at the handler's entry are compared, after every number of instructions from 20 to 2,000.
 
 ``python -m tests.races.test_timer_periods`` goes on with more programs.
 """

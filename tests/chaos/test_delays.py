@@ -1,0 +1,128 @@
+"""Devices take longer in some runs: a guest that does not wait for one is found out."""
+
+from __future__ import annotations
+
+import pytest
+
+from rdbg.chaos.plan import Plan
+from rdbg.chaos.policy import FixedPolicy
+from rdbg.chaos.runner import Finished
+from rdbg.chaos.shrink import Shrinker, delays_of, holds_of, scripted_inputs
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.spec import Image, MachineSpec
+from rdbg.journal.records import INPUT_KINDS, event_of
+from tests.chaos.guests import run_plain, run_seed
+from tests.chaos.test_runs import replayed_digest
+from tests.emu.guests import LOOP, NOP, WAIT, addiu, i_type, lui, lw, mtc0, sw
+
+#: A sample takes 2 us, of which STATUS tells, and interrupts; the guest ends by EXIT.
+BOARD = """
+name = "sampler"
+endian = "little"
+[[ram]]
+base = 0
+size = "1M"
+[[rom]]
+base = 0x1fc0_0000
+size = "64K"
+[exit]
+base = 0x1f00_1000
+[[registers]]
+base = 0x1f00_0000
+irq = 3
+[[registers.register]]
+offset = 0
+name = "STATUS"
+write_one_to_clear = 1
+interrupt = 1
+[[registers.register]]
+offset = 4
+name = "COMMAND"
+on_store = [{when = 1, register = "STATUS", set = 1, after_ns = 2000}]
+"""
+T0, T1, T2, T3 = 8, 9, 10, 11
+BEGIN = [lui(T0, 0xBF00), addiu(T1, 0, 1), sw(T1, 4, T0)]
+#: Counts for 400 instructions, and ends with 0 if the sample is there.
+HASTY = [*BEGIN, addiu(T2, 0, 200), i_type(5, T2, 0, -1), addiu(T2, T2, -1), lw(T3, 0, T0), NOP,
+         i_type(0x0E, T3, T3, 1), sw(T3, 0x1000, T0), LOOP, NOP]  # fmt: skip
+#: Waits for its interrupt, three times, and ends with 0. (Status.BEV is set: the handler is part of the ROM.)
+WAITING = [addiu(T3, 0, 3), *BEGIN, lui(T2, 0x0040), i_type(0x0D, T2, T2, 0x2001), mtc0(T2, 12), WAIT,
+           sw(T1, 4, T0), addiu(T3, T3, -1), i_type(7, T3, 0, -4), NOP, sw(0, 0x1000, T0), LOOP, NOP]  # fmt: skip
+ACKNOWLEDGE = [sw(T1, 0, T0), 0x42000018]
+HANDLER_OFFSET = 0x380
+
+
+def guest(code: list[int], *fail_on: str) -> Plan:
+    words = [*code, *[NOP] * (HANDLER_OFFSET // 4 - len(code)), *ACKNOWLEDGE]
+    images = (
+        Image("board", "sampler.toml", BOARD.encode()),
+        Image("bios", "code", b"".join(word.to_bytes(4, "little") for word in words)),
+    )
+    return Plan(MachineSpec("bare", "24Kf", False, 1 << 20, 3, images, sleep=False), None, fail_on)
+
+
+def events(run: Finished) -> list[InputEvent]:
+    return [event_of(record) for record in run.history.records() if record.kind in INPUT_KINDS]
+
+
+def test_a_guest_that_does_not_wait_for_its_device_fails_when_that_is_late() -> None:
+    plan = guest(HASTY, "exit")
+    runner = plan.runner()
+    assert run_plain(plan, runner).outcome.failed == ""
+    run = next(run for seed in range(300) if (run := run_seed(plan, runner, seed)).outcome.failed)
+    assert (run.outcome.failed, run.outcome.delayed) == ("exit", 1)
+    assert replayed_digest(plan, run) == run.outcome.digest
+    shrunk = Shrinker(runner, scripted_inputs(events(run))).shrink(holds_of(events(run)), delays_of(events(run)))
+    assert (shrunk.holds, len(shrunk.delays), shrunk.cause) == ((), 1, None)
+    assert shrunk.run.outcome.failed == "exit"
+
+
+def test_what_is_late_in_a_wait_replays_and_is_asked_about_once() -> None:
+    plan = guest(WAITING, "exit")
+    runner = plan.runner()
+    kinds: set[InputKind] = set()
+    for seed in range(40):
+        run = run_seed(plan, runner, seed)
+        assert run.outcome.what == "ended with code 0" and run.outcome.delayed <= 3
+        assert replayed_digest(plan, run) == run.outcome.digest
+        assert run.outcome.delayed == len(delays_of(events(run)))
+        kinds |= {event.kind for event in events(run)}
+    assert kinds == {InputKind.WAKE, InputKind.DELAY, InputKind.HOLD}
+
+
+@pytest.mark.parametrize("length", [1, 100, 5000])
+def test_work_is_done_so_much_later(length: int) -> None:
+    plan = guest(HASTY, "exit")
+    runner = plan.runner()
+    place = runner.open(FixedPolicy(()))
+    place.run_to(150)
+    machine = runner.guest.machine
+    (timer,) = [timer for timer in machine.system.timers.values() if timer.works]
+    due_ns = timer.deadline_ns
+    assert due_ns is not None
+    due = -(-due_ns // 16) * 2  # not in a slot
+    run = runner.run(FixedPolicy((), ((due, length, list(machine.system.timers.values()).index(timer)),)))
+    assert run is not None and [(event.icount, event.kind, event.value) for event in events(run)] == [
+        (due, InputKind.DELAY, length)
+    ]
+    assert (run.outcome.failed == "exit") == (length > 150)
+
+
+def test_a_timer_that_is_no_work_or_is_not_there_is_not_delayed() -> None:
+    plan = guest(HASTY, "exit")
+    machine = plan.runner().guest.machine
+    before = machine.digest()
+    for number in (0, 5, 1 << 20):
+        machine.apply(InputEvent(0, InputKind.DELAY, number, 1 << 60))
+    assert machine.digest() == before
+
+
+def test_input_behind_a_hold_in_a_wait_comes_when_it_came() -> None:
+    recorded = [
+        InputEvent(5, InputKind.WAKE, value=1000),
+        InputEvent(5, InputKind.HOLD, value=7),
+        InputEvent(9, InputKind.SERIAL, data=b"a"),
+        InputEvent(20, InputKind.WAKE, value=9000),
+        InputEvent(20, InputKind.SERIAL, data=b"b"),
+    ]
+    assert [(item.icount, item.wake_ns) for item in scripted_inputs(recorded)] == [(9, None), (20, 9000)]
