@@ -114,16 +114,21 @@ class Entry:
 
 
 def build(source: Source, big_endian: bool, folder: Path, name: str = "races") -> Guest:
+    """Assemble the guest of a program; see `assemble`."""
+    return assemble(source.text(), big_endian, folder, name)
+
+
+def assemble(source: str, big_endian: bool, folder: Path, name: str) -> Guest:
     """Assemble a guest.
 
     Args:
-        source: the program.
+        source: all of its text.
         big_endian: byte order.
         folder: where the files go.
         name: of the files.
     """
     text, made, elf = (folder / f"{name}{suffix}" for suffix in (".s", ".o", ".elf"))
-    text.write_text(source.text())
+    text.write_text(source)
     order = "-EB" if big_endian else "-EL"
     prefix = toolchain(big_endian)
     subprocess.run([prefix + "as", order, "-march=24kf", "-mabi=32", "-mno-pdr", "-G0", "-o", made, text], check=True)
