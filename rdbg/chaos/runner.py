@@ -302,6 +302,9 @@ class Run:
         if self._output.found is not None:
             condition, icount, _, _ = self._output.found
             return self._ended(condition.kind, f"{condition.kind}: {self._output.line()}", icount, ending=ending)
+        if self._runner._hangs and self._seconds > self._runner._seconds:
+            # It is looked at the time only now and then.
+            return self._ended(HANG, f"hang: ended later than after {self._runner._seconds:g} s", ending=ending)
         failed = EXIT if exit_code and self._runner._exits else ""
         what = f"exit: the guest ended with code {exit_code}" if failed else f"ended with code {exit_code}"
         return self._ended(failed, what, ending=ending)

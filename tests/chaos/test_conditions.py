@@ -134,6 +134,13 @@ def test_a_hang_is_told_by_the_guests_time() -> None:
     assert run_plain(passing, passing.runner()).outcome.failed == ""
 
 
+def test_a_guest_that_ends_later_hangs_also_between_two_looks_at_the_time() -> None:
+    for seconds, failed in (("0.0001", "hang"), ("0.001", "")):
+        guest = plan("rare_update", f"hang:{seconds}")
+        outcome = run_plain(guest, guest.runner()).outcome
+        assert outcome.failed == failed and 0.0001 < outcome.seconds < 0.001
+
+
 def test_a_guest_that_sleeps_for_ever_hangs_at_once() -> None:
     guest = code_plan([WAIT, LOOP, NOP], "hang:1000")
     outcome = run_plain(guest, guest.runner()).outcome
