@@ -12,7 +12,17 @@ from rdbg.session.network_options import CardOption
 from rdbg.session.options import RunOptions
 
 #: What ``-object`` can make.
-_OBJECTS = ("filter-dump", "filter-replay", "rng-builtin", "rng-random")
+_OBJECTS = ("filter-dump", "filter-replay", "iothread", "rng-builtin", "rng-random")
+#: What else is known and not here, by its beginning.
+_OTHER_OBJECTS = {
+    "filter-buffer": "packets are not held back here; in a replay each comes at its icount",
+    "filter-mirror": "use -object filter-dump, or rdbg dump --pcap",
+    "filter-redirector": "use -netdev hubport, which joins several back ends",
+    "filter-rewriter": "it is of QEMU's COLO, which is not there",
+    "memory-backend-": "RAM is rdbg's own; -m says how much",
+    "secret": "encrypted images are not read; qemu-img convert makes a plain one",
+    "throttle-group": "a drive's time is virtual; leave it out",
+}
 _ISA = "malta has its own ISA devices built in; serial ports are -serial"
 _USB = "nothing can be plugged into its USB"
 #: What begins so is known and not here.
@@ -88,11 +98,14 @@ def made_object(options: RunOptions, value: str) -> RunOptions:
     kind = split_commas(value)[0].removeprefix("qom-type=")
     if is_help(value):
         raise HelpWanted("List of user creatable objects:\n" + "".join(f"  {name}\n" for name in _OBJECTS))
+    reason = next((words for start, words in _OTHER_OBJECTS.items() if kind.startswith(start)), None)
+    if reason is not None:
+        raise UsageError(f"-object {kind}: {reason}")
     if kind not in _OBJECTS:
         raise UsageError(f"-object {kind}: not supported{hint(kind, _OBJECTS)}; there are {', '.join(_OBJECTS)}")
     if kind.startswith("filter-"):
         return network_object(options, value)
-    return options  # where random bytes come from is for the host to say: they are in the recording
+    return options  # where random bytes come from and which thread works is for the host to say
 
 
 def _of_words(option: str, value: str) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -30,6 +31,8 @@ _MOST_VIRTIO = 32
 _CD_INDEX = 2
 _SERIAL_LENGTH = 20
 
+#: What QEMU takes for a place elsewhere.
+_PROTOCOL = re.compile(r"(nbd|ssh|https?|ftps?|iscsi|rbd|gluster|nfs|sheepdog|json|blkdebug|nvme)(\+[a-z]+)?:")
 #: What makes no difference: how the host reads and writes, and what it does about errors.
 _WITHOUT_EFFECT = (
     "aio", "detect-zeroes", "copy-on-read", "rerror", "werror", "throttling.iops-total", "throttling.bps-total", "iops",
@@ -140,6 +143,10 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
         raise UsageError(
             f"{option}: no image format {driver!r}{hint(driver, FORMATS)}; there are {', '.join(FORMATS)}, and "
             "qemu-img convert makes one of them"
+        )
+    if folder is None and file is not None and _PROTOCOL.match(file):
+        raise UsageError(
+            f"{option}: {file[:80]!r} is no file of this host; copy it here (qemu-img convert -O qcow2), and name that"
         )
     if folder is None and file is not None:
         file = file.removeprefix("file:") or None

@@ -93,6 +93,14 @@ def net(options: RunOptions, value: str) -> RunOptions:
         raise HelpWanted("Available netdev backend types:\n" + "".join(f"{kind}\n" for kind in NETDEV_KEYS))
     kind = split_commas(value)[0].removeprefix("type=")
     option = f"-net {value}"
+    if kind == "dump":
+        raise UsageError(
+            f"{option}: write -object filter-dump,id=ID,netdev=ID,file=F; rdbg dump --pcap does it afterwards"
+        )
+    if any(part.startswith("vlan=") for part in split_commas(value)):
+        raise UsageError(
+            f"{option}: QEMU has no vlan= any more, nor has rdbg; -nic KIND,model=CARD joins a card and a back end"
+        )
     if kind == "none":
         return options
     if kind == "nic":

@@ -221,7 +221,11 @@ OPTIONS = (
         "",
         values.no_effect,
     ),
-    Option(("uuid", "boot", "L", "k", "msg", "overcommit", "mem-path", "audiodev", "seed"), "X", values.no_effect),
+    Option(
+        ("uuid", "boot", "L", "k", "msg", "overcommit", "mem-path", "audiodev", "seed", "sandbox"),
+        "X",
+        values.no_effect,
+    ),
     *(
         Option((name,), "none", values.switched_off(f"-{name}", missing))
         for name, missing in {
@@ -235,6 +239,8 @@ OPTIONS = (
 _REFUSED = {
     "usbdevice": ("X", "nothing can be plugged into its USB"),
     "usb": ("", "there is nothing to plug into its USB"),
+    **dict.fromkeys(("fda", "fdb", "sd", "mtdblock"), ("X", "there is no such drive; -hda and -drive show images")),
+    "plugin": ("X", "QEMU's plugins are not there; rdbg trace, profile and coverage tell of recordings"),
     "sdl": ("", "there is no screen"),
     "curses": ("", "there is no screen"),
     "soundhw": ("X", "there is no sound card"),

@@ -28,6 +28,22 @@ TRACES = {
 }
 #: QEMU's names for what is a trace here too.
 _TRACE_NAMES = {"guest_errors": "guest", "unimp": "guest"}
+#: QEMU's, of the code that runs.
+_OF_QEMU = (
+    "in_asm",
+    "out_asm",
+    "op",
+    "op_opt",
+    "exec",
+    "cpu",
+    "fpu",
+    "int",
+    "mmu",
+    "nochain",
+    "page",
+    "plugin",
+    "strace",
+)
 _SERIAL_PORTS = 3
 
 
@@ -152,7 +168,8 @@ def traces(options: RunOptions, value: str) -> RunOptions:
     subjects = [_TRACE_NAMES.get(word, word) for word in split_commas(value)]
     for word in subjects:
         if word not in TRACES:
-            raise UsageError(f"-d {word}: no such trace{hint(word, TRACES)}; there are {', '.join(TRACES)}")
+            other = "; of a recording, rdbg trace tells what ran" if word in _OF_QEMU else hint(word, TRACES)
+            raise UsageError(f"-d {word}: no such trace{other}; there are {', '.join(TRACES)}")
     return replace(options, traces=(*options.traces, *subjects))
 
 

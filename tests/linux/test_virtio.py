@@ -46,6 +46,8 @@ echo "generator $(cat /sys/class/misc/hw_random/rng_current)"
 echo "random $(dd if=/dev/hwrng bs=32 count=1 2>/dev/null | od -An -tx1 | tr -d ' \\n')"
 exec 3<> /dev/hvc0  # what comes while nobody has it open is lost, as on any terminal
 echo "to the outside" >&3
+echo "port $(cat /sys/class/virtio-ports/vport*p1/name)"
+for port in /dev/vport*p1; do echo "by the port" > $port; done
 read line <&3
 echo "read $line"
 umount /mnt
@@ -63,12 +65,14 @@ class Session:
         path: the journal.
         console: what the guest showed.
         virtual_console: what it wrote to its virtio console.
+        port: and to a port that is no console.
         image: the disk's image after the run, where no replay finds it.
     """
 
     path: Path
     console: bytes
     virtual_console: bytes
+    port: bytes
     image: Path
 
 
@@ -93,6 +97,7 @@ def session(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "-nographic", "-vga", "none", "-no-reboot", "-drive", f"file={image},if=virtio,format=raw",
         "-nic", "user,model=virtio-net-pci", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
         "-chardev", f"socket,id=c0,path={end},server=on,wait=on", "-device", "virtconsole,chardev=c0",
+        "-chardev", f"file,id=c1,path={folder / 'port'}", "-device", "virtserialport,chardev=c1,name=org.example.0",
     ]  # fmt: skip
     with Console(words) as console, socket.socket(socket.AF_UNIX) as line:
         until = time.monotonic() + 60
@@ -109,7 +114,7 @@ def session(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         assert console.finish(300) == 0
     gone = folder / "gone"
     image.rename(gone)
-    yield Session(path, console.seen, shown, gone)
+    yield Session(path, console.seen, shown, (folder / "port").read_bytes(), gone)
 
 
 def test_the_kernel_uses_all_of_them(session: Session, content: bytes) -> None:
@@ -119,6 +124,7 @@ def test_the_kernel_uses_all_of_them(session: Session, content: bytes) -> None:
     assert "generator virtio_rng.0" in text
     found = re.search(r"random ([0-9a-f]{64})", text)
     assert found and len(set(found[1])) > 4
+    assert "port org.example.0" in text and session.port == b"by the port\n"
     assert "read from outside" in text and session.virtual_console == b"to the outside\r\n"
     assert "DONE" in text
 
