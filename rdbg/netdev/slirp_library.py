@@ -20,7 +20,7 @@ POLL_IN, POLL_OUT, POLL_PRI, POLL_ERR, POLL_HUP = 1, 2, 4, 8, 16
 _DECLARATIONS = """
 typedef struct Slirp Slirp;
 struct in_addr { uint32_t s_addr; };
-struct in6_addr { uint8_t s6_addr[16]; };
+struct in6_addr { union { uint8_t s6_addr[16]; uint32_t s6_addr32[4]; }; };  // aligned to 4
 typedef ptrdiff_t (*SlirpWriteCb)(const void *buf, size_t len, void *opaque);
 typedef void (*SlirpTimerCb)(void *opaque);
 typedef int (*SlirpAddPollCb)(int fd, int events, void *opaque);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -146,6 +146,51 @@ def test_datagrams_go_both_ways() -> None:
         with pytest.raises(TimeoutError):
             server.recv(100)
         closed.close()
+
+
+def _icmp6(source: str, target: str, mac: bytes, body: bytes) -> bytes:
+    """An ICMPv6 message in a frame; its checksum (bytes 2 and 3) is filled in."""
+    addresses = IPv6Address(source).packed + IPv6Address(target).packed
+    checksum = _checksum(addresses + len(body).to_bytes(4, "big") + bytes((0, 0, 0, 58)) + body)
+    body = body[:2] + checksum.to_bytes(2, "big") + body[4:]
+    return mac + GUEST_MAC + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(body), 58, 255) + addresses + body
+
+
+def _solicitation() -> bytes:
+    """A guest asks which routers there are."""
+    return _icmp6("fe80::1", "ff02::2", bytes.fromhex("333300000002"), bytes((133, 0, 0, 0)) + bytes(4))
+
+
+def _advertised(wire: Wire) -> list[bytes]:
+    """The prefixes that routers have told of."""
+    prefixes = []
+    for data in wire.heard:
+        options = data[70:] if data[12:14] == b"\x86\xdd" and data[54] == 134 else b""
+        while options[1:2] > b"\0":
+            prefixes += [options[16:32]] if options[0] == 3 else []
+            options = options[8 * options[1] :]
+    return prefixes
+
+
+def test_ipv6_is_there_by_default_as_in_qemu() -> None:
+    wire = Wire(UserNet())
+    wire.send(_solicitation())
+    assert IPv6Address("fec0::").packed in _advertised(wire)
+    router = next(data[6:12] for data in wire.heard if data[12:14] == b"\x86\xdd")
+    # The guest says which card its address is at, and pings the router.
+    told = bytes((136, 0, 0, 0, 0x20, 0, 0, 0)) + IPv6Address("fec0::9").packed + b"\2\1" + GUEST_MAC
+    wire.send(_icmp6("fec0::9", "fec0::2", router, told))
+    wire.send(_icmp6("fec0::9", "fec0::2", router, bytes((128, 0, 0, 0, 0, 7, 0, 1)) + b"hello ip6!"))
+    until(lambda: any(data[54:55] == b"\x81" and data.endswith(b"hello ip6!") for data in wire.heard), wire)
+    wire.close()
+    other = Wire(UserNet(network6=IPv6Network("fd00:5::/64")))
+    other.send(_solicitation())
+    assert IPv6Address("fd00:5::").packed in _advertised(other)
+    other.close()
+    without = Wire(UserNet(ipv6=False))
+    without.send(_solicitation())
+    assert not _advertised(without)
+    without.close()
 
 
 def test_addresses_that_cannot_be_forwarded_are_refused() -> None:
