@@ -10,6 +10,7 @@ from dataclasses import replace
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
 from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
 from rdbg.emu.state_digest import StateDigest
@@ -456,13 +457,14 @@ class Timeline:
         """
         return last_writes(self._traveller, address, length, before, count, interrupted)
 
-    def last_executed(self, address: int, interrupted: Interrupted = never) -> int | None:
-        """Position at which the instruction at ``address`` was about to run last, before now; None: never.
+    def last_executed(self, address: int, interrupted: Interrupted = never, condition: Expression = ()) -> int | None:
+        """Position at which the instruction at ``address`` was about to run last, before now, and a condition held, if
+        there is one; None: never.
 
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        return last_executed(self._traveller, address, interrupted)
+        return last_executed(self._traveller, address, interrupted, condition)
 
     def advance(self, request: RunRequest) -> RunStop:
         """Run on along the known history to see what happens on the way; nothing is shown to anybody.

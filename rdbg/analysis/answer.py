@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, cast
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.counting import count_rows
 from rdbg.analysis.probing import ConditionFailed
-from rdbg.analysis.question import PiecePool, ask
+from rdbg.analysis.question import PiecePool
 from rdbg.analysis.question_table import Asked
 from rdbg.analysis.rows import RowWriter
 from rdbg.errors import RdbgError

@@ -67,7 +67,7 @@ class CountBlocks:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[BlockCounts]:
-        """What it has, in parts, also if it is interrupted; see `Question`."""
+        """What it has, in parts, also if it is interrupted; see `PieceQuestion`."""
         for taken, reached in counted(run, piece):
             rows = taken.blocks
             yield grouped(

@@ -47,7 +47,7 @@ class CountPaths:
     reaches_behind: ClassVar[bool] = False  # what a piece cannot tell, `CallPaths` puts together
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[PathPart]:
-        """What it has, in parts, also if it is interrupted; see `Question`."""
+        """What it has, in parts, also if it is interrupted; see `PieceQuestion`."""
         begins = True
         for taken, reached in counted(run, piece, True, self.borders):
             yield PathPart(begins, reached, taken)

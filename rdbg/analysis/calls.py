@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
-from rdbg.analysis.probing import Notes, numbers_noted, probed
+from rdbg.analysis.call_sites import returns_of
+from rdbg.analysis.followed_pieces import FollowedPart, followed
+from rdbg.analysis.probing import Notes
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.architecture import Architecture, CallingConvention
 from rdbg.emu.expression import Expression
 from rdbg.emu.probes import CALL, RETURNED, SHARED_SPACE, Probes
@@ -70,21 +73,28 @@ class Calls:
         function: virtual address.
         last: address of its last instruction; a branch from within it to its beginning is no call.
         condition: only where it holds; empty: always.
+        returns: addresses that are looked at for returns of calls that began before a piece; None: there are none.
     """
 
     function: int
     last: int
     condition: Expression = ()
+    returns: frozenset[int] | None = None
 
-    reaches_behind: ClassVar[bool] = True
+    reaches_behind: ClassVar[bool] = False
 
-    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[FunctionCall]:
-        """Those that begin in a piece; see `Question`."""
-        return probed(run, piece, self._probes(run), newest_first, _made)
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[FollowedPart]:
+        """Those that begin in a piece, and how those of before end; see `PieceQuestion`."""
+        return followed(run, piece, self._probes(run))
 
-    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
-        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
-        return numbers_noted(run, piece, self._probes(run))
+    def watching(self, run: ReplayedRun, returns: frozenset[int]) -> Calls:
+        """See `FollowedQuestion`. Most calls name the function in their instruction."""
+        known = self.returns or frozenset()
+        return replace(self, returns=known | returns if known else returns | returns_of(run.machine, self.function))
+
+    def made(self, notes: Notes) -> list[FunctionCall]:
+        """Rows of notes."""
+        return _made(notes)
 
     def _probes(self, run: ReplayedRun) -> Probes:
         architecture = run.machine.architecture
@@ -95,11 +105,8 @@ class Calls:
             registers=numbers_of(architecture, convention.arguments),
             results=pair_of(architecture, convention.results),
             condition=self.condition,
+            returns=self.returns,
         )
-
-    def join(self, parts: Iterable[FunctionCall], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)
 
 
 def convention_of(architecture: Architecture) -> CallingConvention:

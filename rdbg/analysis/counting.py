@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
+from rdbg.analysis.followed_rows import FollowedQuestion
 from rdbg.analysis.probing import ConditionFailed
-from rdbg.analysis.question import Piece, PiecePool, Question
+from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Row
 from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
@@ -31,16 +33,23 @@ class Counting:
 
     Args:
         question: see there.
+        since: icount from which on is counted.
     """
 
-    question: Question[Any]
+    question: PieceQuestion[Any]
+    since: int
 
     reaches_behind: ClassVar[bool] = False  # who divides a stretch asks that question
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[int]:
-        """Numbers that add up to what there is in a piece; see `Question`."""
+        """Numbers that add up to what there is in a piece; see `PieceQuestion`."""
         if isinstance(self.question, CountedQuestion):
             yield from self.question.numbers_of_piece(run, piece)
+            return
+        if isinstance(self.question, FollowedQuestion):
+            for part in self.question.of_piece(run, piece, newest_first):
+                # What runs again was counted in another piece.
+                yield len(part.notes) - int(np.count_nonzero(part.again >= self.since))
             return
         count = 0
         try:
@@ -54,12 +63,8 @@ class Counting:
             raise
         yield count
 
-    def join(self, parts: Iterable[int], newest_first: bool) -> Iterator[Row]:
-        """Numbers are no rows: they are to be added up."""
-        raise TypeError("a number of rows is no row")
 
-
-def count_rows(question: Question[Any], pool: PiecePool, stretch: Piece, newest_first: bool) -> Iterator[int]:
+def count_rows(question: PieceQuestion[Any], pool: PiecePool, stretch: Piece, newest_first: bool) -> Iterator[int]:
     """Numbers that add up to that of an answer's rows; see `ask`."""
     pieces = [stretch] if question.reaches_behind else pool.split(stretch, newest_first)
-    return pool.answers(Counting(question), pieces, newest_first)
+    return pool.answers(Counting(question, stretch.start), pieces, newest_first)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.probes import BAD_ADDRESS, LINES, NESTED, SHARED_SPACE, Probes
 from rdbg.quick_dataclass import dataclass
 
@@ -80,7 +80,7 @@ class Exceptions:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[RaisedException]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
         infos = {info.code: info for info in run.machine.architecture.exceptions if not info.interrupt}
 
         def make(notes: Notes) -> list[RaisedException]:
@@ -107,10 +107,6 @@ class Exceptions:
         raised = (info for info in run.machine.architecture.exceptions if not info.interrupt)
         return Probes(exceptions=frozenset(info.code for info in raised if not self.names or info.name in self.names))
 
-    def join(self, parts: Iterable[RaisedException], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)
-
 
 @dataclass(frozen=True)
 class Interrupts:
@@ -119,7 +115,7 @@ class Interrupts:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[TakenInterrupt]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
 
         def make(notes: Notes) -> list[TakenInterrupt]:
             columns = [notes[name].tolist() for name in ("icount", "pc", "space", "values")]
@@ -136,7 +132,3 @@ class Interrupts:
 
     def _probes(self, run: ReplayedRun) -> Probes:
         return Probes(exceptions=frozenset(info.code for info in run.machine.architecture.exceptions if info.interrupt))
-
-    def join(self, parts: Iterable[TakenInterrupt], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)

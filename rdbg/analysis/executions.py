@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rdbg.analysis.probing import Notes, numbers_noted, probed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.expression import Expression
 from rdbg.emu.probes import NO_EXCEPTION, SHARED_SPACE, Probes
 from rdbg.quick_dataclass import dataclass
@@ -53,7 +53,7 @@ class Executions:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[Execution]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
         names = {info.code: info.name for info in run.machine.architecture.exceptions}
 
         def make(notes: Notes) -> list[Execution]:
@@ -73,7 +73,3 @@ class Executions:
 
     def _probes(self, run: ReplayedRun) -> Probes:
         return Probes({self.address: self.address}, condition=self.condition)
-
-    def join(self, parts: Iterable[Execution], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)

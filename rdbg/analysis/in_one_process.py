@@ -24,6 +24,11 @@ class InOneProcess:
     def __init__(self, make_run: Callable[[], ReplayedRun]) -> None:
         self._make_run = make_run
 
+    @property
+    def run(self) -> ReplayedRun:
+        """The run."""
+        return self._make_run()
+
     def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
         """One piece, which is passed through once; newest first, ever longer ones."""
         if not newest_first:

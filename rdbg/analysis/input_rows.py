@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.quick_dataclass import dataclass
 from rdbg.recording.words import kind_name, record_text
 
@@ -49,13 +49,9 @@ class Inputs:
     reaches_behind: ClassVar[bool] = True
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[InputRow]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
         architecture = run.machine.architecture
         for each in run.inputs(piece.start, piece.end, newest_first):
             record = each.record
             text = record_text(record, architecture)
             yield InputRow(record.icount, each.number, kind_name(record.kind), each.packet, text, record.data)
-
-    def join(self, parts: Iterable[InputRow], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch
 from rdbg.emu.probes import SHARED_SPACE, AccessNotes, OtherAccess, Probes
@@ -87,7 +87,7 @@ class RangeAccesses:
     reaches_behind: ClassVar[bool] = False
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[RangeAccess]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
         order: Literal["big", "little"] = "big" if run.machine.big_endian else "little"
         rows = (row for notes in _batches(run, piece, self._probes(run)) for row in _made(notes, order))
         last = _behind(run, piece)
@@ -120,10 +120,6 @@ class RangeAccesses:
         return Probes(
             accesses=(Watch(self.address, self.length, self.access, storage, commands),), condition=self.condition
         )
-
-    def join(self, parts: Iterable[RangeAccess], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)
 
 
 def _behind(run: ReplayedRun, piece: Piece) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
 
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import UsageError
 from rdbg.host.printable import printable
@@ -71,13 +71,9 @@ class Outputs:
     reaches_behind: ClassVar[bool] = True
 
     def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[OutputRow]:
-        """Those in a piece; see `Question`."""
+        """Those in a piece; see `PieceQuestion`."""
         found = output_rows(run.outputs(), piece.start, piece.end, self._wanted)
         return iter(found[::-1] if newest_first else found)
-
-    def join(self, parts: Iterable[OutputRow], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)
 
     def _wanted(self, endpoint: Endpoint) -> bool:
         asked = ((int(endpoint.kind), endpoint.port), (int(endpoint.kind), -1))

@@ -23,8 +23,6 @@ def probed(
 ) -> Iterator[Made]:
     """What probes note in a piece of a run, made into rows.
 
-    Returns that come behind the piece are waited for, up to the end of the run.
-
     Args:
         run: the run.
         piece: what is noted at its positions counts.
@@ -54,8 +52,7 @@ def probed(
 
 
 def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[int]:
-    """How many notes there are in a piece of a run, in numbers that add up to it: no return is waited for, no row
-    is made.
+    """How many notes there are in a piece of a run, in numbers that add up to it: no row is made.
 
     Raises:
         QuestionInterrupted: the user asked to stop; what was found until then has been given.
@@ -77,7 +74,7 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
             break
         moved = run.position > here or stop.kind is StopKind.PAUSED
         if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
-            until, moved = _end_of_step(run, piece.end), True
+            until, moved = end_of_step(run, piece.end), True
         taken = machine.take_probe_notes(ended=False)
         unevaluated += taken.unevaluated
         yield int(np.count_nonzero(taken.rows["icount"] < piece.end))
@@ -101,33 +98,28 @@ class ConditionFailed(Exception):
 
 
 def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
-    """Notes in order; the last ones with those that are still waited for."""
+    """Notes in order."""
     machine = run.machine
     pending: list[Notes] = []
     unevaluated = 0
-    waits = piece.start < piece.end
-    end = piece.end
+    moved = True
+    until = piece.end
     interruption: QuestionInterrupted | None = None
     try:
         run.go(piece.start)
         machine.take_probe_notes(ended=True)  # of a search that did not come to its end
-        while waits:
-            inside = run.position < piece.end
+        while moved and run.position < piece.end:
             here = run.position
-            until = end if inside else run.end
             stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
             taken = machine.take_probe_notes(ended=False)
-            unevaluated += taken.unevaluated if inside else 0
+            unevaluated += taken.unevaluated
             pending.append(taken.rows)
-            first = taken.waiting_from
-            inside = run.position < piece.end
-            ready, pending = _ready(pending, min(piece.end, run.position, run.end if first is None else first))
+            ready, pending = _ready(pending, min(piece.end, run.position))
             if len(ready):
                 yield ready
             moved = run.position > here or stop.kind is StopKind.PAUSED
-            if stop.kind is StopKind.LIMIT and inside and end == piece.end:
-                end, moved = _end_of_step(run, piece.end), True
-            waits = moved and (inside or (first is not None and first < piece.end and run.position < run.end))
+            if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
+                until, moved = end_of_step(run, piece.end), True
     except QuestionInterrupted as error:
         interruption = error
     ready, _ = _ready([*pending, machine.take_probe_notes(ended=True).rows], piece.end)
@@ -139,7 +131,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
         raise ConditionFailed(unevaluated)
 
 
-def _end_of_step(run: ReplayedRun, position: int) -> int:
+def end_of_step(run: ReplayedRun, position: int) -> int:
     """Where a step ends at the latest that begins before a position and goes on behind it: all of it counts where it
     begins."""
     return min(position + run.machine.architecture.longest_step - 1, run.end)

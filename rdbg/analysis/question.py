@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Protocol, TypeVar
 
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Row
 from rdbg.host.progress import Progress
 from rdbg.quick_dataclass import dataclass
 
@@ -49,21 +48,13 @@ class PieceQuestion(Protocol[Given]):
         ...
 
 
-class Question(PieceQuestion[Part], Protocol[Part]):
-    """A question whose answer is a table."""
-
-    def join(self, parts: Iterable[Part], newest_first: bool) -> Iterator[Row]:
-        """The rows of the answer.
-
-        Args:
-            parts: of all pieces, these in the order asked for, and the parts of each as it gave them.
-            newest_first: that order.
-        """
-        ...
-
-
 class PiecePool(Protocol):
     """Who answers pieces of questions: this process, several, or several computers."""
+
+    @property
+    def run(self) -> ReplayedRun:
+        """The run, in this process."""
+        ...
 
     def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
         """The pieces into which it divides a stretch, in the order asked for."""
@@ -81,19 +72,3 @@ class PiecePool(Protocol):
 
 #: Gives who answers a question, of what is polled (True ends it) and of what is told how far it has come.
 MakePool = Callable[[Callable[[], bool], Progress], PiecePool]
-
-
-def ask(question: Question[Part], pool: PiecePool, stretch: Piece, newest_first: bool = False) -> Iterator[Row]:
-    """The rows of an answer, each as soon as it is known. To close the iterator ends the search.
-
-    Args:
-        question: what is asked.
-        pool: who answers.
-        stretch: the part of the run that it is asked of.
-        newest_first: the order of rows; else oldest first.
-
-    Raises:
-        QuestionInterrupted: the user asked to stop; what was found until then has been given.
-    """
-    pieces = [stretch] if question.reaches_behind else pool.split(stretch, newest_first)
-    return question.join(pool.answers(question, pieces, newest_first), newest_first)

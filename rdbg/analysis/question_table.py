@@ -14,7 +14,7 @@ from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
 from rdbg.analysis.place_names import stretch_of
-from rdbg.analysis.question import Piece, Question
+from rdbg.analysis.question import Piece, PieceQuestion
 from rdbg.analysis.rows import Column, Style
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.where_condition import parse_where
@@ -93,7 +93,7 @@ class QuestionName:
     usage: str
     help: str
     columns: tuple[Column, ...]
-    parse: Callable[[Asker, Sequence[str], dict[str, str]], Question[Any]]
+    parse: Callable[[Asker, Sequence[str], dict[str, str]], PieceQuestion[Any]]
     options: tuple[tuple[str, bool], ...] = ()
 
 
@@ -112,7 +112,7 @@ class Asked:
     """
 
     name: QuestionName
-    question: Question[Any]
+    question: PieceQuestion[Any]
     stretch: Piece
     newest_first: bool
     count: bool
@@ -187,16 +187,16 @@ def _only(name: str, operands: Sequence[str], what: str) -> str:
     return operands[0]
 
 
-def _executions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _executions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     return Executions(asker.address(_only("executions", operands, "address")), _condition(asker, options))
 
 
-def _calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     function = evaluate(asker.timeline.machine, asker.symbols, _only("calls", operands, "function"))
     return Calls(function.address, function.address + max(function.size - 1, 0), _condition(asker, options))
 
 
-def _accesses(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _accesses(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     wanted = address_range(asker.timeline.machine, asker.symbols, _only("accesses", operands, "range"))
     kinds = {("--read" in options, "--write" in options)}
     access = Access.READ if kinds == {(True, False)} else Access.WRITE if kinds == {(False, True)} else Access.ACCESS
@@ -206,7 +206,7 @@ def _accesses(asker: Asker, operands: Sequence[str], options: dict[str, str]) ->
     return RangeAccesses(wanted.address, wanted.size, access, condition)
 
 
-def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     known = {
         info.name.lower(): info.name for info in asker.timeline.machine.architecture.exceptions if not info.interrupt
     }
@@ -216,12 +216,12 @@ def _exceptions(asker: Asker, operands: Sequence[str], options: dict[str, str]) 
     return Exceptions(tuple(known[name.lower()] for name in operands))
 
 
-def _interrupts(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _interrupts(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     _none("interrupts", operands)
     return Interrupts()
 
 
-def _system_calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _system_calls(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     _none("syscalls", operands)
     return SystemCalls(_condition(asker, options))
 
@@ -240,11 +240,11 @@ def _none(name: str, operands: Sequence[str]) -> None:
         raise UsageError(f"{name}: '{operands[0]}' is too much")
 
 
-def _outputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _outputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     return Outputs(tuple(endpoint_named(operand) for operand in operands))
 
 
-def _inputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> Question[Any]:
+def _inputs(asker: Asker, operands: Sequence[str], options: dict[str, str]) -> PieceQuestion[Any]:
     _none("inputs", operands)
     return Inputs()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
 from rdbg.history.history import NumberedInput
 from rdbg.history.log_queries import ByteFromOutside
@@ -91,6 +92,16 @@ class ReplayedRun:
         """
         found = self._timeline.last_writes(address, length, 1, bound, self._interrupted)
         return found[0] if found else None
+
+    def last_met(self, address: int, condition: Expression, before: int) -> int | None:
+        """Position before ``before`` at which the instruction at an address was about to run last while a condition
+        held; None: never. The machine is moved.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        self.go(before)
+        return self._timeline.last_executed(address, self._interrupted, condition)
 
     def taken(self, load: DeviceLoad) -> ByteFromOutside | None:
         """Which byte a load where the machine stands takes from outside; None: that cannot be told."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rdbg.analysis.calls import convention_of, numbers_of, pair_of
-from rdbg.analysis.probing import Notes, numbers_noted, probed
+from rdbg.analysis.followed_pieces import FollowedPart, followed
+from rdbg.analysis.probing import Notes
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.rows import Column, ColumnKind, Row
+from rdbg.analysis.rows import Column, ColumnKind
 from rdbg.emu.expression import Expression
 from rdbg.emu.probes import RETURNED, SHARED_SPACE, Probes
 from rdbg.quick_dataclass import dataclass
@@ -63,15 +64,19 @@ class SystemCalls:
 
     condition: Expression = ()
 
-    reaches_behind: ClassVar[bool] = True
+    reaches_behind: ClassVar[bool] = False
 
-    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[SystemCall]:
-        """Those that begin in a piece; see `Question`."""
-        return probed(run, piece, self._probes(run), newest_first, _made)
+    def of_piece(self, run: ReplayedRun, piece: Piece, newest_first: bool) -> Iterator[FollowedPart]:
+        """Those that begin in a piece, and how those of before end; see `PieceQuestion`."""
+        return followed(run, piece, self._probes(run))
 
-    def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
-        """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
-        return numbers_noted(run, piece, self._probes(run))
+    def watching(self, run: ReplayedRun, returns: frozenset[int]) -> SystemCalls:
+        """See `FollowedQuestion`. All returns are looked at: they are behind an instruction that calls the system."""
+        return self
+
+    def made(self, notes: Notes) -> list[SystemCall]:
+        """Rows of notes."""
+        return _made(notes)
 
     def _probes(self, run: ReplayedRun) -> Probes:
         architecture = run.machine.architecture
@@ -82,11 +87,8 @@ class SystemCalls:
             registers=numbers_of(architecture, (convention.call_number, *convention.call_arguments)),
             results=pair_of(architecture, convention.call_results),
             condition=self.condition,
+            returns=frozenset(),
         )
-
-    def join(self, parts: Iterable[SystemCall], newest_first: bool) -> Iterator[Row]:
-        """All, as they come."""
-        return iter(parts)
 
 
 def _made(notes: Notes) -> list[SystemCall]:

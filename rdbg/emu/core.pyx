@@ -453,7 +453,7 @@ cdef class Core:
         """
         arm_stops(self, breakpoints, conditions, watches)
 
-    def arm_probes(self, places, follows, exceptions, registers, results, condition):
+    def arm_probes(self, places, follows, exceptions, registers, results, condition, returns):
         """Look at the CPU at places and exceptions from now on, without stopping; what was noted before is forgotten.
 
         Args:
@@ -463,8 +463,9 @@ cdef class Core:
             registers: debugger's numbers of at most 8 registers that are noted.
             results: those of two that are noted at the return.
             condition: an expression that holds where a place is noted; empty: always.
+            returns: addresses of which returns are noted that no noted call waits for; None: none are.
         """
-        arm_probes(self, places, follows, exceptions, registers, results, condition)
+        arm_probes(self, places, follows, exceptions, registers, results, condition, returns)
 
     def pause_probes(self, bint paused):
         """Let nothing be noted for a while, or go on with it."""
@@ -472,7 +473,8 @@ cdef class Core:
 
     def take_probe_notes(self, bint all):
         """What was noted since the last call: (array of bytes with rows of `ProbeNote`, icount of the first that is
-        still waited for, times that the condition could not be evaluated).
+        still waited for, times that the condition could not be evaluated, the first icount at which what was noted may
+        hang on what was before anything was noted).
 
         Args:
             all: also those whose return is still waited for; nothing is waited for afterwards.

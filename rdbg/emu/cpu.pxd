@@ -169,6 +169,7 @@ cdef struct Interrupted:
     uint32_t pc
     uint32_t stack
     uint32_t behind
+    bint raised                  # the instruction raised it: what was done of it is to be done again
 
 
 cdef struct ProbedPlace:
@@ -526,6 +527,7 @@ cdef struct Context:
 cdef struct Probes:
     bint armed
     bint follows                 # to the return
+    bint tells_returns           # returns of calls that began before anything was noted are noted, too
     uint32_t exceptions          # codes that are noted, as bits
     ProbedPlace *places          # by address
     size_t count
@@ -553,6 +555,10 @@ cdef struct Probes:
     int32_t last_open            # -1: it is the last of `done`
     Interrupted interrupted[INTERRUPTED_KEPT]
     uint32_t interrupted_next
+    uint64_t resumed_at          # icount to which a handler has returned last
+    bint resumed_again           # to an instruction that had raised an exception, or of which nothing is known
+    uint32_t interrupted_count   # of all, since notes were forgotten
+    uint64_t doubt_from          # the first icount at which what was noted may hang on what was before; FOREVER: none
 
 
 # Accesses that are noted: see accesses.pxi.

@@ -196,6 +196,7 @@ cdef enum:
 
     NOTED_PLACE = 0
     NOTED_EXCEPTION = 1
+    NOTED_RETURN = 2             # of a call that nothing is known of
 
     LEFT_UNKNOWN = 0
     LEFT_RETURN = 1              # a return from an exception
@@ -212,6 +213,7 @@ cdef enum:
     ENDED_NOT = 0
     ENDED_RETURNED = 1
     ENDED_REPLACED = 2           # its frame was used again
+    ENDED_AGAIN = 3              # its first instruction has raised an exception, and runs again: it is that call
 
 
 cdef enum:

@@ -108,8 +108,8 @@ class MachineRuns:
 
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted."""
-        rows, waiting_from, unevaluated = self._core.take_probe_notes(ended)
-        return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated)
+        rows, waiting_from, unevaluated, doubtful_from = self._core.take_probe_notes(ended)
+        return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated, doubtful_from)
 
     def take_accesses(self) -> AccessNotes:
         """The accesses that runs with probes have noted."""
@@ -157,6 +157,7 @@ class MachineRuns:
                 probes.registers,
                 probes.results,
                 probes.condition,
+                probes.returns,
             )
 
     def _arm(

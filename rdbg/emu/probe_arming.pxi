@@ -1,6 +1,6 @@
 # Probes put in place: a new engine when Unicorn has more hooks than it should.
 
-cdef arm_probes(Core core, places, follows, exceptions, registers, results, condition):
+cdef arm_probes(Core core, places, follows, exceptions, registers, results, condition, returns):
     """See Core.arm_probes."""
     cdef Cpu *c = core.c
     cdef size_t i
@@ -29,6 +29,7 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
         c.probes.condition[c.probes.condition_length] = AgentStep(step.operation, step.operand)
         c.probes.condition_length += 1
     c.probes.follows = follows
+    c.probes.tells_returns = returns is not None
     c.probes.exceptions = 0
     for code in exceptions:
         c.probes.exceptions |= <uint32_t>1 << <uint32_t>code
@@ -38,6 +39,8 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
     for i in range(2):
         c.probes.results[i] = results[i]
     forget_notes(c)
+    for address in returns or ():
+        watch_return(c, address)
     c.accesses.count = 0
     c.probes.armed = True
     forget_recent(c)

@@ -160,14 +160,13 @@ cdef inline bint is_open_for(const OpenNote *each, uint32_t return_address, uint
     return each.note.return_address == return_address and each.note.stack == stack and each.note.space == space
 
 
-cdef void end_open(Cpu *c, uint32_t return_address, uint32_t stack, uint32_t space, uint32_t kind, uint8_t how,
+cdef bint end_open(Cpu *c, uint32_t return_address, uint32_t stack, uint32_t space, uint32_t kind, uint8_t how,
                    uint64_t icount) noexcept nogil:
-    """Whatever waits for a return there with this stack pointer has ended, one way or the other."""
+    """Whatever waits for a return there with this stack pointer has ended, one way or the other. False: nothing has."""
+    cdef bint found = False
     cdef int32_t at = c.probes.buckets[probe_bucket(return_address, stack, space)]
     cdef int32_t following
-    cdef uint64_t value
     cdef ProbeNote *note
-    cdef uint32_t i
     while at >= 0:
         following = c.probes.open[at].next
         note = &c.probes.open[at].note
@@ -175,12 +174,43 @@ cdef void end_open(Cpu *c, uint32_t return_address, uint32_t stack, uint32_t spa
             note.ended = how
             note.end = icount
             if how == ENDED_RETURNED:
-                for i in range(2):
-                    agent_register(c, c.probes.results[i], return_address, icount, &value)
-                    note.results[i] = <uint32_t>value
+                take_results(c, note, return_address, icount)
             keep_note(c, note)
             forget_open(c, at)
+            found = True
         at = following
+    return found
+
+
+cdef void take_results(const Cpu *c, ProbeNote *note, uint32_t pc, uint64_t icount) noexcept nogil:
+    cdef uint64_t value
+    cdef uint32_t i
+    for i in range(2):
+        agent_register(c, c.probes.results[i], pc, icount, &value)
+        note.results[i] = <uint32_t>value
+
+
+cdef void note_return(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """A return of a call that nothing is known of: it began before anything was noted."""
+    cdef ProbeNote note
+    begin_note(c, &note, NOTED_RETURN, pc, icount)
+    note.return_address = pc
+    note.ended = ENDED_RETURNED
+    take_results(c, &note, pc, icount)
+    keep_note(c, &note)
+
+
+cdef inline void doubt(Cpu *c, uint8_t how, uint64_t icount) noexcept nogil:
+    """What is noted now would be another thing if something before had been seen."""
+    if how == ARRIVAL_UNKNOWN or how == ARRIVAL_RETURN and c.probes.interrupted_count < INTERRUPTED_KEPT:
+        if icount < c.probes.doubt_from:
+            c.probes.doubt_from = icount
+
+
+cdef void watch_after_call(Cpu *c, uint32_t pc) noexcept nogil:
+    """A handler returns to ``pc``: behind a system call, this may be its return, whenever it began."""
+    if c.probes.tells_returns and c.probes.exceptions and code_word(c, pc - 4) & 0xFC00003FU == 12:
+        watch_return(c, pc)
 
 
 cdef void take_registers(const Cpu *c, ProbeNote *note, uint32_t pc, uint64_t icount) noexcept nogil:
@@ -237,20 +267,26 @@ cdef void begin_call(Cpu *c, ProbeNote *note, uint64_t icount) noexcept nogil:
     cdef int32_t at = c.probes.buckets[probe_bucket(note.return_address, note.stack, note.space)]
     cdef int32_t following
     cdef OpenNote *each
+    cdef bint again = icount == c.probes.resumed_at and c.probes.resumed_again
     while at >= 0:
         each = &c.probes.open[at]
         following = each.next
         if is_open_for(each, note.return_address, note.stack, note.space) and each.note.kind == note.kind:
-            if note.arrival == ARRIVAL_CALL or note.kind == NOTED_EXCEPTION:
+            if again and note.kind == NOTED_PLACE and each.note.pc == note.pc and each.note.exception != NO_EXCEPTION:
+                note.arrival = each.note.arrival      # its first instruction raised an exception, and runs again
+                note.behind = each.note.behind
+                each.note.ended = ENDED_AGAIN
+                each.note.end = icount
+                keep_note(c, &each.note)
+                forget_open(c, at)
+            elif note.arrival == ARRIVAL_CALL or note.kind == NOTED_EXCEPTION:
                 # It was left without a return: its frame is another one's now.
                 each.note.ended = ENDED_REPLACED
                 each.note.end = icount
                 keep_note(c, &each.note)
                 forget_open(c, at)
-            elif each.note.pc == note.pc and each.note.exception != NO_EXCEPTION:
-                note.arrival = each.note.arrival      # its first instruction raised an exception, and runs again
-                note.behind = each.note.behind
-                forget_open(c, at)
+            elif each.note.pc == note.pc:
+                each.note.exception = NO_EXCEPTION    # the handler has gone on behind it
         at = following
     note.ended = ENDED_NOT
     note.end = NOWHERE
@@ -265,14 +301,19 @@ cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint sl
     cdef uint32_t space = space_of(c, pc)
     cdef uint8_t how
     cdef uint64_t at = icount - 1 if slot else icount
+    cdef bint ended = False
     if c.probes.last_icount == icount and c.probes.last_pc == pc:
         return                                   # its block has been begun once more
     how = arrival(c, pc, behind)
     if not slot and is_return(c, pc):
+        doubt(c, how, icount)
         if how == ARRIVAL_REGISTER or how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN:
-            end_open(c, pc, gpr(c, 29), space, NOTED_PLACE, ENDED_RETURNED, icount)
+            ended = end_open(c, pc, gpr(c, 29), space, NOTED_PLACE, ENDED_RETURNED, icount)
         if how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN:
-            end_open(c, pc, gpr(c, 29), space, NOTED_EXCEPTION, ENDED_RETURNED, icount)
+            ended = end_open(c, pc, gpr(c, 29), space, NOTED_EXCEPTION, ENDED_RETURNED, icount) or ended
+        if c.probes.tells_returns and not ended and (
+                how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN or how == ARRIVAL_REGISTER and not c.probes.exceptions):
+            note_return(c, pc, icount)
     if place == NULL:
         return
     c.probes.last_icount = icount
@@ -289,6 +330,7 @@ cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint sl
     note.return_address = gpr(c, 31)
     take_registers(c, &note, pc, icount)
     if c.probes.follows:
+        doubt(c, how, icount)
         begin_call(c, &note, icount)
     else:
         keep_note(c, &note)
@@ -348,8 +390,11 @@ cdef void note_exception(Cpu *c, uint32_t code, uint32_t pc, uint64_t icount, bi
     if not slot:
         kept = &c.probes.interrupted[c.probes.interrupted_next]
         c.probes.interrupted_next = (c.probes.interrupted_next + 1) % INTERRUPTED_KEPT
+        if c.probes.interrupted_count < INTERRUPTED_KEPT:
+            c.probes.interrupted_count += 1
         kept.pc = pc
         kept.stack = gpr(c, 29)
+        kept.raised = not before
         kept.behind = behind(c) if before else c.probes.last_behind if noted else pc
     if noted and not before:
         if c.probes.last_open >= 0:
@@ -375,12 +420,15 @@ cdef void note_exception(Cpu *c, uint32_t code, uint32_t pc, uint64_t icount, bi
     keep_note(c, &note)
 
 
-cdef uint32_t left_before_exception(const Cpu *c, uint32_t pc) noexcept nogil:
-    """A handler returns to ``pc``: what had led there before the exception, if that came before the instruction."""
+cdef uint32_t left_before_exception(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """A handler returns to ``pc``, and to a position: what had led there before the exception, if that is known."""
     cdef uint32_t i, at
+    c.probes.resumed_at = icount
+    c.probes.resumed_again = True
     for i in range(INTERRUPTED_KEPT):
         at = (c.probes.interrupted_next + INTERRUPTED_KEPT - 1 - i) % INTERRUPTED_KEPT
         if c.probes.interrupted[at].pc == pc and c.probes.interrupted[at].stack == gpr(c, 29):
+            c.probes.resumed_again = c.probes.interrupted[at].raised
             return c.probes.interrupted[at].behind
     return LEFT_RETURN
 
@@ -414,6 +462,9 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
     cdef size_t i
     c.probes.done_count = 0
     c.probes.unevaluated = 0
+    c.probes.interrupted_count = 0
+    c.probes.resumed_at = NOWHERE
+    c.probes.doubt_from = FOREVER
     c.probes.failed = False
     c.probes.last_icount = NOWHERE
     c.probes.last_open = -1
@@ -460,6 +511,7 @@ cdef take_probe_notes(Cpu *c, bint all):
     cdef size_t i
     cdef uint64_t first = FOREVER
     cdef uint64_t unevaluated = c.probes.unevaluated
+    cdef uint64_t doubtful = c.probes.doubt_from
     if c.probes.failed:
         raise MemoryError
     if all:
@@ -477,4 +529,4 @@ cdef take_probe_notes(Cpu *c, bint all):
     c.probes.unevaluated = 0
     if all:
         forget_notes(c)
-    return rows, None if first == FOREVER else first, unevaluated
+    return rows, None if first == FOREVER else first, unevaluated, None if doubtful == FOREVER else doubtful

@@ -27,14 +27,16 @@ ACCESS = np.dtype([
 ])  # fmt: skip
 #: What conditions may say of an access, as numbers of registers.
 ACCESS_REGISTERS = {"address": 0x1000, "size": 0x1001, "value": 0x1002, "before": 0x1003}
-#: `kind`: a place, or an exception that was asked for.
-PLACE, EXCEPTION = 0, 1
-#: `arrival`: by a branch that links, by one to an address in the code, by one to an address in a register.
-CALL, BRANCH, REGISTER = 2, 3, 4
+#: `kind`: a place, an exception that was asked for, or a return of a call that is not among the notes.
+PLACE, EXCEPTION, RETURN = 0, 1, 2
+#: `arrival`: not known; by a branch that links, by one to an address in the code, by one to an address in a register,
+#: by a return from an exception.
+UNKNOWN, CALL, BRANCH, REGISTER, FROM_EXCEPTION = 0, 2, 3, 4, 5
 #: `exception`: the instruction raised none.
 NO_EXCEPTION = 255
-#: `ended`: the return came at `end`.
-RETURNED = 1
+#: `ended`: not yet; the return came at `end`; its frame was used again; its first instruction ran again after an
+#: exception, which is the same call.
+OPEN, RETURNED, REPLACED, AGAIN = 0, 1, 2, 3
 #: `space`: the code is in all address spaces.
 SHARED_SPACE = 0xFFFF_FFFF
 #: Where the columns `values` of exceptions are.
@@ -53,6 +55,8 @@ class Probes:
         registers: numbers of registers to note, at most 8.
         results: numbers of two registers to note at the return.
         condition: note only where it is not zero.
+        returns: note returns to these addresses of calls that are not among the notes, too, and those of system calls;
+            None: none of these.
         accesses: note accesses to these ranges, by whom ever, for ``take_accesses``.
     """
 
@@ -62,6 +66,7 @@ class Probes:
     registers: tuple[int, ...] = ()
     results: tuple[int, int] = (0, 0)
     condition: Expression = ()
+    returns: frozenset[int] | None = None
     accesses: tuple[Watch, ...] = ()
 
 
@@ -112,8 +117,11 @@ class ProbeNotes:
         rows: of type `NOTE`, in the order in which they were complete.
         waiting_from: icount of the first that is not among them, since its return is waited for; None: there is none.
         unevaluated: times that the condition could not be evaluated: nothing was noted there.
+        doubtful_from: the first icount at which what was noted may hang on what was before anything was noted; None:
+            there is none.
     """
 
     rows: NDArray[np.void]
     waiting_from: int | None
     unevaluated: int
+    doubtful_from: int | None = None

@@ -139,7 +139,10 @@ cdef void take_trap(Cpu *c, int number) noexcept nogil:
         raise_at(c, code, 0x180, pc, slot)
         return
     if done == EMULATED_JUMP:
-        c.where.left = left_before_exception(c, c.where.next_pc) if c.probes.armed else LEFT_RETURN
+        c.where.left = LEFT_RETURN
+        if c.probes.armed:
+            c.where.left = left_before_exception(c, c.where.next_pc, before + 1)
+            watch_after_call(c, c.where.next_pc)
         go_to(c, c.where.next_pc, True)
         finish_block(c)
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdbg.analysis.address_expression import address_range, checked_range, evaluate
+from rdbg.analysis.asking import ask
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.exceptions import Exceptions, Interrupts, RaisedException, TakenInterrupt
 from rdbg.analysis.executions import Execution, Executions
@@ -14,7 +15,7 @@ from rdbg.analysis.input_rows import InputRow, Inputs
 from rdbg.analysis.memory_accesses import RangeAccess, RangeAccesses
 from rdbg.analysis.outputs import OutputRow, Outputs, endpoint_named
 from rdbg.analysis.place_names import stretch_of
-from rdbg.analysis.question import Question, ask
+from rdbg.analysis.question import PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.system_calls import SystemCall, SystemCalls
 from rdbg.analysis.where_condition import parse_where
@@ -115,7 +116,7 @@ class RunTables:
         found += self.output(start=start, end=end)
         return sorted(found, key=lambda event: event.icount)
 
-    def _ask(self, question: Question[Any], start: Place, end: Place, newest_first: bool) -> Iterator[Any]:
+    def _ask(self, question: PieceQuestion[Any], start: Place, end: Place, newest_first: bool) -> Iterator[Any]:
         stretch = stretch_of(self.timeline, str(start), str(end))
         return ask(question, InOneProcess(lambda: ReplayedRun(self.timeline)), stretch, newest_first)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rdbg.emu.expression import Expression
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.stops import Interrupted, StopConditions
 from rdbg.navigation.traveller import Traveller
@@ -45,15 +46,19 @@ def last_writes(
     return found
 
 
-def last_executed(traveller: Traveller, address: int, interrupted: Interrupted) -> int | None:
-    """Where the instruction at ``address`` was about to run last, before here; None: nowhere.
+def last_executed(
+    traveller: Traveller, address: int, interrupted: Interrupted, condition: Expression = ()
+) -> int | None:
+    """Where the instruction at ``address`` was about to run last, before here, and the condition held, if there is one;
+    None: nowhere.
 
     Raises:
         QuestionInterrupted: the user asked to stop.
     """
     origin = traveller.position
     try:
-        found = traveller.find(StopConditions(breakpoints=frozenset({address})), interrupted)
+        conditions = {address: (condition,)} if condition else {}
+        found = traveller.find(StopConditions(frozenset({address}), conditions=conditions), interrupted)
         return None if found is None else found.position
     except SearchInterrupted:
         raise QuestionInterrupted from None

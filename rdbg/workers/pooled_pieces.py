@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.probing import ConditionFailed
 from rdbg.analysis.question import Part, Piece, PieceQuestion
+from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError
 from rdbg.host.progress import SILENT, Progress
 from rdbg.quick_dataclass import dataclass
@@ -90,6 +91,11 @@ class PooledPieces:
         self._interrupted = interrupted
         self._progress = progress
         self._seconds = seconds
+
+    @property
+    def run(self) -> ReplayedRun:
+        """The run, in this process."""
+        return self._alone.run
 
     def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
         """Pieces that begin where there are states."""

@@ -8,10 +8,11 @@ from unittest import mock
 
 import pytest
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.counting import count_rows
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.memory_accesses import CPU, RangeAccess, RangeAccesses
-from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.machine_api import Access, Space, Watch
 from rdbg.history.history import History

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.counting import count_rows
 from rdbg.analysis.in_one_process import InOneProcess
-from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
@@ -101,14 +102,19 @@ def called(timeline: Timeline, first: int, last: int) -> list[Called]:
     return made
 
 
-@pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize("name", ["recursive", "tail", "loops", "leaves"])
-def test_calls_are_those_of_single_steps(name: str, big_endian: bool) -> None:
+def lived(name: str, big_endian: bool) -> tuple[Timeline, tuple[int, int]]:
+    """The run, and the first and last address of a function."""
     words, functions = guest(big_endian)
     machine = machine_with(words, [], big_endian, CODE, 0)
     timeline = Timeline(machine, History.live_run(), sleep=False, pace=Pace(slice=300, spacing=700, rung=100))
     timeline.run(StopConditions(), lambda: timeline.position >= ENOUGH)
-    first, last = functions[name]
+    return timeline, functions[name]
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("name", ["recursive", "tail", "loops", "leaves"])
+def test_calls_are_those_of_single_steps(name: str, big_endian: bool) -> None:
+    timeline, (first, last) = lived(name, big_endian)
     expected = called(timeline, first, last)
     assert len(expected) > 20
     pool = InOneProcess(lambda: ReplayedRun(timeline))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.counting import count_rows
 from rdbg.analysis.exceptions import Exceptions, Interrupts
 from rdbg.analysis.executions import Executions
 from rdbg.analysis.in_one_process import InOneProcess
-from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.timeline import Timeline

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.executions import Executions
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.memory_accesses import RangeAccesses
-from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.emu.machine_api import Access, Watch
 from tests.timeline.test_navigation import Run, programs

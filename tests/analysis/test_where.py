@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from rdbg.analysis.asking import ask
 from rdbg.analysis.calls import Calls, FunctionCall
 from rdbg.analysis.in_one_process import InOneProcess
 from rdbg.analysis.probing import ConditionFailed
-from rdbg.analysis.question import Piece, ask
+from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.mips32 import MIPS32

@@ -20,7 +20,7 @@ import rdbg
 import rdbg.workers.carried_recording
 import rdbg.workers.cluster
 from rdbg.analysis.executions import Executions
-from rdbg.analysis.question import Piece, PiecePool, Question
+from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError
 from rdbg.host.progress import SILENT
@@ -84,7 +84,7 @@ def pool_of(
         yield pool
 
 
-def answers(pool: PiecePool, question: Question[Any], run: RecordedRun, newest_first: bool = False) -> list[Any]:
+def answers(pool: PiecePool, question: PieceQuestion[Any], run: RecordedRun, newest_first: bool = False) -> list[Any]:
     return list(pool.answers(question, pieces_of(run, newest_first), newest_first))
 
 

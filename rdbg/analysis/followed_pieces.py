@@ -1,0 +1,265 @@
+"""Calls followed to their return in a piece of a run: pieces put together are what one look at all of it finds.
+
+What a piece notes may hang on what was before it: how the instruction was come to that a handler returns to, and
+whether a function's first instruction runs again after an exception. So it begins to look earlier, and earlier still
+where that did not suffice. What it says of calls that began before it is what ended first for each frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step
+from rdbg.analysis.question import Piece
+from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.where_condition import parse_where
+from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
+from rdbg.emu.probes import (
+    AGAIN,
+    CALL,
+    EXCEPTION,
+    FROM_EXCEPTION,
+    NOTE,
+    OPEN,
+    REPLACED,
+    RETURN,
+    RETURNED,
+    UNKNOWN,
+    Probes,
+)
+from rdbg.quick_dataclass import dataclass
+from rdbg.timeline import QuestionInterrupted
+
+#: Instructions before a piece that are looked at first, and by how many times more each time that they did not suffice.
+_BEFORE, _FURTHER = 1 << 20, 8
+#: Slices behind a piece in which returns are waited for.
+_PATIENCE = 4
+#: What tells frames apart.
+_KEY = ["return_address", "stack", "space"]
+
+
+@dataclass(frozen=True)
+class FollowedPart:
+    """What was found in a piece, or in some of it.
+
+    Args:
+        piece: where.
+        notes: of calls that began there, in order, behind those of the parts before; those that are `OPEN` have not
+            ended as far as was looked.
+        ends: for frames, what would have ended a call first that was open when the piece began: `end` and `ended`, and
+            the results where it returned.
+        again: icounts of calls before the piece whose first instruction ran again in it: these rows are no calls.
+        watched: return addresses that were looked at in all of the piece; None: all.
+        last: of the piece, of which all was looked at; the machine is not needed any more for it.
+    """
+
+    piece: Piece
+    notes: Notes
+    ends: Notes
+    again: NDArray[np.uint64]
+    watched: frozenset[int] | None
+    last: bool = False
+
+
+def followed(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[FollowedPart]:
+    """What begins in a piece, and what ends there.
+
+    Args:
+        run: the run.
+        piece: the stretch.
+        probes: where to look.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was found until then has been given.
+        ConditionFailed: the condition could not be evaluated at some places; all else has been given.
+    """
+    if piece.start >= piece.end:
+        return
+    distance = _BEFORE
+    while True:
+        look = _Look(run, piece, probes, max(run.start, piece.start - distance))
+        parts: list[FollowedPart] = []
+        interruption: QuestionInterrupted | None = None
+        try:
+            for part in look.parts():
+                if look.certain:
+                    yield from parts
+                    parts.clear()
+                parts.append(part)
+                if look.doubtful:
+                    break
+            wanted = look.begin if look.doubtful else look.earlier()
+        except QuestionInterrupted as error:
+            interruption = error
+            wanted = None
+        if interruption is not None:
+            yield from parts
+            raise interruption
+        if wanted is None:
+            yield from parts[:-1]
+            yield replace(parts[-1], last=True)
+            if look.unevaluated:
+                raise ConditionFailed(look.unevaluated)
+            return
+        distance = max(distance * _FURTHER if look.doubtful else 0, piece.start - wanted + 1)
+
+
+@dataclass
+class _Look:
+    """One look at a piece, from before it on.
+
+    Args:
+        run: the run.
+        piece: the stretch.
+        probes: where to look.
+        begin: icount at which it begins to look.
+    """
+
+    run: ReplayedRun
+    piece: Piece
+    probes: Probes
+    begin: int
+    doubtful: bool = False  #: what was before the beginning matters
+    unevaluated: int = 0
+    _pending: list[Notes] = field(default_factory=list)
+    _resumed: list[Notes] = field(default_factory=list)  # come to by a return from an exception
+    _seen: list[NDArray[np.uint64]] = field(default_factory=list)  # icounts of all that was noted and is no more open
+
+    @property
+    def certain(self) -> bool:
+        """Nothing was before the beginning."""
+        return self.begin == self.run.start
+
+    def parts(self) -> Iterator[FollowedPart]:
+        """What is found, as soon as it is known."""
+        run, piece, machine = self.run, self.piece, self.run.machine
+        interruption: QuestionInterrupted | None = None
+        first: int | None = None
+        run.go(self.begin)
+        machine.take_probe_notes(ended=True)  # of a search that did not come to its end
+        try:
+            # What cannot be evaluated before the piece is not this piece's business.
+            while run.position < piece.start and self._advance(piece.start).kind is StopKind.PAUSED:
+                self._take()
+            self._take()
+            self.unevaluated = 0
+            until, moved = piece.end, True
+            while moved and run.position < piece.end:
+                here = run.position
+                stop = self._advance(until)
+                taken, first = self._take()
+                moved = run.position > here or stop.kind is StopKind.PAUSED
+                if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
+                    until, moved = end_of_step(run, piece.end), True
+                limit = min(run.position, run.end if first is None else first)
+                yield self._part(taken, limit)
+            unevaluated = self.unevaluated
+            patience = min(run.end, piece.end + _PATIENCE * run.slice)
+            while first is not None and first < piece.end and run.position < patience:
+                here = run.position
+                stop = self._advance(patience)
+                taken, first = self._take()
+                self._pending.append(_as_the_piece_ends(taken, piece.end))
+                if run.position == here and stop.kind is not StopKind.PAUSED:
+                    break
+            self.unevaluated = unevaluated
+        except QuestionInterrupted as error:
+            interruption = error
+        rest = machine.take_probe_notes(ended=True).rows
+        self._note_seen(rest)
+        yield self._part(rest, piece.end)
+        if interruption is not None:
+            raise interruption
+
+    def earlier(self) -> int | None:
+        """Where it would have had to begin; None: it has seen enough.
+
+        A function that a handler has returned to may be a call of before, whose first instruction runs again. Then it
+        has been about to run with this frame.
+        """
+        if self.certain or not self._resumed:
+            return None
+        (place,) = self.probes.places
+        resumed = np.concatenate(self._resumed)
+        seen = np.unique(np.concatenate(self._seen)) if self._seen else np.empty(0, np.uint64)
+        _, at = np.unique(resumed[_KEY], return_index=True)
+        architecture = self.run.machine.architecture
+        for note in resumed[np.sort(at)]:
+            frame = parse_where(f"sp == {int(note['stack'])} && ra == {int(note['return_address'])}", architecture)
+            before = self.run.last_met(place, frame, int(note["icount"]))
+            while before is not None and before >= self.begin and before not in seen:
+                before = self.run.last_met(place, frame, before)  # it is that call, or no call
+            if before is not None and before < self.begin:
+                return before
+        return None
+
+    def _advance(self, until: int) -> RunStop:
+        return self.run.advance(RunRequest(until=until, slice=self.run.slice, probes=self.probes))
+
+    def _take(self) -> tuple[Notes, int | None]:
+        """What was noted since the last time, and the first icount of what is waited for."""
+        taken = self.run.machine.take_probe_notes(ended=False)
+        self.unevaluated += taken.unevaluated
+        doubtful = taken.doubtful_from
+        if not self.certain and doubtful is not None and doubtful >= self.piece.start:
+            self.doubtful = True
+        self._note_seen(taken.rows)
+        return taken.rows, taken.waiting_from
+
+    def _note_seen(self, taken: Notes) -> None:
+        self._seen.append(taken["icount"][(taken["kind"] != RETURN) & (taken["ended"] != AGAIN)])
+
+    def _part(self, taken: Notes, limit: int) -> FollowedPart:
+        """What of the notes is complete before a position."""
+        start, end = self.piece.start, self.piece.end
+        own = taken[(taken["kind"] != RETURN) & (taken["icount"] < end)]
+        again = own["icount"][(own["ended"] == AGAIN) & (own["icount"] < start) & (own["end"] >= start)]
+        began = own[(own["icount"] >= start) & (own["ended"] != AGAIN)]
+        resumed = (began["kind"] != EXCEPTION) & np.isin(began["arrival"], (UNKNOWN, FROM_EXCEPTION))
+        if resumed.any():
+            self._resumed.append(began[resumed])
+        self._pending.append(began)
+        notes = np.concatenate(self._pending)
+        notes = notes[(notes["icount"] >= start) & (notes["icount"] < end) & (notes["ended"] != AGAIN)]
+        notes = notes[np.argsort(notes["icount"], kind="stable")]
+        split = int(np.searchsorted(notes["icount"], min(limit, end)))
+        self._pending = [notes[split:]]
+        return FollowedPart(self.piece, notes[:split], self._ends(taken, began), again, self._watched())
+
+    def _ends(self, taken: Notes, began: Notes) -> Notes:
+        """What ends a call first that was open when the piece began, for each frame."""
+        start, end = self.piece.start, self.piece.end
+        returned = taken[(taken["ended"] == RETURNED) & (taken["end"] >= start) & (taken["end"] < end)]
+        replaced = began[(began["arrival"] == CALL) | (began["kind"] == EXCEPTION)].copy()
+        replaced["end"] = replaced["icount"]
+        replaced["ended"] = REPLACED
+        return first_ends(np.concatenate([replaced, returned]))
+
+    def _watched(self) -> frozenset[int] | None:
+        return None if self.probes.exceptions else self.probes.returns or frozenset()
+
+
+def _as_the_piece_ends(taken: Notes, end: int) -> Notes:
+    """Notes that were complete behind a piece. That one is of before, the piece finds out in which it runs again."""
+    notes = taken[taken["kind"] != RETURN].copy()
+    notes["ended"][notes["ended"] == AGAIN] = OPEN
+    found: Notes = notes[notes["icount"] < end]
+    return found
+
+
+def first_ends(ends: Notes) -> Notes:
+    """For each frame the first of some ends."""
+    if len(ends) < 2:
+        return ends
+    ends = ends[np.argsort(ends["end"], kind="stable")]
+    _, first = np.unique(ends[_KEY], return_index=True)
+    return ends[np.sort(first)]
+
+
+def no_notes() -> Notes:
+    """None."""
+    return np.empty(0, NOTE)
