@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import field
+from queue import SimpleQueue
 
 import anyio
 from mcp import types
@@ -18,6 +23,8 @@ from rdbg.agents.bounded import clipped
 from rdbg.agents.tools import TOOLS, AgentTool, call_tool
 from rdbg.errors import RdbgError
 from rdbg.library.recorded_run import RecordedRun
+from rdbg.navigation.questions import QuestionInterrupted
+from rdbg.quick_dataclass import dataclass
 
 _INSTRUCTIONS = (
     "A recorded run of a whole machine, which can be looked at in any order, forward and back. An icount is a moment: "
@@ -84,6 +91,8 @@ def serve(run: RecordedRun, name: str) -> None:
         name: of the recording, for the client.
     """
 
+    desk = _Desk(run)
+
     async def list_tools(
         context: ServerRequestContext[object], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
@@ -92,10 +101,7 @@ def serve(run: RecordedRun, name: str) -> None:
     async def use_tool(
         context: ServerRequestContext[object], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        try:
-            return _answer(call_tool(run, params.name, params.arguments or {}))
-        except RdbgError as error:
-            return _answer(clipped(str(error)), failed=True)
+        return await desk.ask(_Asked(params.name, params.arguments or {}))
 
     server: Server[object] = Server(
         "rdbg",
@@ -124,18 +130,74 @@ def serve(run: RecordedRun, name: str) -> None:
             await server.run(messages, writing, server.create_initialization_options())
             tasks.cancel_scope.cancel()
 
-    ends: list[BaseException] = []
-    try:
-        anyio.run(main)
-    except* (KeyboardInterrupt, SystemExit) as group:  # a signal in the middle of a tool
-        ends.extend(_leaves(group))
-    if ends:
-        raise ends[0]
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
+    def speak() -> None:
+        try:
+            anyio.run(main)
+        except BaseException as error:
+            desk.end(error)
         else:
-            yield error
+            desk.end(None)
+
+    # Ctrl-C ends the thread that works, and whoever listens goes with the process.
+    threading.Thread(target=speak, name="mcp", daemon=True).start()
+    desk.work()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A tool that a client asks for.
+
+    Args:
+        name: of the tool.
+        arguments: as the client gave them.
+        given_up: whether nobody waits for it any more.
+        answer: what it answers.
+    """
+
+    name: str
+    arguments: Mapping[str, object]
+    given_up: threading.Event = field(default_factory=threading.Event)
+    answer: Future[types.CallToolResult] = field(default_factory=Future)
+
+
+class _Desk:
+    """Where the thread that speaks with the client leaves what it wants, and the thread whose run it is does it: one
+    after the other, and a client that cancels a tool is heard meanwhile.
+
+    Args:
+        run: the run.
+    """
+
+    def __init__(self, run: RecordedRun) -> None:
+        self._run = run
+        self._asked: SimpleQueue[_Asked | BaseException | None] = SimpleQueue()
+
+    async def ask(self, asked: _Asked) -> types.CallToolResult:
+        """The answer of a tool, in the thread that speaks. To be cancelled here gives it up."""
+        self._asked.put(asked)
+        try:
+            return await asyncio.wrap_future(asked.answer)
+        except asyncio.CancelledError:
+            asked.given_up.set()
+            raise
+
+    def end(self, error: BaseException | None) -> None:
+        """The client has gone, or speaking with it has failed."""
+        self._asked.put(error)
+
+    def work(self) -> None:
+        """Use tools until the client goes."""
+        while isinstance(asked := self._asked.get(), _Asked):
+            if not asked.answer.set_running_or_notify_cancel():
+                continue
+            try:
+                text = call_tool(self._run, asked.name, asked.arguments, asked.given_up.is_set)
+                answer = _answer(text)
+            except (RdbgError, QuestionInterrupted) as error:
+                answer = _answer(clipped(str(error)), failed=True)
+            except Exception as error:
+                asked.answer.set_exception(error)
+                continue
+            asked.answer.set_result(answer)
+        if asked is not None:
+            raise asked

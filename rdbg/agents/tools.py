@@ -10,6 +10,7 @@ from rdbg.agents.bounded import MOST_BYTES, MOST_LINES, bounded, clipped
 from rdbg.agents.call_chain import call_chain
 from rdbg.errors import UsageError
 from rdbg.library.recorded_run import RecordedRun
+from rdbg.navigation.stops import Interrupted, StopReason, never
 from rdbg.quick_dataclass import dataclass
 
 _FEWER = "ask for fewer"
@@ -49,13 +50,14 @@ class AgentTool:
     moves: bool = False
 
 
-def call_tool(run: RecordedRun, name: str, arguments: Mapping[str, Any]) -> str:
+def call_tool(run: RecordedRun, name: str, arguments: Mapping[str, Any], interrupted: Interrupted = never) -> str:
     """Use a tool. If it fails, the machine stands where it stood.
 
     Args:
         run: the run.
         name: of the tool.
         arguments: as the client gave them.
+        interrupted: polled; True ends it, which is a failure too.
 
     Returns:
         text of at most `bounded.MOST_BYTES`.
@@ -68,11 +70,15 @@ def call_tool(run: RecordedRun, name: str, arguments: Mapping[str, Any]) -> str:
         raise UsageError(f"there is no tool '{name}'; there are {', '.join(TOOLS)}")
     given = _checked(name, tool, arguments)
     stood = run.position
+    run.interrupted = interrupted
     try:
         text = tool.function(run, given)
     except BaseException:
+        run.interrupted = never
         run.goto(stood)
         raise
+    finally:
+        run.interrupted = never
     if not tool.moves and run.position != stood:
         run.goto(stood)
     return clipped(text)
@@ -119,8 +125,9 @@ def _where(run: RecordedRun, given: Mapping[str, Any]) -> str:
 
 
 def _goto(run: RecordedRun, given: Mapping[str, Any]) -> str:
-    run.goto(given["place"])
-    return _here(run)
+    stop = run.travel(given["place"])
+    beyond = {StopReason.HISTORY_START: "start", StopReason.HISTORY_END: "end"}.get(stop.reason)
+    return _here(run) if beyond is None else f"{given['place']} is beyond the run; this is its {beyond}:\n{_here(run)}"
 
 
 def _said(run: RecordedRun, *words: str) -> list[str]:

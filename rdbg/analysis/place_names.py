@@ -37,6 +37,8 @@ def named_position(timeline: Timeline, place: str) -> int | None:
     bookmarks = timeline.bookmarks.all()
     if place in bookmarks:
         return bookmarks[place]
+    if place[:1] in ("+", "-") and _PERCENT.fullmatch(place[1:]):
+        raise UsageError(f"{place} is no place: a share of the run is 0% to 100%, and +N or -N instructions from here")
     if _PERCENT.fullmatch(place):
         percent = float(place[:-1])
         if percent > 100:

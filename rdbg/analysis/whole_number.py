@@ -20,12 +20,14 @@ def whole_number(text: str, what: str) -> int:
     return value
 
 
-def at_least(least: int, value: int, what: str) -> int:
+def at_least(least: int, value: int, what: str, most: int | None = None) -> int:
     """A number that a program gives.
 
     Raises:
-        UsageError: it is less than it can be.
+        UsageError: it is less or more than it can be.
     """
+    if most is not None and value > most:
+        raise UsageError(f"{what} {value} is more than {most}: ask for less at a time")
     if value < least:
         raise UsageError(f"{what} {value} is less than {least}: give a whole number from {least} on")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,10 @@ _DRAFT = (
     CommandOption(("ram",), "MIB", "RAM from physical address 0 on (default 128)"),
     CommandOption(("instructions",), "N", "how many to run (default 20000000)"),
 )
+
+
+#: The key of a board file that names a peripheral's file, relative to the board file's folder.
+_PYTHON = re.compile(r"""(?m)((?:^|[{,])\s*python\s*=\s*["'])([^/"'][^"'\n]*)(:\w+["'])""")
 
 
 def board(words: Sequence[str]) -> int:
@@ -94,17 +99,34 @@ def _draft(words: Sequence[str]) -> int:
     )
     with shell_progress() as progress, NotedInterrupts() as interrupted:
         draft = draft_board(options, interrupted, progress)
-    require_text(output or "draft.toml", draft.text)
+    text = draft.text
+    if output is not None and line.last("from") is not None:
+        text = _with_sources_from(text, Path(line.last("from") or "").parent, Path(output).parent)
+    require_text(output or "draft.toml", text)
     if output is None:
         with writing() as out:
-            print(draft.text, end="", file=out)
+            print(text, end="", file=out)
     else:
-        _write(Path(output), draft.text)
+        _write(Path(output), text)
     say(
         f"{draft.registers} registers in {draft.devices} devices; the firmware ran {draft.icount:,} instructions, "
         f"to pc {draft.pc:#010x}"
     )
     return 0
+
+
+def _with_sources_from(text: str, old: Path, new: Path) -> str:
+    """A board file that goes to another folder, with the same peripherals in Python: their files stay where they are.
+
+    Args:
+        text: the board file.
+        old: the folder that it was in.
+        new: the folder that it goes to.
+    """
+    here, there = os.path.realpath(old), os.path.realpath(new)
+    if here == there:
+        return text
+    return _PYTHON.sub(lambda key: f"{key[1]}{os.path.relpath(os.path.join(here, key[2]), there)}{key[3]}", text)
 
 
 def _check_free(output: Path, known: str | None) -> None:

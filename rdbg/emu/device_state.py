@@ -36,6 +36,7 @@ class DeviceParts:
         waking: the inputs that ended the CPU's wait and have not entered yet.
         idle_events: how many events have come since the CPU began to wait, and have not woken it.
         packets: how many have entered since power-on.
+        ended_by_reset: what powers off is a reset that a guest with ``-no-reboot`` has asked for.
     """
 
     devices: Mapping[str, tuple[int, State]]
@@ -45,6 +46,7 @@ class DeviceParts:
     waking: tuple[InputEvent, ...] = ()
     idle_events: int = 0
     packets: int = 0
+    ended_by_reset: bool = False
 
     def states_of(self, devices: Sequence[Device]) -> list[State]:
         """The state of each of a machine's devices, as its present version has it.
@@ -85,6 +87,7 @@ def _match(kind: str, saved: Mapping[str, object], names: Iterable[str]) -> None
 
 def pack_devices(parts: DeviceParts) -> bytes:
     """The bytes that `unpack_devices` takes: of the same parts always the same."""
+    rare = {"ended_by_reset": True} if parts.ended_by_reset else {}
     packed: bytes = msgpack.packb(
         {
             "version": VERSION,
@@ -95,6 +98,7 @@ def pack_devices(parts: DeviceParts) -> bytes:
             "waking": [(event.kind.value, event.port, event.value, event.data) for event in parts.waking],
             "idle_events": parts.idle_events,
             "packets": parts.packets,
+            **rare,
         }
     )
     return packed
@@ -121,7 +125,7 @@ def unpack_devices(state: MachineState) -> DeviceParts:
 
 def _parts(
     icount: int, devices: object, timers: object, reset_wanted: object, shutdown_code: object, waking: object,
-    idle_events: object, packets: object,
+    idle_events: object, packets: object, ended_by_reset: object = False,
 ) -> DeviceParts:  # fmt: skip
     if not isinstance(devices, dict) or not isinstance(timers, dict) or not isinstance(waking, list):
         raise ValueError
@@ -134,6 +138,7 @@ def _parts(
     if not (
         whole
         and isinstance(reset_wanted, bool)
+        and isinstance(ended_by_reset, bool)
         and isinstance(idle_events, int)
         and _is_number(idle_events, _LIMIT)
         and isinstance(packets, int)
@@ -143,7 +148,7 @@ def _parts(
     if shutdown_code is not None and not (isinstance(shutdown_code, int) and _is_number(shutdown_code, _LIMIT)):
         raise ValueError
     events = tuple(_input(icount, *event) for event in waking)
-    return DeviceParts(devices, timers, reset_wanted, shutdown_code, events, idle_events, packets)
+    return DeviceParts(devices, timers, reset_wanted, shutdown_code, events, idle_events, packets, ended_by_reset)
 
 
 def _is_saved_device(saved: object) -> bool:

@@ -507,6 +507,7 @@ class Machine:
                 tuple(self._host.woken_by),
                 self._host.saved_idle_events(),
                 self.packets,
+                self.ended_by_reset,
             )
         )
 
@@ -560,6 +561,7 @@ class Machine:
         self.core.set_lines(lines)
         self._host.shutdown_code = parts.shutdown_code
         self.packets = parts.packets
+        self.ended_by_reset = parts.ended_by_reset
         self._stop_if_off()
         if self.bus.layout() != layout:
             self.mapping_changed()

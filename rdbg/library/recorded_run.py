@@ -8,23 +8,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rdbg.analysis.address_expression import register_number
 from rdbg.analysis.place_names import go_to_place, place_words
 from rdbg.analysis.seeker import Seeker
 from rdbg.analysis.whole_number import at_least
 from rdbg.emu.machine_api import Access, Watch
+from rdbg.errors import UsageError
 from rdbg.host.interrupts import NotedInterrupts
 from rdbg.library.run_tables import Address, Place, RunTables
 from rdbg.monitor.command import STALE, MonitorContext
 from rdbg.monitor.interpreter import obey
-from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
+from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import IcountOptions, ImageFile, RecordMode, RunOptions
 from rdbg.session.session import Session, Surroundings
 from rdbg.targets.disassembly import Instruction, disassemble
 from rdbg.timeline import LastWrite, Order
+
+#: Bytes of the guest that are read at a time.
+_MOST_BYTES = 64 << 20
+#: Instructions that are disassembled at a time: some tenths of a second.
+_MOST_SHOWN = 65_536
+
+
+class _Closed:
+    """In place of the timeline of a run that is closed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        raise UsageError(f"{self._path} is closed: open it again")
 
 
 class RecordedRun(RunTables):
@@ -42,6 +59,7 @@ class RecordedRun(RunTables):
     """
 
     def __init__(self, path: str, symbols: str | None = None) -> None:
+        self._path = path
         elf = None if symbols is None else read_image(ImageFile("symbols", symbols)).data
         options = RunOptions(
             icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(path)), serials=(SerialSpec(SerialKind.NULL),)
@@ -60,8 +78,10 @@ class RecordedRun(RunTables):
         self.close()
 
     def close(self) -> None:
-        """Let go of the recording. May be called twice."""
-        self._session.close()
+        """Let go of the recording. May be called twice; nothing else may be asked then."""
+        if not isinstance(self.timeline, _Closed):
+            self._session.close()
+            self.timeline = _Closed(self._path)  # type: ignore[assignment]  # what is asked of it is refused
 
     # --- where -----------------------------------------------------------------------------
     @property
@@ -130,7 +150,7 @@ class RecordedRun(RunTables):
             UsageError: there is no such address.
         """
         address = self._address(place)
-        return address, self.timeline.machine.read_memory(address, at_least(0, length, "length"))
+        return address, self.timeline.machine.read_memory(address, at_least(0, length, "length", _MOST_BYTES))
 
     def command(self, *words: str) -> str:
         """Obey a command of the monitor, given in words; what it says.
@@ -150,7 +170,7 @@ class RecordedRun(RunTables):
         """
         machine, start = self.timeline.machine, self._address(address)
         length = machine.architecture.instruction_lengths[0]
-        code = machine.read_memory(start, at_least(0, count, "count") * length)
+        code = machine.read_memory(start, at_least(0, count, "count", _MOST_SHOWN) * length)
         return disassemble(machine.architecture, machine.big_endian, start, code)
 
     def symbol(self, address: int) -> tuple[str, int] | None:
@@ -162,14 +182,22 @@ class RecordedRun(RunTables):
         """Go to a place as in ``monitor goto``: an icount, ``"50%"``, ``"+100"``, a name, ``'output "login:"'``.
 
         Returns:
-            the icount where the machine stands then.
+            the icount where the machine stands then: the start or the end of the run, for a place beyond it.
+
+        Raises:
+            RdbgError: there is no such place.
+        """
+        return self.travel(place).position
+
+    def travel(self, place: Place) -> Stop:
+        """The same, with what ended it: HISTORY_START or HISTORY_END where the place lies beyond the run.
 
         Raises:
             RdbgError: there is no such place.
         """
         words = [str(at_least(0, place, "icount"))] if isinstance(place, int) else place_words(self.timeline, place)
         with self._interruptible() as interrupted:
-            return go_to_place(Seeker(self.timeline, interrupted), words).position
+            return go_to_place(Seeker(self.timeline, interrupted), words)
 
     def step(self, count: int = 1) -> int:
         """So many steps forward, each an instruction with those that run as one with it; the icount then, at most
@@ -178,9 +206,12 @@ class RecordedRun(RunTables):
         Raises:
             UsageError: the number is negative.
         """
-        for _ in range(at_least(0, count, "count")):
-            if self.timeline.step().reason is not StopReason.STEP:
-                break
+        if at_least(0, count, "count") >= self.end - self.position:
+            return self.goto(self.end)  # each takes an instruction at least
+        with self._interruptible() as interrupted:
+            for _ in range(count):
+                if interrupted() or self.timeline.step().reason is not StopReason.STEP:
+                    break
         return self.position
 
     def reverse_step(self, count: int = 1) -> int:
@@ -189,8 +220,10 @@ class RecordedRun(RunTables):
         Raises:
             UsageError: the number is negative.
         """
+        if at_least(0, count, "count") >= self.position - self.start:
+            return self.goto(self.start)
         with self._interruptible() as interrupted:
-            for _ in range(at_least(0, count, "count")):
+            for _ in range(count):
                 if self.timeline.reverse_step(interrupted).reason is not StopReason.STEP:
                     break
         return self.position
@@ -296,11 +329,17 @@ class RecordedRun(RunTables):
     def _interruptible(self) -> Iterator[Interrupted]:
         """Meanwhile Ctrl-C is noted, so that a movement can end in order; it is told of behind that."""
         if threading.current_thread() is not threading.main_thread():
-            yield never  # signals are the first thread's
+            yield self.interrupted  # signals are the first thread's
+            self._require_wanted()
             return
         with NotedInterrupts() as noted:
-            yield noted
+            yield lambda: noted() or self.interrupted()
         if noted.signal == signal.SIGINT:
             raise KeyboardInterrupt
         if noted.signal:
             raise SystemExit(128 + noted.signal)
+        self._require_wanted()
+
+    def _require_wanted(self) -> None:
+        if self.interrupted():
+            raise UsageError("interrupted: nobody waits for the answer any more")

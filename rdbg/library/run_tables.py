@@ -22,6 +22,7 @@ from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access
 from rdbg.emu.probes import ACCESS_REGISTERS
+from rdbg.navigation.stops import Interrupted, never
 from rdbg.symbols.table import AddressRange, SymbolTable
 from rdbg.timeline import Timeline
 
@@ -44,6 +45,9 @@ class RunTables:
     def __init__(self, timeline: Timeline, symbols: SymbolTable) -> None:
         self.timeline = timeline  #: what is underneath
         self._symbols = symbols
+        #: Polled in whatever takes long, in the thread that asks: whether it is to end. That raises UsageError, and
+        #: QuestionInterrupted where rows are given.
+        self.interrupted: Interrupted = never
 
     def calls(
         self, function: Address, where: str = "", start: Place = "start", end: Place = "end",
@@ -118,7 +122,7 @@ class RunTables:
 
     def _ask(self, question: PieceQuestion[Any], start: Place, end: Place, newest_first: bool) -> Iterator[Any]:
         stretch = stretch_of(self.timeline, str(start), str(end))
-        return ask(question, InOneProcess(lambda: ReplayedRun(self.timeline)), stretch, newest_first)
+        return ask(question, InOneProcess(lambda: ReplayedRun(self.timeline, self.interrupted)), stretch, newest_first)
 
     def _range(self, address: Address) -> AddressRange:
         written = address if isinstance(address, str) else f"{address:#x}"

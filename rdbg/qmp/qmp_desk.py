@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from rdbg.errors import RdbgError
 from rdbg.monitor.command import MonitorContext
@@ -30,7 +31,7 @@ class QmpDesk:
         self._sessions: list[QmpSession] = []
         self._context: QmpContext | None = None
         self._told_end: str | None = None  # the cause
-        self._told_resets: set[int] = set()
+        self._told_resets: WeakKeyDictionary[object, set[int]] = WeakKeyDictionary()
 
     def open(self, write: Callable[[bytes], None], pretty: bool) -> QmpSession:
         """One more ``-qmp``."""
@@ -74,10 +75,17 @@ class QmpDesk:
         return bool(stops)
 
     # --- events ----------------------------------------------------------------------------
-    def reset(self, icount: int, by_guest: bool) -> None:
-        """The machine was reset while the user ran it; told at the first passage."""
-        if icount not in self._told_resets:
-            self._told_resets.add(icount)
+    def reset(self, run: object, icount: int, by_guest: bool) -> None:
+        """The machine was reset while the user ran it; told at the first passage.
+
+        Args:
+            run: the branch on which it was; a branch tells what it has in common with another one anew.
+            icount: where.
+            by_guest: not by the user.
+        """
+        told = self._told_resets.setdefault(run, set())
+        if icount not in told:
+            told.add(icount)
             self._tell("RESET", {"guest": by_guest, "reason": GUEST_RESET if by_guest else _HOST_RESET})
 
     def ended(self, cause: str) -> None:

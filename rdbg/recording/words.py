@@ -124,8 +124,10 @@ def hexed(data: bytes) -> str:
 def machine_text(machine: MachineSpec) -> str:
     """A machine in one line."""
     order = "big" if machine.big_endian else "little"
+    # A board of one's own says in its file what memory there is.
+    memory = "" if machine.board == "bare" else f"{machine.ram_bytes >> 20} MiB RAM, "
     return (
-        f"{machine.board}, {machine.cpu}, {order} endian, {machine.ram_bytes >> 20} MiB RAM, "
+        f"{machine.board}, {machine.cpu}, {order} endian, {memory}"
         f"shift {machine.shift} ({1 << machine.shift} ns per instruction)"
     )
 

@@ -616,7 +616,7 @@ class Session:
 
     def _tell_reset(self, icount: int, by_guest: bool) -> None:
         if self.timeline.passing:
-            self._qmp.reset(icount, by_guest)
+            self._qmp.reset(self.timeline.history, icount, by_guest)
 
     def _leave(self) -> None:
         self._leaving = True

@@ -11,11 +11,14 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client, ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 import rdbg as rdbg_package
 from rdbg.agents.bounded import MOST_BYTES, bounded
-from rdbg.agents.tools import TOOLS
+from rdbg.agents.tools import TOOLS, call_tool
+from rdbg.errors import RdbgError
+from rdbg.navigation.questions import QuestionInterrupted
 from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
 
 Asking = Callable[..., Coroutine[Any, Any, str]]
@@ -223,3 +226,57 @@ def test_a_line_that_is_no_request_is_answered(tank: Path) -> None:
     ]
     assert all("\n" not in answer["error"]["message"] for answer in answers)
     assert served.returncode == 0 and served.stderr == ""
+
+
+#: A server with one tool more, which ends when it is given up.
+_SLOW = """
+import sys, time
+from rdbg.agents.tools import TOOLS, AgentTool
+from rdbg.cli.main import main
+from rdbg.errors import UsageError
+
+def linger(run, given):
+    run.goto("50%")
+    print("lingering", file=sys.stderr, flush=True)
+    while not run.interrupted():
+        time.sleep(0.01)
+    raise UsageError("given up")
+
+TOOLS["linger"] = AgentTool("Waits.", linger, {}, moves=True)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_tool_is_cancelled_and_leaves_the_run_where_it_was(tank: Path, tmp_path: Path) -> None:
+    server = StdioServerParameters(command=sys.executable, args=["-c", _SLOW, "mcp", str(tank)], cwd=PROJECT)
+    said = tmp_path / "said"
+
+    async def live() -> None:
+        with said.open("w") as errors:
+            async with stdio_client(server, errlog=errors) as streams, ClientSession(*streams) as client:
+                await client.initialize()
+                await client.call_tool("goto", {"place": "1000"})
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(client.call_tool, "linger", {})
+                    while "lingering" not in said.read_text():
+                        await anyio.sleep(0.02)
+                    tasks.cancel_scope.cancel()
+                where = await client.call_tool("where", {})
+                assert where.content[0].text.startswith("icount 1000 "), where  # type: ignore[union-attr]
+
+    anyio.run(live)
+
+
+def test_whatever_takes_long_ends_when_nobody_waits_for_it(tank: Path) -> None:
+    with rdbg_package.open(str(tank)) as run:
+        stood = run.goto(5000)
+        for name, arguments in (
+            ("goto", {"place": "end"}),
+            ("search", {"address": "alarm"}),
+            ("who_wrote", {"address": "tank+32"}),
+            ("last_exception", {}),
+        ):
+            with pytest.raises((RdbgError, QuestionInterrupted)):
+                call_tool(run, name, arguments, interrupted=lambda: True)
+            assert run.position == stood
+        assert call_tool(run, "where", {}).startswith(f"icount {stood} ")

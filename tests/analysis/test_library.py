@@ -10,8 +10,9 @@ import pytest
 
 import rdbg
 from rdbg.emu.machine_api import Access
-from rdbg.errors import RdbgError
+from rdbg.errors import RdbgError, UsageError
 from rdbg.library.recorded_run import RecordedRun
+from rdbg.navigation.stops import StopReason
 from tests.cli.command import PROJECT, TANK
 from tests.cli.command import rdbg as command
 
@@ -126,3 +127,24 @@ def test_the_examples_of_the_documentation_run(recording: Path, monkeypatch: pyt
     monkeypatch.chdir(recording.parent)
     for example in code:
         exec(compile(example, "docs/library.md", "exec"), {"rdbg": rdbg})
+
+
+def test_no_number_is_too_large_to_answer(recording: Path) -> None:
+    with rdbg.open(str(recording)) as run:
+        assert run.step(10**30) == run.end and run.reverse_step(10**30) == run.start
+        assert run.goto(10**30) == run.end and run.travel(10**30).reason is StopReason.HISTORY_END
+        for ask in (lambda: run.disassemble("$pc", 10**30), lambda: run.memory("tank", 10**30)):
+            with pytest.raises(UsageError, match="ask for less at a time"):
+                ask()
+        assert len(run.disassemble("main", 3)) == 3
+        with pytest.raises(UsageError, match="-1% is no place"):
+            run.goto("-1%")
+
+
+def test_a_closed_run_says_that_it_is_closed(recording: Path) -> None:
+    run = rdbg.open(str(recording))
+    run.close()
+    run.close()
+    for ask in (lambda: run.position, lambda: run.goto(5), lambda: list(run.calls("put_char")), lambda: run.step()):
+        with pytest.raises(UsageError, match="tank.rec is closed"):
+            ask()

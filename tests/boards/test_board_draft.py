@@ -129,3 +129,20 @@ def test_a_draft_replaces_no_file_but_the_board_that_it_goes_on_from(tmp_path: P
     assert rdbg_here("board", "draft", firmware, "--from", board, "-o", board, *LENGTH).returncode == 0
     assert "# looked at by hand" in board.read_text()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["board.toml", "firmware.elf"]
+
+
+def test_a_draft_in_another_folder_names_the_same_peripherals(tmp_path: Path) -> None:
+    known, firmware = tmp_path / "known", tmp_path / "firmware.bin"
+    known.mkdir()
+    (tmp_path / "drafts" / "new").mkdir(parents=True)
+    quiet = "    def read(self, offset, size): return 0\n    def write(self, offset, size, value): pass\n"
+    (known / "d.py").write_text(f"from rdbg.peripheral import Peripheral\nclass Device(Peripheral):\n{quiet}")
+    firmware.write_bytes(b"".join(word.to_bytes(4, "little") for word in (0x3C08BF00, 0x8D090000, 0x1000FFFF, 0)))
+    (known / "board.toml").write_text(
+        'endian = "little"\nreset_pc = 0xbfc00000\n[[ram]]\nbase = 0\nsize = 0x100000\n'
+        '[[rom]]\nbase = 0x1fc00000\nsize = 0x1000\n[[device]]\npython = "d.py:Device"\nbase = 0x1f000000\n'
+    )
+    output = tmp_path / "drafts" / "new" / "board.toml"
+    draft(firmware, output, "--from", known / "board.toml")
+    assert 'python = "../../known/d.py:Device"' in output.read_text()
+    draft(firmware, output, "--from", output)  # which finds it there

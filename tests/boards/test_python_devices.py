@@ -608,3 +608,46 @@ class Device(Peripheral):
     def write(self, offset, size, value): pass
 """
     assert bench(text).read(AT, 4) == 7 and bench(text).read(AT + 4, 4) == 8
+
+
+LOOKS = {
+    "a field": ("self.x += 1", "changes x"),
+    "a buffer": ("self.q += b'a'", "changes q"),
+    "a random number": ("self.random(8)", "takes a random number"),
+    "a timer": ("self.later.start(3000)", "may only look"),
+    "a line": ("self.irq(True)", "may only look"),
+    "memory": ("self.dma_write(0x2000, b'abcd')", "may only look"),
+    "output": ("self.send(b'a')", "may only look"),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("method", ["receive_room(self)", "unchanged_until(self, offset, size)"])
+def test_what_is_asked_at_any_time_changes_nothing(name: str, method: str) -> None:
+    does, words = LOOKS[name]
+    text = "class Device(Peripheral):\n    x = Word()\n    q = ByteBuffer(8)\n    later = Countdown()\n"
+    text += f"    def on_later(self): pass\n    def {method}:\n        {does}\n        return 4\n" + QUIET
+    machine = bench(text, DEVICE + "port = 0\nirq = 2\n")
+    device = machine.board.endpoints[serial_port(0)]
+    before = device.save()  # type: ignore[union-attr]
+    for _ in range(2):
+        with pytest.raises(RdbgError, match=words) as info:
+            if method.startswith("receive_room"):
+                device.receive_room()  # type: ignore[union-attr]
+            else:
+                device.stable_until(0, 4)  # type: ignore[union-attr]
+        assert "\n" not in str(info.value)
+        assert device.save() == before and not machine.system.sent  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("caught", ["RuntimeError", "Exception", "(ValueError, RuntimeError)"])
+@pytest.mark.parametrize("again", [False, True])
+def test_calls_that_go_too_deep_end_the_run_whatever_catches_them(caught: str, again: bool) -> None:
+    text = "def f(n):\n    return f(n + 1)\nclass Device(Peripheral):\n    def read(self, offset, size):\n"
+    then = "try:\n                f(0)\n            except Exception:\n                pass" if again else "return 7"
+    text += f"        try:\n            f(0)\n        except {caught}:\n            {then}\n"
+    text += "        finally:\n            return 5\n"
+    machine = bench(text + "    def write(self, offset, size, value):\n        pass\n")
+    with pytest.raises(RdbgError, match="calls within calls go too deep") as info:
+        machine.read(AT, 4)
+    assert "\n" not in str(info.value) and "d.py" in str(info.value)

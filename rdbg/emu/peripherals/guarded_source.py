@@ -7,6 +7,7 @@ import ast
 import builtins
 import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -94,7 +95,12 @@ _BUILTINS = (
 MOST_TURNS = 5_000_000
 _TURN = "_rdbg_turn"
 _STORE = "_rdbg_changeable"
+_CAUGHT = "_rdbg_caught"
 MOST_SOURCE = 1 << 20
+
+
+class TooDeep(BaseException):
+    """Calls within calls went deeper than the host lets them; no source catches that."""
 
 
 class Turns:
@@ -102,6 +108,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.left = MOST_TURNS
+        self.too_deep = False
 
     def turn(self) -> None:
         """One more.
@@ -112,6 +119,17 @@ class Turns:
         self.left -= 1
         if self.left < 0:
             raise RuntimeError(f"it goes on and on: {MOST_TURNS:,} turns of loops and calls for one access")
+
+    def caught(self) -> None:
+        """The source has caught something: how deep calls may go is the host's business, so that is no case for it.
+
+        Raises:
+            TooDeep: it was that.
+        """
+        error = sys.exc_info()[1]
+        if isinstance(error, RecursionError | TooDeep):
+            self.too_deep = True
+            raise TooDeep
 
     def each(self, items: Iterator[object]) -> Iterator[object]:
         """The same, one more turn each: where nothing but the interpreter's own code goes round, as in `sum`."""
@@ -176,6 +194,7 @@ class LoadedSource:
             "__builtins__": {**allowed, "__import__": self.turns.imported, "iter": self.turns.iterator},
             "__name__": PUBLIC_MODULE,  # one that is there: dataclass looks for annotations in it
             _TURN: self.turns.turn,
+            _CAUGHT: self.turns.caught,
             _STORE: unchanging.changeable,
         }
         importlib.import_module(PUBLIC_MODULE)
@@ -211,8 +230,14 @@ class LoadedSource:
             NoAnswer: as it says.
         """
         self.turns.left = MOST_TURNS
+        self.turns.too_deep = False
         try:
-            return call()
+            found = call()
+            if self.turns.too_deep:
+                raise TooDeep  # something has swallowed it
+            return found
+        except (RecursionError, TooDeep) as error:
+            raise self.failure(f"{self._place(error)}: calls within calls go too deep ({doing})") from None
         except peripheral_class.NoAnswer as error:
             error.place = self._place(error)
             raise
@@ -221,7 +246,7 @@ class LoadedSource:
         except Exception as error:
             raise self.failure(f"{self._place(error)}: {_words(error)} ({doing})") from None
 
-    def _place(self, error: Exception) -> str:
+    def _place(self, error: BaseException) -> str:
         """The last line of this source that an exception came through."""
         line, trace = 0, error.__traceback__
         while trace is not None:
@@ -239,7 +264,7 @@ class LoadedSource:
         check = UnchangingCheck(self.path, PUBLIC_MODULE)
         try:
             for name, value in list(self.names.items()):
-                if not name.startswith("__") and name not in (_TURN, _STORE):
+                if not name.startswith("__") and name not in (_TURN, _STORE, _CAUGHT):
                     self.names[name] = unchanging.constant(name, value)
                     check.look(name, self.names[name])
         except ValueError as error:
@@ -362,7 +387,7 @@ class _Refusals(ast.NodeVisitor):
 
 
 class _CountTurns(ast.NodeTransformer):
-    """Puts a call of `Turns.turn` into each loop and each function."""
+    """Puts a call of `Turns.turn` into each loop and each function, and one of `Turns.caught` into each handler."""
 
     def _counted(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -374,6 +399,14 @@ class _CountTurns(ast.NodeTransformer):
         return node
 
     visit_While = visit_For = visit_FunctionDef = _counted
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+        self.generic_visit(node)
+        call = ast.Expr(ast.Call(ast.Name(_CAUGHT, ast.Load()), [], []))
+        for part in ast.walk(call):
+            ast.copy_location(part, node.body[0])
+        node.body.insert(0, call)
+        return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
         self.generic_visit(node)

@@ -24,8 +24,9 @@ _MOST_NS = 3_155_760_000 * 1_000_000_000
 
 
 class _Countdown(RunningCountdown):
-    def __init__(self, system: System, timer: Timer) -> None:
+    def __init__(self, system: System, timer: Timer, act: Callable[[], None]) -> None:
         self._system = system
+        self._act = act
         self.timer = timer
 
     def __repr__(self) -> str:
@@ -38,9 +39,11 @@ class _Countdown(RunningCountdown):
     def start(self, delay_ns: int) -> None:
         if not isinstance(delay_ns, int) or not 1 <= delay_ns <= _MOST_NS:
             raise ValueError(f"a countdown runs 1 to {_MOST_NS} nanoseconds, not {delay_ns}")
+        self._act()
         self.timer.arm(self._system.now_ns + delay_ns)
 
     def stop(self) -> None:
+        self._act()
         self.timer.disarm()
 
 
@@ -57,6 +60,7 @@ class _Surroundings:
         return self._device.system.now_ns
 
     def interrupt(self, level: bool, line: int) -> None:
+        self._device.act()
         lines = self._device.lines
         if lines:
             if not isinstance(line, int) or not 0 <= line < len(lines):
@@ -64,19 +68,23 @@ class _Surroundings:
             lines[line](level)
 
     def send(self, data: bytes) -> None:
+        self._device.act()
         if self._device.endpoint is not None and data:
             self._device.system.output(self._device.endpoint, data)
 
     def room_grown(self) -> None:
+        self._device.act()
         self._device.system.room_grown()
 
     def dma_read(self, address: int, size: int) -> bytes:
+        self._device.act()
         try:
             return self._device.system.dma_read(address, size)
         except BusError as error:
             raise NoAnswer(str(error)) from None
 
     def dma_write(self, address: int, data: bytes, detail: str) -> None:
+        self._device.act()
         try:
             self._device.system.dma_write(address, data, self._device, detail=detail)
         except BusError as error:
@@ -88,9 +96,11 @@ class _Surroundings:
         return self._device.next_random() >> (64 - bits)
 
     def request_reset(self) -> None:
+        self._device.act()
         self._device.system.request_reset()
 
     def end_run(self, exit_code: int) -> None:
+        self._device.act()
         self._device.system.request_shutdown(exit_code & 0xFFFF_FFFF)
 
     def log(self, text: str) -> None:
@@ -138,6 +148,7 @@ class PythonDevice(SerialDevice):
         self._base = base
         self._seed = seed
         self._random = seed
+        self._looking = ""  # what is asked now that changes nothing
         kind = source.peripheral(class_name)
         self.peripheral = source.guarded(f"making device {name!r}", kind)
         held = vars(self.peripheral)
@@ -146,7 +157,7 @@ class PythonDevice(SerialDevice):
         self._countdowns = []
         for countdown in kind._countdowns:
             timer = system.timer(f"{name}.{countdown.name}", self._expiry(countdown.name))
-            held[countdown.name] = made = _Countdown(system, timer)
+            held[countdown.name] = made = _Countdown(system, timer, self.act)
             self._countdowns.append(made)
         self._size = kind.size
         if not isinstance(self._size, int) or not 0 < self._size <= LARGEST_PERIPHERAL:
@@ -162,6 +173,15 @@ class PythonDevice(SerialDevice):
         """Bytes of registers, as the class says."""
         return self._size
 
+    def act(self) -> None:
+        """The peripheral is about to do something to the rest of the machine.
+
+        Raises:
+            RuntimeError: it may only look now.
+        """
+        if self._looking:
+            raise RuntimeError(f"{self._looking} is asked at any time, and may only look")
+
     def next_random(self) -> int:
         """The next 64 random bits: SplitMix64 (Steele, Lea and Flood, 2014)."""
         self._random = self._random + 0x9E37_79B9_7F4A_7C15 & _MASK
@@ -176,6 +196,24 @@ class PythonDevice(SerialDevice):
 
     def _call(self, doing: str, call: Callable[[], Any]) -> Any:
         return self._source.guarded(f"device {self.name!r}, {doing}", call)
+
+    def _asked(self, method: str, call: Callable[[], Any]) -> Any:
+        """What may be asked at any time, as often as rdbg likes: it changes nothing."""
+        before = self.save()
+        self._looking = method
+        try:
+            found = self._call(method, call)
+        finally:
+            self._looking = ""
+        after = self.save()
+        if after == before:
+            return found
+        changed = next(name for name in before if after[name] != before[name])
+        self.load(before)
+        what = "takes a random number" if changed == _RANDOM else f"changes {changed}"
+        raise self._failure(
+            f"{self._source.path}: {method} {what} (device {self.name!r}): it is asked at any time, and may only look"
+        )
 
     def _unanswered(self, doing: str, error: NoAnswer) -> RdbgError:
         """What is not caught where nobody waits for an answer."""
@@ -224,7 +262,7 @@ class PythonDevice(SerialDevice):
         if not self._may_be_unchanged:
             return 0
         try:
-            until = self._call("unchanged_until", lambda: self.peripheral.unchanged_until(offset, size))
+            until = self._asked("unchanged_until", lambda: self.peripheral.unchanged_until(offset, size))
         except NoAnswer:
             return 0
         return int(until) if isinstance(until, int) and until > 0 else 0
@@ -251,7 +289,7 @@ class PythonDevice(SerialDevice):
         """How many bytes the peripheral can take."""
         if self.endpoint is None:
             return 0
-        room = self._call("receive_room", self.peripheral.receive_room)
+        room = self._asked("receive_room", self.peripheral.receive_room)
         return max(0, int(room)) if isinstance(room, int) else 0
 
     def ask(self, method: str, *values: int) -> object:
