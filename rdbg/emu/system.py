@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rdbg.guest")
 
-#: Of a piece of work: an hour. A journal may say anything.
+#: Of a piece of work, however often it is delayed: an hour. A journal may say anything.
 _LONGEST_DELAY_NS = 3_600_000_000_000
 
 
@@ -104,7 +104,8 @@ class MachineSystem:
         """Let the work of a timer take longer; nothing, if it has none to do."""
         timer = next(islice(self.timers.values(), number, None), None)
         if timer is not None and timer.works and timer.deadline_ns is not None:
-            timer.arm(timer.deadline_ns + min(duration_ns, _LONGEST_DELAY_NS))
+            latest_ns = max(timer.deadline_ns, self.now_ns + _LONGEST_DELAY_NS)
+            timer.arm(min(timer.deadline_ns + duration_ns, latest_ns))
 
     def _ask_for_events(self) -> None:
         if self.powered:

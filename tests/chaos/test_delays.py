@@ -9,6 +9,7 @@ from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Finished
 from rdbg.chaos.shrink import Shrinker, delays_of, holds_of, scripted_inputs
 from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.journal.records import INPUT_KINDS, event_of
 from tests.chaos.guests import run_plain, run_seed
@@ -115,6 +116,17 @@ def test_a_timer_that_is_no_work_or_is_not_there_is_not_delayed() -> None:
     for number in (0, 5, 1 << 20):
         machine.apply(InputEvent(0, InputKind.DELAY, number, 1 << 60))
     assert machine.digest() == before
+
+
+def test_work_that_is_delayed_for_ever_ends_in_an_hour() -> None:
+    machine = guest(HASTY, "exit").runner().guest.machine
+    machine.run(RunRequest(until=150))
+    (number,) = [number for number, timer in enumerate(machine.system.timers.values()) if timer.works]
+    for _ in range(5):
+        machine.apply(InputEvent(0, InputKind.DELAY, number, (1 << 64) - 1))
+    deadline_ns = list(machine.system.timers.values())[number].deadline_ns
+    assert deadline_ns == machine.now_ns + 3_600 * 10**9
+    machine.load_state(machine.save_state())
 
 
 def test_input_behind_a_hold_in_a_wait_comes_when_it_came() -> None:
