@@ -115,6 +115,11 @@ class Timeline:
         self.break_at: int | None = None  #: icount at which `run` stops once
         if initial_snapshot and store is not None and not history.live:
             load_initial(machine, store, initial_snapshot)
+        if not history.live and machine.icount < history.start:
+            raise RdbgError(
+                f"the recording says that it starts at icount {history.start}, and what it starts from is at icount "
+                f"{machine.icount}: it is damaged; take a good copy"
+            )
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._stored = StoredStates(self._keeper, history, store)
         self._clock = clock
@@ -672,14 +677,29 @@ class Timeline:
         """
         return write_past(self._branches, self._replayer, self.places, writer, store, initial)
 
-    def go_on_recording(self, log: RecordedLog, writer: JournalWriter, store: SnapshotStore, initial: str) -> None:
-        """From now on the run is recorded in these files, which are in place and have all of it so far."""
-        self.history.go_on_with(log, writer)
+    def adopt_store(self, store: SnapshotStore, initial: str) -> None:
+        """Keep snapshots there from now on, where all are already: the run is about to be recorded; see `write_past`.
+
+        Raises:
+            RdbgError: it cannot be read; `leave_store` takes it back.
+        """
         self._initial = initial
         self.use_store(store)
         self._branches.main.snapshots.adopt(store)
-        for name in store.notes.bookmarks():
-            self.places.bookmarks.pop(name, None)
+
+    def leave_store(self) -> None:
+        """Take `adopt_store` back: the run cannot be recorded after all."""
+        self._initial = ""
+        self._periodic = self._replayer.saver = None
+        self._stored.forget()
+        self._branches.main.snapshots.adopt(None)
+
+    def go_on_recording(self, log: RecordedLog, writer: JournalWriter) -> None:
+        """From now on the run is recorded in a journal that is in place and has all of it so far. Bookmarks of it are
+        in the store."""
+        self.history.go_on_with(log, writer)
+        for name in [name for name, icount in self.places.bookmarks.items() if icount <= self.history.end]:
+            del self.places.bookmarks[name]
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

@@ -53,7 +53,8 @@ def guest_disks(drives: Sequence[Drive], options: Sequence[DriveOptions], record
         return GuestDisks([RecordedDisk(drive.name, number, None, say) for number, drive in enumerate(drives)])
     if recording is None:
         images, contents = unwritten(options), FirstContents.in_passing()
-        images.keep_in(contents)
+        images.copy_past(contents)
+        images.go_on_in(contents)
         return GuestDisks(images.sources, contents)
     opened = OpenRecording(recording)
     try:

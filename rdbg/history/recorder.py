@@ -46,7 +46,13 @@ class Recorder:
         """
         self._files = {path: file_identity(path) for path in paths}
         # A daemon: a process that ends in an accident does not wait for it.
-        threading.Thread(target=self._look_regularly, name="journal", daemon=True).start()
+        watching = threading.Thread(target=self._look_regularly, name="journal", daemon=True)
+        try:
+            watching.start()
+        except RuntimeError as error:  # the host has no room for one more
+            self._failure = f"{self._writer.path}: recording failed: {error}"
+            self._ended.set()
+            self._writer.discard()
 
     def append(self, record: Record) -> None:
         """Add a record, not before the latest one."""

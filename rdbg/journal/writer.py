@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -122,10 +123,11 @@ class JournalWriter:
         refuse_journal_target(self.path)
         try:
             os.replace(self._draft, self._target)
-            sync_directory(self._target)
         except OSError as error:
             raise _failure(self.path, "cannot put the new journal in place", error) from error
         self._published = True
+        with contextlib.suppress(OSError):  # it is in place: a disk that fails is told of when the journal is written
+            sync_directory(self._target)
 
     def discard(self) -> None:
         """Give up: close without an end marker, and remove the file if it was not published."""

@@ -134,10 +134,10 @@ class Snapshots:
             if snapshot.state is not None:
                 write_state(store, self._keeper.store, snapshot.name, snapshot.state, snapshot.now_ns)
 
-    def adopt(self, store: SnapshotStore) -> None:
-        """Those in memory are in this store, too, which is the recording's from now on."""
+    def adopt(self, store: SnapshotStore | None) -> None:
+        """Those in memory are in this store, too, which is the recording's from now on; None: in none."""
         for name, snapshot in self._in_memory.items():
-            self._in_memory[name] = replace(snapshot, stored=store.find(name))
+            self._in_memory[name] = replace(snapshot, stored=None if store is None else store.find(name))
 
     def delete(self, snapshot: Snapshot) -> None:
         """Forget one of these.

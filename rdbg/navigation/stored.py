@@ -121,6 +121,12 @@ class StoredStates:
         if self._ahead is not None and not self._ahead.at_work:
             self.finish_reading()
 
+    def forget(self) -> None:
+        """There is no store any more, nor was there one."""
+        for _, table in self._known:
+            self._keeper.store.release(table)
+        self.store, self._known, self._infos = None, [], []
+
     def latest(self, position: int) -> SnapshotInfo | None:
         """The latest one at or before ``position``."""
         at = bisect_right(self._infos, (position + 1, -1), key=_position)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 
 from rdbg import __version__
 from rdbg.emu.boards.python_toml import is_python
@@ -13,7 +15,7 @@ from rdbg.host.regular_file import read_regular
 from rdbg.journal.header import ImageReference, JournalHeader, describe
 from rdbg.journal.reader import JournalReader
 from rdbg.journal.writer import JournalWriter, sync_directory
-from rdbg.store.database import put_logs_aside, refuse_store_target, remove_store
+from rdbg.store.database import put_logs_aside, refuse_store_target, remove, remove_store
 from rdbg.store.snapshot_store import SnapshotStore
 
 #: Environment variable: "1" lets peripherals in Python run that come with a recording.
@@ -82,14 +84,23 @@ class NewRecording:
         """Journal and snapshot store, as they are called once they are published."""
         return os.path.realpath(self.path), self._target
 
-    def publish(self) -> None:
+    def publish(
+        self,
+        prepare: Callable[[SnapshotStore], None] = lambda store: None,
+        undo: Callable[[], None] = lambda: None,
+    ) -> None:
         """Put both files in place of an earlier recording of that name. ``store`` is another object afterwards.
 
-        The journal's renaming is the moment that counts: a process killed before it leaves the earlier journal, and its
-        store under the name that ends in ``.old``, where `OpenRecording` finds it.
+        The journal's renaming is the moment that counts, and the last thing that can fail: a process killed before it
+        leaves the earlier journal, and its store under the name that ends in ``.old``, where `OpenRecording` finds it.
+
+        Args:
+            prepare: is given the store in its place before that moment, and does what may fail: then nothing is
+                published.
+            undo: called if nothing is: lets go of the store, whatever ``prepare`` came to.
 
         Raises:
-            RdbgError: a file cannot be renamed; the earlier recording stands.
+            RdbgError: a file cannot be renamed, or ``prepare`` failed; the earlier recording stands.
         """
         old = self._target + ".old"
         self.store.close()
@@ -100,17 +111,24 @@ class NewRecording:
             try:
                 put_logs_aside(self._target)
                 os.replace(self._draft, self._target)
-                self.writer.publish()
+                try:
+                    sync_directory(self._target)
+                    self.store = SnapshotStore.open(self._target, self.writer.header.recording_id)
+                    prepare(self.store)
+                    self.writer.publish()
+                except BaseException:
+                    undo()
+                    self.store.close()
+                    os.replace(self._target, self._draft)
+                    raise
             except BaseException:
                 if had_store:
                     os.replace(old, self._target)
                 raise
-            if os.path.exists(old):
-                os.unlink(old)
-            sync_directory(self._target)
         except OSError as error:
             raise RdbgError(f"{self.path}: cannot put the new recording in place: {error.strerror}") from error
-        self.store = SnapshotStore.open(self._target, self.writer.header.recording_id)
+        with suppress(OSError):
+            remove(old)  # nobody needs it, and nobody is misled by it
 
     def discard(self) -> None:
         """Give up before `publish`, leaving no file."""

@@ -60,15 +60,14 @@ class RunDrives:
         pairs = zip(self.described, self._images, strict=True)
         return [NoContents(drive.name) if image is None else image for drive, image in pairs]
 
-    def keep_in(self, contents: FirstContents) -> None:
-        """From now on all that the guest looks at is kept there: the run is recorded. It is closed with this.
+    def copy_past(self, contents: FirstContents) -> None:
+        """Keep there, too, what was kept so far.
 
         Raises:
-            RdbgError: what was looked at before cannot be kept there.
+            RdbgError: it cannot be kept there.
         """
         if self._contents is not None:
             self._contents.copy_to(contents)
-        self.go_on_in(contents)
 
     def keep_past(self, contents: FirstContents) -> None:
         """Keep there, too, what the guest has looked at so far.
@@ -76,15 +75,15 @@ class RunDrives:
         Raises:
             RdbgError: an image cannot be read any more, or another program has changed it, or it cannot be kept there.
         """
-        if self._contents is not None:
-            self._contents.copy_to(contents)
+        self.copy_past(contents)
         for image in self._images:
             if image is not None:
                 image.keep_what_was_read(contents)
         contents.write_out()
 
     def go_on_in(self, contents: FirstContents) -> None:
-        """The same as `keep_in`, of contents that have already what was looked at before."""
+        """From now on all that the guest looks at is kept there, where what was looked at before is already: the run is
+        recorded. It is closed with this."""
         old, self._contents = self._contents, contents
         for image in self._images:
             if image is not None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from rdbg.analysis.question import MakePool, PiecePool
     from rdbg.netdev.networks import Networks
     from rdbg.store.first_contents import FirstContents
+    from rdbg.store.snapshot_store import SnapshotStore
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
@@ -436,16 +437,14 @@ class Session:
             )
             self.server.listen()
             self._tell_of_moving(program)
-        if self._recording is not None:
-            self._recording.publish()
-            self._keep_disks(self._recording)
-            self.timeline.use_store(self._recording.store)
-            history.watch(*self._recording.files)
-        elif self._drives is not None:
-            self._drives.keep_no_reads()
         if self._around.onlooker is not None:
             address = self.server.address if self.server is not None else None
             self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, self.image_folder()))
+        if self._recording is not None:
+            self._publish(self._recording, self.timeline.use_store, go_on=False)
+            history.watch(*self._recording.files)
+        elif self._drives is not None:
+            self._drives.keep_no_reads()
 
     def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
         """What the disks of a replay hold: no image is opened."""
@@ -462,21 +461,39 @@ class Session:
         contents = self._recorded_contents = FirstContents.open(store.path)
         return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
 
-    def _keep_disks(self, recording: NewRecording, go_on: bool = False) -> None:
-        """The recording is to have what the guest looks at on its disks, before the journal tells of it.
+    def _publish(self, recording: NewRecording, use_store: Callable[[SnapshotStore], None], go_on: bool) -> None:
+        """Put a recording in place. Its store is to have what the guest looks at on its disks, before the journal tells
+        of it.
 
         Args:
-            recording: in place.
+            recording: to be put in place.
+            use_store: is given its store, in place.
             go_on: it has already what was looked at before.
-        """
-        if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
-            from rdbg.store.first_contents import FirstContents
 
-            contents = FirstContents.open(recording.store.path)
+        Raises:
+            RdbgError: anything of it failed; then it is not in place.
+        """
+        disks: list[FirstContents] = []
+
+        def prepare(store: SnapshotStore) -> None:
+            if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
+                from rdbg.store.first_contents import FirstContents
+
+                disks.append(FirstContents.open(store.path))
+                if not go_on:
+                    self._drives.copy_past(disks[0])
+            use_store(store)
+
+        def undo() -> None:
+            for contents in disks:
+                contents.close()
             if go_on:
-                self._drives.go_on_in(contents)
-            else:
-                self._drives.keep_in(contents)
+                self.timeline.leave_store()
+
+        recording.publish(prepare, undo)
+        for contents in disks:
+            assert self._drives is not None
+            self._drives.go_on_in(contents)
             recording.writer.companion = contents.write_out
 
     def _record(self, path: str, force: bool) -> None:
@@ -501,13 +518,12 @@ class Session:
         try:
             self._keep_past_of_disks(recording)
             log = timeline.write_past(recording.writer, recording.store, initial)
-            recording.publish()
+            self._publish(recording, lambda store: timeline.adopt_store(store, initial), go_on=True)
         except BaseException:
             recording.discard()
             raise
         self._recording = recording
-        timeline.go_on_recording(log, recording.writer, recording.store, initial)
-        self._keep_disks(recording, go_on=True)
+        timeline.go_on_recording(log, recording.writer)
         timeline.history.watch(*recording.files)
 
     def _keep_past_of_disks(self, recording: NewRecording) -> None:

@@ -23,6 +23,7 @@ import zstandard
 
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
+from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.boards.python_toml import python_role
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.inputs import InputKind
@@ -43,6 +44,7 @@ from rdbg.store.index_codec import _VERSION, pack_index
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import Timeline
 from tests.forgery import TLB_COUNT_AT, change_store, packed, sealed_journal, unpacked
+from tests.fuzz.crafted_notes import change_notes, put_notes
 
 NUMBERS = (
     -1, 0, 1, 2, 3, 4, 15, 16, 17, 52, 127, 128, 255, 256, 511, 512, 4095, 4096, 0xFFFF, 0x10000, 1 << 20,
@@ -161,9 +163,11 @@ def record(folder: Path) -> Recording:
         if end % 10_000:
             timeline.snapshots.save(f"at {end}")
     pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
-    new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)]))
+    words = [StoredWords(0, 5_000, PageSet.of([1]), PageSet.of([3]), PageSet.of([1024, 1025]), PageSet.of([3072]))]
+    new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)], words))
     new.store.notes.put_bookmark("here", 1_000)
     timeline.close()
+    put_notes(new.store.notes)
     new.store.close()
     with closing(FirstContents.open(new.store.path)) as contents:
         for page in range(40):
@@ -313,7 +317,8 @@ def store(dice: random.Random, whole: Recording, path: Path) -> None:
 
 
 def _any_value(dice: random.Random, connection: sqlite3.Connection) -> None:
-    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "disk_contents", "meta"))
+    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "disk_contents", "meta",
+                         "outputs", "events", "branches"))  # fmt: skip
     columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
     rows = [row[0] for row in connection.execute(f"SELECT rowid FROM {table}")]
     if rows:
@@ -397,8 +402,13 @@ def _index(dice: random.Random, connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE interval_index SET data = ?, check_sum = ?", (changed, check))
 
 
+def _notes(dice: random.Random, connection: sqlite3.Connection) -> None:
+    change_notes(dice, connection, flipped, NUMBERS)
+
+
 def _schema(dice: random.Random, connection: sqlite3.Connection) -> None:
-    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta"))
+    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta",
+                         "outputs", "events", "branches"))  # fmt: skip
     columns = ", ".join(f"1 AS {row[1]}" for row in connection.execute(f"PRAGMA table_info({table})"))
     connection.execute(f"DROP TABLE {table}")
     if dice.random() < 0.5:
@@ -408,6 +418,7 @@ def _schema(dice: random.Random, connection: sqlite3.Connection) -> None:
 
 _STORE_CHANGES: tuple[Callable[[random.Random, sqlite3.Connection], None], ...] = (
     _any_value, _any_value, _cpu, _cpu, _cpu, _devices, _devices, _devices, _table, _table, _page, _index,
+    _notes, _notes,
 )  # fmt: skip
 
 

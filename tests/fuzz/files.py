@@ -27,10 +27,12 @@ from rdbg.elf.elf_file import read_elf
 from rdbg.emu import machine as machines
 from rdbg.emu.boards.bare_toml import parse_bare
 from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import Access, Watch
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.images.open_image import open_image
+from rdbg.navigation.questions import QuestionInterrupted
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.dump import write_dump
@@ -201,11 +203,12 @@ class Kinds:
             return looks > _LOOKS
 
         try:
-            spec = opened.spec()
+            spec = opened.spec(to_run=False)  # whose peripheral is our own
             history = History.replay(opened.reader)
             timeline = Timeline(
                 Machine(spec, history), history, store=opened.store, initial_snapshot=opened.header.initial_snapshot
             )
+            self._look_beside(dice, timeline, enough)
             if dice.random() < 0.5:
                 timeline.run(StopConditions(), enough)
             else:
@@ -216,6 +219,30 @@ class Kinds:
                 if timeline is not None:
                     timeline.close()
             opened.close()
+
+    def _look_beside(self, dice: random.Random, timeline: Timeline, enough: Callable[[], bool]) -> None:
+        """What the store has beside snapshots: what earlier sessions have found out, and branches that they kept."""
+        for _ in range(2):
+            try:
+                match dice.randrange(4):
+                    case 0:
+                        _ = timeline.known_outputs.count
+                        timeline.outputs(enough)
+                    case 1:
+                        timeline.known_events()
+                        timeline.keep_events()
+                    case 2:
+                        summary = dice.choice(timeline.branches())
+                        timeline.switch(summary.name, enough)
+                        timeline.run(StopConditions(), enough)
+                    case _:
+                        watch = Watch(dice.choice((0x80001000, 0x80001100)), 4, Access.WRITE)
+                        timeline.goto(timeline.end, enough)
+                        timeline.reverse_run(StopConditions(watches=(watch,)), enough)
+            except QuestionInterrupted:
+                return
+            except RdbgError as error:
+                check_line(error)
 
     def pack(self, dice: random.Random) -> None:
         """Unpacked; nothing is left when it is refused."""
@@ -265,8 +292,9 @@ class Kinds:
             for _ in range(20):
                 at = dice.randrange(max(1, min(opened.size, 1 << 22)))
                 opened.read(at, dice.choice((1, 512, 4096, 100_000)))
-                if opened.files[0].writable:
-                    opened.write(at // 512 * 512, bytes(dice.choice((512, 4096))))
+                begin, length = at // 512 * 512, dice.choice((512, 4096))
+                if opened.files[0].writable and begin + length <= opened.size:  # a drive has no sectors behind its end
+                    opened.write(begin, bytes(length))
                 if dice.random() < 0.2:
                     opened.flush()
         finally:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import random
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,3 +172,44 @@ def test_writes_where_none_can_be_made(
             lines.add(str(error))
     assert sum("delay slot" in line for line in lines) == 1
     assert all(any(part in line for part in said.split("|")) for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "reached"),
+    [("journals", ["replayed"]), ("stores", ["replayed", "outputs", "events", "branches", "on kept", "on empty"])],
+)
+def test_recordings_are_replayed_with_all_that_is_beside_them(
+    whole: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, reached: list[str]
+) -> None:
+    """What is refused before anything looks at it proves nothing of what would have looked."""
+    seen: Counter[str] = Counter()
+
+    def look(kinds: Kinds, dice: random.Random, timeline: Timeline, enough: Callable[[], bool]) -> None:
+        seen["replayed"] += 1
+        if kind == "journals":
+            return
+        seen["outputs"] += timeline.known_outputs.count == 16
+        seen["events"] += timeline.known_events().until == 20_000
+        seen["branches"] += len(timeline.branches()) == 3
+        for branch in timeline.branches():
+            with suppress(RdbgError):
+                timeline.switch(branch.name, enough)
+                seen[f"on {timeline.branch_name}"] += 1
+
+    monkeypatch.setattr(Kinds, "_look_beside", look)
+    kinds = Kinds(tmp_path, whole)
+    for number in range(16):
+        with suppress(RdbgError):
+            kinds.use[kind](random.Random(f"{kind} {number}"))
+        gc.collect()
+    assert all(seen[each] for each in reached), seen
+
+
+def test_a_recording_that_says_that_it_starts_later_than_it_does_is_refused(whole: Recording, tmp_path: Path) -> None:
+    """To go to its start would be a replay without end, which nothing ends."""
+    path = tmp_path / "j"
+    header = file_header.build_header(replace(whole.header, start=1 << 44))
+    path.write_bytes(header + chunks.build_chunk(0, 1 << 44, 1 << 44, 0, 0, []))
+    path.with_name("j.snapshots").write_bytes(whole.store)
+    with pytest.raises(RdbgError, match="says that it starts at icount 17592186044416"):
+        Kinds(tmp_path, whole)._replay(random.Random(1), path)
