@@ -123,9 +123,10 @@ class StoredStates:
 
     def forget(self) -> None:
         """There is no store any more, nor was there one."""
-        for _, table in self._known:
-            self._keeper.store.release(table)
-        self.store, self._known, self._infos = None, [], []
+        for known in self._kept:
+            self._keeper.store.release(known.table)
+        self.store = None
+        self._kept, self._infos = [], []
 
     def latest(self, position: int) -> SnapshotInfo | None:
         """The latest one at or before ``position``."""
