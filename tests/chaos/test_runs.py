@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from rdbg.history.log import MemoryLog
 from rdbg.recording.recording import OpenRecording
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from tests.chaos.guests import LINE, plan, run_plain, run_seed
-from tests.emu.guests import ERET, LOOP, NOP, WAIT, addiu, i_type, lui, mfc0, mtc0
+from tests.emu.guests import ERET, LOOP, NOP, WAIT, addiu, beq, i_type, lui, mfc0, mtc0
 
 GUESTS = [
     plan("lost_update", "output:LOST [1-9]"),
@@ -163,3 +164,18 @@ def test_what_is_typed_comes_when_it_is_due_also_after_a_wait_that_input_has_end
     assert kinds[InputKind.WAKE] == kinds[InputKind.SERIAL_BREAK] < 20
     assert kinds[InputKind.SERIAL] in (5000, 5001)
     assert replayed_digest(guest, run) == run.outcome.digest
+
+
+def test_what_is_typed_enters_between_any_two_instructions() -> None:
+    straight = 100
+    code = [addiu(9, 9, 1)] * straight + [beq(0, 0, -straight - 1), NOP]
+    image = Image("bios", "code", b"".join(word.to_bytes(4, "little") for word in code))
+    spec = MachineSpec("malta", "24Kf", False, 16 << 20, 3, (image,), sleep=False)
+    guest = replace(Plan(spec, None, ("hang:0.001",)), text=b"s")
+    runner = guest.runner()
+    places = set()
+    for seed in range(30):
+        run = run_seed(guest, runner, seed)
+        assert replayed_digest(guest, run) == run.outcome.digest
+        places |= {record.icount % len(code) for record in run.history.records() if record.kind == InputKind.SERIAL}
+    assert len(places) > 15
