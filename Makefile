@@ -138,9 +138,9 @@ origins: $(TOOLS)
 races: $(TOOLS)
 	$(BIN)/pytest tests/linux/nightly_races.py
 
-# A run on the user network, replayed three times and compared at 200 places.
+# A run on the user network, replayed three times and compared at 200 places; one on a tap, which wants root.
 networks: $(TOOLS)
-	$(BIN)/pytest tests/linux/nightly_network.py
+	$(BIN)/pytest tests/linux/nightly_network.py tests/linux/nightly_tap.py
 
 # Linux for a big-endian malta, of which Debian has no packages: built from Debian's sources with disks and network cards,
 # recorded beside QEMU, replayed. Ten minutes, four of them the first time for the build.

@@ -75,7 +75,7 @@ def parse_pairs(text: str, option: str, known: Collection[str], first: str | Non
 
     Raises:
         UsageError: an unknown key, a key given twice, or a part without a value. A part without ``=`` reads as
-            ``key=on``.
+            ``key=on``, with ``no`` before the key as ``key=off``.
     """
     pairs: dict[str, str] = {}
     for number, part in enumerate(split_commas(text)):
@@ -83,6 +83,8 @@ def parse_pairs(text: str, option: str, known: Collection[str], first: str | Non
         if not equals:
             if number == 0 and first is not None:
                 key, value = first, part
+            elif key not in known and key.startswith("no") and key[2:] in known:
+                key, value = key[2:], "off"  # nowait, as in QEMU
             else:
                 value = "on"
         if key not in known:

@@ -46,6 +46,7 @@ _LINES = {
     "-drive file={qcow2},if=virtio,cache=unsafe,snapshot=on -netdev user,id=user.0 -device virtio-net,netdev=user.0 "
     "-rtc base=2023-01-01T00:00:00 -serial mon:stdio -serial telnet:127.0.0.1:0,server,nowait -device virtio-serial "
     "-chardev socket,id=c,path={folder}/c,server=on,wait=off -device virtconsole,chardev=c -object rng-builtin,id=r "
+    "-chardev socket,id=g,path={folder}/g,server,nowait -device virtserialport,chardev=g,name=org.qemu.guest_agent.0 "
     "-device virtio-rng-pci,rng=r",
     "replay manual": "-kernel {tank} -drive file={qcow2},if=none,snapshot=on,id=img-direct "
     "-drive driver=blkreplay,if=none,image=img-direct,id=img-blkreplay -device ide-hd,drive=img-blkreplay "
