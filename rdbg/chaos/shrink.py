@@ -6,6 +6,7 @@ Source: A. Zeller, R. Hildebrandt, "Simplifying and Isolating Failure-Inducing I
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from rdbg.chaos.policy import FixedPolicy, InterruptedGuest, Policy, worthwhile
@@ -120,6 +121,7 @@ class Shrinker:
             )
         if delays:
             self._delays = tuple(self._needed(list(delays), lambda some: self._fails_with(holds, some)))
+            self._shorten_delays(holds)
         left = self._needed(list(holds), self._fails)
         if len(left) > 1:
             left = self._alone(left) or left
@@ -195,17 +197,18 @@ class Shrinker:
         def fails(shorter: int) -> bool:
             return self._fails([*holds[:at], (icount, shorter), *holds[at + 1 :]])
 
-        while length > 1:
-            found = next((length >> by for by in (4, 3, 2, 1) if length >> by and fails(length >> by)), None)
-            if found is None:
-                break
-            length = found
-        for _ in range(_MOST_STEPS):
-            if length <= 1 or not fails(length - 1):
-                break
-            length -= 1
-        holds[at] = (icount, length)
+        holds[at] = (icount, _least(length, fails))
         return holds[at]
+
+    def _shorten_delays(self, holds: Sequence[Hold]) -> None:
+        """Let each device take as little longer as it can for the run to fail."""
+        for at in range(len(self._delays)):
+            delays = self._delays
+            least = _least(delays[at][1], partial(self._fails_with_length, holds, delays, at))
+            self._delays = _with_length(delays, at, least)
+
+    def _fails_with_length(self, holds: Sequence[Hold], delays: tuple[Delay, ...], at: int, length: int) -> bool:
+        return self._fails_with(holds, _with_length(delays, at, length))
 
     def _cause(self) -> Hold | None:
         """The interrupt that makes a run without holds fail: past the next store in its way, it does not."""
@@ -215,6 +218,26 @@ class Shrinker:
             if not self._fails([hold]):
                 return hold
         return None
+
+
+def _least(length: int, fails: Callable[[int], bool]) -> int:
+    """The least number with which a run still fails: by halves, then by ones."""
+    while length > 1:
+        found = next((length >> by for by in (4, 3, 2, 1) if length >> by and fails(length >> by)), None)
+        if found is None:
+            break
+        length = found
+    for _ in range(_MOST_STEPS):
+        if length <= 1 or not fails(length - 1):
+            break
+        length -= 1
+    return length
+
+
+def _with_length(delays: tuple[Delay, ...], at: int, length: int) -> tuple[Delay, ...]:
+    """The same delays, but for the length of one."""
+    icount, _, timer = delays[at]
+    return (*delays[:at], (icount, length, timer), *delays[at + 1 :])
 
 
 class _Looking:

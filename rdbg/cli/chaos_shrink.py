@@ -146,7 +146,9 @@ def _tell_delay(timers: tuple[str, ...], delay: Delay) -> str:
     """A device's work that makes the run fail, in words."""
     icount, length, timer = delay
     name = timers[timer] if timer < len(timers) else f"timer {timer}"
-    return f"{name}, due at icount {icount}, takes {length} instructions' time longer"
+    return (
+        f"the work that ends by device timer {name}, due at icount {icount}, takes {length} instructions' time longer"
+    )
 
 
 def _access(access: AccessAhead) -> str:

@@ -76,6 +76,8 @@ def test_a_guest_that_does_not_wait_for_its_device_fails_when_that_is_late() -> 
     shrunk = Shrinker(runner, scripted_inputs(events(run))).shrink(holds_of(events(run)), delays_of(events(run)))
     assert (shrunk.holds, len(shrunk.delays), shrunk.cause) == ((), 1, None)
     assert shrunk.run.outcome.failed == "exit"
+    # The guest looks behind 410 instructions, or some less; the sample is due after 250.
+    assert 100 < shrunk.delays[0][1] < run_plain(plan, runner).outcome.end - shrunk.delays[0][0] + 64
 
 
 def test_what_is_late_in_a_wait_replays_and_is_asked_about_once() -> None:
