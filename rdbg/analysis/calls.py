@@ -89,8 +89,8 @@ class Calls:
 
     def watching(self, run: ReplayedRun, returns: frozenset[int]) -> Calls:
         """See `FollowedQuestion`. Most calls name the function in their instruction."""
-        known = self.returns or frozenset()
-        return replace(self, returns=known | returns if known else returns | returns_of(run.machine, self.function))
+        known = returns_of(run.machine, self.function) if self.returns is None else self.returns
+        return replace(self, returns=known | returns)
 
     def made(self, notes: Notes) -> list[FunctionCall]:
         """Rows of notes."""

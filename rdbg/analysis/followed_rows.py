@@ -31,7 +31,7 @@ class FollowedQuestion(PieceQuestion[FollowedPart], Protocol):
         """The same, with more return addresses that are looked at from the beginning of each piece on.
 
         Args:
-            run: the run, standing anywhere.
+            run: the run, standing where its code is that of most of the stretch.
             returns: these, and what else is likely.
         """
         ...
@@ -159,7 +159,12 @@ def _frame(note: Any) -> _Frame:
 def followed_rows(question: FollowedQuestion, pool: PiecePool, stretch: Piece, newest_first: bool) -> Iterator[Row]:
     """The rows of an answer; see `ask`."""
     pieces = pool.split(stretch, newest_first)
-    asked = question.watching(pool.run, frozenset()) if len(pieces) > 1 else question
+    asked = question
+    if len(pieces) > 1:
+        # Where most of the code is that ran: a kernel has unpacked itself.
+        with pool.run as run:
+            run.go(stretch.end)
+            asked = question.watching(run, frozenset())
     endings = _Endings(asked, pool, stretch)
     order = _newest_first if newest_first else _oldest_first
     yield from order(asked, endings, pool.answers(asked, pieces, newest_first))
