@@ -120,13 +120,15 @@ class Wanted:
     def __bool__(self) -> bool:
         return bool(self._executed or self._watches)
 
-    def executed_in(self, pages: TouchedPages) -> list[Breakpoint]:
-        """The breakpoints of which an interval that touched ``pages`` can hold a hit."""
-        return [each for first, last, each in self._executed if pages.executed.meets(first, last)]
-
     def possible_in(self, pages: TouchedPages) -> list[Sought]:
         """All of which an interval that touched ``pages`` can hold a hit."""
-        return [*self.executed_in(pages), *self.accessed_in(pages)]
+        found: list[Sought] = []
+        for first, last, each in self._executed:
+            if pages.executed.meets(first, last):
+                found.append(each)
+        if self._watches:
+            found += self.accessed_in(pages)
+        return found
 
     def accessed_in(self, pages: TouchedPages) -> list[Watch]:
         """The watches of which an interval that touched ``pages`` can hold a hit."""

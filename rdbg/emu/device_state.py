@@ -129,14 +129,14 @@ def _parts(
 ) -> DeviceParts:  # fmt: skip
     if not isinstance(devices, dict) or not isinstance(timers, dict) or not isinstance(waking, list):
         raise ValueError
-    whole = (
-        all(isinstance(name, str) and _is_saved_device(saved) for name, saved in devices.items())
-        and all(isinstance(name, str) for name in timers)
-        and all(deadline is None or _is_number(deadline, FOREVER) for deadline in timers.values())
-        and len(waking) <= _MOST_WAKING
-    )
+    for name, saved in devices.items():
+        if not isinstance(name, str) or not _is_saved_device(saved):
+            raise ValueError
+    for name, deadline in timers.items():
+        if not isinstance(name, str) or not (deadline is None or _is_number(deadline, FOREVER)):
+            raise ValueError
     if not (
-        whole
+        len(waking) <= _MOST_WAKING
         and isinstance(reset_wanted, bool)
         and isinstance(ended_by_reset, bool)
         and isinstance(idle_events, int)
@@ -153,15 +153,16 @@ def _parts(
 
 def _is_saved_device(saved: object) -> bool:
     return (
-        isinstance(saved, list)
+        type(saved) is list
         and len(saved) == 2
-        and _is_number(saved[0], _MOST_VERSION)
-        and isinstance(saved[1], dict)
+        and type(saved[0]) is int
+        and 0 <= saved[0] < _MOST_VERSION
+        and type(saved[1]) is dict
     )
 
 
 def _is_number(value: object, limit: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit
+    return type(value) is int and 0 <= value < limit
 
 
 def _input(icount: int, kind: int, port: int, value: int, data: bytes) -> InputEvent:

@@ -495,12 +495,15 @@ class Machine:
     def save_state(self) -> MachineState:
         """All of the machine's state but its pages."""
         icount, registers = self.core.save()
-        return MachineState(icount, registers, self._save_devices())
+        return MachineState(icount, registers, self._pack_devices(self._device_states()))
 
-    def _save_devices(self) -> bytes:
+    def _device_states(self) -> dict[str, tuple[int, State]]:
+        return {device.name: (device.version, device.save()) for device in self.board.devices}
+
+    def _pack_devices(self, devices: Mapping[str, tuple[int, State]]) -> bytes:
         return pack_devices(
             DeviceParts(
-                {device.name: (device.version, device.save()) for device in self.board.devices},
+                devices,
                 {timer.name: timer.deadline_ns for timer in self.system.timers.values()},
                 self._host.reset_wanted,
                 self._host.shutdown_code,
@@ -518,7 +521,8 @@ class Machine:
             RdbgError: it was saved by another version or from another board.
         """
         idle_events = self._host.saved_idle_events()
-        if state.devices == self._save_devices():
+        present = self._device_states()
+        if state.devices == self._pack_devices(present):
             # Between two steps back nearly always: to unpack and check took twice as long as to look.
             self.core.load(state.icount, state.cpu)
             self._forget_noted(state.icount)
@@ -534,16 +538,19 @@ class Machine:
         self.core.load(state.icount, state.cpu)
         self._forget_noted(state.icount)
         try:
-            self._load_devices(parts, states)
+            self._load_devices(parts, states, present)
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
 
-    def _load_devices(self, parts: DeviceParts, states: Sequence[State]) -> None:
-        """Take back what `_save_devices` gave, unpacked. The CPU's interrupt lines stay as they are.
+    def _load_devices(
+        self, parts: DeviceParts, states: Sequence[State], present: Mapping[str, tuple[int, State]]
+    ) -> None:
+        """Take back what `_pack_devices` gave, unpacked. The CPU's interrupt lines stay as they are.
 
         Args:
             parts: all of it.
             states: of the board's devices, in their order.
+            present: what they would save now, by name.
         """
         lines = self.core.lines
         layout = self.bus.layout()
@@ -551,8 +558,9 @@ class Machine:
         self._loading = True
         try:
             for device, saved in zip(self.board.devices, states, strict=True):
-                # Most are as they were, between two steps back: asking costs a fifth of checking each field again.
-                if device.save() != saved:
+                # Most are as they were: to look costs a fifth of checking each field again. No `load` touches another
+                # device, so that those which are as they should be stay so.
+                if present[device.name][1] != saved:
                     device.load(saved)
         finally:
             self._loading = False
@@ -738,7 +746,7 @@ class Machine:
     def _peek(self, address: int, length: int) -> bytes:
         """What loads from devices would give now, up to where nothing answers. The devices do not notice: what reading
         does to them is undone."""
-        before, lines = self._save_devices(), self.core.lines
+        before, lines = self._pack_devices(self._device_states()), self.core.lines
         out = bytearray()
         self._looking = True
         try:
@@ -752,7 +760,7 @@ class Machine:
             self._looking = False
             self.core.set_lines(lines)
             parts = unpack_devices(MachineState(self.icount, b"", before))
-            self._load_devices(parts, parts.states_of(self.board.devices))
+            self._load_devices(parts, parts.states_of(self.board.devices), self._device_states())
         return bytes(out)
 
     def memory_areas(self) -> Sequence[MemoryArea]:

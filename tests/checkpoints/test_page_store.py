@@ -129,14 +129,14 @@ def test_code_is_known_by_its_bytes_up_to_the_end_of_the_address_space() -> None
     blocks = np.array([(0x1002, 6), (0xFFFF_FFFF_8000_0FFE, 4), (last, 2)], np.uint64)
     known = TouchedPages.of(Touched([], [], [], [], blocks))
     for address in (0x1002, 0x1004, 0x1006, 0xFFFF_FFFF_8000_0FFE, last):
-        assert Wanted(frozenset({address})).executed_in(known)
+        assert Wanted(frozenset({address})).possible_in(known)
     for address in (0x1000, 0x1008, 0xFFFF_FFFF_8000_1002, 0x8000_0FFE, last - 2):
-        assert not Wanted(frozenset({address})).executed_in(known)
+        assert not Wanted(frozenset({address})).possible_in(known)
     # Where steps have several instructions, one may begin on the page before.
-    assert Wanted(frozenset({0x1000}), reach=4).executed_in(TouchedPages.of(Touched([], [], [], [0])))
-    assert not Wanted(frozenset({0x1000})).executed_in(TouchedPages.of(Touched([], [], [], [0])))
+    assert Wanted(frozenset({0x1000}), reach=4).possible_in(TouchedPages.of(Touched([], [], [], [0])))
+    assert not Wanted(frozenset({0x1000})).possible_in(TouchedPages.of(Touched([], [], [], [0])))
     whole = TouchedPages.of(Touched([], [], [], [(1 << 52) - 1]))
-    assert Wanted(frozenset({last})).executed_in(whole)
+    assert Wanted(frozenset({last})).possible_in(whole)
 
 
 @given(st.lists(st.tuples(bases, st.sets(st.integers(0, 120), min_size=1)), min_size=4, max_size=4))

@@ -88,8 +88,9 @@ def load_fields(device: Device, fields: Fields, state: State) -> None:
     Raises:
         RdbgError: one is missing or cannot be: the state is damaged, or from another version of the device.
     """
+    held = vars(device)
     for name, kind in fields.items():
-        setattr(device, name, load_field(device.name, name, kind, state))
+        held[name] = load_field(device.name, name, kind, state)
 
 
 def load_field(device: str, name: str, kind: Kind, state: State) -> StateValue:
