@@ -104,6 +104,12 @@ def pack_devices(parts: DeviceParts) -> bytes:
     return packed
 
 
+def copied(state: State) -> State:
+    """A device's state that shares nothing with it which could change."""
+    copy: State = msgpack.unpackb(msgpack.packb(state))
+    return copy
+
+
 def unpack_devices(state: MachineState) -> DeviceParts:
     """The parts of ``state.devices``.
 

@@ -17,7 +17,7 @@ from rdbg.emu.core_host import CoreHost
 from rdbg.emu.counts import CountsTaken
 from rdbg.emu.cpu_model import cpu_model
 from rdbg.emu.device import Device, NetworkDevice, SerialDevice, State
-from rdbg.emu.device_state import DeviceParts, pack_devices, unpack_devices
+from rdbg.emu.device_state import DeviceParts, copied, pack_devices, unpack_devices
 from rdbg.emu.devices.gpio import Gpio
 from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
@@ -79,6 +79,8 @@ RESET_STATUS = 0x00400004  # BEV and ERL (MIPS32 PRA vol. III, table 9.24)
 #: Address space that Unicorn takes for translated code and for itself.
 TRANSLATED_CODE = (1 << 30) + (64 << 20)
 _FILLED_AT_ONCE = 1 << 20
+#: States of devices that are kept unpacked, some tens of KB each.
+_MOST_UNPACKED = 16
 #: Pages that are read at a time for their digests.
 _DIGESTED = 256
 
@@ -146,6 +148,7 @@ class Machine:
         self._runs = MachineRuns(self.core, self._host, self.writes)
         self._digest = StateDigest()
         self._loading = False
+        self._unpacked: dict[MachineState, tuple[DeviceParts, list[State]]] = {}
         self._looking = False  # a debugger reads a device's registers: nothing leaves, and nothing is changed
         self.packets = 0  #: that have entered since power-on, by all cards
         self._resetting = False
@@ -520,27 +523,39 @@ class Machine:
         Raises:
             RdbgError: it was saved by another version or from another board.
         """
-        idle_events = self._host.saved_idle_events()
         present = self._device_states()
-        if state.devices == self._pack_devices(present):
-            # Between two steps back nearly always: to unpack and check took twice as long as to look.
-            self.core.load(state.icount, state.cpu)
-            self._forget_noted(state.icount)
-            self._host.restore(self._host.woken_by, idle_events, self._host.reset_wanted)
-            self._stop_if_off()
-            return
+        unpacked = self._unpacked.get(state)
+        if unpacked is None:
+            if state.devices == self._pack_devices(present):
+                # Between two steps back nearly always: to unpack and check took twice as long as to look.
+                idle_events = self._host.saved_idle_events()
+                self.core.load(state.icount, state.cpu)
+                self._forget_noted(state.icount)
+                self._host.restore(self._host.woken_by, idle_events, self._host.reset_wanted)
+                self._stop_if_off()
+                return
+            unpacked = self._unpack(state)
+        self.core.load(state.icount, state.cpu)
+        self._forget_noted(state.icount)
+        try:
+            self._load_devices(*unpacked, present)
+        except RdbgError as error:
+            raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
+
+    def _unpack(self, state: MachineState) -> tuple[DeviceParts, list[State]]:
+        """The parts of a state, and the states of the board's devices. The latest ones are kept: a search goes back to
+        the same few states, and to unpack and check one takes longer than to load it.
+        """
         parts = unpack_devices(state)
         try:
             parts.require_timers(self.system.timers)
             states = parts.states_of(self.board.devices)
         except RdbgError as error:
             raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
-        self.core.load(state.icount, state.cpu)
-        self._forget_noted(state.icount)
-        try:
-            self._load_devices(parts, states, present)
-        except RdbgError as error:
-            raise RdbgError(f"the snapshot at icount {state.icount} cannot be loaded: {error}") from error
+        while len(self._unpacked) >= _MOST_UNPACKED:
+            del self._unpacked[next(iter(self._unpacked))]
+        self._unpacked[state] = parts, states
+        return parts, states
 
     def _load_devices(
         self, parts: DeviceParts, states: Sequence[State], present: Mapping[str, tuple[int, State]]
@@ -549,8 +564,8 @@ class Machine:
 
         Args:
             parts: all of it.
-            states: of the board's devices, in their order.
-            present: what they would save now, by name.
+            states: of the board's devices, in their order. They stay as they are: what a device has is a copy.
+            present: what the devices would save now, by name.
         """
         lines = self.core.lines
         layout = self.bus.layout()
@@ -561,7 +576,7 @@ class Machine:
                 # Most are as they were: to look costs a fifth of checking each field again. No `load` touches another
                 # device, so that those which are as they should be stay so.
                 if present[device.name][1] != saved:
-                    device.load(saved)
+                    device.load(copied(saved))
         finally:
             self._loading = False
         for timer in self.system.timers.values():
