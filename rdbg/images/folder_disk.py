@@ -1,9 +1,9 @@
 """What ``-drive file=fat:DIR`` says."""
 
 from __future__ import annotations
+from rdbg.quick_dataclass import dataclass
 
 import re
-from dataclasses import dataclass
 
 from rdbg.errors import RdbgError
 
