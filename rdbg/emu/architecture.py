@@ -101,6 +101,25 @@ class AddressSegment:
 
 
 @dataclass(frozen=True)
+class NamedCall:
+    """An instruction of four bytes that calls a function which it names: by bits of its address, in words.
+
+    Args:
+        code: the instruction without them.
+        named: mask of the bits that they take.
+        returns_behind: bytes from the instruction to where the function returns.
+    """
+
+    code: int
+    named: int
+    returns_behind: int
+
+    def of(self, function: int) -> int:
+        """The instruction that calls the function at an address."""
+        return self.code | function >> 2 & self.named
+
+
+@dataclass(frozen=True)
 class CallingConvention:
     """How functions are called, and the operating system, by names of registers (aliases, too).
 
@@ -111,6 +130,7 @@ class CallingConvention:
         call_arguments: its arguments.
         call_results: what it returns, and whether that is an error.
         call_exception: code of the exception that a system call is.
+        named_call: the instruction that calls most functions; None: there is no such one.
     """
 
     arguments: tuple[str, ...]
@@ -119,6 +139,7 @@ class CallingConvention:
     call_arguments: tuple[str, ...]
     call_results: tuple[str, str]
     call_exception: int
+    named_call: NamedCall | None = None
 
 
 @dataclass(frozen=True)

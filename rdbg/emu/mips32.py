@@ -11,6 +11,7 @@ from rdbg.emu.architecture import (
     CallingConvention,
     ElfIdentity,
     ExceptionInfo,
+    NamedCall,
     RegisterInfo,
     RegisterKind,
     RegisterLayout,
@@ -113,7 +114,13 @@ MIPS32 = Architecture(
     ),
     # System V ABI, MIPS supplement, chapter 3 (o32); Linux' entry.S for its system calls.
     convention=CallingConvention(
-        ("a0", "a1", "a2", "a3"), ("v0", "v1"), "v0", ("a0", "a1", "a2", "a3"), ("v0", "a3"), call_exception=8
+        ("a0", "a1", "a2", "a3"),
+        ("v0", "v1"),
+        "v0",
+        ("a0", "a1", "a2", "a3"),
+        ("v0", "a3"),
+        call_exception=8,
+        named_call=NamedCall(0x0C00_0000, 0x03FF_FFFF, 8),  # jal, which returns behind its delay slot
     ),
     exceptions=_exceptions(),
     segments=(AddressSegment(0x8000_0000, 0x2000_0000, 0), AddressSegment(0xA000_0000, 0x2000_0000, 0)),  # kseg0, kseg1

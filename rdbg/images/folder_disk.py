@@ -1,11 +1,11 @@
 """What ``-drive file=fat:DIR`` says."""
 
 from __future__ import annotations
-from rdbg.quick_dataclass import dataclass
 
 import re
 
 from rdbg.errors import RdbgError
+from rdbg.quick_dataclass import dataclass
 
 PREFIX = "fat:"
 _FORM = re.compile(r"fat:((?:(?:rw|floppy|12|16|32):)*)(.*)", re.DOTALL)
