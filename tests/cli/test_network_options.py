@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbg.cli.card_models import CARD_MODELS
 from rdbg.cli.qemu_options import parse_line
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.netdev_spec import DatagramNet, HostForward, StreamNet, TapNet, UserNet
@@ -313,6 +314,11 @@ def test_what_holds_for_all_devices_of_a_model() -> None:
 )
 def test_what_makes_no_sense_is_refused_with_the_cure(line: str, parts: list[str]) -> None:
     assert_one_line(rdbg_here("run", "-kernel", TANK, *shlex.split(line)), 2, *parts)
+
+
+def test_the_page_about_the_machine_speaks_of_each_device() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "machine.md").read_text()
+    assert [model.name for model in CARD_MODELS if model.name not in page] == []
 
 
 def test_help_lists_cards_and_what_can_be_said_of_them() -> None:
