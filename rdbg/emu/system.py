@@ -28,31 +28,42 @@ class VirtualTimer:
     Args:
         name: unique in the machine.
         function: called when it expires.
-        changed: called when it is armed.
+        changed: told that its deadline is another one, and whether it was armed.
         works: it ends a piece of the device's work, which may take longer.
     """
 
     def __init__(
-        self, name: str, function: Callable[[], None], changed: Callable[[], None], works: bool = False
+        self, name: str, function: Callable[[], None], changed: Callable[[bool], None], works: bool = False
     ) -> None:
         self.name = name
         self.function = function
         self.works = works
         self._changed = changed
-        self.deadline_ns: int | None = None  #: virtual time of the next expiry in nanoseconds; None while disarmed
+        self._deadline_ns: int | None = None
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
+        return self._deadline_ns
 
     def arm(self, deadline_ns: int) -> None:
         """Expire before the first instruction at or after ``deadline_ns``."""
-        self.deadline_ns = deadline_ns
-        self._changed()
+        self._deadline_ns = deadline_ns
+        self._changed(True)
 
     def disarm(self) -> None:
         """Forget the deadline."""
-        self.deadline_ns = None
+        self.restore(None)
 
     def restore(self, deadline_ns: int | None) -> None:
         """Take a deadline back from a saved state."""
-        self.deadline_ns = deadline_ns
+        if deadline_ns != self._deadline_ns:
+            self._deadline_ns = deadline_ns
+            self._changed(False)
+
+
+def _deadline(timer: VirtualTimer) -> int:
+    return timer.deadline_ns or 0
 
 
 class MachineSystem:
@@ -61,6 +72,8 @@ class MachineSystem:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.timers: dict[str, VirtualTimer] = {}
+        self._earliest: VirtualTimer | None = None
+        self._earliest_known = True  # False: a deadline has changed since it was looked for
         self.powered = False  #: devices are built before there is a CPU: until then time is 0 and lines go nowhere
 
     @property
@@ -80,11 +93,11 @@ class MachineSystem:
 
     def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
         """Make a virtual timer."""
-        return self._timer(VirtualTimer(name, function, self._ask_for_events))
+        return self._timer(VirtualTimer(name, function, self._timer_changed))
 
     def work_timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
         """Make one for the end of a piece of the device's own work."""
-        return self._timer(VirtualTimer(name, function, self._ask_for_events, works=True))
+        return self._timer(VirtualTimer(name, function, self._timer_changed, works=True))
 
     def _timer(self, made: VirtualTimer) -> VirtualTimer:
         if made.name in self.timers:
@@ -107,19 +120,22 @@ class MachineSystem:
             latest_ns = max(timer.deadline_ns, self.now_ns + _LONGEST_DELAY_NS)
             timer.arm(min(timer.deadline_ns + duration_ns, latest_ns))
 
+    def _timer_changed(self, is_armed: bool) -> None:
+        self._earliest_known = False
+        if is_armed:
+            self._ask_for_events()
+
     def _ask_for_events(self) -> None:
         if self.powered:
             self._machine.ask_for_events()
 
     def earliest(self) -> VirtualTimer | None:
         """The armed timer that expires first; of two at once, the one made first."""
-        first: VirtualTimer | None = None
-        soonest = 0
-        for timer in self.timers.values():
-            deadline = timer.deadline_ns
-            if deadline is not None and (first is None or deadline < soonest):
-                first, soonest = timer, deadline
-        return first
+        if not self._earliest_known:
+            armed = [timer for timer in self.timers.values() if timer.deadline_ns is not None]
+            self._earliest = min(armed, key=_deadline, default=None)
+            self._earliest_known = True
+        return self._earliest
 
     def set_cpu_irq(self, line: int, level: bool) -> None:
         """Drive hardware interrupt ``line`` (0 to 5) of the CPU."""
