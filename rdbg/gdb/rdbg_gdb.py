@@ -220,7 +220,7 @@ def _prompt(current: str) -> str | None:
 
 
 #: What a page may have GDB do.
-_PAGE_COMMANDS = re.compile(r"(goto [^\r\n]+|back|forward)")
+_PAGE_COMMANDS = re.compile(r"(goto [^\r\n]+|switch [\w-]+|back|forward)")
 
 
 class _Page:

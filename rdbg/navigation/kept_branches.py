@@ -153,6 +153,6 @@ class KeptBranches:
         history = main.history.kept_fork(kept.shared, kept.records, kept.end, kept.finished)
         if kept.fork > main.history.end:
             raise RdbgError(f"it left the run at icount {kept.fork}, and the journal ends at {main.history.end}")
-        track = replayer.opened(history, replayer.events.fork(kept.fork))
+        track = replayer.opened(history, replayer.events.fork(kept.fork), kept.fork)
         snapshots = Snapshots(replayer.keeper, track.stored)
         return Branch(name, track, snapshots, main, kept.fork, kept.entered, kept.position, True, True, kept.digest)

@@ -167,6 +167,15 @@ class OutputLog:
         other._saved, other._fetch = self.count, self._fetch
         return other
 
+    def count_before(self, position: int) -> int:
+        """How many of the outputs that are known left before a position."""
+        count = self.lost
+        for stretch in self._all():
+            if stretch.until >= position:
+                return stretch.first + int(np.searchsorted(self._chunk(stretch).icounts, position))
+            count = stretch.first + stretch.count
+        return count
+
     def forget_after(self, count: int) -> None:
         """Know the first ``count`` outputs only: what comes then may be others."""
         if count >= self.count:

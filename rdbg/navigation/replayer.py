@@ -93,10 +93,12 @@ class Replayer:
         events = self.events.fork(self.machine.icount)
         return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 
-    def opened(self, history: History, events: EventLog) -> Track:
-        """A run that left this one in another session."""
+    def opened(self, history: History, events: EventLog, fork: int) -> Track:
+        """A run that left this one in another session, at a position."""
         output = OutputGate(lived=False)
         output.sink = self.output.sink
+        output.log = self.output.log.fork()
+        output.log.forget_after(output.log.count_before(fork))
         agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
         return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 

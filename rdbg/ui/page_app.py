@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from rdbg.errors import RdbgError, UsageError
+from rdbg.navigation.replayer import GivenUp
 from rdbg.timeline import QuestionInterrupted
 from rdbg.ui.call_spans import CallSpans
 from rdbg.ui.console_lines import ConsoleLines
@@ -192,7 +193,7 @@ class PageApp:
             future: Future[Any] = crew.submit(question)
             try:
                 return await asyncio.wrap_future(future)
-            except BrokenExecutor as error:  # another one has taken its place, or it was ended
+            except (BrokenExecutor, GivenUp) as error:  # another one has taken its place, or it was ended
                 losses += 1
                 if losses > _MOST_LOSSES:
                     raise RdbgError("the process that looks at the past was ended again and again") from error

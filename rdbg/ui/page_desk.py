@@ -26,7 +26,7 @@ _TELLING = 0.1
 #: Seconds for which a copy of a run that goes on is young enough to be asked.
 _YOUNG = 1.0
 #: Commands that move the guest: of a GDB that is connected they are asked, since it must look again.
-MOVING = frozenset({"goto", "back", "forward"})
+MOVING = frozenset({"goto", "back", "forward", "switch"})
 #: What a page may want beside that.
 COMMANDS = MOVING | {"stop", "cont", "bookmark", "delbookmark"}
 
@@ -67,6 +67,7 @@ class PageDesk:
         self._surveyed_of: object = None
         self._view = RunView(run.context.timeline, run.context.symbols, self._surveyed, run.sources)
         self._closed = False
+        self._standing = True  # whether nobody moves the guest: then answers are of its very end
 
     # --- in any thread -------------------------------------------------------------------------
     @property
@@ -99,12 +100,14 @@ class PageDesk:
     # --- in the run's thread -------------------------------------------------------------------
     def take_turn(self) -> None:
         """Do all that waits."""
+        self._standing = self._doing_alone() is GuestDoes.STANDS
         self._take(lambda job: True)
         self._tell(self._doing_alone())
 
     def look_on(self) -> None:
         """Tell how far the guest has come, and do what can be done meanwhile."""
         doing = self._doing_alone() if not self._context.control.attached else GuestDoes.MOVES
+        self._standing = False
         if doing is GuestDoes.RUNS and self._jobs:
             return  # it has a turn at once
         if self._jobs:
@@ -167,7 +170,11 @@ class PageDesk:
         history, end = timeline.history, timeline.end
         now = time.monotonic()
         known, until, made = self._copied
-        if self._copies is not None and known is history and (until == end or now - made < _YOUNG):
+        if (
+            self._copies is not None
+            and known is history
+            and (until == end or (not self._standing and now - made < _YOUNG))
+        ):
             return self._copies
         if self._run.copies is None:
             return _InTurn(self, self._view)

@@ -71,8 +71,18 @@ function show(next) {
   const more = !before || before.version !== state.version || before.branch !== state.branch;
   if (moved || more) lines.follow(state.position).catch((error) => tell(error.message));
   if (more) reload();
-  if (more || moved) tracks.name();
+  if (more || moved) tracks.name().then(showBranches).catch(() => {});  // while GDB moves it: there is another state behind that
   if (state.doing !== "moves" && (moved || before?.doing !== state.doing)) moment.load().catch(() => {});
+}
+
+function showBranches() {
+  const { branches } = tracks.marks;
+  const select = element("branch");
+  element("branch-label").hidden = branches.length < 2;
+  if (document.activeElement === select && branches.length === select.options.length) return;
+  select.replaceChildren(...branches.map(({ name, parent, fork }) =>
+    new Option(parent ? `${name} (from ${parent} at ${fork})` : name, name)));
+  select.value = branches.find((branch) => branch.current)?.name ?? "main";
 }
 
 const keys = {
@@ -105,6 +115,10 @@ element("forward").onclick = keys.f;
 element("step-back").onclick = keys[","];
 element("step").onclick = keys["."];
 element("bookmark").onclick = keys.m;
+element("branch").onchange = () => {
+  element("branch").blur();
+  command(`switch ${element("branch").value}`);
+};
 element("run").onclick = () => command(state.doing === "runs" ? "stop" : "cont");
 element("zoom-in").onclick = keys["+"];
 element("zoom-out").onclick = keys["-"];
