@@ -125,10 +125,9 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
     file: str | None = pairs.get("file.filename", pairs.get("filename", pairs.get("file")))
     folder = _folder(option, pairs)
     if folder is not None:
-        file, driver = folder, "raw" if driver == "vvfat" else driver
-        if driver not in (None, "raw"):
+        if driver not in (None, "raw", "vvfat"):
             raise UsageError(f"{option}: a folder is a raw disk; write format=raw, or drop format={driver}")
-        driver = "raw"
+        file, driver = folder, "raw"
     elif pairs.get("file.driver", "file") not in ("file", "host_device"):
         raise UsageError(f"{option}: file.driver={pairs['file.driver']}: no file of this host; write file.driver=file")
     if driver == "blkreplay":

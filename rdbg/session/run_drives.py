@@ -121,6 +121,7 @@ class RunDrives:
 
     def _open(self, number: int, option: DriveOptions, say: Callable[[str], None]) -> RunImage:
         """Open an image. What reads images is imported here: a run without any does not load it."""
+        from rdbg.images.folder_disk import PREFIX, parse_folder
         from rdbg.images.open_image import open_image
         from rdbg.images.run_image import ImageUse, RunImage
         from rdbg.store.first_contents import FirstContents
@@ -139,7 +140,7 @@ class RunDrives:
         probed = opened.probed and opened.format == "raw" and writes
         if probed:
             say(f"{option.file}: no format was named, and this was taken for a raw image; format=raw says so")
-        if option.file.startswith("fat:rw:"):
+        if option.file.startswith(PREFIX) and parse_folder(option.file).writable:
             say(f"{option.file}: what the guest writes there stays in the run; the folder is not changed")
         use = ImageUse(writes, option.cache, probed)
         image = RunImage(option.name, number, opened.image, use, self._contents, self.failures.append)
