@@ -206,6 +206,16 @@ class IntervalIndex:
         low, high = self._overlapping(start, end)
         return self._intervals[low:high]
 
+    def knows(self, start: int, end: int, cut: bool) -> bool:
+        """Whether `record` of that run would change nothing: to put together what it touched is dear."""
+        if start >= end:
+            return True
+        low, high = self._overlapping(start, end)
+        if high - low != 1:
+            return False
+        only = self._intervals[low]
+        return only.start <= start and end <= only.end and not (cut and (only.start < start or end < only.end))
+
     def record(self, start: int, end: int, pages: TouchedPages, cut: bool = True) -> None:
         """Note what a run from ``start`` to ``end`` touched.
 
@@ -216,7 +226,7 @@ class IntervalIndex:
             cut: whether an interval that is known already and contains this one is cut to make room for the finer
                 knowledge (there is a checkpoint at ``end``), or left as it is.
         """
-        if start >= end:
+        if self.knows(start, end, cut):
             return
         low, high = self._overlapping(start, end)
         old = self._intervals[low:high]
@@ -225,13 +235,12 @@ class IntervalIndex:
             return
         if len(old) == 1 and old[0].start <= start and end <= old[0].end:
             only = old[0]
-            if cut and (only.start < start or end < only.end):
-                parts = [
-                    Interval(only.start, start, only.pages),
-                    Interval(start, end, pages),
-                    Interval(end, only.end, only.pages),
-                ]
-                self._replace(low, high, [part for part in parts if part.start < part.end])
+            parts = [
+                Interval(only.start, start, only.pages),
+                Interval(start, end, pages),
+                Interval(end, only.end, only.pages),
+            ]
+            self._replace(low, high, [part for part in parts if part.start < part.end])
             return
         # Keep what is known, fill the gaps with the new.
         parts, at = [], start

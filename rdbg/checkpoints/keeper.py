@@ -238,7 +238,7 @@ class CheckpointKeeper:
         written."""
         touched = self.machine.take_touched()
         here = self.machine.icount if end is None else end
-        if here > self._tracked_from:
+        if not self.index.knows(self._tracked_from, here, cut):
             self.index.record(self._tracked_from, here, TouchedPages.of(touched), cut)
         if len(touched.written_late) or len(touched.read_virtual_late):
             self.index.record_late(self._tracked_from, touched)
