@@ -16,7 +16,8 @@ from dataclasses import replace
 
 import pytest
 
-from rdbg.emu.dma_name import DmaName
+from rdbg.emu.device import Device
+from rdbg.emu.dma_name import Detail, DmaName, dma_name
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Extent, RunRequest, Space, Write, Writer
@@ -187,7 +188,11 @@ class Oracle:
             )
             make(first, data, writer, by, through)
 
+        def dma_write(address: int, data: bytes, source: Device | str, detail: Detail) -> None:
+            machine.dma.write(address, data, dma_name(source, detail))  # not past `write`, as the core can
+
         machine.writes.write = write  # type: ignore[method-assign]
+        machine.dma_write = dma_write  # type: ignore[method-assign]
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]
