@@ -124,6 +124,9 @@ class CoreHost:
             while self.woken_by:  # of a wait that has ended
                 self._enter_together()
             self._take_inputs(icount)
+        elif self._is_known_by(icount):
+            for event in self._machine.inputs.take_first(icount):
+                self._machine.enter(event)
         expired = 0
         machine = self._machine
         if machine.inputs.asks_interrupts:
@@ -155,16 +158,21 @@ class CoreHost:
     def before_interrupt(self, icount: int) -> None:
         """An interrupt is about to be taken: let whoever is asked hold it back."""
         machine = self._machine
-        for event in machine.inputs.hold_interrupt(icount, machine.now_ns if machine.core.halted else None):
+        for event in machine.inputs.hold_interrupt(icount, self._idled_until(icount)):
             machine.enter(event)
 
     def _before_work(self, icount: int) -> None:
         """Devices are about to be done with a piece of work: let whoever is asked delay it."""
         machine = self._machine
         for number in machine.system.work_due(machine.now_ns):
-            for event in machine.inputs.delay_work(icount, number, machine.now_ns if machine.core.halted else None):
+            for event in machine.inputs.delay_work(icount, number, self._idled_until(icount)):
                 machine.enter(event)
                 self._idle_events = 0  # as after any input that comes in a wait
+
+    def _idled_until(self, icount: int) -> int | None:
+        """The virtual time in nanoseconds up to which the CPU has waited; None: it runs, or its wait begins here."""
+        machine = self._machine
+        return machine.now_ns if machine.core.halted and self._idle_position == icount else None
 
     def semihosting(self) -> None:
         """The guest calls the host."""

@@ -107,6 +107,10 @@ class InputSource(Protocol):
                 which a WAKE must say; None: it runs, or its wait begins here.
         """
 
+    def take_first(self, icount: int) -> Sequence[InputEvent]:
+        """Those that enter before anything else at ``icount``, where a wait of the CPU begins: each HOLD and DELAY that
+        is next and has no WAKE."""
+
     def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
         """Before the CPU takes an interrupt at ``icount``, in a run that goes on: inputs that enter there first, such
         as a HOLD. It is asked once for each interrupt: one that was held back is taken when that is over.
@@ -114,7 +118,7 @@ class InputSource(Protocol):
         Args:
             icount: where.
             idled_until: the interrupt would end a wait that has lasted up to this virtual time in nanoseconds, which a
-                WAKE must say; None: the CPU runs.
+                WAKE must say; None: the CPU runs, or its wait begins here.
         """
 
     def delay_work(self, icount: int, timer: int, idled_until: int | None) -> Sequence[InputEvent]:
@@ -125,7 +129,7 @@ class InputSource(Protocol):
             icount: where.
             timer: number of the device's timer.
             idled_until: the CPU waits, and has up to this virtual time in nanoseconds, which a WAKE must say; None: it
-                runs.
+                runs, or its wait begins here.
         """
 
 
@@ -145,6 +149,10 @@ class NoInputs:
     def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Nothing."""
         return []
+
+    def take_first(self, icount: int) -> Sequence[InputEvent]:
+        """Nothing."""
+        return ()
 
     def hold_interrupt(self, icount: int, idled_until: int | None) -> Sequence[InputEvent]:
         """Nothing."""

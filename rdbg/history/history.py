@@ -10,6 +10,7 @@ from rdbg.errors import RdbgError
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import GrowingLog, Log
 from rdbg.history.log_queries import (
+    MOVING_KINDS,
     ByteFromOutside,
     came_in,
     digest_at,
@@ -220,6 +221,11 @@ class History:
                     events.insert(0, InputEvent(icount, InputKind.WAKE, value=max(waited)))
                 self._idled_until = None
                 taken += self._entered(events, icount)
+        return taken
+
+    def take_first(self, icount: int) -> list[InputEvent]:
+        """Each HOLD and DELAY that is next at ``icount``; the cursor moves past them. See `InputSource`."""
+        taken, self._cursor = entering(self._log, self._cursor, icount, MOVING_KINDS)
         return taken
 
     def _entered(self, events: list[InputEvent], icount: int) -> list[InputEvent]:

@@ -28,8 +28,10 @@ class ByteFromOutside:
     value: int
 
 
-#: Beside those that only say when the next one comes.
-_LISTED_KINDS = frozenset(INPUT_KINDS) - {int(InputKind.WAKE), int(InputKind.HOLD), int(InputKind.DELAY)}
+#: What lets something that is due come later.
+MOVING_KINDS = frozenset({int(InputKind.HOLD), int(InputKind.DELAY)})
+#: Beside those that only say when another one comes.
+_LISTED_KINDS = frozenset(INPUT_KINDS) - MOVING_KINDS - {int(InputKind.WAKE)}
 _WRITING_KINDS = frozenset({int(InputKind.POKE_MEMORY), int(InputKind.RESET)})
 
 
@@ -117,9 +119,11 @@ def register_writes(log: Log, journal_id: int) -> Iterator[int]:
         ordinal = log.next_of(ordinal + 1, kinds)
 
 
-def entering(log: Log, cursor: int, icount: int) -> tuple[list[InputEvent], int]:
-    """The next inputs after a cursor that enter at ``icount``, up to a write of the debugger; and where the cursor is
-    behind them.
+def entering(
+    log: Log, cursor: int, icount: int, kinds: frozenset[int] = INPUT_KINDS - POKE_KINDS
+) -> tuple[list[InputEvent], int]:
+    """The next inputs after a cursor that enter at ``icount``, up to one of another kind, such as a write of the
+    debugger; and where the cursor is behind them.
 
     Raises:
         RdbgError: the place of one of them was not met.
@@ -127,7 +131,7 @@ def entering(log: Log, cursor: int, icount: int) -> tuple[list[InputEvent], int]
     found: list[InputEvent] = []
     while (ordinal := log.next_of(cursor, INPUT_KINDS)) is not None:
         record = log.record(ordinal)
-        if record.kind in POKE_KINDS or record.icount > icount:
+        if record.kind not in kinds or record.icount > icount:
             break
         if record.icount < icount:
             raise RdbgError(

@@ -12,7 +12,7 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from rdbg.journal.records import INPUT_KINDS, event_of
-from tests.chaos.guests import run_plain, run_seed
+from tests.chaos.guests import Nothing, run_plain, run_seed
 from tests.chaos.test_runs import replayed_digest
 from tests.emu.guests import LOOP, NOP, WAIT, addiu, i_type, lui, lw, mtc0, sw
 
@@ -91,6 +91,28 @@ def test_what_is_late_in_a_wait_replays_and_is_asked_about_once() -> None:
         assert run.outcome.delayed == len(delays_of(events(run)))
         kinds |= {event.kind for event in events(run)}
     assert kinds == {InputKind.WAKE, InputKind.DELAY, InputKind.HOLD}
+
+
+@pytest.mark.parametrize(("hold", "delay"), [(0, 300), (300, 0), (1, 1)])
+def test_what_is_late_where_a_wait_begins_replays(hold: int, delay: int) -> None:
+    """The wait begins before the sample is due, right there, and behind."""
+
+    class Late(Nothing):
+        def hold(self, icount: int) -> int:
+            return hold
+
+        def delay(self, icount: int, timer: int) -> int:
+            return delay
+
+    counting = [addiu(T2, 0, 100), i_type(5, T2, 0, -1), addiu(T2, T2, -1)]
+    begins: set[bool] = set()
+    for more in range(42, 46):
+        plan = guest([*WAITING[:7], *counting, *[NOP] * more, WAIT, sw(0, 0x1000, T0), LOOP, NOP], "exit")
+        run = plan.runner().run(Late())
+        assert run is not None and run.outcome.what == "ended with code 0"
+        assert replayed_digest(plan, run) == run.outcome.digest
+        begins.add(events(run)[0].kind is InputKind.WAKE)
+    assert begins == {True, False}
 
 
 @pytest.mark.parametrize("length", [1, 100, 5000])
