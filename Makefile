@@ -9,7 +9,7 @@ TOOLS  := $(VENV)/.tools
 SOURCES := pyproject.toml setup.py $(wildcard rdbg/*/*.pyx rdbg/*/*.pxd rdbg/*/*.pxi)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers word-filters origins nightly all setup demo demo-uboot bench test lint check wheels man docs guests real-deps clean
+.PHONY: emacs big-endian networks network-cards timer-periods races page gdb-suite kill-soak disk-kills fuzz fuzz-files fuzz-files-sanitized fuzz-positions writers word-filters origins nightly all setup demo demo-uboot bench test lint check wheels man docs guests real-deps clean
 
 all: setup
 
@@ -153,6 +153,13 @@ big-endian: $(TOOLS)
 	$(PYTHON) -m tests.linux.build_big_endian $(BIG_ENDIAN)
 	$(BIN)/pytest tests/linux/nightly_big_endian.py
 
+# Emacs at a replay. Emacs takes 150 MB, so the tests of each change do without it.
+emacs: $(TOOLS)
+	@dpkg -s emacs-nox >/dev/null 2>&1 || { \
+	if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
+	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends emacs-nox; }
+	$(BIN)/pytest tests/gdb/nightly_emacs.py
+
 # When interrupts are taken: so many generated programs at every period of a timer, beside QEMU.
 PROGRAMS ?= 500
 timer-periods: $(TOOLS)
@@ -164,13 +171,13 @@ network-cards: $(TOOLS)
 	RDBG_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/emu/devices/network
 
 # What takes too long for each change.
-nightly: networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers word-filters origins
+nightly: emacs networks network-cards big-endian races timer-periods fuzz fuzz-files fuzz-files-sanitized kill-soak disk-kills gdb-suite fuzz-positions writers word-filters origins
 
 # Debian packages that the tests marked `real` compare with.
 real-deps:
 	@if [ "$$(id -u)" = 0 ]; then run=; else run=sudo; fi; \
 	$$run apt-get update -q && $$run apt-get install -q -y --no-install-recommends \
-	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 zsh fish mandoc gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
+	  u-boot-qemu qemu-system-mips gdb-multiarch lldb-19 neovim zsh fish mandoc gcc-mipsel-linux-gnu gcc-mips-linux-gnu valgrind \
 	  qemu-utils libslirp0 e2fsprogs xorriso mtools ipxe-qemu chromium chromium-driver
 	$(PYTHON) tests/linux/fetch.py .make/linux
 

@@ -31,6 +31,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "qemu-system-mips": ("qemu-system-mips", "qemu-system-mipsel"),
     "gdb-multiarch": ("gdb-multiarch",),
     "lldb-19": ("lldb-19",),
+    "neovim": ("nvim",),
+    "emacs-nox": ("emacs",),
     "gcc-mipsel-linux-gnu": ("mipsel-linux-gnu-gcc",),
     "gcc-mips-linux-gnu": ("mips-linux-gnu-gcc",),
     "qemu-utils": ("qemu-img", "qemu-nbd"),
