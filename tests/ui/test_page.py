@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support import expected_conditions
 
+from tests.conftest import PYPI_GDB
+from tests.gdb.driver import Gdb
 from tests.ui.page_in_browser import PageInBrowser
-from tests.ui.served_page import Page
+from tests.ui.served_page import TANK, Page, record, served_page
 
 pytestmark = pytest.mark.real("chromium", "chromium-driver")
 
@@ -166,8 +169,27 @@ def test_virtual_time_is_an_axis_too(view: PageInBrowser, page: Page) -> None:
     assert view.complaints() == []
 
 
+@pytest.fixture(scope="module")
+def marked_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of a run with a bookmark and a branch that was kept, both just before the alarm."""
+    recording = record(tmp_path_factory.mktemp("marked") / "tank.rec")
+    with served_page("ui", recording) as page:
+        with Gdb(str(PYPI_GDB), TANK) as gdb:
+            gdb.connect(page.gdb)
+            gdb.run("monitor goto 751650")
+            gdb.forget()
+            gdb.run("set var tank.limit = 900")
+            gdb.run("monitor branch right-limit --keep")
+            gdb.run("monitor switch main")
+            gdb.run("monitor goto 751700")
+            gdb.run('monitor bookmark "too early"')
+            gdb.run("monitor disconnect")
+        yield page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_can_be_read_in_light_and_dark(view: PageInBrowser, scheme: str, tmp_path: Path) -> None:
+def test_it_can_be_read_in_light_and_dark(browser: WebDriver, marked_page: Page, scheme: str, tmp_path: Path) -> None:
+    view = PageInBrowser(browser, marked_page)
     view.driver.execute_cdp_cmd(  # type: ignore[attr-defined]
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
@@ -202,5 +224,6 @@ def test_it_can_be_read_in_light_and_dark(view: PageInBrowser, scheme: str, tmp_
     low, high = (view.find("#time").get_attribute(f"data-{name}") for name in ("from", "to"))
     view.until(lambda: view.find("#time").get_attribute("data-shown") == f"{low}-{high}")
     view.until(lambda: "751800" in view.text("#moment"))
+    view.until(lambda: view.texts("#branch option") == ["main", "right-limit (from main at 751650)"])
     picture = Path(os.environ.get("RDBG_PICTURES", tmp_path)) / f"ui-{scheme}.png"
     assert view.driver.save_screenshot(str(picture)) and picture.stat().st_size > 20_000
