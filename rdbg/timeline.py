@@ -598,15 +598,16 @@ class Timeline:
                 raise RdbgError(f"{error}; the machine is on branch '{name}', in memory alone") from None
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
-        """Go to another branch, to where one stood there last.
+        """Go to another branch, to where one stood there last; the one where one is leads nowhere.
 
         Raises:
             RdbgError: there is no such branch, or it is not what it was in an earlier session.
         """
         target = self._branches.find(name)
+        if target is self._branches.current:
+            return self.goto(self.position, interrupted)
         scratch = self._branches.current if self.scratch.active else None
-        if target is not self._branches.current:
-            self.kept.save()
+        self.kept.save()
         if target.unvisited:
             # Nobody has been there: the recording's own states lead to where it begins.
             main = self._branches.main
@@ -621,7 +622,7 @@ class Timeline:
             main.position = stood  # it went to where they part, and not the user
         else:
             self._branches.switch(target)
-        if scratch is not None and target is not scratch:
+        if scratch is not None:
             self._branches.drop(scratch)
         stop = self.goto(target.position, interrupted)
         self.kept.arrived(target)

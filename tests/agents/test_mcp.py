@@ -130,6 +130,20 @@ def test_what_fails_is_one_line_and_leaves_the_run_where_it_stood(tank: Path) ->
     _session(tank, story)
 
 
+def test_a_place_beyond_the_run_is_said_to_be_and_leads_to_its_end(tank: Path) -> None:
+    async def story(client: Client, ask: Asking, fail: Asking) -> None:
+        end = await ask("goto", place="end")
+        assert "beyond" not in end
+        await ask("goto", place="5000")
+        for place in ("752599", "+999999999", str(10**15)):
+            assert await ask("goto", place=place) == f"{place} is beyond the run; this is its end:\n{end}"
+            assert (await ask("where")).startswith("icount 752598 ")
+        start = await ask("goto", place="start")
+        assert await ask("goto", place="-5") == f"-5 is beyond the run; this is its start:\n{start}"
+
+    _session(tank, story)
+
+
 def test_what_asks_for_far_too_much_is_answered_short_and_at_once(tank: Path) -> None:
     async def story(client: Client, ask: Asking, fail: Asking) -> None:
         huge = 10**30

@@ -515,6 +515,10 @@ def test_a_recording_carries_its_peripherals(copied: Path, tmp_path: Path, monke
     made = tmp_path / "rec"
     options = ["-M", f"bare,file={copied / 'board.toml'}", "-kernel", copied / "thermostat.elf", "-serial", "null"]
     assert rdbg("record", "-o", made, "--", *options).returncode == 0
+    told = rdbg_here("info", made)
+    # What memory there is its file says.
+    assert b"\nmachine     bare, 24Kf, little endian, shift 3 (8 ns per instruction)\n" in told.stdout
+    assert told.returncode == 0 and b"RAM" not in told.stdout and b"sensor.py" in told.stdout
     assert b"digest agrees" in rdbg("replay", made).stderr
     (copied / "sensor.py").write_text((copied / "sensor.py").read_text() + "# changed\n")
     refused = rdbg_here("replay", made)

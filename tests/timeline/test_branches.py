@@ -68,6 +68,18 @@ def test_a_branch_goes_its_own_way_and_the_run_stays_what_it_was(timeline: Timel
         timeline.switch("third")
 
 
+def test_to_go_to_the_branch_where_one_is_leads_nowhere(timeline: Timeline) -> None:
+    timeline.goto(timeline.end // 2)
+    timeline.branch("other")
+    run_on(timeline, 2000)
+    for name in ("other", "main", "other"):
+        timeline.switch(name)
+        timeline.goto(timeline.position - 500)
+        stood, digest = timeline.position, timeline.machine.digest()
+        assert timeline.switch(name).position == timeline.position == stood
+        assert timeline.machine.digest() == digest
+
+
 def test_branches_of_branches(timeline: Timeline) -> None:
     end = timeline.end
     places = [end * share // 10 for share in range(11)]
