@@ -77,8 +77,8 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
             until, moved = end_of_step(run, piece.end), True
         taken = machine.take_probe_notes(ended=False)
         unevaluated += taken.unevaluated
-        yield int(np.count_nonzero(taken.rows["icount"] < piece.end))
-    yield int(np.count_nonzero(machine.take_probe_notes(ended=True).rows["icount"] < piece.end))
+        yield len(_of_piece(taken.rows, piece))
+    yield len(_of_piece(machine.take_probe_notes(ended=True).rows, piece))
     if interruption is not None:
         raise interruption
     if unevaluated:
@@ -113,7 +113,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
             stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
             taken = machine.take_probe_notes(ended=False)
             unevaluated += taken.unevaluated
-            pending.append(taken.rows)
+            pending.append(_of_piece(taken.rows, piece))
             ready, pending = _ready(pending, min(piece.end, run.position))
             if len(ready):
                 yield ready
@@ -122,7 +122,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
                 until, moved = end_of_step(run, piece.end), True
     except QuestionInterrupted as error:
         interruption = error
-    ready, _ = _ready([*pending, machine.take_probe_notes(ended=True).rows], piece.end)
+    ready, _ = _ready([*pending, _of_piece(machine.take_probe_notes(ended=True).rows, piece)], piece.end)
     if len(ready):
         yield ready
     if interruption is not None:
@@ -135,6 +135,14 @@ def end_of_step(run: ReplayedRun, position: int) -> int:
     """Where a step ends at the latest that begins before a position and goes on behind it: all of it counts where it
     begins."""
     return min(position + run.machine.architecture.longest_step - 1, run.end)
+
+
+def _of_piece(notes: Notes, piece: Piece) -> Notes:
+    """Those in a piece. Where it begins inside of a step, it is looked at from that step on, and where it ends in one,
+    to the end of that."""
+    icounts = notes["icount"]
+    found: Notes = notes[(icounts >= piece.start) & (icounts < piece.end)]
+    return found
 
 
 def _ready(pending: list[Notes], limit: int) -> tuple[Notes, list[Notes]]:

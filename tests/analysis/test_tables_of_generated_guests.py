@@ -56,6 +56,24 @@ def test_executions_are_where_breakpoints_are_met(seed: int, often: bool) -> Non
         ]
 
 
+def test_what_a_step_does_counts_once_where_a_stretch_begins_inside_of_it() -> None:
+    trial = Trial(3, length=1000, often=True)
+    timeline = trial.timeline
+    pool = InOneProcess(lambda: ReplayedRun(timeline))
+    (begin, *others) = (at for at in range(timeline.start, timeline.end) if at not in trial._at)
+    branch = trial._at[begin - 1].pc
+    # An exception of the instruction in the slot, too.
+    raised = [row.icount + 1 for row in ask(Exceptions(), pool, Piece(timeline.start, timeline.end))]
+    inside = next(at for at in raised if at in others)
+    for question, border in ((Executions(branch), begin), (Executions(branch + 4), begin), (Exceptions(), inside)):
+        rows = [row.icount for row in ask(question, pool, Piece(timeline.start, timeline.end))]
+        assert border - 1 in rows
+        pieces = Piece(timeline.start, border), Piece(border, timeline.end)
+        found = [[row.icount for row in ask(question, pool, piece)] for piece in pieces]
+        assert found == [[row for row in rows if row < border], [row for row in rows if row >= border]]
+        assert [sum(count_rows(question, pool, piece, False)) for piece in pieces] == [len(each) for each in found]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_exception_and_interrupt_leads_to_a_handler(seed: int) -> None:
     trial = Trial(seed, length=1200, often=True)
