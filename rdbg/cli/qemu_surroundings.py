@@ -90,10 +90,13 @@ def chardev(options: RunOptions, value: str) -> RunOptions:
 def resolve_chardevs(options: RunOptions) -> RunOptions:
     """Put the back ends in place of their names; -chardev may come after -serial.
 
+    A terminal that a serial port and a monitor share (``mux=on``) is the serial port's: Ctrl-A c goes to the monitor.
+
     Raises:
-        UsageError: there is none of a name, or it is named twice.
+        UsageError: there is none of a name, or two would have it that cannot share it.
     """
     by_name = {made.name: made.spec for made in options.chardevs}
+    taken: set[str] = set()
 
     def resolved(spec: SerialSpec, option: str) -> SerialSpec:
         if not spec.chardev:
@@ -102,7 +105,13 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
             raise UsageError(
                 f"{option} chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
             )
-        return by_name.pop(spec.chardev)
+        if spec.chardev in taken:
+            raise UsageError(
+                f"{option} chardev:{spec.chardev}: another one has that back end; give each a -chardev of its own"
+                " (a serial port and a monitor can share a terminal: stdio with mux=on)"
+            )
+        taken.add(spec.chardev)
+        return by_name[spec.chardev]
 
     console = options.semihosting.console
     if console is not None and console.chardev:
@@ -116,11 +125,13 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         console = found if shared else resolved(console, "-semihosting-config")
         options = replace(options, semihosting=replace(options.semihosting, console=console))
     serials = tuple(resolved(spec, "-serial") for spec in options.serials)
+    terminals = {spec.chardev for spec, found in zip(options.serials, serials, strict=True) if found.escape}
+    monitors = [spec for spec in options.monitors if not spec.chardev or spec.chardev not in terminals]
     ports = [card for card in options.plugged if card.console is not None]
     return replace(
         options,
         serials=serials,
-        monitors=tuple(resolved(spec, "-monitor") for spec in options.monitors),
+        monitors=tuple(resolved(spec, "-monitor") for spec in monitors),
         qmps=tuple(replace(qmp, spec=resolved(qmp.spec, "-qmp")) for qmp in options.qmps),
         virtual_consoles=tuple(
             resolved(spec, f"-device {card.model}") for spec, card in zip(options.virtual_consoles, ports, strict=True)

@@ -50,7 +50,9 @@ def open_folder(text: str) -> FolderImage:
                 file.write(_partition_table(disk))
         place = f"{path}@@{disk.start * SECTOR_SIZE}"
         _run(disk, "mformat", "-i", place, *_format(disk), "::")
-        entries = [os.path.join(disk.folder, name) for name in sorted(os.listdir(disk.folder))]
+        # Absolute: mtools would take "-x/file" for an option, and "c:/file" for one of its drives.
+        folder = os.path.abspath(disk.folder)
+        entries = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
         if entries:
             _run(disk, "mcopy", "-i", place, "-s", "-m", "-Q", "-D", "a", "-D", "A", *entries, "::/")
         made = FolderImage(HostFile(path, False))

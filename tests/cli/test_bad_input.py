@@ -39,6 +39,10 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
         (["run", "-serial", "unix:,server", "-kernel", TANK], ["names no file", "unix:PATH"]),
         (["run", "-cpu", "4Km", "-kernel", TANK], ["4Km", "fixed mapping", "24Kf"]),
         (["run", "-serial", "chardev:c0", "-kernel", TANK], ["chardev:c0", "no -chardev"]),
+        (
+            ["run", "-chardev", "null,id=c0", *("-serial", "chardev:c0") * 2, "-kernel", TANK],
+            ["-serial chardev:c0", "another one has that back end", "of its own"],
+        ),
         (["run", "-chardev", "stdio", "-kernel", TANK], ["-chardev stdio", "id=ID"]),
         (["run", "-chardev", "udp,id=p", "-kernel", TANK], ["-chardev udp", "socket"]),
         (["run", "-chardev", "socket,id=s", "-kernel", TANK], ["names no port", "path=P"]),

@@ -58,6 +58,7 @@ QEMU_LINES = (
     "-serial stdio",
     "-nodefaults -display none -chardev stdio,id=c0,signal=off -serial chardev:c0",
     "-nodefaults -display none -serial chardev:c0 -chardev stdio,mux=on,id=c0",
+    "-nodefaults -display none -chardev stdio,mux=on,id=c0 -mon chardev=c0,mode=readline -serial chardev:c0",
     "-nographic -d guest_errors,unimp -icount shift=auto,align=off,sleep=on -boot order=c -overcommit mem-lock=off",
     "-nographic -smp cpus=1,sockets=1,cores=1,threads=1 -msg timestamp=off -L /usr/share/qemu",
 )

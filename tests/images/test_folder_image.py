@@ -93,6 +93,18 @@ def test_all_of_qemus_ways_to_say_it(folder: Path, drive: str) -> None:
     assert (done.returncode, done.stdout) == (0, TANK_OUTPUT), done.stderr
 
 
+@pytest.mark.parametrize("name", ["-s", "c:", "colon:in:it"])
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mtools would take a name that begins with - for an option, one with a colon for a drive of its own."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    Path(name, "a").write_text("here\n")
+    shown = open_image(f"fat:{name}", None, False).image
+    copy = tmp_path / "copy"
+    copy.write_bytes(shown.read(0, parse_folder(f"fat:{name}").sectors * SECTOR_SIZE))
+    assert unpacked(copy, parse_folder(f"fat:{name}").start, tmp_path / "found") == {"a": b"here\n"}
+
+
 def test_what_cannot_be_shown_is_one_line(folder: Path, tmp_path: Path) -> None:
     def refused(text: str, words: str) -> None:
         with pytest.raises(RdbgError, match=words):
