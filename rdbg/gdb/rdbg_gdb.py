@@ -133,7 +133,8 @@ class _Origin(gdb.Command):  # type: ignore[misc]
 
 
 def _with_lines(said: str) -> str:
-    """What rdbg said, with the function and the source line of each PC that GDB has symbols for."""
+    """What rdbg said, with the function and the source line of each PC that GDB has symbols for, in place of the name
+    that rdbg has for it."""
 
     def named(found: re.Match[str]) -> str:
         _, lines = gdb.decode_line(f"*{found[1]}")  # gives the address as GDB keeps it, with its sign extended
@@ -144,9 +145,9 @@ def _with_lines(said: str) -> str:
         while block is not None and block.function is None:
             block = block.superblock
         function = f" in {block.function}" if block is not None else ""
-        return f"{found[0]}{function} at {line.symtab.filename}:{line.line}"
+        return f"pc {found[1]}{function} at {line.symtab.filename}:{line.line}"
 
-    return re.sub(r"pc (0x[0-9a-f]+)", named, said)
+    return re.sub(r"pc (0x[0-9a-f]+)(?: [^\s:]+)?(?=:)", named, said)
 
 
 class _LastWrite(gdb.Command):  # type: ignore[misc]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cli.command import rdbg
 from tests.gdb.driver import Gdb, Guest
 from tests.gdb.test_commands import TANK, icount
+from tests.processes import served
 
 SCRIPT = TANK.parents[2] / "rdbg" / "gdb" / "rdbg_gdb.py"
 
@@ -48,6 +51,19 @@ def test_origin_goes_from_the_limit_back_to_the_sample_that_was_computed(at_the_
     gdb.forget()
     assert gdb.value("tank.limit") == 900
     assert "sw" in gdb.run("x/i $pc").text
+
+
+def test_a_place_that_rdbg_can_name_too_is_named_once(gdb_program: str, tmp_path: Path) -> None:
+    recording = tmp_path / "tank.rec"
+    assert rdbg("record", "-o", recording, "--", "-kernel", TANK, "-serial", "null").returncode == 0
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port, Gdb(gdb_program, TANK) as gdb:
+        gdb.run(f"source {SCRIPT}")
+        gdb.connect(port)
+        gdb.run("rdbg goto end")
+        ours = gdb.run(f"monitor origin {gdb.value('(unsigned)&tank.limit'):#x} 4").text.splitlines()[0]
+        assert re.search(r", pc 0x\w+ record_sample\+0x\w+: sw: ", ours)
+        first = gdb.run("rdbg origin tank.limit").text.splitlines()[0]
+        assert re.search(r", pc 0x\w+ in record_sample at \S*tank.c:\d+: sw: ", first), first
 
 
 def test_lastset_names_the_instruction(at_the_alarm: Gdb) -> None:
