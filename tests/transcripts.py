@@ -97,6 +97,16 @@ def read_page(text: str) -> Page:
     return Page(entries, files)
 
 
+def indented(text: str) -> str:
+    """A document whose indented blocks with something typed at GDB's prompt are fenced transcripts, and nothing else
+    is: those of a guest that takes long are run by that guest's tests. Lines keep their numbers."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith("    (gdb) ") or (inside and line[:4] in ("", "    "))
+        lines.append(line.removeprefix("    ") if inside else "")
+    return "```console\n" + "".join(f"{line}\n" for line in lines)
+
+
 def _add(entries: list[Entry], line: str, number: int) -> None:
     prompt = next((each for each in _PROMPTS if line.startswith(each)), None)
     last = entries[-1] if entries else None
@@ -107,7 +117,7 @@ def _add(entries: list[Entry], line: str, number: int) -> None:
         last.behind = number + 1
     elif last is not None:
         last.said.append(line)
-    else:
+    elif line:
         raise ValueError(f"line {number + 1}: a transcript begins with something typed")
 
 
@@ -165,7 +175,8 @@ def _lines(said: bytes) -> list[str]:
     return [line.rstrip() for line in text.split("\n") if not _PROGRESS.fullmatch(line)]
 
 
-def _trimmed(lines: list[str]) -> list[str]:
+def trimmed(lines: list[str]) -> list[str]:
+    """Lines without the empty ones at their end."""
     while lines and not lines[-1]:
         lines = lines[:-1]
     return lines
@@ -204,16 +215,16 @@ def run_page(page: Page, given: Mapping[str, bytes] | None = None) -> Iterator[t
                         ["bash", "-c", entry.command], cwd=folder, env=surroundings, stdin=subprocess.DEVNULL,
                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_PATIENCE, check=False,
                     )  # fmt: skip
-                    yield entry, _trimmed(_lines(done.stdout))
+                    yield entry, trimmed(_lines(done.stdout))
                     continue
                 if entry.prompt == "$ ":
                     terminal = Terminal(entry.command, folder, surroundings)
-                    yield entry, _trimmed(terminal.read(following))
+                    yield entry, trimmed(terminal.read(following))
                     continue
                 assert terminal is not None, f"line {entry.first + 1}: no program has this prompt"
                 terminal.type(entry.command)
                 echoed, *said = terminal.read(entry.prompt)
-                yield entry, _trimmed(said if entry.command != "^A x" else [echoed, *said])
+                yield entry, trimmed(said if entry.command != "^A x" else [echoed, *said])
         finally:
             if terminal is not None:
                 terminal.close()
@@ -230,7 +241,7 @@ def given_to(page: str) -> dict[str, bytes]:
 def is_as_shown(shown: list[str], said: list[str]) -> bool:
     """Whether a program says what a page shows."""
     pattern = ""
-    for line in _trimmed([line.rstrip() for line in shown]):
+    for line in trimmed([line.rstrip() for line in shown]):
         if line == "...":
             pattern += r"(?:.*\n)*?"
         else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -17,10 +20,10 @@ from tests.linux.console import Console
 from tests.linux.debian import starter, system_disk
 from tests.linux.fetch import KERNEL
 from tests.processes import free_port, served
+from tests.transcripts import Terminal, indented, is_as_shown, read_page, trimmed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "network"
 STORY = EXAMPLE.parents[1] / "docs" / "packet.md"
-APPEND = "console=ttyS0 nokaslr rdinit=/init"
 PROMPT = b"debian# "
 BAD = b"R\xff" + struct.pack("<I", 1234)
 
@@ -29,14 +32,14 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-#: A step of an origin in the document's transcript.
-_STEP = re.compile(r"    (\[way \d+\] )?icount \d+.*, value 0x")
+#: A step of an origin.
+_STEP = re.compile(r"(\[way \d+\] )?icount \d+.*, value 0x")
 
 
-def _anywhere(step: str) -> str:
-    """A step without what another recording has otherwise: the count, where the kernel's buffers and the daemon's stack
+def _anywhere(line: str) -> str:
+    """A line without what another recording has otherwise: the count, where the kernel's buffers and the daemon's stack
     lie, and the packet's number."""
-    return re.sub(r"icount \d+|0x7f\w{6}|0x82\w{6}|packet \d+", "*", step)
+    return re.sub(r"icount \d+|0x7f\w{6}|0x82\w{6}|packet \d+", "*", line)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,19 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     disk = system_disk(folder / "disk.img", programs=[EXAMPLE / "sensors"])
     (folder / "starter.gz").write_bytes(starter(("ata_piix", "pcnet32")))
     port = free_port()
-    words = ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(folder / "starter.gz")]
-    words += ["-append", APPEND, "-drive", f"file={disk},format=raw", "-nographic", "-no-reboot", "-icount", "shift=7"]
-    words += ["-nic", f"user,model=pcnet,hostfwd=udp:127.0.0.1:{port}-:7007"]
     path = folder / "sensors.rdbg"
-    with Console(["record", "-o", str(path), "--", *words]) as console:
+    # The document's own command, with the files and the port of here.
+    command = STORY.read_text().partition("$ rdbg ")[2].partition("\n\n")[0].replace("\\\n", " ")
+    for name, here in (
+        ("sensors.rdbg", path),
+        ("vmlinux", LINUX / KERNEL),
+        ("starter.gz", folder / "starter.gz"),
+        ("disk.img", disk),
+        ("127.0.0.1:7007-", f"127.0.0.1:{port}-"),
+    ):
+        assert command.count(name) == 1, command
+        command = command.replace(name, str(here))
+    with Console(shlex.split(command)) as console:
         console.wait_for(PROMPT)
         console.type("ifconfig eth0 10.0.2.15; sensors &")
         console.wait_for(b"listening")
@@ -102,7 +113,7 @@ def test_origin_leads_from_the_corrupted_pointer_to_bytes_of_the_packet(recordin
         )
     said = done.stdout
     assert done.returncode == 0, said
-    steps = [line for line in said.splitlines() if _STEP.match(f"    {line}")]
+    steps = [line for line in said.splitlines() if _STEP.match(line)]
     assert " in take_reading at sensors.c:33" in steps[0] and "value 0x4d2" in steps[0], said
     ends = [line for line in steps if "pcnet DMA, packet" in line]
     assert ends, said
@@ -114,8 +125,62 @@ def test_origin_leads_from_the_corrupted_pointer_to_bytes_of_the_packet(recordin
     # kernel's copy shifts: that is computed.
     bytes_named = {n for each in found for n in range(int(each.group(1)), int(each.group(2) or each.group(1)) + 1)}
     assert bytes_named == {44, 45}, said
-    shown = [line.strip() for line in STORY.read_text().splitlines() if _STEP.match(line)]
-    assert [_anywhere(line) for line in shown] == [_anywhere(line) for line in steps], said
+
+
+@pytest.mark.real("gdb-multiarch")
+def test_the_story_is_what_gdb_says(recording: Path) -> None:
+    """What the document shows of GDB, line by line."""
+    script = EXAMPLE.parents[1] / "rdbg" / "gdb" / "rdbg_gdb.py"
+    with served(["replay", str(recording), "-S", "-serial", "null"]) as port:
+        connect = f"target remote 127.0.0.1:{port}"
+        # At the end the daemon's floating-point registers are as GDB is told of them when it connects.
+        before = [
+            "set confirm off",
+            "set sysroot",
+            f"source {script}",
+            connect,
+            "monitor goto end",
+            "disconnect",
+            connect,
+        ]
+        words = " ".join(f"-ex {shlex.quote(command)}" for command in before)
+        gdb = Terminal(f"gdb-multiarch -nx -q sensors {words}", EXAMPLE, {**os.environ, "TERM": "dumb"})
+
+        def said(command: str) -> list[str]:
+            gdb.type(command)
+            return trimmed(gdb.read("(gdb) ")[1:])
+
+        wrong = []
+        try:
+            gdb.read("(gdb) ")
+            entries = read_page(indented(STORY.read_text())).entries
+            for entry in entries:
+                if entry.command.startswith("rdbg origin"):
+                    # The document comes back to where the daemon is about to crash.
+                    for command in ("delete", "monitor goto end", "break print_table", "reverse-continue"):
+                        said(command)
+                shown = [_anywhere(line) for line in trimmed(entry.said)]
+                now = [_anywhere(line) for line in said(entry.command)]
+                if not is_as_shown(shown, now):
+                    place = f"packet.md:{entry.first + 1} {entry.command}"
+                    wrong += difflib.unified_diff(shown, now, place, "said now", "", "", 9, "")
+        finally:
+            gdb.close()
+    assert len(entries) > 15 and not wrong, "\n".join(wrong)
+
+
+def test_the_story_s_console_is_the_recording_s(recording: Path) -> None:
+    story = STORY.read_text()
+    shown = story[story.index("    debian# ") :].partition("\n\n")[0].splitlines()
+    with rdbg.open(str(recording)) as run:
+        lines = iter([_console_line(row.text or "") for row in run.output("serial")])
+    # They come in this order, with others between: `in` goes on where it has found the one before.
+    assert len(shown) == 4 and [line for line in shown if _console_line(line) not in lines] == []
+
+
+def _console_line(line: str) -> str:
+    """A line without the kernel's time, and without the shell's prompt, which the daemon's first words may follow."""
+    return re.sub(r"\[ *\d+\.\d+\]", "[*]", line.strip().removeprefix("debian# "))
 
 
 def test_what_it_sent_and_wrote_is_gone_to_by_number(recording: Path) -> None:
