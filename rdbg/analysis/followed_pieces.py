@@ -38,6 +38,8 @@ from rdbg.timeline import QuestionInterrupted
 _BEFORE, _FURTHER = 1 << 20, 8
 #: Slices behind a piece in which returns are waited for.
 _PATIENCE = 4
+#: Behind every position.
+FOREVER = (1 << 64) - 1
 #: What tells frames apart.
 _KEY = ["return_address", "stack", "space"]
 
@@ -126,6 +128,7 @@ class _Look:
     doubtful: bool = False  #: what was before the beginning matters
     unevaluated: int = 0
     _pending: list[Notes] = field(default_factory=list)
+    _pending_from: int = FOREVER  # the first icount of these
     _resumed: list[Notes] = field(default_factory=list)  # come to by a return from an exception
     _seen: list[NDArray[np.uint64]] = field(default_factory=list)  # icounts of all that was noted and is no more open
 
@@ -163,7 +166,7 @@ class _Look:
                 here = run.position
                 stop = self._advance(patience)
                 taken, first = self._take()
-                self._pending.append(_as_the_piece_ends(taken, piece.end))
+                self._wait(_as_the_piece_ends(taken, piece))
                 if run.position == here and stop.kind is not StopKind.PAUSED:
                     break
             self.unevaluated = unevaluated
@@ -216,19 +219,33 @@ class _Look:
     def _part(self, taken: Notes, limit: int) -> FollowedPart:
         """What of the notes is complete before a position."""
         start, end = self.piece.start, self.piece.end
-        own = taken[(taken["kind"] != RETURN) & (taken["icount"] < end)]
-        again = own["icount"][(own["ended"] == AGAIN) & (own["icount"] < start) & (own["end"] >= start)]
-        began = own[(own["icount"] >= start) & (own["ended"] != AGAIN)]
+        icounts, is_again = taken["icount"], taken["ended"] == AGAIN
+        own = (taken["kind"] != RETURN) & (icounts < end)
+        again = icounts[own & is_again & (icounts < start) & (taken["end"] >= start)]
+        began = _those(taken, own & ~is_again & (icounts >= start))
         resumed = (began["kind"] != EXCEPTION) & np.isin(began["arrival"], (UNKNOWN, FROM_EXCEPTION))
         if resumed.any():
             self._resumed.append(began[resumed])
-        self._pending.append(began)
-        notes = np.concatenate(self._pending)
-        notes = notes[(notes["icount"] >= start) & (notes["icount"] < end) & (notes["ended"] != AGAIN)]
-        notes = notes[np.argsort(notes["icount"], kind="stable")]
-        split = int(np.searchsorted(notes["icount"], min(limit, end)))
-        self._pending = [notes[split:]]
-        return FollowedPart(self.piece, notes[:split], self._ends(taken, began), again, self._watched())
+        self._wait(began)
+        return FollowedPart(
+            self.piece, self._complete(min(limit, end)), self._ends(taken, began), again, self._watched()
+        )
+
+    def _wait(self, notes: Notes) -> None:
+        """Some may be behind what is complete."""
+        if len(notes):
+            self._pending.append(notes)
+            self._pending_from = min(self._pending_from, int(notes["icount"].min()))
+
+    def _complete(self, limit: int) -> Notes:
+        """Those before a position, in order. What waits behind one that does not return is not moved each time."""
+        if self._pending_from >= limit:
+            return no_notes()
+        notes = _in_order(np.concatenate(self._pending) if len(self._pending) > 1 else self._pending[0])
+        split = int(np.searchsorted(notes["icount"], limit))
+        self._pending, self._pending_from = [], FOREVER
+        self._wait(notes[split:])
+        return notes[:split]
 
     def _ends(self, taken: Notes, began: Notes) -> Notes:
         """What ends a call first that was open when the piece began, for each frame."""
@@ -243,11 +260,21 @@ class _Look:
         return None if self.probes.exceptions else self.probes.returns or frozenset()
 
 
-def _as_the_piece_ends(taken: Notes, end: int) -> Notes:
+def _those(notes: Notes, mask: NDArray[np.bool_]) -> Notes:
+    """Some of the notes; all of them are not copied."""
+    return notes if mask.all() else notes[mask]
+
+
+def _in_order(notes: Notes) -> Notes:
+    icounts = notes["icount"]
+    return notes if (icounts[1:] >= icounts[:-1]).all() else notes[np.argsort(icounts, kind="stable")]
+
+
+def _as_the_piece_ends(taken: Notes, piece: Piece) -> Notes:
     """Notes that were complete behind a piece. That one is of before, the piece finds out in which it runs again."""
     notes = taken[taken["kind"] != RETURN].copy()
     notes["ended"][notes["ended"] == AGAIN] = OPEN
-    found: Notes = notes[notes["icount"] < end]
+    found: Notes = notes[(notes["icount"] >= piece.start) & (notes["icount"] < piece.end)]
     return found
 
 

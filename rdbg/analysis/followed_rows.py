@@ -57,9 +57,11 @@ class _KnownPiece:
         self.again.update(part.again.tolist())
         self.watched = part.watched
 
-    def knows(self, note: Any) -> bool:
-        """Whether the return of a call was looked at in all of the piece."""
-        return self.watched is None or int(note["return_address"]) in self.watched
+    def unseen(self, notes: Notes) -> frozenset[int]:
+        """Where calls that are open when the piece begins return to, if it was not looked at in all of the piece."""
+        if self.watched is None:
+            return frozenset()
+        return frozenset(np.unique(notes["return_address"][_waits(notes, self)]).tolist()) - self.watched
 
 
 class _Endings:
@@ -96,9 +98,9 @@ class _Endings:
         if not len(notes) or not (notes["ended"] == OPEN).any():
             return notes
         notes, calls = notes.copy(), np.ones(len(notes), bool)
-        for note in notes[_waits(notes, known)]:
-            if not known.knows(note):
-                self._unknown.add(int(note["icount"]))
+        if unseen := known.unseen(notes):
+            doubtful = _waits(notes, known) & np.isin(notes["return_address"], np.array(sorted(unseen), np.uint32))
+            self._unknown.update(notes["icount"][doubtful].tolist())
         certain = ~np.isin(notes["icount"], np.array(sorted(self._unknown), np.uint64))
         part, of_part = notes[certain], calls[certain]
         _end(part, of_part, known)
@@ -107,10 +109,9 @@ class _Endings:
 
     def _look_at_returns(self, known: _KnownPiece, notes: Notes) -> None:
         """Ask a piece again for returns that it has not looked at."""
-        unseen = {int(note["return_address"]) for note in notes[_waits(notes, known)] if not known.knows(note)}
-        if not unseen:
+        if not (unseen := known.unseen(notes)):
             return
-        question = self._question.watching(self._pool.run, frozenset(unseen) | (known.watched or frozenset()))
+        question = self._question.watching(self._pool.run, unseen | (known.watched or frozenset()))
         found = _KnownPiece(known.piece)
         try:
             for part in self._pool.answers(question, [known.piece], False):
@@ -141,10 +142,14 @@ def _end(notes: Notes, calls: NDArray[np.bool_] | None, known: _KnownPiece) -> N
         calls: which of them are calls; changed. None: all are.
         known: the piece.
     """
-    for at in np.flatnonzero(_waits(notes, known)).tolist():
-        if calls is not None and int(notes["icount"][at]) in known.again:
-            calls[at] = False
-            continue
+    waiting = _waits(notes, known)
+    if calls is not None and known.again:
+        runs_again = waiting & np.isin(notes["icount"], np.array(sorted(known.again), np.uint64))
+        calls[runs_again] = False
+        waiting &= ~runs_again
+    # Most have a frame that the piece says nothing of.
+    addresses = np.array(sorted({frame[0] for frame in known.ends}), np.uint32)
+    for at in np.flatnonzero(waiting & np.isin(notes["return_address"], addresses)).tolist():
         end = known.ends.get(_frame(notes[at]))
         if end is not None:
             notes["end"][at], notes["ended"][at] = end["end"], end["ended"]

@@ -157,11 +157,14 @@ cdef struct Placed:
     bint unplaced                # others were made, and it is not known by which
 
 
-# One whose return is waited for.
+# One whose return is waited for. Those of a place with the same frame (a loop that enters its function again and again)
+# are a pile: in its bucket is the newest one.
 cdef struct OpenNote:
     ProbeNote note
-    int32_t next                 # in its bucket, or among those that are free; -1: none
-    bint used
+    int32_t next                 # of the newest of a pile, the next pile; of a free one, the next free one; -1: none
+    int32_t under                # in its pile, the one before; -1: none
+    int32_t older                # of all, by icount; -1: none
+    int32_t newer
 
 
 # Where an exception came before an instruction, and what had led to that.
@@ -547,6 +550,8 @@ cdef struct Probes:
     OpenNote *open
     size_t open_room
     int32_t free_open
+    int32_t oldest_open
+    int32_t newest_open
     int32_t buckets[PROBE_BUCKETS]
     bint failed                  # no memory for more
     uint64_t last_icount         # what was noted last at a place, which may run again from its start

@@ -121,62 +121,130 @@ cdef bint widen_open(Cpu *c) noexcept nogil:
     c.probes.open = wider
     c.probes.open_room = 2 * room
     for i in range(room, 2 * room):
-        wider[i].used = False
         wider[i].next = <int32_t>(i + 1) if i + 1 < 2 * room else -1
     c.probes.free_open = <int32_t>room
     return True
 
 
-cdef int32_t open_note(Cpu *c, const ProbeNote *note) noexcept nogil:
-    """Wait for the return of a note; where it is kept, or -1: nowhere."""
-    cdef uint32_t bucket = probe_bucket(note.return_address, note.stack, note.space)
-    cdef int32_t at
-    if c.probes.free_open < 0 and not widen_open(c):
-        return -1
-    at = c.probes.free_open
-    c.probes.free_open = c.probes.open[at].next
-    c.probes.open[at].note = note[0]
-    c.probes.open[at].used = True
-    c.probes.open[at].next = c.probes.buckets[bucket]
-    c.probes.buckets[bucket] = at
+cdef int32_t pile_of(const Cpu *c, const ProbeNote *note) noexcept nogil:
+    """The newest of those that wait with the frame of a note, of its place; -1: none does."""
+    cdef int32_t at = c.probes.buckets[probe_bucket(note.return_address, note.stack, note.space)]
+    while at >= 0 and not belongs_to(&c.probes.open[at].note, note):
+        at = c.probes.open[at].next
     return at
 
 
-cdef void forget_open(Cpu *c, int32_t at) noexcept nogil:
-    """A note is no longer waited for."""
-    cdef OpenNote *each = &c.probes.open[at]
-    cdef int32_t *link = &c.probes.buckets[probe_bucket(each.note.return_address, each.note.stack, each.note.space)]
-    while link[0] != at:
+cdef int32_t *link_to(Cpu *c, int32_t pile) noexcept nogil:
+    """What leads to a pile."""
+    cdef ProbeNote *note = &c.probes.open[pile].note
+    cdef int32_t *link = &c.probes.buckets[probe_bucket(note.return_address, note.stack, note.space)]
+    while link[0] != pile:
         link = &c.probes.open[link[0]].next
-    link[0] = each.next
-    each.used = False
+    return link
+
+
+cdef int32_t open_note(Cpu *c, const ProbeNote *note) noexcept nogil:
+    """Wait for the return of a note, the newest of its pile; where it is kept, or -1: nowhere."""
+    cdef uint32_t bucket = probe_bucket(note.return_address, note.stack, note.space)
+    cdef int32_t at
+    cdef int32_t pile
+    cdef int32_t newer = -1
+    cdef int32_t older
+    cdef OpenNote *each
+    if c.probes.free_open < 0 and not widen_open(c):
+        return -1
+    at = c.probes.free_open
+    each = &c.probes.open[at]
+    c.probes.free_open = each.next
+    each.note = note[0]
+    pile = pile_of(c, note)
+    each.under = pile
+    if pile >= 0:
+        link_to(c, pile)[0] = at
+        each.next = c.probes.open[pile].next
+    else:
+        each.next = c.probes.buckets[bucket]
+        c.probes.buckets[bucket] = at
+    older = c.probes.newest_open
+    while older >= 0 and c.probes.open[older].note.icount > note.icount:   # it waits again
+        newer = older
+        older = c.probes.open[older].older
+    join_open(c, older, at)
+    join_open(c, at, newer)
+    return at
+
+
+cdef void join_open(Cpu *c, int32_t older, int32_t newer) noexcept nogil:
+    """Let two stand next to each other in the order of icounts; -1: there is none."""
+    if older >= 0:
+        c.probes.open[older].newer = newer
+    else:
+        c.probes.oldest_open = newer
+    if newer >= 0:
+        c.probes.open[newer].older = older
+    else:
+        c.probes.newest_open = older
+
+
+cdef void forget_open(Cpu *c, int32_t at) noexcept nogil:
+    """A note, the newest of its pile, is no longer waited for."""
+    cdef OpenNote *each = &c.probes.open[at]
+    cdef int32_t *link = link_to(c, at)
+    if each.under >= 0:
+        link[0] = each.under
+        c.probes.open[each.under].next = each.next
+    else:
+        link[0] = each.next
+    join_open(c, each.older, each.newer)
     each.next = c.probes.free_open
     c.probes.free_open = at
     if c.probes.last_open == at:
         c.probes.last_open = -1
 
 
-cdef inline bint is_open_for(const OpenNote *each, uint32_t return_address, uint32_t stack, uint32_t space) noexcept nogil:
-    return each.note.return_address == return_address and each.note.stack == stack and each.note.space == space
+cdef inline bint is_open_for(const ProbeNote *note, uint32_t return_address, uint32_t stack, uint32_t space,
+                             uint32_t kind) noexcept nogil:
+    return note.return_address == return_address and note.stack == stack and note.space == space and note.kind == kind
 
 
-cdef bint end_open(Cpu *c, uint32_t return_address, uint32_t stack, uint32_t space, uint32_t kind, uint8_t how,
+cdef inline bint belongs_to(const ProbeNote *waiting, const ProbeNote *note) noexcept nogil:
+    """Whether they are of one pile."""
+    return waiting.pc == note.pc and is_open_for(waiting, note.return_address, note.stack, note.space, note.kind)
+
+
+cdef void end_newest(Cpu *c, int32_t at, uint8_t how, uint64_t icount) noexcept nogil:
+    """The newest of a pile has ended."""
+    cdef ProbeNote *note = &c.probes.open[at].note
+    note.ended = how
+    note.end = icount
+    keep_note(c, note)
+    forget_open(c, at)
+
+
+cdef void end_pile(Cpu *c, int32_t at, uint8_t how, uint64_t icount) noexcept nogil:
+    """All of a pile have ended."""
+    cdef int32_t under
+    while at >= 0:
+        under = c.probes.open[at].under
+        end_newest(c, at, how, icount)
+        at = under
+
+
+cdef bint end_open(Cpu *c, uint32_t return_address, uint32_t stack, uint32_t space, uint32_t kind,
                    uint64_t icount) noexcept nogil:
-    """Whatever waits for a return there with this stack pointer has ended, one way or the other. False: nothing has."""
+    """Whatever waits for a return there with this stack pointer has returned. False: nothing has."""
     cdef bint found = False
     cdef int32_t at = c.probes.buckets[probe_bucket(return_address, stack, space)]
     cdef int32_t following
-    cdef ProbeNote *note
+    cdef int32_t each
     while at >= 0:
         following = c.probes.open[at].next
-        note = &c.probes.open[at].note
-        if is_open_for(&c.probes.open[at], return_address, stack, space) and note.kind == kind:
-            note.ended = how
-            note.end = icount
-            if how == ENDED_RETURNED:
-                take_results(c, note, return_address, icount)
-            keep_note(c, note)
-            forget_open(c, at)
+        if is_open_for(&c.probes.open[at].note, return_address, stack, space, kind):
+            each = at
+            while each >= 0:
+                take_results(c, &c.probes.open[each].note, return_address, icount)
+                each = c.probes.open[each].under
+            end_pile(c, at, ENDED_RETURNED, icount)
             found = True
         at = following
     return found
@@ -263,31 +331,27 @@ cdef bint condition_of_probes(Cpu *c, uint32_t pc, uint64_t icount) noexcept nog
 
 
 cdef void begin_call(Cpu *c, ProbeNote *note, uint64_t icount) noexcept nogil:
-    """Wait for the return of what begins with ``note``."""
-    cdef int32_t at = c.probes.buckets[probe_bucket(note.return_address, note.stack, note.space)]
+    """Wait for the return of what begins with ``note``. Of each pile it looks at the newest alone, or ends all: a loop
+    that enters its function without a return in between costs the same each time."""
+    cdef int32_t at = pile_of(c, note)
     cdef int32_t following
-    cdef OpenNote *each
-    cdef bint again = icount == c.probes.resumed_at and c.probes.resumed_again
-    while at >= 0:
-        each = &c.probes.open[at]
-        following = each.next
-        if is_open_for(each, note.return_address, note.stack, note.space) and each.note.kind == note.kind:
-            if again and note.kind == NOTED_PLACE and each.note.pc == note.pc and each.note.exception != NO_EXCEPTION:
-                note.arrival = each.note.arrival      # its first instruction raised an exception, and runs again
-                note.behind = each.note.behind
-                each.note.ended = ENDED_AGAIN
-                each.note.end = icount
-                keep_note(c, &each.note)
-                forget_open(c, at)
-            elif note.arrival == ARRIVAL_CALL or note.kind == NOTED_EXCEPTION:
-                # It was left without a return: its frame is another one's now.
-                each.note.ended = ENDED_REPLACED
-                each.note.end = icount
-                keep_note(c, &each.note)
-                forget_open(c, at)
-            elif each.note.pc == note.pc:
-                each.note.exception = NO_EXCEPTION    # the handler has gone on behind it
-        at = following
+    cdef ProbeNote *newest
+    if at >= 0 and note.kind == NOTED_PLACE:
+        newest = &c.probes.open[at].note
+        if newest.exception != NO_EXCEPTION and icount == c.probes.resumed_at and c.probes.resumed_again:
+            note.arrival = newest.arrival        # its first instruction raised an exception, and runs again
+            note.behind = newest.behind
+            end_newest(c, at, ENDED_AGAIN, icount)
+        else:
+            newest.exception = NO_EXCEPTION      # the handler has gone on behind it
+    if note.arrival == ARRIVAL_CALL or note.kind == NOTED_EXCEPTION:
+        # Those that wait were left without a return: their frame is another one's now.
+        at = c.probes.buckets[probe_bucket(note.return_address, note.stack, note.space)]
+        while at >= 0:
+            following = c.probes.open[at].next
+            if is_open_for(&c.probes.open[at].note, note.return_address, note.stack, note.space, note.kind):
+                end_pile(c, at, ENDED_REPLACED, icount)
+            at = following
     note.ended = ENDED_NOT
     note.end = NOWHERE
     watch_return(c, note.return_address)
@@ -308,9 +372,9 @@ cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint sl
     if not slot and is_return(c, pc):
         doubt(c, how, icount)
         if how == ARRIVAL_REGISTER or how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN:
-            ended = end_open(c, pc, gpr(c, 29), space, NOTED_PLACE, ENDED_RETURNED, icount)
+            ended = end_open(c, pc, gpr(c, 29), space, NOTED_PLACE, icount)
         if how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN:
-            ended = end_open(c, pc, gpr(c, 29), space, NOTED_EXCEPTION, ENDED_RETURNED, icount) or ended
+            ended = end_open(c, pc, gpr(c, 29), space, NOTED_EXCEPTION, icount) or ended
         if c.probes.tells_returns and not ended and (
                 how == ARRIVAL_RETURN or how == ARRIVAL_UNKNOWN or how == ARRIVAL_REGISTER and not c.probes.exceptions):
             note_return(c, pc, icount)
@@ -469,8 +533,9 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
     c.probes.last_icount = NOWHERE
     c.probes.last_open = -1
     c.probes.free_open = 0
+    c.probes.oldest_open = -1
+    c.probes.newest_open = -1
     for i in range(c.probes.open_room):
-        c.probes.open[i].used = False
         c.probes.open[i].next = <int32_t>(i + 1) if i + 1 < c.probes.open_room else -1
     for i in range(PROBE_BUCKETS):
         c.probes.buckets[i] = -1
@@ -490,7 +555,8 @@ cdef void pause_probes(Cpu *c, bint paused) noexcept nogil:
 cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
     """The machine will be put back to ``icount``, and run from there once more."""
     cdef ProbeNote note
-    cdef size_t i
+    while c.probes.newest_open >= 0 and c.probes.open[c.probes.newest_open].note.icount > icount:
+        forget_open(c, c.probes.newest_open)
     while c.probes.done_count and c.probes.done[c.probes.done_count - 1].end > icount:
         c.probes.done_count -= 1
         note = c.probes.done[c.probes.done_count]
@@ -498,9 +564,6 @@ cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
             note.ended = ENDED_NOT
             note.end = NOWHERE
             open_note(c, &note)
-    for i in range(c.probes.open_room):
-        if c.probes.open[i].used and c.probes.open[i].note.icount > icount:
-            forget_open(c, <int32_t>i)
     if c.probes.last_icount != NOWHERE and c.probes.last_icount > icount:
         c.probes.last_icount = NOWHERE
         c.probes.last_open = -1
@@ -508,20 +571,18 @@ cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
 
 cdef take_probe_notes(Cpu *c, bint all):
     """See Core.take_probe_notes."""
-    cdef size_t i
+    cdef int32_t at = c.probes.oldest_open
     cdef uint64_t first = FOREVER
     cdef uint64_t unevaluated = c.probes.unevaluated
     cdef uint64_t doubtful = c.probes.doubt_from
     if c.probes.failed:
         raise MemoryError
     if all:
-        for i in range(c.probes.open_room):
-            if c.probes.open[i].used:
-                keep_note(c, &c.probes.open[i].note)
-    else:
-        for i in range(c.probes.open_room):
-            if c.probes.open[i].used and c.probes.open[i].note.icount < first:
-                first = c.probes.open[i].note.icount
+        while at >= 0:
+            keep_note(c, &c.probes.open[at].note)
+            at = c.probes.open[at].newer
+    elif at >= 0:
+        first = c.probes.open[at].note.icount
     if c.probes.failed:
         raise MemoryError
     rows = PyBytes_FromStringAndSize(<char*>c.probes.done, c.probes.done_count * sizeof(ProbeNote))

@@ -28,8 +28,8 @@ def jal(word: int) -> int:
 
 
 def guest(big_endian: bool) -> tuple[list[int], dict[str, tuple[int, int]]]:
-    """A recursive function, one that jumps to it at its end, a loop to its own first instruction, and one that is left
-    without a return; functions by first and last word."""
+    """A recursive function, one that jumps to it at its end, a loop to its own first instruction, one whose head is a
+    label, and one that is left without a return; functions by first and last word."""
     words: list[int] = []
     functions: dict[str, tuple[int, int]] = {}
 
@@ -50,18 +50,21 @@ def guest(big_endian: bool) -> tuple[list[int], dict[str, tuple[int, int]]]:
     )  # fmt: skip
     tail = function("tail", 0x08000000 | (CODE & 0x0FFFFFFF) >> 2 | recursive, addiu(4, 0, 1))
     loops = function("loops", i_type(0x05, 4, 0, -1 & 0xFFFF), addiu(4, 4, -1), JR_LINK, addiu(2, 0, 7))
+    head = function("head", addiu(4, 4, -1), i_type(0x05, 4, 0, -2 & 0xFFFF), NOP, JR_LINK, addiu(2, 0, 8))
+    functions["head"] = head, head  # a label: it has no size, and the loop's branch is not within it
     main = len(words)
     # main keeps a place in s0 that `leaves` jumps to, past its own return address
-    leaves = main + 20
+    leaves = main + 22
     body = [
         lui(STACK, 0x8020),
         addiu(4, 0, 3), jal(recursive), NOP,
         jal(tail), NOP,
         addiu(4, 0, 5), jal(loops), NOP,
+        jal(head), addiu(4, 0, 6),
         addiu(4, 0, 2), jal(recursive), NOP,
         jal(leaves), addiu(4, 0, 9),
         NOP, NOP,
-        i_type(0x04, 0, 0, (main + 1) - (main + 16) - 1 & 0xFFFF), NOP,
+        i_type(0x04, 0, 0, (main + 1) - (main + 18) - 1 & 0xFFFF), NOP,
         NOP, NOP,
     ]  # fmt: skip
     words += body
@@ -112,7 +115,7 @@ def lived(name: str, big_endian: bool) -> tuple[Timeline, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize("name", ["recursive", "tail", "loops", "leaves"])
+@pytest.mark.parametrize("name", ["recursive", "tail", "loops", "head", "leaves"])
 def test_calls_are_those_of_single_steps(name: str, big_endian: bool) -> None:
     timeline, (first, last) = lived(name, big_endian)
     expected = called(timeline, first, last)
