@@ -132,7 +132,7 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if (recent[0] ^ key) > RARE:
         remember_block(&c.touched.blocks, <uint64_t>pc << 32 | size)
         recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size)
-                           or c.probes.armed and may_any_be_probed(c, pc, size >> 2) else 0)
+                           or c.probes.armed and is_any_probed(c, pc, size >> 2) else 0)
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
@@ -154,11 +154,11 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if icount + (size >> 2) >= c.run.limit or icount + (size >> 2) > c.run.attention or c.run.probe:
         if look_closer(c, pc, size >> 2, icount, slot):
             return
-    if c.probes.armed and may_any_be_probed(c, pc, size >> 2):
+    if c.probes.armed and is_any_probed(c, pc, size >> 2):
         if hook_probes(c, pc, size >> 2):
             stop_before(c, pc, icount, WHY_RESTART)
             return
-        if may_be_probed(c, pc):
+        if is_probed(c, pc):
             note_place(c, pc, icount, slot)
     note_block(c, pc, size)
     trace_block(c, pc, size, icount, slot, True)

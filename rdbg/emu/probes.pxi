@@ -10,15 +10,6 @@ cdef inline bint may_be_probed(const Cpu *c, uint32_t pc) noexcept nogil:
     return (c.probes.filter[n >> 6] >> (n & 63)) & 1
 
 
-cdef bint may_any_be_probed(const Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
-    """Whether one of ``n`` instructions from ``pc`` may be looked at."""
-    cdef uint32_t i
-    for i in range(n):
-        if may_be_probed(c, pc + 4 * i):
-            return True
-    return False
-
-
 cdef void probe_filter_add(Cpu *c, uint32_t pc) noexcept nogil:
     cdef uint32_t n = (pc >> 2) & (BREAKPOINT_BITS - 1)
     c.probes.filter[n >> 6] |= (<uint64_t>1) << (n & 63)
@@ -56,6 +47,20 @@ cdef size_t return_slot(const Cpu *c, uint32_t pc) noexcept nogil:
 
 cdef inline bint is_return(const Cpu *c, uint32_t pc) noexcept nogil:
     return c.probes.returns_count != 0 and c.probes.returns[return_slot(c, pc)] == pc
+
+
+cdef inline bint is_probed(const Cpu *c, uint32_t pc) noexcept nogil:
+    return may_be_probed(c, pc) and (probed_place(c, pc) != NULL or is_return(c, pc))
+
+
+cdef bint is_any_probed(const Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
+    """Whether one of ``n`` instructions from ``pc`` is looked at. Some thousand returns are in a filter with so many
+    others that every second block of a kernel would be one that may be, and costs more each time that it runs."""
+    cdef uint32_t i
+    for i in range(n):
+        if is_probed(c, pc + 4 * i):
+            return True
+    return False
 
 
 cdef bint widen_returns(Cpu *c) noexcept nogil:

@@ -389,7 +389,7 @@ cdef uint32_t run_straight(Cpu *c, uint32_t most, bint to_block_end) noexcept no
     while i < most and i < left and target == 1:
         if c.stops.count and (filter_has(c, pc + 4 * i) or filter_has(c, pc + 4 * i + 4)):
             break
-        if c.probes.armed and (may_be_probed(c, pc + 4 * i) or may_be_probed(c, pc + 4 * i + 4)):
+        if c.probes.armed and (is_probed(c, pc + 4 * i) or is_probed(c, pc + 4 * i + 4)):
             break
         w = guest_word(c, code[i])
         if may_branch(w):
