@@ -38,6 +38,8 @@ _SCRIPT = """
     (goto-char (point-max)) (insert line) (comint-send-input)))
 (gdb "{gdb} -i=mi -nx {elf}")
 (rdbg-wait (lambda () (rdbg-said "^(gdb) ")) "the prompt")
+;; Emacs asks for GDB's non-stop mode, hears that the target has none, and takes it back.
+(rdbg-wait (lambda () (not gdb-non-stop)) "the end of non-stop mode")
 (dolist (line '("set confirm off" "set pagination off" "source {script}" "target remote 127.0.0.1:{port}"))
   (rdbg-type line))
 (rdbg-wait (lambda () (rdbg-said "0xbfc00000 in")) "the start")
