@@ -38,6 +38,37 @@ class Interruption:
     waits: bool
 
 
+def end_of_hold(runner: Runner, policy: Policy, script: Sequence[Scripted], icount: int, length: int) -> int:
+    """The icount at which interrupts that were held back come: sooner than so many instructions on, if the CPU waits.
+
+    Args:
+        runner: with the guest.
+        policy: of the run.
+        script: what comes in from outside.
+        icount: where the hold begins.
+        length: of it, in instructions, or their time in a wait.
+    """
+    machine = runner.guest.machine
+
+    def time_at(position: int) -> int:
+        runner.open(policy, script).run_to(position)
+        return machine.now_ns
+
+    end_ns = time_at(icount) + (length << machine.spec.shift)
+    if runner.guest.view.in_exception:  # it was held in a wait: an interrupt could be taken here, so none was handled
+        return icount
+    first, last = icount, icount + length
+    if time_at(last) <= end_ns:
+        return last
+    while last - first > 1:
+        middle = (first + last) // 2
+        if time_at(middle) >= end_ns:
+            last = middle
+        else:
+            first = middle
+    return last
+
+
 def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted], due: int) -> Interruption | None:
     """Look at the first interrupt that is taken at ``due`` or soon after.
 
@@ -75,7 +106,7 @@ def find_interruption(runner: Runner, policy: Policy, script: Sequence[Scripted]
     before = [access for at, access in accesses if at < taken]
     after = [access for at, access in accesses if at >= taken]
     pair = _pair(before, after)
-    waits = way.waits_at is not None and base + way.waits_at - taken <= 2
+    waits = way.waits_at is not None and 0 <= base + way.waits_at - taken <= 2
     return Interruption(taken, view.interrupted, view.line, *pair, waits)
 
 

@@ -15,7 +15,7 @@ from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Limits
 from rdbg.chaos.shrink import Delay, Shrinker, Shrunk, Stopped, delays_of, holds_of, scripted_inputs
-from rdbg.chaos.where import Interruption, find_interruption
+from rdbg.chaos.where import Interruption, end_of_hold, find_interruption
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
@@ -71,7 +71,10 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         finally:
             _clear()
         fixed = FixedPolicy(shrunk.holds, shrunk.delays)
-        found = [(hold, find_interruption(runner, fixed, script, hold[0] + hold[1])) for hold in shrunk.holds]
+        found = [
+            (hold, find_interruption(runner, fixed, script, end_of_hold(runner, fixed, script, *hold)))
+            for hold in shrunk.holds
+        ]
         if shrunk.cause is not None:
             found = [(shrunk.cause, find_interruption(runner, FixedPolicy(()), script, shrunk.cause[0]))]
         last = next((where for _, where in reversed(found) if where is not None), None)

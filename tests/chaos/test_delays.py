@@ -8,6 +8,7 @@ from rdbg.chaos.plan import Plan
 from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Finished
 from rdbg.chaos.shrink import Shrinker, delays_of, holds_of, scripted_inputs
+from rdbg.chaos.where import end_of_hold, find_interruption
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
@@ -113,6 +114,17 @@ def test_what_is_late_where_a_wait_begins_replays(hold: int, delay: int) -> None
         assert replayed_digest(plan, run) == run.outcome.digest
         begins.add(events(run)[0].kind is InputKind.WAKE)
     assert begins == {True, False}
+
+
+def test_an_interrupt_that_was_held_in_a_wait_is_found_there() -> None:
+    plan = guest(WAITING, "exit")
+    runner = plan.runner()
+    policy = FixedPolicy(((15, 246),))
+    run = runner.run(policy)
+    assert run is not None and (InputKind.HOLD, 15) in {(event.kind, event.icount) for event in events(run)}
+    assert end_of_hold(runner, policy, (), 15, 246) == 15
+    found = find_interruption(runner, policy, (), 15)
+    assert found is not None and (found.icount, found.pc, found.waits) == (15, 0xBFC00020, False)
 
 
 @pytest.mark.parametrize("length", [1, 100, 5000])
