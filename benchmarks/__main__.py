@@ -21,18 +21,19 @@ from benchmarks.layouts import layout_sections
 from benchmarks.linux_boot import LinuxBoot
 from benchmarks.long_runs import long_sections
 from benchmarks.measure import Measurements
+from benchmarks.questions import question_sections
 from benchmarks.report import Report
 from benchmarks.rows import Section
 from benchmarks.servers import Rdbg
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_PARTS = ("main", "linux", "debian", "long", "first", "layouts", "chaos", "plot")
+_PARTS = ("main", "linux", "debian", "long", "first", "layouts", "questions", "chaos", "plot")
 
 
 def main() -> int:
     """Run the benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about five minutes: few repeats, 1e10 left out")
+    parser.add_argument("--quick", action="store_true", help="five minutes: few repeats, no 1e10, no questions")
     parser.add_argument("--repeats", type=int, metavar="N", help="of each measurement (default: 2 quick, 5 else)")
     parser.add_argument("--only", action="append", choices=_PARTS, help="measure this part (may be given again)")
     parser.add_argument("--output", type=Path, default=_RESULTS, help="the tables (default: %(default)s)")
@@ -44,7 +45,7 @@ def main() -> int:
     effort = Effort.quick() if options.quick else Effort.full()
     if options.repeats:
         effort = replace(effort, repeats=options.repeats)
-    parts = options.only or [part for part in _PARTS if part != "long" or effort.long]
+    parts = options.only or [part for part in _PARTS if part not in ("long", "questions") or effort.long]
     with tempfile.TemporaryDirectory(prefix="rdbg-bench-") as name:
         folder = Path(name)
 
@@ -65,6 +66,8 @@ def main() -> int:
                 yield from first_sections(Rdbg(folder), guest, effort)
             if "layouts" in parts:
                 yield from layout_sections()
+            if "questions" in parts:
+                yield from question_sections(folder, Rdbg(folder), guest, effort)
             if "chaos" in parts:
                 yield from chaos_sections(folder, effort)
 
