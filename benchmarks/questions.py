@@ -37,9 +37,9 @@ from rdbg.workers.run_copies import RunCopies, all_cores
 
 _HEADING = "Questions"
 _TEXT = """Questions to a recording of `calls` (6e8 instructions), in the process that has it open. What one core does
-goes by CPU time, as a multiple of a plain replay; all cores beside one go by the clock, so these rows mean something on a
-quiet machine alone. Searches, `lastset` and `origin` are the first ones of a session. Profiles: `alu`, `walk`, `calls`
-and, where its files are there, a Linux boot."""
+goes by CPU time, as a multiple of a plain replay; all cores beside one go by the clock, so these rows mean something on
+a quiet machine alone. Searches, `lastset` and `origin` are the first ones of a session. Profiles: `alu`, `walk`,
+`calls` and, where its files are there, a Linux boot."""
 _LENGTH = 600_000_000
 _TABLES = ("executions hot_loop", "syscalls")
 #: A million calls, and the instructions among which they are: two in a turn of the hot loop.
@@ -86,7 +86,7 @@ class _Asked:
     def _opened(self) -> Session:
         options = replaying(parse_line([]).options, str(self._recording))
         options = replace(options, serials=(SerialSpec(SerialKind.NULL),))
-        return Session(options, Surroundings(command_line=("benchmarks",), terminal=False))
+        return Session(options, Surroundings(command_line=("benchmarks",), terminal=False, signals=False))
 
     def close(self) -> None:
         """End it."""
