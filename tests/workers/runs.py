@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import rdbg as product
 from benchmarks.guests import make_guest
 from rdbg.elf.elf_file import read_elf
 from rdbg.history.history import History
@@ -21,6 +22,8 @@ from tests.stub.guests import COUNTER, ELF
 SYMBOLS = SymbolTable(read_elf(ELF.read_bytes()))
 #: The store of a loop without end.
 COUNTING = 0x8010_0110
+#: Of a recording that helpers are to look through.
+PARTS = 8
 #: rdbg, for those who want to hear at once how far it is. Words of its command line follow.
 IMPATIENT = (
     sys.executable,
@@ -53,11 +56,16 @@ def interrupts_after(looks: int) -> Callable[[], bool]:
 
 
 def calls_recording(folder: Path) -> tuple[Path, Path]:
-    """A recording of a loop that calls a function every 21 instructions, 29 million of them, and its ELF file."""
+    """A recording of a loop that calls a function every 21 instructions, 29 million of them, and its ELF file. It has
+    states to begin from, however little time the host took for it."""
     guest = make_guest("calls", 30_000_000, folder)
     path = folder / "calls.rec"
     done = rdbg("record", "-o", path, "--", "-kernel", guest.elf, "-serial", "null", "-monitor", "none")
     assert done.returncode == 0, done.stderr
+    with product.open(str(path)) as run:
+        for part in range(1, PARTS):
+            run.goto(run.end * part // PARTS)
+            run.command("savevm", f"part-{part}")
     return path, guest.elf
 
 
