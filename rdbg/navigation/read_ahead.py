@@ -6,13 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
-from rdbg.store.snapshot import Numbers, SnapshotInfo, Table, different_rows
+from rdbg.store.snapshot import Numbers, SnapshotInfo, Table, nearest_table
 from rdbg.store.snapshot_store import SnapshotStore
 
 _log = logging.getLogger("rdbg.snapshots")
@@ -91,20 +89,11 @@ class ReadAhead:
         """Read one, if its pages take at most so many bytes; gives how many are left."""
         loaded = store.load(info)
         rows = loaded.table
-        base, pages = None, np.flatnonzero(rows).astype(np.uint32)
-        for number, each in enumerate(self._found):
-            different = different_rows(rows, each.rows)
-            if len(different) <= len(pages):
-                base, pages = number, different
+        base, pages = nearest_table(rows, [each.rows for each in self._found])
         if len(pages) * PAGE_SIZE > most:
             return 0
-        digests = StateDigest() if base is None else self._found[base].digests.copy()
-        contents = []
-        for page, content in loaded.unchecked_pages(pages):
-            digests.put(page, content)
-            contents.append(content)
-        loaded.check(digests)
-        self._found.append(ReadState(info, rows, base, pages, b"".join(contents), digests))
+        contents, digests = loaded.read_difference(pages, StateDigest() if base is None else self._found[base].digests)
+        self._found.append(ReadState(info, rows, base, pages, contents, digests))
         self._expect(pages.tolist())
         return most - len(pages) * PAGE_SIZE
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-import numpy as np
-
 from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.checkpoints.page_store import PageTable
@@ -16,7 +14,7 @@ from rdbg.history.history import History
 from rdbg.navigation.read_ahead import ReadAhead
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import PackedIndex, unpack_index
-from rdbg.store.snapshot import SnapshotInfo, Table, different_rows
+from rdbg.store.snapshot import SnapshotInfo, Table, nearest_table
 from rdbg.store.snapshot_store import SnapshotStore
 
 
@@ -155,17 +153,13 @@ class StoredStates:
         self.finish_reading()
         loaded, pages = self.store.load(info), self._keeper.store
         rows = self._rows(info, loaded.table)
-        base, numbers, digests = pages.zero_table(), np.flatnonzero(rows).astype(np.uint32), StateDigest()
-        for known in (*self._kept, *((self._latest,) if self._latest is not None else ())):
-            different = different_rows(rows, known.rows)
-            if len(different) <= len(numbers):
-                base, numbers, digests = known.table, different, known.digests
-        digests, contents = digests.copy(), []
-        for page, content in loaded.unchecked_pages(numbers):
-            digests.put(page, content)
-            contents.append(content)
-        loaded.check(digests)
-        table = pages.derive(base, numbers, b"".join(contents))
+        known = self._kept if self._latest is None else [*self._kept, self._latest]
+        nearest, numbers = nearest_table(rows, [each.rows for each in known])
+        base = pages.zero_table() if nearest is None else known[nearest].table
+        contents, digests = loaded.read_difference(
+            numbers, StateDigest() if nearest is None else known[nearest].digests
+        )
+        table = pages.derive(base, numbers, contents)
         if self._latest is not None:
             pages.release(self._latest.table)
         self._latest = _Known(rows, pages.retain(table), digests)

@@ -126,25 +126,27 @@ class StoredSnapshot:
         """
         yield from self._pages(self.page_numbers if numbers is None else numbers, True)
 
-    def unchecked_pages(self, numbers: Sequence[int] | NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
-        """The same, without a look at whether each is what was stored: for a caller that `check`s all of them.
+    def read_difference(self, numbers: Numbers, digests: StateDigest) -> tuple[bytes, StateDigest]:
+        """The contents of the pages that differ from those of another state, one after another, and the digests of all
+        its pages. All of it is what was saved: the digests tell, so that each page is hashed once.
+
+        Args:
+            numbers: of the pages that differ.
+            digests: of the other state's pages; they stay as they are.
 
         Raises:
-            RdbgError: a page is missing, or is none.
+            RdbgError: a page is missing, or something is damaged; where it is a page's content, the line says so.
         """
-        yield from self._pages(numbers, False)
-
-    def check(self, digests: StateDigest) -> None:
-        """Compare the digests of all pages, and the machine's state, with what was saved.
-
-        Raises:
-            RdbgError: they are not of that; where it is a page's content that is damaged, the line says so.
-        """
+        digests, contents = digests.copy(), []
+        for page, content in self._pages(numbers, False):
+            digests.put(page, content)
+            contents.append(content)
         digest = digests.of(self.state)
         if digest != self.info.digest:
             for _ in self.pages():
                 pass
             self.info.check(digest)
+        return b"".join(contents), digests
 
     def check_rows(self, whole: set[int]) -> None:
         """Read the pages, but for those that were found whole before.
@@ -175,7 +177,18 @@ class StoredSnapshot:
         return next(self.pages([number]))[1]
 
 
-def different_rows(rows: Table, others: Table) -> Numbers:
+def nearest_table(rows: Table, known: Sequence[Table]) -> tuple[int | None, Numbers]:
+    """Of some stored tables the number of the one with the fewest other pages than ``rows``, the last of several, and
+    these pages, ascending; None: pages of zeros are as near."""
+    nearest, pages = None, np.flatnonzero(rows).astype(np.uint32)
+    for number, others in enumerate(known):
+        different = _different_rows(rows, others)
+        if len(different) <= len(pages):
+            nearest, pages = number, different
+    return nearest, pages
+
+
+def _different_rows(rows: Table, others: Table) -> Numbers:
     """Pages for which two stored tables name different rows; the shorter one goes on with pages of zeros."""
     length = min(len(rows), len(others))
     longer = rows if len(rows) > length else others

@@ -58,25 +58,8 @@ restart:
         sw      $0, EXCEPTIONS($26)
         mtc0    $0, $13
         ehb
-        # A tick of Count is 6 ns and an instruction 8 ns, so of three instructions one sees two ticks pass. Where a run
-        # begins among the three differs between machines, and on QEMU from run to run: from here on it is the same.
-        mfc0    $8, $9
-        mfc0    $9, $9
-        mfc0    $10, $9
-        subu    $8, $9, $8
-        subu    $9, $10, $9
-        sltiu   $8, $8, 2
-        sltiu   $9, $9, 2
-        and     $9, $9, $8
-        addu    $8, $8, $9
-        sll     $8, $8, 2
-        la      $9, 2f
-        subu    $9, $9, $8
-        jr      $9
-        nop
-        nop
-        nop
-2:      lw      $27, NEXT_PERIOD($26)
+        settle_count_phase
+        lw      $27, NEXT_PERIOD($26)
         lw      $27, 0($27)
         la      $8, program
         mtc0    $8, $14

@@ -15,6 +15,8 @@ from tests.differential.layout import toolchain
 from tests.differential.programs import SCRATCH_BYTES
 
 HARNESS = Path(__file__).with_name("harness.S")
+#: Macros for guests that are compared with QEMU.
+MACROS = Path(__file__).with_name("count_phase.S")
 ENTRY_BYTES = 36
 IE, IM7 = 1, 1 << 15
 CU0 = 1 << 28
@@ -122,13 +124,13 @@ def assemble(source: str, big_endian: bool, folder: Path, name: str) -> Guest:
     """Assemble a guest.
 
     Args:
-        source: all of its text.
+        source: all of its text, which may use `MACROS`.
         big_endian: byte order.
         folder: where the files go.
         name: of the files.
     """
     text, made, elf = (folder / f"{name}{suffix}" for suffix in (".s", ".o", ".elf"))
-    text.write_text(source)
+    text.write_text(MACROS.read_text() + source)
     order = "-EB" if big_endian else "-EL"
     prefix = toolchain(big_endian)
     subprocess.run([prefix + "as", order, "-march=24kf", "-mabi=32", "-mno-pdr", "-G0", "-o", made, text], check=True)

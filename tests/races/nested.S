@@ -24,24 +24,8 @@ _start: li      $8, IE_CU
         sw      $8, \n($9)
         .endr
         la      $28, shared
-        # where Count's ticks stand against the instructions
-        mfc0    $8, $9
-        mfc0    $9, $9
-        mfc0    $10, $9
-        subu    $8, $9, $8
-        subu    $9, $10, $9
-        sltiu   $8, $8, 2
-        sltiu   $9, $9, 2
-        and     $9, $9, $8
-        addu    $8, $8, $9
-        sll     $8, $8, 2
-        la      $9, 2f
-        subu    $9, $9, $8
-        jr      $9
-        nop
-        nop
-        nop
-2:      mtc0    $0, $9
+        settle_count_phase
+        mtc0    $0, $9
         li      $8, 200
         mtc0    $8, $11
         li      $8, IE_CU + 0x8301              # IM7, IM1, IM0, IE
