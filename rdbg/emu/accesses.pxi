@@ -175,7 +175,7 @@ cdef void drop_accesses_from(Cpu *c, uint64_t icount) noexcept nogil:
 # --- for Python ------------------------------------------------------------------------------
 
 cdef take_accesses(Cpu *c):
-    """See Core.take_accesses."""
+    """See CoreNotes.take_accesses."""
     cdef uint64_t unevaluated = c.probes.unevaluated
     if c.probes.failed:
         raise MemoryError
@@ -186,7 +186,7 @@ cdef take_accesses(Cpu *c):
 
 
 cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads):
-    """See Core.noted_parts."""
+    """See CoreNotes.noted_parts."""
     cdef size_t i
     cdef uint32_t page
     cdef uint32_t low = 0
@@ -210,7 +210,7 @@ cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads)
 
 
 cdef next_access(Cpu *c, uint32_t address, uint32_t size, uint64_t value, before):
-    """See Core.next_access."""
+    """See CoreNotes.next_access."""
     memset(&c.accesses.current, 0, sizeof(AccessNote))
     c.accesses.current.address = address
     c.accesses.current.value = value
@@ -224,7 +224,7 @@ cdef next_access(Cpu *c, uint32_t address, uint32_t size, uint64_t value, before
 
 
 cdef access_place(const Cpu *c):
-    """See Core.access_place."""
+    """See CoreNotes.access_place."""
     cdef uint32_t pc
     if c.devices.access_icount == NOWHERE:
         return position(c), None

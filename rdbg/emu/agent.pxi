@@ -221,7 +221,7 @@ cdef bint condition_holds(const Cpu *c, const Condition *condition, uint32_t pc,
 
 
 cdef value_of(const Cpu *c, code):
-    """See Core.value_of."""
+    """See CoreStops.value_of."""
     cdef uint64_t value = 0
     cdef uint32_t i
     cdef AgentStep *steps

@@ -90,7 +90,7 @@ cdef rebuild(Core core):
 
 
 cdef arm_stops(Core core, breakpoints, conditions, watches):
-    """Set what the next runs look for; see Core.arm_stops."""
+    """Set what the next runs look for; see CoreStops.arm_stops."""
     cdef Cpu *c = core.c
     cdef size_t i
     cdef uint32_t page

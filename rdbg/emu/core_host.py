@@ -217,7 +217,7 @@ class CoreHost:
         timer = self._machine.system.earliest()
         deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
-        status = self._machine.core.read_cp0(12, 0)
+        status = self._machine.core.registers.read_cp0(12, 0)
         wakes = not self._machine.core.calling and status & _STATUS_IM and status & _STATUS_HELD_OFF == _STATUS_IE
         if self._idle_events >= _MOST_IDLE_EVENTS or not wakes:
             deadline = None

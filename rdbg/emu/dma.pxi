@@ -99,7 +99,7 @@ cdef void move_by_dma(Cpu *c, uint32_t pa, uint8_t *data, size_t size, bint stor
 # --- for Python ------------------------------------------------------------------------------
 
 cdef show_backings(Cpu *c, regions):
-    """See Core.show_backings."""
+    """See CoreMemory.show_backings."""
     cdef uint32_t page, pages, ppage
     cdef size_t count = len(regions)
     free(c.memory.shown)
@@ -115,13 +115,13 @@ cdef show_backings(Cpu *c, regions):
 
 
 cdef pages_behind(Cpu *c, uint32_t first, uint32_t last, bint store):
-    """See Core.mark_behind."""
+    """See CoreMemory.mark_behind."""
     cdef uint32_t i
     return [c.memory.showing[i] for i in range(mark_behind(c, first, last, store))]
 
 
 cdef dma_read(Cpu *c, uint32_t pa, size_t size):
-    """See Core.dma_read."""
+    """See CoreMemory.dma_read."""
     if c.watch.count or position(c) == c.touched.taken_at or not is_plain(c, pa, size, MAP_READ):
         return None
     data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
@@ -130,7 +130,7 @@ cdef dma_read(Cpu *c, uint32_t pa, size_t size):
 
 
 cdef bint dma_write(Cpu *c, uint32_t pa, const uint8_t[::1] data):
-    """See Core.dma_write."""
+    """See CoreMemory.dma_write."""
     cdef size_t size = <size_t>data.shape[0]
     if c.watch.count or position(c) == c.touched.taken_at or not is_plain(c, pa, size, MAP_WRITE):
         return False

@@ -143,3 +143,16 @@ cdef void release(Cpu *c) noexcept:
     free(c.accesses.items)
     free_counts(c)
     free(c)
+
+
+cdef void plan_nothing(Cpu *c) noexcept nogil:
+    """No run has begun."""
+    c.run.limit = FOREVER
+    c.run.pause_at = FOREVER
+    look_soon(c)
+    c.due.outside = FOREVER
+    c.due.release = FOREVER
+    c.devices.access_icount = NOWHERE
+    c.devices.placed.base = NOWHERE
+    c.devices.cut_base = NOWHERE
+    c.code.seen_base = NOWHERE

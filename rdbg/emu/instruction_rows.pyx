@@ -6,8 +6,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-from rdbg.emu.cpu cimport InstructionRow
 from rdbg.emu.cpu_constants cimport REGISTERS
+from rdbg.emu.noting cimport InstructionRow
 
 cdef enum:
     MOST_NAME = 32               # bytes of a register's name

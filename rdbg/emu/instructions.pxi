@@ -379,7 +379,7 @@ cdef begin_instructions(Cpu *c):
 
 
 cdef take_instructions(Cpu *c):
-    """See Core.take_instructions."""
+    """See CoreNotes.take_instructions."""
     rows = PyBytes_FromStringAndSize(<char*>c.instructions.rows, c.instructions.count * sizeof(InstructionRow))
     values = PyBytes_FromStringAndSize(<char*>c.instructions.values, c.instructions.value_count * sizeof(uint32_t))
     c.instructions.count = 0

@@ -1,4 +1,4 @@
-# Where the CPU stands, looked at: what the next step would do.
+# Where the CPU stands, looked at: the place, and what the next step would do.
 
 cdef watched_by(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc):
     cdef int size = 4
@@ -36,7 +36,7 @@ cdef watched_by(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc):
 
 
 cdef watched_access(const Cpu *c):
-    """The watched access that the next step makes; see Core.watched_access."""
+    """The watched access that the next step makes; see CoreStops.watched_access."""
     cdef uint32_t pc = c.where.next_pc
     cdef uint32_t w = code_word(c, pc)
     cdef uint32_t i
@@ -45,3 +45,14 @@ cdef watched_access(const Cpu *c):
         if hit is not None:
             return hit
     return None
+
+
+cdef current_place(const Cpu *c):
+    """See Core.place."""
+    cdef int back
+    if c.devices.access_icount != NOWHERE:
+        return (c.devices.access_icount, c.where.start + 4 * <uint32_t>(c.devices.access_icount - c.where.base), True)
+    if not c.run.inside:
+        return (position(c), c.where.next_pc, True)
+    back = 1 if c.where.in_slot else 0
+    return (c.where.base - back, c.where.start - 4 * back, False)

@@ -134,10 +134,11 @@ class Machine:
         self._host = CoreHost(self)
         require_address_space(TRANSLATED_CODE, "translated code")
         self.core = cpu.Core(self._memory, self._model, spec.big_endian, spec.shift, period_ns, timer_line, self._host)
-        self.core.show_backings(self.bus.shown())
+        self._core_memory = self.core.memory
+        self._core_memory.show_backings(self.bus.shown())
         self.writes = MemoryWrites(self.core, self._memory, spec.big_endian)
         on_disks = overlay if any(disk.sectors for disk in self.disks.values()) else None
-        self._pages = MachinePages(self.core, self.bus.page_count, on_disks, self.writes)
+        self._pages = MachinePages(self._core_memory, self.bus.page_count, on_disks, self.writes)
         self.page_count = self._pages.count
         self.first_disk_page = self.bus.page_count
         if spec.semihosting is not None:
@@ -228,11 +229,11 @@ class Machine:
 
     def take_trace(self) -> NDArray[np.void]:
         """The blocks noted by runs with ``trace`` since the last call; see `MachineApi`."""
-        return self.core.take_trace().view(TRACE_ROW)[:, 0]
+        return self.core.notes.take_trace().view(TRACE_ROW)[:, 0]
 
     def take_instructions(self, last: bool = False) -> InstructionRows:
         """The instructions noted by runs with ``instructions`` since the last call; see `MachineApi`."""
-        return InstructionRows(*self.core.take_instructions(last))
+        return InstructionRows(*self.core.notes.take_instructions(last))
 
     def take_counts(self, last: bool) -> CountsTaken | None:
         """What runs with ``count`` have counted since the last call; see `MachineApi`."""
@@ -263,7 +264,7 @@ class Machine:
     @property
     def exception_return(self) -> int | None:
         """Where the next instruction returns to, if it is a return from an exception."""
-        return return_address(self._next_word(), self.core.read_cp0)
+        return return_address(self._next_word(), self.core.registers.read_cp0)
 
     def _next_word(self) -> int:
         return int.from_bytes(self.read_memory(self.pc, 4), "big" if self.big_endian else "little")
@@ -271,16 +272,18 @@ class Machine:
     @property
     def handler_return(self) -> int | None:
         """The same, if that ends the handler of an exception."""
-        return self.exception_return if ends_handler(self.core.read_cp0) else None
+        return self.exception_return if ends_handler(self.core.registers.read_cp0) else None
 
     @property
     def by_interrupt(self) -> bool:
         """Whether the latest exception was an interrupt."""
-        return by_interrupt(self.core.read_cp0)
+        return by_interrupt(self.core.registers.read_cp0)
 
     def exception_entries(self, address: int) -> Conditions:
         """Breakpoints, with conditions, for the entry of the exception whose handler now returns to ``address``."""
-        return entries(address, self.read_register(29), self.architecture.number_of("epc"), self.core.read_cp0)
+        return entries(
+            address, self.read_register(29), self.architecture.number_of("epc"), self.core.registers.read_cp0
+        )
 
     def look_ahead(self, pc: int, most: int, system: SystemRegisters = nothing_known, guess: bool = False) -> Way:
         """Follow the code from ``pc``; see `MachineApi`."""
@@ -288,7 +291,7 @@ class Machine:
 
     def evaluate(self, expression: Expression) -> int | None:
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
-        value: int | None = self.core.value_of(expression)
+        value: int | None = self.core.stops.value_of(expression)
         return value
 
     def take_change(self) -> WatchHit | None:
@@ -301,11 +304,11 @@ class Machine:
 
     def mark_words(self, virtual_pages: Sequence[int], memory_pages: Sequence[int]) -> None:
         """From now on mark the words of these pages that are stored to; see `MachineApi`."""
-        self.core.mark_words(virtual_pages, memory_pages)
+        self._core_memory.mark_words(virtual_pages, memory_pages)
 
     def take_marked_words(self) -> MarkedWords:
         """The words marked since the last call."""
-        return MarkedWords(*self.core.take_marked_words())
+        return MarkedWords(*self._core_memory.take_marked_words())
 
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted since the last call; see `MachineApi`."""
@@ -410,13 +413,13 @@ class Machine:
 
     def dma_read(self, address: int, size: int, source: Device | str, detail: Detail) -> bytes:
         """Bytes for a device that reads from a guest-physical address on; see `DirectMemoryAccess.read`."""
-        data = self.core.dma_read(address, size)
+        data = self._core_memory.dma_read(address, size)
         return self.dma.read(address, size, dma_name(source, detail)) if data is None else data
 
     def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
         """Write a device's bytes from a guest-physical address on; see `DirectMemoryAccess.write`."""
         told = self._looking or self.writes.noted is not None  # what is written has to be known here
-        if told or not self.core.dma_write(address, data):
+        if told or not self._core_memory.dma_write(address, data):
             self.dma.write(address, data, dma_name(source, detail))
 
     def read_backing(self, name: str, offset: int, size: int) -> bytes:
@@ -491,7 +494,7 @@ class Machine:
         finally:
             self._resetting = False
         for number, value in state.registers.items():
-            self.core.write_gpr(number, value)
+            self.core.registers.write_gpr(number, value)
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -690,7 +693,7 @@ class Machine:
     @property
     def layout(self) -> str:
         """The layout of the floating-point registers now (Status.FR)."""
-        return layout(self.core)
+        return layout(self.core.registers)
 
     def read_register(self, number: int) -> int:
         """A register by the debugger's number."""
@@ -785,7 +788,8 @@ class Machine:
     def reports(self) -> Mapping[str, Report]:
         """The TLB and the PCI bus in words."""
         entries = Report(
-            "what the TLB translates now", lambda: tlb_report(self.core.tlb(), self.core.read_cp0(10, 0) & 0xFF)
+            "what the TLB translates now",
+            lambda: tlb_report(self.core.registers.tlb(), self.core.registers.read_cp0(10, 0) & 0xFF),
         )
         names = {card.slot: card.name for card in self.spec.plugged if card.slot is not None}
         bus = Report("what is on the PCI bus", lambda: pci_report(self.board.pci, names))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.emu import core as cpu
+from rdbg.emu.core import CoreMemory
 from rdbg.emu.disk_overlay import MOST_WRITTEN, DiskOverlay
 from rdbg.emu.machine_api import Numbers, PageRows, Touched
 from rdbg.emu.memory_map import PAGE_SIZE
@@ -21,14 +21,16 @@ class MachinePages:
     """The pages of a machine.
 
     Args:
-        core: has the memory.
+        memory: that of the core.
         memory_pages: how many pages that is.
         overlay: what was written to disks; None: there are none.
         writes: what changes the memory beside the CPU.
     """
 
-    def __init__(self, core: cpu.Core, memory_pages: int, overlay: DiskOverlay | None, writes: MemoryWrites) -> None:
-        self._core = core
+    def __init__(
+        self, memory: CoreMemory, memory_pages: int, overlay: DiskOverlay | None, writes: MemoryWrites
+    ) -> None:
+        self._memory = memory
         self._memory_pages = memory_pages
         self._overlay = overlay
         self._writes = writes
@@ -36,7 +38,7 @@ class MachinePages:
 
     def take_touched(self) -> Touched:
         """Pages touched since the last call."""
-        written, *others = self._core.take_touched()
+        written, *others = self._memory.take_touched()
         if self._overlay is not None:
             on_disks = self._overlay.take_touched()
             if len(on_disks):
@@ -47,14 +49,14 @@ class MachinePages:
 
     def take_stale(self) -> list[int]:
         """Pages whose digest is out of date since the last call."""
-        stale: list[int] = self._core.take_stale().tolist()
+        stale: list[int] = self._memory.take_stale().tolist()
         if self._overlay is not None:
             stale += [page + self._memory_pages for page in self._overlay.take_stale()]
         return stale
 
     def nonzero(self) -> Sequence[int]:
         """Pages that hold anything but zeros, sorted."""
-        found = self._core.nonzero_pages(self._memory_pages)
+        found = self._memory.nonzero_pages(self._memory_pages)
         if self._overlay is not None:
             found = np.concatenate([found, self._overlay.nonzero_pages() + np.uint32(self._memory_pages)])
         return found  # type: ignore[return-value]
@@ -62,7 +64,7 @@ class MachinePages:
     def read(self, pages: Sequence[int] | Numbers) -> bytes:
         """The pages' bytes, one after another."""
         if self._overlay is None:
-            return bytes(self._core.read_pages(pages))
+            return bytes(self._memory.read_pages(pages))
         out = np.empty((len(pages), PAGE_SIZE), np.uint8)
         self.copy(np.asarray(pages, np.uint32), out, np.arange(len(pages), dtype=np.uint32))
         return out.tobytes()
@@ -70,7 +72,7 @@ class MachinePages:
     def write(self, pages: Sequence[int] | Numbers, data: bytes) -> None:
         """Put pages back."""
         if self._overlay is None:
-            self._core.write_pages(pages, data)
+            self._memory.write_pages(pages, data)
             return
         source = np.frombuffer(data, np.uint8).reshape(-1, PAGE_SIZE)
         self.put(np.asarray(pages, np.uint32), source, np.arange(len(pages), dtype=np.uint32))
@@ -79,18 +81,18 @@ class MachinePages:
         """Copy each page to a row of ``out``."""
         memory, disks = self._split(pages)
         if disks is None or self._overlay is None:
-            self._core.copy_pages(pages, out, rows)
+            self._memory.copy_pages(pages, out, rows)
             return
-        self._core.copy_pages(pages[memory], out, rows[memory])
+        self._memory.copy_pages(pages[memory], out, rows[memory])
         self._overlay.copy_pages(pages[disks] - np.uint32(self._memory_pages), out, rows[disks])
 
     def put(self, pages: Numbers, source: PageRows, rows: Numbers) -> None:
         """Put each page back from a row of ``source``."""
         memory, disks = self._split(pages)
         if disks is None or self._overlay is None:
-            self._core.put_pages(pages, source, rows)
+            self._memory.put_pages(pages, source, rows)
             return
-        self._core.put_pages(pages[memory], source, rows[memory])
+        self._memory.put_pages(pages[memory], source, rows[memory])
         self._overlay.put_pages(pages[disks] - np.uint32(self._memory_pages), source, rows[disks])
 
     def _split(self, pages: Numbers) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:

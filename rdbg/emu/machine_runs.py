@@ -44,6 +44,8 @@ class MachineRuns:
 
     def __init__(self, core: Core, host: CoreHost, writes: MemoryWrites) -> None:
         self._core = core
+        self._stops = core.stops
+        self._notes = core.notes
         self._host = host
         self._writes = writes
         self._watches: tuple[Watch, ...] = ()
@@ -61,7 +63,7 @@ class MachineRuns:
             request: how far.
             asks_interrupts: the host is asked before an interrupt is taken.
         """
-        self._core.trace(request.trace, -1 if request.trace_register is None else request.trace_register)
+        self._notes.trace(request.trace, -1 if request.trace_register is None else request.trace_register)
         self._count(request.count)
         self._look_at(request.probes)
         if self._writes.noted is not None:
@@ -88,14 +90,14 @@ class MachineRuns:
         self._look_at(None)
         self._arm(frozenset(), {}, watches)
         self._host.wait_idle = False
-        self._core.trace(False)
-        self._core.count(False)
+        self._notes.trace(False)
+        self._notes.count(False)
         return self._stop(self._core.step())
 
     def stops_here(self, breakpoints: frozenset[int], conditions: Conditions) -> bool:
         """Whether one of these breakpoints stops before the next instruction (or is in its delay slot)."""
         self._arm(breakpoints, conditions, self._watches)
-        return self._core.stops_here()
+        return self._stops.stops_here()
 
     def watched_access(self, watches: tuple[Watch, ...]) -> WatchHit | None:
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
@@ -103,17 +105,17 @@ class MachineRuns:
             return None
         breakpoints, conditions, _, accesses = self._armed or (frozenset(), {}, (), ())
         self._arm(breakpoints, conditions, watches, accesses)
-        hit = self._core.watched_access()
+        hit = self._stops.watched_access()
         return None if hit is None else self._watch_hit(*hit)
 
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted."""
-        rows, waiting_from, unevaluated, doubtful_from = self._core.take_probe_notes(ended)
+        rows, waiting_from, unevaluated, doubtful_from = self._notes.take_probe_notes(ended)
         return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated, doubtful_from)
 
     def take_accesses(self) -> AccessNotes:
         """The accesses that runs with probes have noted."""
-        rows, unevaluated = self._core.take_accesses()
+        rows, unevaluated = self._notes.take_accesses()
         return AccessNotes(np.frombuffer(rows, ACCESS), self._writes.accesses.take(), unevaluated)
 
     def look_at(self, probes: Probes) -> None:
@@ -123,7 +125,7 @@ class MachineRuns:
 
     def take_counts(self, last: bool) -> CountsTaken | None:
         """What runs with ``count`` have counted."""
-        taken = self._core.take_counts(last)
+        taken = self._notes.take_counts(last)
         if last:
             self._counting = None
         if taken is None:
@@ -135,22 +137,22 @@ class MachineRuns:
 
     def _count(self, counting: CountRequest | None) -> None:
         if counting is not None and counting is not self._counting:
-            self._core.count(False)
-            self._core.begin_counts(
+            self._notes.count(False)
+            self._notes.begin_counts(
                 counting.first, counting.last, counting.paths, counting.borders, counting.all_events
             )
             self._counting = counting
-        self._core.count(counting is not None)
+        self._notes.count(counting is not None)
 
     def _look_at(self, probes: Probes | None) -> None:
         if probes is None or probes is self._probes:
-            self._core.pause_probes(probes is None)
+            self._notes.pause_probes(probes is None)
         elif probes == self._probes:
             self._probes = probes
-            self._core.pause_probes(False)
+            self._notes.pause_probes(False)
         else:
             self._probes = probes
-            self._core.arm_probes(
+            self._notes.arm_probes(
                 dict(probes.places),
                 probes.follows,
                 probes.exceptions,
@@ -193,7 +195,7 @@ class MachineRuns:
                     named.append((watch, extent.virtual - extent.address))
                     last = last_address(extent.address, extent.length)
                     ranges.append((extent.address, last, kinds, SPACES[extent.space]))
-            self._core.arm_stops(breakpoints, conditions, ranges)
+            self._stops.arm_stops(breakpoints, conditions, ranges)
             self._writes.ranges = named[:watched]
             self._writes.accesses.ranges = [shift for _, shift in named] if accesses else ()
             self._armed = wanted
@@ -204,21 +206,21 @@ class MachineRuns:
         hits = self._exact_hits = _ExactHits() if request.last_hit else None
         while True:
             here, pc = self._core.icount, self._core.pc
-            if self._core.stops_here() and not (request.passes and here == start):
+            if self._stops.stops_here() and not (request.passes and here == start):
                 if hits is None:
                     return RunStop(StopKind.BREAKPOINT, here, pc)
                 if request.until is None or here < request.until:
                     hits.breakpoint = ScanHit(here, pc)
             if request.until is not None and here + self._core.next_length() > request.until:
                 return RunStop(StopKind.LIMIT, here, pc)
-            hit = self._core.watched_access() if request.watches else None
+            hit = self._stops.watched_access() if request.watches else None
             if hit is not None and hits is None:
                 return RunStop(StopKind.WATCHPOINT, here, pc, self._watch_hit(*hit))
             if request.slice is not None and here - start >= request.slice:
                 return RunStop(StopKind.PAUSED, here, self._core.pc)
             stop = self._stop(self._core.step())
             change = self._writes.take_change() if request.watches else None
-            if hits is not None and (hit is not None or change is not None or self._core.watched_blocks[0]):
+            if hits is not None and (hit is not None or change is not None or self._stops.watched_blocks[0]):
                 hits.blocks.append(Block(here, self._core.icount))
             elif hits is None and change is not None:
                 return RunStop(StopKind.WATCHPOINT, here, pc, change, rerun_from=here)
@@ -245,7 +247,7 @@ class MachineRuns:
                 return RunStop(StopKind.LIMIT, here, self._core.pc)
             noted.begin(here, self._core.pc)
             stop = self._stop(self._core.step(True))
-            noted.end(self._core.icount, self._core.take_noted())
+            noted.end(self._core.icount, self._stops.take_noted())
             if stop.kind is not StopKind.LIMIT:
                 return stop
 
@@ -261,7 +263,7 @@ class MachineRuns:
             self._writes.accesses.drop_from(block)
             return RunStop(kind, block, block_pc, rerun_from=block)
         if kind is StopKind.WATCHPOINT:
-            hit = self._core.watch_hit
+            hit = self._stops.watch_hit
             assert hit is not None
             return RunStop(kind, position, pc, self._watch_hit(*hit[2:]), rerun_from=hit[0])
         if kind is StopKind.SHUTDOWN:
@@ -275,7 +277,7 @@ class MachineRuns:
         """The last breakpoint hit of a ``last_hit`` run."""
         if self._exact_hits is not None:
             return self._exact_hits.breakpoint
-        hit = self._core.breakpoint_hit
+        hit = self._stops.breakpoint_hit
         return None if hit is None else ScanHit(*hit)
 
     @property
@@ -283,5 +285,5 @@ class MachineRuns:
         """Where watched accesses were made in a ``last_hit`` run."""
         if self._exact_hits is not None:
             return WatchedBlocks(self._exact_hits.blocks)
-        blocks, complete = self._core.watched_blocks
+        blocks, complete = self._stops.watched_blocks
         return WatchedBlocks([Block(*block) for block in blocks], complete)

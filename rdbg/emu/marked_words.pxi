@@ -31,7 +31,7 @@ cdef void end_marking(Cpu *c) noexcept:
 
 
 cdef begin_marking(Cpu *c, virtual_pages, memory_pages):
-    """See Core.mark_words."""
+    """See CoreMemory.mark_words."""
     cdef Marking *marking = &c.marking
     cdef uint32_t slot = 0
     cdef uint32_t page
@@ -61,7 +61,7 @@ cdef begin_marking(Cpu *c, virtual_pages, memory_pages):
 
 
 cdef take_marked(Cpu *c):
-    """See Core.take_marked_words."""
+    """See CoreMemory.take_marked_words."""
     cdef Marking *marking = &c.marking
     if not marking.on:
         return numpy.zeros(0, numpy.uint32), numpy.zeros(0, numpy.uint32)

@@ -32,9 +32,10 @@ class MemoryWrites:
 
     def __init__(self, core: cpu.Core, memory: mmap.mmap, big_endian: bool) -> None:
         self._core = core
+        self._core_memory = core.memory
         self._memory = memory
         self.noted: NotedWrites | None = None  #: keeps writes
-        self.accesses = OtherAccesses(core, big_endian)  #: keeps those that are asked for
+        self.accesses = OtherAccesses(core.notes, big_endian)  #: keeps those that are asked for
         #: Of each range that the core watches: its watch, and what to add to its addresses to have virtual ones.
         self.ranges: Sequence[tuple[Watch, int]] = ()
         self.between = False  #: whether what happens now happens between two instructions
@@ -55,7 +56,7 @@ class MemoryWrites:
         """
         if not data:
             return
-        core, end = self._core, first + len(data)
+        core, memory, end = self._core, self._core_memory, first + len(data)
         if self.accesses.ranges:
             self.accesses.change(first, self._memory[first:end], data, by)
         if self.noted is not None:
@@ -63,15 +64,15 @@ class MemoryWrites:
                 here = core.icount, core.pc
                 self.noted.change(writer, by, first, self._memory[first:end], data, here, self.between)
         elif self.ranges and writer is not Writer.DEBUGGER:
-            hit = core.note_other(first, end - 1, False)
+            hit = memory.note_other(first, end - 1, False)
             if hit is not None:
                 self._note_hit(*hit, by, first, data)
-        core.mark_change(first, end - 1, through)
+        memory.mark_change(first, end - 1, through)
         if through is not None:
-            core.mark_virtual(through)
+            memory.mark_virtual(through)
         pages = range(first // PAGE_SIZE, (end - 1) // PAGE_SIZE + 1)
         for page in pages:
-            core.mark_written(page)
+            memory.mark_written(page)
         if core.icount == self._tracked_from:
             self._late.update(pages)
         self._mark_behind(first, end, True)
@@ -92,7 +93,7 @@ class MemoryWrites:
         if self.accesses.ranges:
             self.accesses.read(first, data, by)
         if self.ranges and self.noted is None:
-            hit = self._core.note_other(first, end - 1, True)
+            hit = self._core_memory.note_other(first, end - 1, True)
             if hit is not None:
                 index, at, low = hit
                 watch, _ = self.ranges[index]
@@ -108,7 +109,7 @@ class MemoryWrites:
         core, at = self._core, first
         while at < end:
             last = min(end - 1, at | (PAGE_SIZE - 1))
-            seen = core.mark_behind(at, last, store)
+            seen = self._core_memory.mark_behind(at, last, store)
             if core.icount == self._tracked_from:
                 self._late_seen[store].update(seen)
             at = last + 1

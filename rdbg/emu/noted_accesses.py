@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdbg.emu.core import Core
+from rdbg.emu.core import CoreNotes
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.probes import OtherAccess
 
@@ -18,12 +18,12 @@ class OtherAccesses:
     """Keeps what devices, resets, the host and the debugger access.
 
     Args:
-        core: numbers these and the instructions' accesses.
+        notes: numbers these and the instructions' accesses.
         big_endian: byte order of the guest.
     """
 
-    def __init__(self, core: Core, big_endian: bool) -> None:
-        self._core = core
+    def __init__(self, notes: CoreNotes, big_endian: bool) -> None:
+        self._notes = notes
         self._order = "big" if big_endian else "little"
         self._kept: list[OtherAccess] = []
         #: Of each range that the core has armed: what to add to its addresses to have virtual ones. Empty: nothing is
@@ -45,13 +45,13 @@ class OtherAccesses:
         self._note(first, b"", data, by, False)
 
     def _note(self, first: int, before: bytes, data: bytes, by: str | DmaName, is_write: bool) -> None:
-        core = self._core
-        for index, at, low, high in core.noted_parts(first, first + len(data) - 1, not is_write):
+        notes = self._notes
+        for index, at, low, high in notes.noted_parts(first, first + len(data) - 1, not is_write):
             virtual = (at + self.ranges[index]) & 0xFFFFFFFF
             old, new = before[low : high + 1], data[low : high + 1]
-            number = core.next_access(virtual, len(new), self._number(new), self._number(old) if is_write else None)
+            number = notes.next_access(virtual, len(new), self._number(new), self._number(old) if is_write else None)
             if number is not None:
-                icount, pc = core.access_place
+                icount, pc = notes.access_place
                 name = by if isinstance(by, str) else by.at(low)
                 self._kept.append(OtherAccess(number, icount, pc, is_write, virtual, old, new, name))
 

@@ -42,7 +42,7 @@ class NotedWrites:
         self._begun = len(self._writes)
 
     def end(self, icount: int, stores: list[tuple[int, int, int, bytes, bytes]]) -> None:
-        """A step has ended, with these stores (`Core.take_noted` gives them). What else it led to came after them."""
+        """A step has ended, with these stores (of `CoreStops.take_noted`). What else it led to came after them."""
         assert self.moment is not None
         before, pc = self.moment
         self.moment = None

@@ -72,7 +72,7 @@ cdef void forget_list(PageList *pages, uint64_t *seen) noexcept nogil:
 
 
 cdef take_touched(Cpu *c):
-    """See Core.take_touched."""
+    """See CoreMemory.take_touched."""
     cdef size_t i
     result = (take_list(&c.touched.dirty), take_list(&c.touched.written_virtual), take_list(&c.touched.read_virtual),
               take_list(&c.touched.executed_virtual), take_blocks(c), take_list(&c.touched.written_devices))
@@ -89,7 +89,7 @@ cdef take_touched(Cpu *c):
 
 
 cdef take_stale(Cpu *c):
-    """See Core.take_stale."""
+    """See CoreMemory.take_stale."""
     cdef size_t i
     result = take_list(&c.touched.stale)
     if c.touched.stale.count:
@@ -101,7 +101,7 @@ cdef take_stale(Cpu *c):
 
 
 cdef read_pages(const Cpu *c, pages):
-    """See Core.read_pages."""
+    """See CoreMemory.read_pages."""
     cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
     cdef size_t n = numbers.shape[0]
     cdef size_t i
@@ -116,7 +116,7 @@ cdef read_pages(const Cpu *c, pages):
 
 
 cdef write_pages(Cpu *c, pages, data):
-    """See Core.write_pages."""
+    """See CoreMemory.write_pages."""
     cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
     cdef const uint8_t[::1] raw = data
     cdef size_t i
@@ -128,7 +128,7 @@ cdef write_pages(Cpu *c, pages, data):
 
 
 cdef copy_pages(const Cpu *c, pages, uint8_t[:, ::1] out, rows):
-    """See Core.copy_pages."""
+    """See CoreMemory.copy_pages."""
     cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
     cdef uint32_t[::1] to = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
     cdef size_t i
@@ -139,7 +139,7 @@ cdef copy_pages(const Cpu *c, pages, uint8_t[:, ::1] out, rows):
 
 
 cdef put_pages(Cpu *c, pages, const uint8_t[:, ::1] source, rows):
-    """See Core.put_pages."""
+    """See CoreMemory.put_pages."""
     cdef uint32_t[::1] numbers = numpy.ascontiguousarray(pages, dtype=numpy.uint32)
     cdef uint32_t[::1] at = numpy.ascontiguousarray(rows, dtype=numpy.uint32)
     cdef size_t i
@@ -150,7 +150,7 @@ cdef put_pages(Cpu *c, pages, const uint8_t[:, ::1] source, rows):
 
 
 cdef nonzero_pages(const Cpu *c, uint32_t count):
-    """See Core.nonzero_pages."""
+    """See CoreMemory.nonzero_pages."""
     cdef uint32_t page
     cdef uint8_t *host
     cdef list found = []

@@ -1,7 +1,7 @@
 # Probes put in place: a new engine when Unicorn has more hooks than it should.
 
 cdef arm_probes(Core core, places, follows, exceptions, registers, results, condition, returns):
-    """See Core.arm_probes."""
+    """See CoreNotes.arm_probes."""
     cdef Cpu *c = core.c
     cdef size_t i
     hooked = {c.probes.places[i].first for i in range(c.probes.count) if c.probes.places[i].hooked}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbg.emu.architecture import RegisterInfo
-from rdbg.emu.core import Core
+from rdbg.emu.core import Core, CoreRegisters
 from rdbg.emu.mips32 import (
     BADVADDR,
     CAUSE,
@@ -52,21 +52,22 @@ class Register:
 
 def register_table(core: Core) -> tuple[Register, ...]:
     """All registers of the architecture in the order of their numbers; the core learns the numbers of those of CP0."""
+    registers = core.registers
     cp0 = {STATUS: (12, 0), BADVADDR: (8, 0), CAUSE: (13, 0)}
     cp0.update({EXTRA + i: (register, select) for i, (_, register, select) in enumerate(EXTRA_CP0)})
     for number, (register, select) in cp0.items():
-        core.name_cp0(number, register, select)
+        registers.name_cp0(number, register, select)
     access = {
-        LO: _Access(lambda: core.read_hi_lo()[1], core.write_lo),
-        HI: _Access(lambda: core.read_hi_lo()[0], core.write_hi),
-        PC: _Access(lambda: core.pc, core.write_pc),
-        FCSR: _Access(core.read_fcsr, core.write_fcsr),
-        FIR: _Access(core.read_fir, lambda value: None),
+        LO: _Access(lambda: registers.read_hi_lo()[1], registers.write_lo),
+        HI: _Access(lambda: registers.read_hi_lo()[0], registers.write_hi),
+        PC: _Access(lambda: core.pc, registers.write_pc),
+        FCSR: _Access(registers.read_fcsr, registers.write_fcsr),
+        FIR: _Access(registers.read_fir, lambda value: None),
         RESTART: _Access(lambda: 0, lambda value: None),
-        **{n: _general(core, n) for n in range(32)},
-        **{F0 + n: _low_float(core, n) for n in range(32)},
-        **{WIDE_F0 + n: _wide_float(core, n) for n in range(32)},
-        **{number: _cp0(core, *place) for number, place in cp0.items()},
+        **{n: _general(registers, n) for n in range(32)},
+        **{F0 + n: _low_float(registers, n) for n in range(32)},
+        **{WIDE_F0 + n: _wide_float(registers, n) for n in range(32)},
+        **{number: _cp0(registers, *place) for number, place in cp0.items()},
     }
     return tuple(
         Register(info, access[info.number].read, None if info.name in READ_ONLY else access[info.number].write)
@@ -74,9 +75,9 @@ def register_table(core: Core) -> tuple[Register, ...]:
     )
 
 
-def layout(core: Core) -> str:
+def layout(registers: CoreRegisters) -> str:
     """The layout of the floating-point registers now: 16 pairs, or 32 of 64 bits."""
-    return WIDE if _has_wide_floats(core) else PAIRS
+    return WIDE if _has_wide_floats(registers) else PAIRS
 
 
 @dataclass(frozen=True)
@@ -85,42 +86,44 @@ class _Access:
     write: _Write
 
 
-def _general(core: Core, n: int) -> _Access:
-    return _Access(lambda: core.read_gpr(n), lambda value: core.write_gpr(n, value))
+def _general(registers: CoreRegisters, n: int) -> _Access:
+    return _Access(lambda: registers.read_gpr(n), lambda value: registers.write_gpr(n, value))
 
 
-def _cp0(core: Core, register: int, select: int) -> _Access:
-    return _Access(lambda: core.read_cp0(register, select), lambda value: core.write_cp0(register, select, value))
+def _cp0(registers: CoreRegisters, register: int, select: int) -> _Access:
+    return _Access(
+        lambda: registers.read_cp0(register, select), lambda value: registers.write_cp0(register, select, value)
+    )
 
 
-def _low_float(core: Core, n: int) -> _Access:
-    return _Access(lambda: core.read_fpr(n) & LOW, lambda value: _write_low(core, n, value))
+def _low_float(registers: CoreRegisters, n: int) -> _Access:
+    return _Access(lambda: registers.read_fpr(n) & LOW, lambda value: _write_low(registers, n, value))
 
 
-def _wide_float(core: Core, n: int) -> _Access:
-    return _Access(lambda: _read_wide(core, n), lambda value: _write_wide(core, n, value))
+def _wide_float(registers: CoreRegisters, n: int) -> _Access:
+    return _Access(lambda: _read_wide(registers, n), lambda value: _write_wide(registers, n, value))
 
 
-def _has_wide_floats(core: Core) -> bool:
-    return bool(core.read_cp0(12, 0) & STATUS_FR)
+def _has_wide_floats(registers: CoreRegisters) -> bool:
+    return bool(registers.read_cp0(12, 0) & STATUS_FR)
 
 
-def _write_low(core: Core, n: int, value: int) -> None:
-    core.write_fpr(n, core.read_fpr(n) & ~LOW | value & LOW)
+def _write_low(registers: CoreRegisters, n: int, value: int) -> None:
+    registers.write_fpr(n, registers.read_fpr(n) & ~LOW | value & LOW)
 
 
-def _read_wide(core: Core, n: int) -> int:
+def _read_wide(registers: CoreRegisters, n: int) -> int:
     """64 bits of a register. Of a pair (Status.FR=0) the even one stands for both."""
-    if _has_wide_floats(core):
-        return core.read_fpr(n)
-    low = core.read_fpr(n) & LOW
-    return low | (core.read_fpr(n + 1) & LOW) << 32 if n % 2 == 0 else low
+    if _has_wide_floats(registers):
+        return registers.read_fpr(n)
+    low = registers.read_fpr(n) & LOW
+    return low | (registers.read_fpr(n + 1) & LOW) << 32 if n % 2 == 0 else low
 
 
-def _write_wide(core: Core, n: int, value: int) -> None:
-    if _has_wide_floats(core):
-        core.write_fpr(n, value)
+def _write_wide(registers: CoreRegisters, n: int, value: int) -> None:
+    if _has_wide_floats(registers):
+        registers.write_fpr(n, value)
         return
-    _write_low(core, n, value)
+    _write_low(registers, n, value)
     if n % 2 == 0:
-        _write_low(core, n + 1, value >> 32)
+        _write_low(registers, n + 1, value >> 32)

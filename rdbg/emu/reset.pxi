@@ -59,3 +59,29 @@ cdef void reset_cpu(Cpu *c, uint32_t pc, uint32_t status) noexcept nogil:
     go_to(c, pc, True)
     plan_hold(c)
     c.run.was_reset = True
+
+
+cdef save_cpu(const Cpu *c):
+    """All of the CPU's state but its position; see Core.save."""
+    cdef Saved saved
+    saved.guest = c.guest
+    read_registers(c, &saved.registers)
+    return pack_saved(&saved)
+
+
+cdef load_cpu(Cpu *c, uint64_t icount, bytes record):
+    """See Core.load."""
+    cdef Saved saved
+    wrong = unpack_saved(record, &saved) or impossible_part(c, icount, &saved)
+    if wrong:
+        raise RdbgError(f"the CPU state of the snapshot at icount {icount} {wrong}")
+    c.guest = saved.guest
+    write_registers(c, &saved.registers)
+    c.run.why_soon = WHY_NONE
+    c.run.was_reset = False
+    stand_at(c, saved.registers.pc, icount)
+    c.where.left = LEFT_UNKNOWN
+    plan_compare(c)
+    plan_hold(c)
+    c.due.host = 0
+    flush_tlb(c)

@@ -42,11 +42,11 @@ class SemihostingGuest:
 
     def read_gpr(self, number: int) -> int:
         """A general register."""
-        return self._machine.core.read_gpr(number)
+        return self._machine.core.registers.read_gpr(number)
 
     def write_gpr(self, number: int, value: int) -> None:
         """Set a general register."""
-        self._machine.core.write_gpr(number, value)
+        self._machine.core.registers.write_gpr(number, value)
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped."""

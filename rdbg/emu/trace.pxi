@@ -58,7 +58,7 @@ cdef void drop_rows(Cpu *c, uint64_t icount) noexcept nogil:
 
 
 cdef begin_trace(Cpu *c, bint wanted, int register):
-    """What the next run is to note; see Core.trace."""
+    """What the next run is to note; see CoreNotes.trace."""
     if wanted and c.trace.rows == NULL:
         c.trace.rows = <TraceRow*>malloc(TRACE_ROOM * sizeof(TraceRow))
         if c.trace.rows == NULL:
@@ -71,7 +71,7 @@ cdef begin_trace(Cpu *c, bint wanted, int register):
 
 
 cdef take_trace(Cpu *c):
-    """What was noted since the last call, with where the CPU stands as the last row; see Core.take_trace."""
+    """What was noted since the last call, with where the CPU stands as the last row; see CoreNotes.take_trace."""
     cdef uint64_t[:, ::1] out
     cdef size_t count = c.trace.count
     cdef uint64_t icount = position(c)

@@ -60,7 +60,7 @@ def test_a_recorded_write_does_not_depend_on_a_debuggers_numbers() -> None:
         info.number: other._registers[old.number] for info, old in zip(rows, MIPS32.registers, strict=True)
     }
     other.apply(event)
-    assert other.core.read_cp0(14, 0) == 0x8010_0040
+    assert other.core.registers.read_cp0(14, 0) == 0x8010_0040
 
 
 def test_a_write_to_a_register_that_is_not_there_is_refused_in_a_line() -> None:

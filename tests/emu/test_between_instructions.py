@@ -61,9 +61,9 @@ def instruction(dice: random.Random) -> int:
 def prepared(code: list[int], dice: random.Random, big_endian: bool) -> Machine:
     machine = machine_with([*code, LOOP, NOP], HANDLER, big_endian)
     for register in range(8, 16):
-        machine.core.write_gpr(register, dice.choice([0, 1, 0x7FFFFFFF, 0x80000000, dice.getrandbits(32)]))
-    machine.core.write_gpr(16, DATA)
-    machine.core.write_cp0(STATUS, 0, TIMER_ON)
+        machine.core.registers.write_gpr(register, dice.choice([0, 1, 0x7FFFFFFF, 0x80000000, dice.getrandbits(32)]))
+    machine.core.registers.write_gpr(16, DATA)
+    machine.core.registers.write_cp0(STATUS, 0, TIMER_ON)
     return machine
 
 
@@ -76,7 +76,7 @@ def test_code_before_an_interrupt_is_what_single_steps_make_of_it(seed: int) -> 
         machines = [prepared(code, random.Random(registers), bool(seed & 1)) for _ in range(2)]
         at_once, stepped = machines
         for machine in machines:
-            machine.core.write_cp0(COMPARE, 0, machine.core.read_cp0(9, 0) + ticks)
+            machine.core.registers.write_cp0(COMPARE, 0, machine.core.registers.read_cp0(9, 0) + ticks)
         end = 6 * len(code)
         at_once.run(RunRequest(until=end))
         while stepped.icount < at_once.icount:
@@ -90,11 +90,12 @@ def test_a_timer_strikes_between_any_two_instructions_of_a_straight_line() -> No
     code = [addiu(8, 8, 1) for _ in range(40)]
     for ticks in range(1, 30):
         machine = prepared(code, random.Random(0), False)
-        machine.core.write_gpr(8, 0)
-        machine.core.write_cp0(COMPARE, 0, ticks)
+        machine.core.registers.write_gpr(8, 0)
+        machine.core.registers.write_cp0(COMPARE, 0, ticks)
         due = -(-6 * ticks // 8)  # a tick is 6 ns, an instruction 8 ns
         machine.run(RunRequest(until=due))
-        assert (machine.icount, machine.pc, machine.core.read_cp0(EPC, 0)) == (due, HANDLER_AT, CODE + 4 * due)
+        epc = machine.core.registers.read_cp0(EPC, 0)
+        assert (machine.icount, machine.pc, epc) == (due, HANDLER_AT, CODE + 4 * due)
         assert machine.read_register(8) == due
 
 

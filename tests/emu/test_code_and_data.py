@@ -120,7 +120,7 @@ def test_a_debugger_sets_pc_to_an_odd_address() -> None:
     machine.apply(InputEvent(0, InputKind.POKE_REGISTER, PC, CODE + 2))
     machine.run(RunRequest(until=1))
     assert machine.pc == 0x80000180
-    assert machine.core.read_cp0(14, 0) == CODE + 2
+    assert machine.core.registers.read_cp0(14, 0) == CODE + 2
 
 
 @pytest.mark.parametrize("wrong", [1, 2, 3])
@@ -131,9 +131,9 @@ def test_a_jump_to_an_odd_address_is_an_address_error_there(wrong: int) -> None:
     machine = machine_with(words)
     machine.run(RunRequest(until=8))
     assert machine.pc == 0x80000180
-    assert machine.core.read_cp0(14, 0) == target
-    assert machine.core.read_cp0(8, 0) == target
-    assert machine.core.read_cp0(13, 0) >> 2 & 31 == 4
+    assert machine.core.registers.read_cp0(14, 0) == target
+    assert machine.core.registers.read_cp0(8, 0) == target
+    assert machine.core.registers.read_cp0(13, 0) >> 2 & 31 == 4
     assert machine.read_register(10) == 1
     for _ in range(200):
         machine.apply(InputEvent(0, InputKind.POKE_REGISTER, PC, CODE))

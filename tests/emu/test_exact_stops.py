@@ -185,4 +185,4 @@ def test_ambiguous_traps_are_told_apart_by_single_steps() -> None:
     machine = machine_with(words, SKIPPING_HANDLER)
     machine.run(RunRequest(until=4, exact=True))
     assert machine.pc == 0x80000180
-    assert machine.core.read_cp0(14, 0) == CODE + 12
+    assert machine.core.registers.read_cp0(14, 0) == CODE + 12

@@ -204,11 +204,11 @@ def test_pages_that_the_machine_lacks() -> None:
             lambda: machine.write_pages([page], bytes(4096)),  # noqa: B023
             lambda: machine.copy_pages(numbers, row, numpy.zeros(1, numpy.uint32)),  # noqa: B023
             lambda: machine.put_pages(numbers, row, numpy.zeros(1, numpy.uint32)),  # noqa: B023
-            lambda: machine.core.mark_written(page),  # noqa: B023
+            lambda: machine.core.memory.mark_written(page),  # noqa: B023
         ):
             with pytest.raises(IndexError):
                 access()
-    assert len(machine.core.nonzero_pages(0xFFFFFFFF)) < count
+    assert len(machine.core.memory.nonzero_pages(0xFFFFFFFF)) < count
 
 
 def test_pc_in_the_last_bytes_of_memory() -> None:

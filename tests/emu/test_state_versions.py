@@ -150,20 +150,20 @@ def test_the_record_says_what_the_registers_hold() -> None:
     """What the core packs is what the description reads."""
     machine = Machine(busy_spec())
     machine.run(RunRequest(until=54_321))
-    machine.core.write_fpr(31, 0x0123_4567_89AB_CDEF)
+    machine.core.registers.write_fpr(31, 0x0123_4567_89AB_CDEF)
     state = machine.save_state()
     record = CPU_RECORD.parse(state.cpu)
     assert CPU_RECORD.build(record) == state.cpu
     core = machine.core
-    assert list(record.registers.gpr) == [core.read_gpr(n) for n in range(32)]
-    assert (record.registers.hi, record.registers.lo) == core.read_hi_lo()
+    assert list(record.registers.gpr) == [core.registers.read_gpr(n) for n in range(32)]
+    assert (record.registers.hi, record.registers.lo) == core.registers.read_hi_lo()
     assert record.registers.fpr[31] == 0x0123_4567_89AB_CDEF
-    assert record.registers.fcsr == core.read_fcsr() and record.registers.pc == core.pc
+    assert record.registers.fcsr == core.registers.read_fcsr() and record.registers.pc == core.pc
     names = {"entryhi": (10, 0), "status": (12, 0), "cause": (13, 0), "epc": (14, 0), "ebase": (15, 1)}
     for name, (register, select) in names.items():
-        assert record.guest.cp0[name] == core.read_cp0(register, select), name
+        assert record.guest.cp0[name] == core.registers.read_cp0(register, select), name
     rows = [(e.vpn2 | e.asid, e.mask, e.lo0 | e.is_global, e.lo1 | e.is_global) for e in record.guest.tlb[:16]]
-    assert rows == core.tlb()
+    assert rows == core.registers.tlb()
 
 
 def test_each_field_of_the_record_is_checked_as_described() -> None:

@@ -44,27 +44,27 @@ class Guest:
         self.probed = 0
         self.helped = self.refills = 0
         for frame in range(FIRST_FRAME, FIRST_FRAME + FRAMES):
-            self.core.write_pages([frame], frame.to_bytes(4, "little") * 1024)
-        self.core.write_cp0(12, 0, KERNEL_MODE)
+            self.core.memory.write_pages([frame], frame.to_bytes(4, "little") * 1024)
+        self.core.registers.write_cp0(12, 0, KERNEL_MODE)
 
     def do(self, word: int) -> int:
         """One instruction; gives where the CPU stands then."""
-        self.core.write_cp0(12, 0, KERNEL_MODE)
-        self.core.write_pc(CODE + 4 * WORDS.index(word))
+        self.core.registers.write_cp0(12, 0, KERNEL_MODE)
+        self.core.registers.write_pc(CODE + 4 * WORDS.index(word))
         self.core.step()
         return self.core.pc
 
     def real(self) -> list[Entry]:
-        return [Entry(hi, (lo0, lo1)) for hi, _, lo0, lo1 in self.core.tlb()]
+        return [Entry(hi, (lo0, lo1)) for hi, _, lo0, lo1 in self.core.registers.tlb()]
 
     def write(self, word: int) -> None:
         """A new entry, never one that another entry in the TLB is for."""
-        hi = self.chance.randrange(PAIRS) << 13 | self.core.read_cp0(HI, 0) & 0xFF
+        hi = self.chance.randrange(PAIRS) << 13 | self.core.registers.read_cp0(HI, 0) & 0xFF
         lo = [
             self.chance.randrange(FIRST_FRAME, FIRST_FRAME + FRAMES) << 6 | self.chance.choice([0, VALID, 6, 6])
             for _ in range(2)
         ]
-        self.core.write_cp0(HI, 0, hi)
+        self.core.registers.write_cp0(HI, 0, hi)
         index = next((n for n, entry in enumerate(self.real()) if entry.matches(hi)), None)
         if index is not None and self.chance.random() < 0.95:
             return
@@ -73,9 +73,9 @@ class Guest:
         elif word == TLBWI:
             index = self.chance.randrange(16)
         if index is not None:
-            self.core.write_cp0(INDEX, 0, index)
-        self.core.write_cp0(LO0, 0, lo[0])
-        self.core.write_cp0(LO1, 0, lo[1])
+            self.core.registers.write_cp0(INDEX, 0, index)
+        self.core.registers.write_cp0(LO0, 0, lo[0])
+        self.core.registers.write_cp0(LO1, 0, lo[1])
         before = self.real()
         self.do(word)
         self.replaced = [entry for entry in self.replaced if not entry.matches(hi)]
@@ -86,28 +86,28 @@ class Guest:
             self.replaced = []
 
     def set_asid(self, hi: int) -> None:
-        if (self.core.read_cp0(HI, 0) ^ hi) & 0xFF:
+        if (self.core.registers.read_cp0(HI, 0) ^ hi) & 0xFF:
             self.replaced = []
-        self.core.write_cp0(HI, 0, hi)
+        self.core.registers.write_cp0(HI, 0, hi)
 
     def probe(self) -> None:
-        hi = self.chance.randrange(PAIRS) << 13 | self.core.read_cp0(HI, 0) & 0xFF
-        self.core.write_cp0(HI, 0, hi)
+        hi = self.chance.randrange(PAIRS) << 13 | self.core.registers.read_cp0(HI, 0) & 0xFF
+        self.core.registers.write_cp0(HI, 0, hi)
         self.do(TLBP)
         self.probed = hi
         index = next((n for n, entry in enumerate(self.real()) if entry.matches(hi)), None)
         if index is None:
-            assert self.core.read_cp0(INDEX, 0) & NO_MATCH
+            assert self.core.registers.read_cp0(INDEX, 0) & NO_MATCH
             self.replaced = [entry for entry in self.replaced if not entry.matches(hi)]
         else:
-            assert self.core.read_cp0(INDEX, 0) == index
+            assert self.core.registers.read_cp0(INDEX, 0) == index
 
     def read(self) -> None:
         index = self.chance.randrange(16)
         entry = self.real()[index]
-        self.core.write_cp0(INDEX, 0, index)
+        self.core.registers.write_cp0(INDEX, 0, index)
         self.do(TLBR)
-        assert self.core.read_cp0(HI, 0) == entry.hi
+        assert self.core.registers.read_cp0(HI, 0) == entry.hi
         self.replaced = []
 
     def access(self, word: int) -> None:
@@ -115,10 +115,10 @@ class Guest:
         address = self.chance.randrange(2 * PAIRS) << 12
         if self.chance.random() < 0.2:
             address = self.probed & 0xFFFF_E000 | address & 0x1000
-        hi = address & 0xFFFF_E000 | self.core.read_cp0(HI, 0) & 0xFF
+        hi = address & 0xFFFF_E000 | self.core.registers.read_cp0(HI, 0) & 0xFF
         need = VALID | DIRTY if word == WORDS[-1] else VALID
-        self.core.write_gpr(8, address)
-        self.core.write_gpr(9, 0)
+        self.core.registers.write_gpr(8, address)
+        self.core.registers.write_gpr(9, 0)
         before = self.core.save()
         ends = []
         for forget in (False, True):
@@ -126,7 +126,7 @@ class Guest:
             if forget:
                 self.core.forget_mappings()
             place = self.do(word)
-            ends.append((place, self.core.read_gpr(9), self.core.read_cp0(CAUSE, 0)))
+            ends.append((place, self.core.registers.read_gpr(9), self.core.registers.read_cp0(CAUSE, 0)))
         assert ends[0] == ends[1]
         place, loaded, _ = ends[0]
         half = address >> 12 & 1
@@ -143,7 +143,7 @@ class Guest:
             assert len(helpful) == 1 and place >= CODE
             assert need != VALID or loaded == helpful[0].lo[half] >> 6
             self.helped += 1
-        self.core.write_cp0(HI, 0, hi)  # an exception changed it; the ASID is the same
+        self.core.registers.write_cp0(HI, 0, hi)  # an exception changed it; the ASID is the same
 
 
 def _grows(old: int, new: int) -> bool:
@@ -177,10 +177,10 @@ def test_many_programs_pages_fit(seed: int = 1) -> None:
     misses = 0
     for number in range(1000):
         pair = number % 100
-        guest.core.write_gpr(8, pair << 13)
+        guest.core.registers.write_gpr(8, pair << 13)
         if guest.do(lw(9, 0, 8)) == REFILL:
             misses += 1
-            guest.core.write_cp0(LO0, 0, (FIRST_FRAME + pair % FRAMES) << 6 | 6)
-            guest.core.write_cp0(LO1, 0, 0)
+            guest.core.registers.write_cp0(LO0, 0, (FIRST_FRAME + pair % FRAMES) << 6 | 6)
+            guest.core.registers.write_cp0(LO1, 0, 0)
             guest.do(TLBWR)
     assert misses == 100

@@ -140,21 +140,21 @@ def test_a_hot_page_is_left_alone() -> None:
     machine = load([lw(8, 4, BASE), sw(8, 0, BASE)], [sw(8, 40, BASE), *indexed(8, 44)], False)
     far = (Watch(DATA + 40, 4, Access.WRITE),)
     end = length([NOP] * 2)
-    assert run(machine, end - 1000, far) is None and machine.core.watches_blocks
+    assert run(machine, end - 1000, far) is None and machine.core.stops.watches_blocks
     hit = run(machine, end + 3, far)
     assert hit is not None and end - 3 <= hit <= end
     beside = (Watch(DATA + 44, 4, Access.WRITE),)
     machine = load([lw(8, 4, BASE), sw(8, 0, BASE)], [beq(0, 0, 1), NOP, *indexed(8, 44)], False)
-    assert run(machine, end - 1000, beside) is None and machine.core.watches_blocks
+    assert run(machine, end - 1000, beside) is None and machine.core.stops.watches_blocks
     hit = run(machine, end + 7, beside)
-    assert hit is not None and not machine.core.watches_blocks
+    assert hit is not None and not machine.core.stops.watches_blocks
 
 
 def test_code_that_changes() -> None:
     """What was learnt of a block holds no longer when its words are others."""
     machine = load([lw(8, 4, BASE), sw(8, 0, BASE)], [], False)
     watched = (Watch(DATA + 40, 4, Access.WRITE),)
-    assert run(machine, 3200, watched) is None and machine.core.watches_blocks
+    assert run(machine, 3200, watched) is None and machine.core.stops.watches_blocks
     at = CODE + 4 * (HEAD + FIRST + 1)
     page = (at & 0x1FFFFFFF) >> 12
     data = bytearray(machine.read_page(page))
@@ -177,4 +177,4 @@ def test_a_guest_that_changes_watched_code(direct: bool) -> None:
         assert (block is None) == (access is None)
         assert block is None or access is None or block <= access < block + 60
         assert machine.digest() == machine_stepped.digest()
-    assert machine.core.watches_blocks == direct
+    assert machine.core.stops.watches_blocks == direct

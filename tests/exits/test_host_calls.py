@@ -94,7 +94,7 @@ def test_each_position_has_one_state_however_it_is_reached() -> None:
 def test_nothing_runs_and_no_interrupt_is_taken_while_a_read_waits() -> None:
     read = [addiu(T9, 0, READ), addiu(A0, 0, 0), lui(A1, TEXT >> 16), addiu(A2, 0, 8), SDBBP]
     machine = machine_with([*read, *LEAVE], semihosting=INPUT, status=0x8001)
-    machine.core.write_cp0(11, 0, 200)  # Compare: its interrupt is let through, and comes later
+    machine.core.registers.write_cp0(11, 0, 200)  # Compare: its interrupt is let through, and comes later
     stop = machine.run(RunRequest())
     assert (stop.kind, stop.position, stop.idle_ns, machine.pc) == (StopKind.IDLE, 5, None, CODE + 20)
     state = machine.save_state()
@@ -130,7 +130,8 @@ def test_other_codes_of_sdbbp_and_a_machine_without_semihosting_raise_an_excepti
     for word, semihosting in ((SDBBP, None), (0x7000003F, NONE), (0x700000BF, NONE)):
         machine = machine_with([NOP, word, NOP], semihosting=semihosting)
         machine.run(RunRequest(until=5))
-        assert (machine.core.read_cp0(13, 0) >> 2 & 31, machine.core.read_cp0(14, 0)) == (10, CODE + 4)
+        read_cp0 = machine.core.registers.read_cp0
+        assert (read_cp0(13, 0) >> 2 & 31, read_cp0(14, 0)) == (10, CODE + 4)
 
 
 def answer(

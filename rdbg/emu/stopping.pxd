@@ -1,0 +1,121 @@
+# What a run stops at: breakpoints with their conditions, watched ranges, and words that are marked when they are stored to.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from rdbg.emu.cpu_constants cimport *
+
+
+cdef struct AgentStep:
+    uint32_t op
+    uint64_t operand
+
+
+cdef struct Condition:
+    uint32_t first               # its expressions in Cpu.expressions
+    uint32_t count               # 0: none, the breakpoint always stops
+
+
+# Breakpoints.
+cdef struct Stops:
+    uint64_t *filter
+    uint32_t *addresses
+    size_t count
+    Condition *conditions        # of each
+    AgentStep *agent_code
+    uint32_t *expressions        # where each begins in agent_code, and where the last ends
+    uint16_t cp0_of[CP0_NUMBERS] # debugger's number -> CP0 register << 3 | select, + 1
+    bint have_hit
+    uint64_t hit_icount
+    uint32_t hit_pc
+    bint have_before             # the hit before that, in case its block faults early
+    uint64_t before_icount
+    uint32_t before_pc
+
+
+cdef struct WatchRange:
+    uint32_t first
+    uint32_t last
+    uint32_t kinds
+    uint32_t space
+
+
+cdef struct Place:
+    uint32_t space
+    uint32_t address
+
+
+cdef struct NotedWrite:
+    uint32_t space
+    uint32_t address
+    uint32_t va
+    uint32_t size
+    uint64_t old
+    uint64_t value
+
+
+cdef struct HitBlock:
+    uint64_t start
+    uint64_t end
+
+
+cdef struct DirectAccess:
+    uint8_t base                 # register, as it is on entry
+    uint8_t kind                 # 1 read, 2 write
+    uint8_t size
+    uint32_t offset
+    bint to_start                # it reaches from its byte down to the start of the word, whatever the size
+    bint to_end                  # or up to the end of the word
+
+
+cdef struct DirectBlock:
+    uint32_t epoch               # Cpu.direct_epoch when it was looked at
+    uint32_t pc
+    uint32_t n                   # instructions
+    bint simple                  # all its accesses are in the list
+    bint steady                  # it leaves their base registers as they were
+    bint clear                   # none hit when it was entered last
+    bint mixed                   # its words may change without notice: they are kept in ``words``
+    uint32_t count
+    DirectAccess accesses[MOST_DIRECT]
+    uint32_t words[MOST_MIXED]
+
+
+# Watched ranges.
+cdef struct Watching:
+    WatchRange *ranges
+    size_t count
+    bint storage                 # some of them do not count virtual addresses
+    bint notes                   # some of them note accesses
+    bint noting                  # a step whose writes to them are kept
+    NotedWrite noted[MOST_NOTED]
+    uint32_t noted_count
+    HitBlock hits[MOST_HITS]     # a ring
+    uint64_t hit_count
+    HitBlock events_after        # while events happen: the block that led there. end is 0 otherwise
+    bint have_hit
+    uint64_t hit_icount
+    uint32_t hit_pc
+    uint32_t hit_address
+    int hit_index
+    int hit_kind
+    uint64_t *pages              # bitmap over virtual pages
+    uint32_t slot_page[WATCH_SLOTS]
+    uint32_t slot_map[WATCH_SLOTS]
+    uint32_t slot_phys[WATCH_SLOTS]
+    size_t slots
+    bint direct                  # watched pages are mapped as they are: see watch_blocks.pxi
+    bint direct_wanted           # ... shall be, from the next block on
+    uint32_t window_accesses     # that came through the window since
+    uint32_t direct_epoch        # advanced whenever code may have changed
+    DirectBlock direct_blocks[DIRECT_BLOCKS]
+
+
+# Which words of some pages are stored to: see marked_words.pxi.
+cdef struct Marking:
+    bint on
+    uint32_t *slot_of_virtual    # slot + 1 of each virtual page; 0: its words are not marked
+    uint32_t *slot_of_memory     # the same for backing pages
+    uint32_t *pages              # of the slots: virtual ones first,
+    uint32_t virtual_count       # so many,
+    uint32_t count               # and of all
+    uint64_t *words              # of each slot, a bit for each word of its page
