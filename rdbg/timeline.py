@@ -569,6 +569,7 @@ class Timeline:
 
     def branches(self) -> list[BranchSummary]:
         """All branches."""
+        self.kept.refresh()
         return branch_summaries(self._branches, self.end)
 
     def branch(self, name: str, keep: bool = False) -> None:
@@ -603,6 +604,7 @@ class Timeline:
         Raises:
             RdbgError: there is no such branch, or it is not what it was in an earlier session.
         """
+        self.kept.refresh()
         target = self._branches.find(name)
         if target is self._branches.current:
             return self.goto(self.position, interrupted)

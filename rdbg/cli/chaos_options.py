@@ -41,7 +41,9 @@ _OPTIONS = (
         "FILE",
         "an ELF file with symbols for watch: and --shrink (default: the image itself, if it is one)",
     ),
-    CommandOption(("json",), "", "the summary as JSON, and progress lines on stderr"),
+    CommandOption(
+        ("json",), "", "the summary as JSON, and progress lines on stderr; with --shrink what was found as JSON"
+    ),
     CommandOption(("shrink",), "RECORDING", "find the fewest moved interrupts with which this kept run still fails"),
     CommandOption(("o", "output"), "FILE", "where --shrink puts the shrunk run (default: RECORDING.shrunk)"),
 )

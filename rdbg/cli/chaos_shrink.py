@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import json
 import signal
 import sys
 import time
@@ -14,16 +14,27 @@ from rdbg.chaos.keep import FAILURE, RACE, keep
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
 from rdbg.chaos.policy import FixedPolicy
 from rdbg.chaos.runner import Limits
-from rdbg.chaos.shrink import Delay, Shrinker, Shrunk, Stopped, delays_of, holds_of, scripted_inputs
-from rdbg.chaos.where import Interruption, end_of_hold, find_interruption
+from rdbg.chaos.shrink import Shrinker, Stopped, delays_of, holds_of, scripted_inputs
+from rdbg.chaos.where import end_of_hold, find_interruption
 from rdbg.cli.chaos_options import HANDED_ON, checked_conditions, parse_chaos, refuse_alone, seconds, symbols_file
 from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
-from rdbg.emu.way_ahead import AccessAhead
+from rdbg.cli.shrink_report import ShrinkReport
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.interrupts import ENDING_SIGNALS
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image
+
+#: Options that say something here.
+_TAKEN = frozenset({"shrink", "o", "output", "fail-on", "for", "patience", "symbols", "json"})
+#: Options that no recording says, and why they say nothing here.
+_NOT_FOR_ONE_RUN = {
+    **dict.fromkeys(
+        ("n", "seed", "until-failure"), "it tries one run with fewer interrupts moved, no other seeds; drop it"
+    ),
+    "jobs": "it tries one after another, since each depends on the one before; drop it",
+    **dict.fromkeys(("keep", "keep-all"), "where the shrunk run goes says -o FILE"),
+}
 
 
 def shrink(line: ParsedLine) -> tuple[int, str]:
@@ -32,11 +43,8 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
     Raises:
         RdbgError: it is no recording of a run that fails, or what makes it fail is not known.
     """
-    path = line.last("shrink") or ""
-    others = sorted(set(line.own) - {"shrink", "o", "output", "fail-on", "for", "patience", "symbols"})
-    if others or line.options.images or line.options.said:
-        option = _as_written(line, others)
-        raise UsageError(f"chaos: {option} is not for --shrink: the recording says it itself; drop it")
+    path, as_json = line.last("shrink") or "", "json" in line.own
+    _refuse_others(line, path)
     refuse_alone(line.options)
     output = line.last("o") or line.last("output") or f"{path}.shrunk"
     recording = OpenRecording(path)
@@ -67,7 +75,9 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         try:
             shrunk = Shrinker(runner, script, _show).shrink(holds_of(events), delays_of(events))
         except Stopped:
-            return 128 + signals[0], f"ended by {signal.Signals(signals[0]).name}; nothing was written"
+            name = signal.Signals(signals[0]).name
+            told_text = json.dumps({"signal": name}) if as_json else f"ended by {name}; nothing was written"
+            return 128 + signals[0], told_text
         finally:
             _clear()
         fixed = FixedPolicy(shrunk.holds, shrunk.delays)
@@ -78,21 +88,33 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
         if shrunk.cause is not None:
             found = [(shrunk.cause, find_interruption(runner, FixedPolicy(()), script, shrunk.cause[0]))]
         last = next((where for _, where in reversed(found) if where is not None), None)
-        places = CodePlaces(symbols or elf_image(spec), runner.guest.machine)
-        lines = [_heading(shrunk, path, time.monotonic() - began)]
-        for hold, where in found:
-            lines += _tell(places, hold, where, shrunk)
-        lines += [_tell_delay(tuple(runner.guest.machine.system.timers), delay) for delay in shrunk.delays]
+        machine = runner.guest.machine
+        report = ShrinkReport(
+            path,
+            output,
+            RACE if last is not None else FAILURE,
+            shrunk,
+            tuple(found),
+            CodePlaces(symbols or elf_image(spec), machine),
+            machine.works,
+            time.monotonic() - began,
+        )
+        told_text = report.as_json() if as_json else report.lines()
         keep(runner, shrunk.run, output, command, None if last is None else last.icount)
-    at = RACE if last is not None else FAILURE
-    return 0, "\n".join([*lines, f"  rdbg debug {shlex.quote(output)} --at {at}"])
+    return 0, told_text
 
 
-def _as_written(line: ParsedLine, others: list[str]) -> str:
-    """The first option that does not belong: the command's own ones of a single letter, and QEMU's, have one dash."""
-    if not others:
-        return f"-{sorted(line.options.said)[0]}"
-    return f"-{others[0]}" if len(others[0]) == 1 else f"--{others[0]}"
+def _refuse_others(line: ParsedLine, path: str) -> None:
+    """Refuse options that are for runs of many seeds, or that the recording says itself."""
+    others = sorted(set(line.own) - _TAKEN)
+    if others:
+        # The command's own ones of a single letter, and QEMU's, have one dash.
+        dashes = "-" if len(others[0]) == 1 else "--"
+        why = _NOT_FOR_ONE_RUN.get(others[0], f"{path} says it itself; drop it")
+        raise UsageError(f"chaos: {dashes}{others[0]} is not for --shrink: {why}")
+    if line.options.images or line.options.said:
+        said = sorted(line.options.said)[0]
+        raise UsageError(f"chaos: -{said} is not for --shrink: {path} says it itself; drop it")
 
 
 def _conditions_of(command_line: tuple[str, ...]) -> dict[str, list[str]]:
@@ -104,58 +126,6 @@ def _conditions_of(command_line: tuple[str, ...]) -> dict[str, list[str]]:
     except RdbgError:
         return {}
     return {"fail-on": ["exit", "panic"], **own}
-
-
-def _heading(shrunk: Shrunk, path: str, took: float) -> str:
-    tries = f"{shrunk.tries} runs, {took:.1f} s"
-    what = shrunk.run.outcome.what
-    if shrunk.delays and not shrunk.holds:
-        return f"{path}: fails with no interrupt moved, where a device takes longer ({tries}): {what}"
-    if not shrunk.holds:
-        return f"{path}: fails with none of its {shrunk.before} interrupts moved ({tries}): {what}"
-    enough = "one is" if len(shrunk.holds) == 1 else f"{len(shrunk.holds)} are"
-    moved = "1 moved interrupt" if shrunk.before == 1 else f"{shrunk.before} moved interrupts"
-    return f"{path}: of {moved}, {enough} enough ({tries}): {what}"
-
-
-def _tell(places: CodePlaces, hold: tuple[int, int], where: Interruption | None, shrunk: Shrunk) -> list[str]:
-    """An interrupt that makes the run fail, in words."""
-    icount, length = hold
-    if where is None:
-        return [f"an interrupt that is due at icount {icount}, held back by {length} instructions, makes it fail"]
-    said = f"the {where.line} interrupt at icount {where.icount}"
-    details = []
-    if where.before is not None and where.after is not None:
-        word = places.data(where.before.word)
-        said += f", between {_access(where.before)} and {_access(where.after)} of {word},"
-        details = [where.before.pc, where.after.pc]
-    elif where.waits:
-        said += f", right before the wait at {where.pc:#010x}, "
-        details = [where.pc]
-    else:
-        said += f", before the instruction at {where.pc:#010x},"
-        details = [where.pc]
-    lines = [f"{said.rstrip(', ')}, makes it fail"]
-    names = zip(details, places.code(details), strict=True)
-    lines += [f"  {address:#010x}  {name}" for address, name in names if name]
-    if shrunk.cause is not None:
-        lines.append(f"  (held back by {length} instructions, it does not)")
-    else:
-        lines.append(f"  (it was due at icount {icount}, and held back by {length} instructions)")
-    return lines
-
-
-def _tell_delay(timers: tuple[str, ...], delay: Delay) -> str:
-    """A device's work that makes the run fail, in words."""
-    icount, length, timer = delay
-    name = timers[timer] if timer < len(timers) else f"timer {timer}"
-    return (
-        f"the work that ends by device timer {name}, due at icount {icount}, takes {length} instructions' time longer"
-    )
-
-
-def _access(access: AccessAhead) -> str:
-    return f"{access.pc:#010x} {access.name}"
 
 
 def _show(tries: int, left: int) -> None:

@@ -147,7 +147,10 @@ def gdb(options: RunOptions, value: str) -> RunOptions:
     if place.startswith("tcp:"):
         place = place.removeprefix("tcp:")
     elif not place.startswith(":"):
-        raise UsageError(f"-gdb {value}: only TCP is there; write -gdb tcp:{LOOPBACK}:{DEFAULT_GDB_PORT}")
+        raise UsageError(
+            f"-gdb {value}: it says where to listen for GDB, by TCP alone; write -gdb tcp:{LOOPBACK}:{DEFAULT_GDB_PORT}"
+            " (which GDB 'rdbg debug' starts says --gdb-program)"
+        )
     return replace(options, gdb=parse_address(place, f"-gdb {value}"))
 
 

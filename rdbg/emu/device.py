@@ -66,8 +66,14 @@ class System(Protocol):
     def timer(self, name: str, function: Callable[[], None]) -> Timer:
         """Make a virtual timer (at construction time only; ``name`` is unique in the machine)."""
 
-    def work_timer(self, name: str, function: Callable[[], None]) -> Timer:
-        """The same for the end of a piece of the device's own work, which may take longer than it says."""
+    def work_timer(self, name: str, function: Callable[[], None], work: str) -> Timer:
+        """The same for the end of a piece of the device's own work, which may take longer than it says.
+
+        Args:
+            name: see `timer`.
+            function: called when it is done.
+            work: what it is, in words that the user knows: ``a command of ide0``.
+        """
 
     def set_cpu_irq(self, line: int, level: bool) -> None:
         """Drive hardware interrupt ``line`` (0 to 5, Cause.IP2 to IP7) of the CPU."""

@@ -204,6 +204,11 @@ class Machine:
         self._packets = watcher
 
     @property
+    def works(self) -> tuple[str, ...]:
+        """What each of its timers ends, by number; see `MachineApi`."""
+        return self.system.works
+
+    @property
     def endpoints(self) -> Collection[Endpoint]:
         """Where the machine meets the outside world."""
         return self.board.endpoints.keys()

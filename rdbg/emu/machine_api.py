@@ -492,6 +492,11 @@ class MachineApi(Protocol):
         """The value of an expression here, 64 bits; None: it cannot be evaluated."""
 
     @property
+    def works(self) -> Sequence[str]:
+        """What each of the machine's timers ends, by number, in words: a piece of a device's work; empty: none."""
+        ...
+
+    @property
     def endpoints(self) -> Collection[Endpoint]:
         """Where the machine meets the outside world."""
         ...

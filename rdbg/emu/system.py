@@ -29,15 +29,15 @@ class VirtualTimer:
         name: unique in the machine.
         function: called when it expires.
         changed: told that its deadline is another one, and whether it was armed.
-        works: it ends a piece of the device's work, which may take longer.
+        work: what it ends, in words: a piece of the device's work, which may take longer. Empty: it ends none.
     """
 
     def __init__(
-        self, name: str, function: Callable[[], None], changed: Callable[[bool], None], works: bool = False
+        self, name: str, function: Callable[[], None], changed: Callable[[bool], None], work: str = ""
     ) -> None:
         self.name = name
         self.function = function
-        self.works = works
+        self.work = work
         self._changed = changed
         self._deadline_ns: int | None = None
 
@@ -95,9 +95,9 @@ class MachineSystem:
         """Make a virtual timer."""
         return self._timer(VirtualTimer(name, function, self._timer_changed))
 
-    def work_timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
+    def work_timer(self, name: str, function: Callable[[], None], work: str) -> VirtualTimer:
         """Make one for the end of a piece of the device's own work."""
-        return self._timer(VirtualTimer(name, function, self._timer_changed, works=True))
+        return self._timer(VirtualTimer(name, function, self._timer_changed, work))
 
     def _timer(self, made: VirtualTimer) -> VirtualTimer:
         if made.name in self.timers:
@@ -110,13 +110,18 @@ class MachineSystem:
         return [
             number
             for number, timer in enumerate(self.timers.values())
-            if timer.works and timer.deadline_ns is not None and timer.deadline_ns <= now_ns
+            if timer.work and timer.deadline_ns is not None and timer.deadline_ns <= now_ns
         ]
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        """What each timer ends, by number, in words; empty: it ends no piece of a device's work."""
+        return tuple(timer.work for timer in self.timers.values())
 
     def delay(self, number: int, duration_ns: int) -> None:
         """Let the work of a timer take longer; nothing, if it has none to do."""
         timer = next(islice(self.timers.values(), number, None), None)
-        if timer is not None and timer.works and timer.deadline_ns is not None:
+        if timer is not None and timer.work and timer.deadline_ns is not None:
             latest_ns = max(timer.deadline_ns, self.now_ns + _LONGEST_DELAY_NS)
             timer.arm(min(timer.deadline_ns + duration_ns, latest_ns))
 

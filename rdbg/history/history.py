@@ -104,6 +104,7 @@ class History:
         self._next: int | None = None  # number of the first input at or after the cursor,
         self._next_of = -1  # where the cursor stood when that was found; -1: it is not known
         self._idled_until: int | None = None
+        self._moved_at: tuple[int, int | None] | None = None  # where, and when, what is due was last let come later
         self.notice: str | None = None
 
     @classmethod
@@ -193,14 +194,24 @@ class History:
         """Inputs that come before an interrupt that a live run is about to take."""
         if self._outside is None or icount < self._open_from or self.ahead:
             return []
-        return self._entered(_woken(self._outside.hold_interrupt(icount), icount, idled_until), icount)
+        events = self._outside.hold_interrupt(icount)
+        # What is not held back is taken now, and in a replay inputs enter before: nothing else does here.
+        return self._moved(events, icount, idled_until) if events else self._entered([], icount)
 
     def delay_work(self, icount: int, timer: int, idled_until: int | None) -> list[InputEvent]:
         """Inputs that come before a device of a live run is done with a piece of work."""
         if self._outside is None or icount < self._open_from or self.ahead:
             return []
         events = self._outside.delay_work(icount, timer)
-        return self._entered(_woken(events, icount, idled_until), icount) if events else []
+        return self._moved(events, icount, idled_until) if events else []
+
+    def _moved(self, events: list[InputEvent], icount: int, idled_until: int | None) -> list[InputEvent]:
+        """Write down what moves something that is due. More may be moved there: another device's work, an interrupt."""
+        if idled_until is not None and self._moved_at != (icount, idled_until):  # together with what was moved before
+            events = [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]
+        entered = self._entered(events, icount)
+        self._open_from, self._moved_at = icount, (icount, idled_until)
+        return entered
 
     def take(self, icount: int, idled_until: int | None = None) -> list[InputEvent]:
         """Inputs that enter at ``icount``, in order; the cursor moves past them. See `InputSource`.
@@ -551,10 +562,3 @@ class History:
         self._next_of = -1
         if self._recorder is not None:
             self._recorder.append(record)
-
-
-def _woken(events: list[InputEvent], icount: int, idled_until: int | None) -> list[InputEvent]:
-    """Events that enter in a wait begin with its time."""
-    if not events or idled_until is None:
-        return events
-    return [InputEvent(icount, InputKind.WAKE, value=idled_until), *events]

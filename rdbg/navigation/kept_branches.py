@@ -28,20 +28,55 @@ class KeptBranches:
         self._branches = branches
         self._replayer = replayer
         self._stored = stored
-        self._ours: set[str] = set()  # in the store, and read or written by this session
+        self._ours: dict[str, bytes] = {}  # in the store, and read or written by this session: name -> check sum
         self._loaded = False
+        self._left_out: set[str] = set()  # in the store, and of no use to this rdbg
 
     def load(self) -> None:
         """Have those that earlier sessions on the recording have kept."""
         if self._loaded or self._stored.store is None:
             return
         self._loaded = True
-        for name, data in self._stored.store.notes.branches().items():
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See what other sessions on the recording have done since: what they have kept is there, and what they have
+        deleted is not, or where this session has been on it, is in memory alone."""
+        store = self._stored.store
+        if store is None:
+            return
+        try:
+            sums = store.notes.branch_sums()
+            changed = [branch for branch in self._branches.list() if branch.kept and self._is_changed(branch, sums)]
+            for branch in changed:
+                self._ours.pop(branch.name, None)
+                if branch.unvisited:
+                    self._branches.drop(branch)
+                else:
+                    branch.kept = False
+                    _log.warning(
+                        "branch %r was deleted by another session: it is in memory alone here ('monitor branch %s "
+                        "--keep' keeps it again)", branch.name, branch.name,
+                    )  # fmt: skip
+            ours = {branch.name for branch in self._branches.list()}
+            new = [name for name in sums if name not in ours and name not in self._left_out] if self._loaded else []
+            kept = store.notes.branches() if new else {}
+        except RdbgError as error:
+            _log.warning("what other sessions have done to the branches is not known: %s", error)
+            return
+        for name in new:
             try:
-                self._branches.add(self._opened(name, unpack_branch(name, data)))
-                self._ours.add(name)
+                self._branches.add(self._opened(name, unpack_branch(name, kept.get(name, b""))))
+                self._ours[name] = sums[name]
             except RdbgError as error:
-                _log.warning("%s: branch %r is left out: %s", self._stored.store.path, name, error)
+                self._left_out.add(name)
+                _log.warning("%s: branch %r is left out: %s", store.path, name, error)
+
+    def _is_changed(self, branch: Branch, sums: dict[str, bytes]) -> bool:
+        """Whether what this session knows of a kept branch is not so any more. Where it has been, it goes on with what
+        it has itself."""
+        known = sums.get(branch.name)
+        return known is None or branch.unvisited and known != self._ours.get(branch.name)
 
     def require_store(self, name: str) -> StoreNotes:
         """Check that a branch can be kept under a name.
@@ -87,6 +122,8 @@ class KeptBranches:
                 move.
         """
         current, replayer = self._branches.current, self._replayer
+        if current.kept:
+            self.refresh()
         if not current.kept or current.unvisited:
             return
         if leaving and replayer.history.live and replayer.machine.icount >= replayer.history.end:
@@ -107,9 +144,8 @@ class KeptBranches:
         shared, records = history.own_records()
         end = max(history.end, position)
         kept = KeptBranch(fork, entered, shared, position, end, digest, records, history.finished)
-        notes.put_branch(branch.name, pack_branch(kept))
+        self._ours[branch.name] = notes.put_branch(branch.name, pack_branch(kept))
         branch.kept = True
-        self._ours.add(branch.name)
 
     def delete(self, name: str) -> None:
         """Forget a branch, kept or not. Those that left it keep what they share with it.
@@ -128,7 +164,7 @@ class KeptBranches:
             branches.find(name)  # raises, and lists those that there are
         if store is not None and in_store and (found is None or found.kept):
             store.notes.delete_branch(name)
-        self._ours.discard(name)
+        self._ours.pop(name, None)
         if found is not None:
             branches.drop(found)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TextIO
 
 from rdbg.emu.cpu_model import CPU_MODELS
+from rdbg.emu.inputs import InputKind
+from rdbg.emu.machine import Machine
+from rdbg.errors import RdbgError
 from rdbg.host.printable import printable
 from rdbg.journal.reader import JournalReader
+from rdbg.recording.recording import OpenRecording
 from rdbg.recording.words import date_text, kind_name, machine_text, record_text
 
 
@@ -36,9 +41,12 @@ def write_dump(path: str, out: TextIO) -> bool:
         model = CPU_MODELS.get(header.machine.cpu)
         architecture = None if model is None else model.architecture
         number = 0
+        works: tuple[str, ...] | None = None  # they are asked for if a record is about one
         for record in reader.records():
-            line = f"{number:8} {record.icount:15}  {kind_name(record.kind):14}  {record_text(record, architecture)}"
-            out.write(line + "\n")
+            if works is None and record.kind == InputKind.DELAY:
+                works = _works(path)
+            said = record_text(record, architecture, works or ())
+            out.write(f"{number:8} {record.icount:15}  {kind_name(record.kind):14}  {said}\n")
             number += 1
         if reader.damage is not None:
             out.write(f"# {printable(reader.damage.line(os.fspath(path)))}\n")
@@ -47,3 +55,12 @@ def write_dump(path: str, out: TextIO) -> bool:
         return reader.damage is None
     finally:
         reader.close()
+
+
+def _works(path: str) -> tuple[str, ...]:
+    """What the timers of the recorded machine end (`MachineSystem.works`); none if it cannot be built here."""
+    try:
+        with closing(OpenRecording(path)) as recording:
+            return Machine(recording.spec()).works
+    except RdbgError:
+        return ()

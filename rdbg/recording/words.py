@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.inputs import InputKind
@@ -41,12 +42,24 @@ def kind_name(kind: int) -> str:
     return _KIND_NAMES.get(kind, f"kind-{kind}")
 
 
-def record_text(record: Record, architecture: Architecture | None) -> str:
+def delayed_work(works: Sequence[str], timer: int) -> str:
+    """What takes longer, in words.
+
+    Args:
+        works: what each of the machine's timers ends, by number (`MachineSystem.works`); empty: it is not known.
+        timer: number of the timer.
+    """
+    named = works[timer] if timer < len(works) else ""
+    return named or f"the work of device timer {timer}"
+
+
+def record_text(record: Record, architecture: Architecture | None, works: Sequence[str] = ()) -> str:
     """What a record says, but for its place and kind.
 
     Args:
         record: it.
         architecture: of the recorded machine, which names its registers; None: it is not known to this rdbg.
+        works: what its timers end; see `delayed_work`.
     """
     match record.kind:
         case InputKind.SERIAL:
@@ -69,7 +82,7 @@ def record_text(record: Record, architecture: Architecture | None) -> str:
         case InputKind.HOLD:
             return f"no interrupt before {record.value} instructions from here, or their time in a wait"
         case InputKind.DELAY:
-            return f"the work of device timer {record.port} takes {record.value} instructions' time more"
+            return f"{delayed_work(works, record.port)} takes {record.value} instructions' time longer"
         case InputKind.RESET | InputKind.SHUTDOWN:
             return "by the user"
         case InputKind.POKE_MEMORY:

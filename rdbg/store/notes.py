@@ -197,15 +197,29 @@ class StoreNotes:
             if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
         }
 
-    def put_branch(self, name: str, data: bytes) -> None:
-        """Keep a branch, in place of an older one of that name.
+    def branch_sums(self) -> dict[str, bytes]:
+        """The same names, each with the check sum that stands beside it: another one when the branch is another."""
+        with guard(self._path, "read the branches"):
+            if not self._has("branches"):
+                return {}
+            rows = self._db.execute("SELECT name, check_sum FROM branches ORDER BY name").fetchall()
+        return {
+            name: check_sum if isinstance(check_sum, bytes) else b""
+            for name, check_sum in rows
+            if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME
+        }
+
+    def put_branch(self, name: str, data: bytes) -> bytes:
+        """Keep a branch, in place of an older one of that name; gives its check sum.
 
         Raises:
             RdbgError: the store cannot be written.
         """
         check_name(name)
+        check_sum = _check_sum(data)
         with Transaction(self._path, self._db, self._writable, f"keep branch {name!r}"):
-            self._db.execute("INSERT OR REPLACE INTO branches VALUES (?, ?, ?)", (name, data, _check_sum(data)))
+            self._db.execute("INSERT OR REPLACE INTO branches VALUES (?, ?, ?)", (name, data, check_sum))
+        return check_sum
 
     def delete_branch(self, name: str) -> None:
         """Forget a branch.

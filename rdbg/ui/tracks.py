@@ -129,8 +129,9 @@ class Tracks:
         ):
             asked = ", ".join(str(line) for line in range(32) if lines >> line & 1)
             rows.append([icount, _name(infos.get(code)), f"line {asked}" if lines else "exception"])
+        machine = view.timeline.machine
         for each in view.timeline.history.inputs_between(self.start, self.end, False):
-            text = record_text(each.record, view.timeline.machine.architecture)
+            text = record_text(each.record, machine.architecture, machine.works)
             rows.append([each.record.icount, kind_name(each.record.kind), f"input {each.number}: {text}"])
         return sorted(rows, key=lambda row: row[0])
 

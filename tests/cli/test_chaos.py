@@ -89,6 +89,19 @@ def test_shrinking_names_the_interrupt_and_the_source(kept: Path, gdb_program: s
     assert b"rare_update.c" in looked.stdout and b"main+" in looked.stdout
 
 
+def test_what_was_shrunk_as_json(kept: Path, tmp_path: Path) -> None:
+    output = tmp_path / "shrunk"
+    done = rdbg("chaos", "--shrink", kept, "--json", "-o", output)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["recording"], told["condition"], told["what"]) == (str(kept), "output", "output: LOST 1")
+    (moved,) = told["interrupts"]
+    assert (moved["line"], moved["before_wait"], told["unmoved"], told["delays"]) == ("timer", False, None, [])
+    assert moved["icount"] == moved["due"] + moved["held"] and len(moved["code"]) == 2
+    assert all("rare_update.c:" in each["place"] for each in moved["code"])
+    assert told["command"] == f"rdbg debug {output} --at race" and rdbg("replay", output).returncode == 0
+
+
 def test_no_failure_is_exit_code_0_and_leaves_nothing(tmp_path: Path) -> None:
     done = chaos(tmp_path, "-n", "5", "--fail-on", "output:NEVER", *RARE)
     assert done.returncode == 0 and b"none failed" in done.stdout and b"5  ended with code 0" in done.stdout
@@ -146,9 +159,12 @@ def test_what_is_typed_comes_at_other_moments(tmp_path: Path) -> None:
         (["--from", "absent:end"], ["absent", "cannot read"]),
         (["--symbols", RACES / "rare_update.c", *RARE], ["not an ELF file"]),
         (["--shrink", "absent"], ["absent: cannot read the journal"]),
-        (["--shrink", "absent", "-n", "3"], ["chaos: -n is not for --shrink"]),
-        (["--shrink", "absent", "--seed", "3"], ["chaos: --seed is not for --shrink"]),
-        (["--shrink", "absent", *RARE], ["chaos: -kernel is not for --shrink"]),
+        (["--shrink", "absent", "-n", "3"], ["chaos: -n is not for --shrink", "no other seeds"]),
+        (["--shrink", "absent", "--seed", "3"], ["chaos: --seed is not for --shrink", "no other seeds"]),
+        (["--shrink", "absent", "--jobs", "3"], ["chaos: --jobs is not for --shrink", "one after another"]),
+        (["--shrink", "absent", "--keep", "d"], ["chaos: --keep is not for --shrink", "-o FILE"]),
+        (["--shrink", "absent", "--type", "a"], ["chaos: --type is not for --shrink", "absent says it itself"]),
+        (["--shrink", "absent", *RARE], ["chaos: -kernel is not for --shrink", "absent says it itself"]),
     ],
 )
 def test_misuse_is_one_line(words: list[str | Path], parts: list[str]) -> None:

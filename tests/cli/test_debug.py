@@ -113,6 +113,7 @@ def test_nothing_is_printed_over_the_shell_after_quit(gdb_program: str, tmp_path
         (("--at", ""), 2, ("no snapshot or bookmark ''",)),
         (("--gdb-program", "/bin/true"), 2, ("/bin/true", "MIPS", "gdb-multiarch", "gdb-for-pwndbg")),
         (("--gdb-program", "nowhere"), 2, ("nowhere", "no such program")),
+        (("--gdb", "gdb-multiarch"), 2, ("-gdb gdb-multiarch", "where to listen", "--gdb-program")),
     ],
 )
 def test_what_cannot_begin_is_said_in_a_line(words: tuple[str, ...], code: int, parts: tuple[str, ...]) -> None:

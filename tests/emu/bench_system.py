@@ -65,7 +65,8 @@ class BenchSystem:
         timer = self.timers[name] = BenchTimer(function)
         return timer
 
-    work_timer = timer
+    def work_timer(self, name: str, function: Callable[[], None], work: str) -> BenchTimer:
+        return self.timer(name, function)
 
     def set_cpu_irq(self, line: int, level: bool) -> None:
         self.cpu_lines[line] = level

@@ -244,3 +244,51 @@ def test_a_branch_that_comes_to_another_state_is_said_to(path: Path) -> None:
     with pytest.raises(RdbgError, match="does not come to the state that it had"):
         second.timeline.switch("other")
     second.end()
+
+
+def test_what_another_session_does_to_branches_is_seen(path: Path) -> None:
+    first = Session(path)
+    for name in ("one", "two"):
+        diverted(first, name, LENGTH // 2)
+    first.end()
+
+    def names(session: Session) -> dict[str, bool]:
+        return {branch.name: branch.kept for branch in session.timeline.branches()[1:]}
+
+    here, there = Session(path), Session(path)
+    here.timeline.switch("two")
+    here.timeline.switch("main")
+    assert names(here) == names(there) == {"one": True, "two": True}
+    for name in ("one", "two"):
+        there.timeline.kept.delete(name)
+    diverted(there, "three", LENGTH // 4)
+    there.timeline.switch("main")
+    there.timeline.switch("three")
+    digest = there.timeline.machine.digest()
+    there.timeline.switch("main")
+    assert names(here) == {"three": True, "two": False}  # where this session has been it can go on
+    with pytest.raises(RdbgError, match="there is no branch 'one'"):
+        here.timeline.switch("one")
+    here.timeline.switch("three")
+    assert here.timeline.machine.digest() == digest
+    here.timeline.switch("two")
+    here.timeline.switch("main")  # does not bring it back
+    third = Session(path)
+    assert names(third) == {"three": True}
+    here.timeline.switch("two")
+    here.timeline.branch("two", keep=True)
+    assert names(here) == names(there) == names(third) == {"three": True, "two": True}
+    for session in (here, there, third):
+        session.end()
+
+
+def test_a_branch_that_is_deleted_while_one_is_on_it_stays_in_memory_alone(path: Path) -> None:
+    first = Session(path)
+    diverted(first, "one", LENGTH // 2)
+    there = Session(path)
+    there.timeline.kept.delete("one")
+    first.timeline.switch("main")
+    assert [branch.kept for branch in first.timeline.branches()[1:]] == [False]
+    assert there.timeline.branches()[1:] == []
+    first.end()
+    there.end()

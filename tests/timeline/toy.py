@@ -417,6 +417,10 @@ class Toy:
         return RunStop(StopKind.LIMIT, self.icount, self.pc)
 
     @property
+    def works(self) -> Sequence[str]:
+        return ()
+
+    @property
     def endpoints(self) -> Sequence[Endpoint]:
         return (serial_port(0),)
 

@@ -55,7 +55,7 @@ class ByteBus(WordRegisters):
         self._irq = irq
         self._bit_ns = max(1, _SECOND_NS // frequency_hz)
         self._chips = chips
-        self._timer = system.work_timer(f"{name}.done", self._on_done)
+        self._timer = system.work_timer(f"{name}.done", self._on_done, f"a transfer of {name}")
         self._set_reset_state()
 
     def _set_reset_state(self) -> None:

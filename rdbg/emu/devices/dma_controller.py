@@ -49,7 +49,7 @@ class DmaController(WordRegisters):
         self._system = system
         self._irq = irq
         self._speed = bytes_per_us
-        self._timer = system.work_timer(f"{name}.done", self._on_done)
+        self._timer = system.work_timer(f"{name}.done", self._on_done, f"a transfer of {name}")
         self._set_reset_state()
 
     def _set_reset_state(self) -> None:

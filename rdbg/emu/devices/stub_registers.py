@@ -32,7 +32,11 @@ class StubRegisters(Device):
         self._by_offset = sorted(range(len(spec.registers)), key=lambda number: spec.registers[number].offset)
         self._offsets = [spec.registers[number].offset for number in self._by_offset]
         self._timers = {
-            (number, index): system.work_timer(f"{spec.name}.{number}.{index}", self._later(effect))
+            (number, index): system.work_timer(
+                f"{spec.name}.{number}.{index}",
+                self._later(effect),
+                f"what a store to {register.name} of {spec.name} does to {spec.registers[effect.register].name}",
+            )
             for number, register in enumerate(spec.registers)
             for index, effect in enumerate(register.effects)
             if effect.after_ns

@@ -58,7 +58,7 @@ class IdeChannel(Device):
         super().__init__(name)
         self._system = system
         self._irq = irq
-        self._timer = system.work_timer(f"{name}.work", self._finish)
+        self._timer = system.work_timer(f"{name}.work", self._finish, f"a command of {name}")
         self._function: PciFunction | None = None
         self._is_moving = False  # the bus master is at work: its own ports do not answer it
         self.irq_level = False
