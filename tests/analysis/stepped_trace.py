@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rdbg.emu.instruction_effects import Doing, Effects
@@ -63,11 +63,15 @@ class SteppedTrace:
         self._held: dict[int, int] = {}  # what rows have said of registers
 
     def rows(self, start: int, end: int) -> Iterator[TracedInstruction]:
-        """The instructions from ``start`` to before ``end``; a step that begins before ``end`` is shown whole."""
+        """The instructions from ``start`` to before ``end``, also where these are within a step."""
         timeline, machine = self._timeline, self._machine
         timeline.goto(start)
+        begun = False
         while timeline.position < end:
-            yield from self._step()
+            for row in self._step():
+                if start <= row.icount < end:
+                    yield row if begun else replace(row, changed=dict(self._held))
+                    begun = True
             if machine.icount >= timeline.end:
                 return
 

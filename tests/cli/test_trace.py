@@ -112,6 +112,28 @@ def test_every_sort_of_access_is_told_as_single_steps_show_it(guest: Path) -> No
     assert [(each["address"], len(each["data"])) for each in status] == [(0xB80003FD, 2)]
 
 
+@pytest.mark.parametrize("guest", ["little"], indirect=True)
+def test_a_stretch_has_the_rows_of_its_positions_also_within_a_step(guest: Path) -> None:
+    """As tables have: what follows each other is the whole, and the first row has all registers."""
+    rows = _traced(guest)
+    slot = next(at for at, row in enumerate(rows) if row["pc"] == 0x80100000 + 4 * 28)
+    position = rows[slot]["icount"]
+    assert rows[slot - 1]["icount"] == position - 1, "its branch"
+    before, behind = _traced(guest, "--to", str(position)), _traced(guest, "--from", str(position))
+    assert before == rows[:slot] and behind[1:] == rows[slot + 1 :]
+    held: dict[str, int] = {}
+    for row in rows[: slot + 1]:
+        held.update(row["registers"])
+    assert behind[0] == rows[slot] | {"registers": held}
+    table = rdbg("query", guest, "accesses", f"{_DATA:#x}+0x10000", "--from", str(position), "--json")
+    assert table.returncode == 0, table.stderr
+    behind_it = [json.loads(line)["icount"] for line in table.stdout.splitlines()]
+    accessing = [
+        row["icount"] for row in behind if any(each["address"] >> 16 == _DATA >> 16 for each in row["accesses"])
+    ]
+    assert behind_it and len(behind_it) == len(accessing) and min(behind_it) >= position
+
+
 def test_a_program_with_interrupts_agrees_with_single_steps(tmp_path: Path) -> None:
     path, out = tmp_path / "tank.rr", tmp_path / "tank.tenet"
     assert rdbg("record", "-o", path, "--", "-kernel", TANK, "-serial", "null").returncode == 0
