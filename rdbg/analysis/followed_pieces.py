@@ -13,7 +13,7 @@ from dataclasses import field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step
+from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step, number_within
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.where_condition import parse_where
@@ -145,11 +145,9 @@ class _Look:
         run.go(self.begin)
         machine.take_probe_notes(ended=True)  # of a search that did not come to its end
         try:
-            # What cannot be evaluated before the piece is not this piece's business.
             while run.position < piece.start and self._advance(piece.start).kind is StopKind.PAUSED:
                 self._take()
             self._take()
-            self.unevaluated = 0
             until, moved = piece.end, True
             while moved and run.position < piece.end:
                 here = run.position
@@ -160,7 +158,6 @@ class _Look:
                     until, moved = end_of_step(run, piece.end), True
                 limit = min(run.position, run.end if first is None else first)
                 yield self._part(taken, limit)
-            unevaluated = self.unevaluated
             patience = min(run.end, piece.end + _PATIENCE * run.slice)
             while first is not None and first < piece.end and run.position < patience:
                 here = run.position
@@ -169,7 +166,6 @@ class _Look:
                 self._wait(_as_the_piece_ends(taken, piece))
                 if run.position == here and stop.kind is not StopKind.PAUSED:
                     break
-            self.unevaluated = unevaluated
         except QuestionInterrupted as error:
             interruption = error
         rest = machine.take_probe_notes(ended=True).rows
@@ -206,7 +202,7 @@ class _Look:
     def _take(self) -> tuple[Notes, int | None]:
         """What was noted since the last time, and the first icount of what is waited for."""
         taken = self.run.machine.take_probe_notes(ended=False)
-        self.unevaluated += taken.unevaluated
+        self.unevaluated += number_within(taken.unevaluated, self.piece.start, self.piece.end)
         doubtful = taken.doubtful_from
         if not self.certain and doubtful is not None and doubtful >= self.piece.start:
             self.doubtful = True

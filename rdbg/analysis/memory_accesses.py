@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from rdbg.analysis.probing import ConditionFailed
+from rdbg.analysis.probing import ConditionFailed, number_within
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind
@@ -144,7 +144,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[AccessN
         except QuestionInterrupted as error:
             interruption = error
         notes = machine.take_accesses()
-        unevaluated += notes.unevaluated
+        unevaluated += number_within(notes.unevaluated, piece.start, _behind(run, piece))
         yield notes
         if interruption is not None:
             raise interruption

@@ -76,7 +76,7 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
         if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
             until, moved = end_of_step(run, piece.end), True
         taken = machine.take_probe_notes(ended=False)
-        unevaluated += taken.unevaluated
+        unevaluated += number_within(taken.unevaluated, piece.start, piece.end)
         yield len(_of_piece(taken.rows, piece))
     yield len(_of_piece(machine.take_probe_notes(ended=True).rows, piece))
     if interruption is not None:
@@ -112,7 +112,7 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
             here = run.position
             stop = run.advance(RunRequest(until=until, slice=run.slice, probes=probes))
             taken = machine.take_probe_notes(ended=False)
-            unevaluated += taken.unevaluated
+            unevaluated += number_within(taken.unevaluated, piece.start, piece.end)
             pending.append(_of_piece(taken.rows, piece))
             ready, pending = _ready(pending, min(piece.end, run.position))
             if len(ready):
@@ -129,6 +129,12 @@ def _batches(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Notes]:
         raise interruption
     if unevaluated:
         raise ConditionFailed(unevaluated)
+
+
+def number_within(icounts: NDArray[np.uint64], start: int, end: int) -> int:
+    """How many of ascending icounts are from ``start`` to before ``end``."""
+    first, last = np.searchsorted(icounts, np.array([start, end], np.uint64)).tolist()
+    return int(last - first)
 
 
 def end_of_step(run: ReplayedRun, position: int) -> int:

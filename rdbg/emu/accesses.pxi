@@ -51,9 +51,9 @@ cdef bint room_for_access(Cpu *c) noexcept nogil:
     return True
 
 
-cdef bint access_wanted(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+cdef bint access_wanted(Cpu *c, uint32_t pc, uint64_t icount, uint64_t counts_at) noexcept nogil:
     """Whether the condition holds for the access in `accesses.current`, which has its number then."""
-    if not condition_of_probes(c, pc, icount):
+    if not condition_of_probes(c, pc, icount, counts_at):
         return False
     c.accesses.current.number = c.accesses.number
     c.accesses.number += 1
@@ -141,7 +141,7 @@ cdef void take_access(Cpu *c, uint64_t icount, uint32_t pc, uint32_t w, uint32_t
         note.value = low_bytes(value, <uint32_t>length)
     else:
         note.value = loaded_part(c, va, size, value, first, <uint32_t>length)
-    if access_wanted(c, pc, icount) and room_for_access(c):
+    if access_wanted(c, pc, icount, icount) and room_for_access(c):
         c.accesses.items[c.accesses.count] = note[0]
         c.accesses.count += 1
         c.accesses.last_kept = True
@@ -169,6 +169,8 @@ cdef void drop_accesses_from(Cpu *c, uint64_t icount) noexcept nogil:
     """The machine will be put back to ``icount``, and run from there once more."""
     while c.accesses.count and c.accesses.items[c.accesses.count - 1].icount >= icount:
         c.accesses.count -= 1
+    while c.watch.notes and c.probes.unevaluated_count and c.probes.unevaluated[c.probes.unevaluated_count - 1] >= icount:
+        c.probes.unevaluated_count -= 1
     c.accesses.last_icount = NOWHERE
 
 
@@ -176,13 +178,11 @@ cdef void drop_accesses_from(Cpu *c, uint64_t icount) noexcept nogil:
 
 cdef take_accesses(Cpu *c):
     """See CoreNotes.take_accesses."""
-    cdef uint64_t unevaluated = c.probes.unevaluated
     if c.probes.failed:
         raise MemoryError
     rows = PyBytes_FromStringAndSize(<char*>c.accesses.items, c.accesses.count * sizeof(AccessNote))
     c.accesses.count = 0
-    c.probes.unevaluated = 0
-    return rows, unevaluated
+    return rows, take_unevaluated(c)
 
 
 cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads):
@@ -209,6 +209,18 @@ cdef noted_parts(const Cpu *c, uint32_t first, uint32_t last, bint device_reads)
     return parts
 
 
+cdef uint32_t accessing_pc(const Cpu *c) noexcept nogil:
+    """The instruction that a device answers."""
+    return c.where.start + 4 * <uint32_t>(c.devices.access_icount - c.where.base)
+
+
+cdef uint64_t access_icount(const Cpu *c) noexcept nogil:
+    """Where what a device does now counts: with the step of the instruction that it answers, or between two of them."""
+    if c.devices.access_icount == NOWHERE:
+        return position(c)
+    return c.devices.access_icount - (1 if in_slot(c, accessing_pc(c)) else 0)
+
+
 cdef next_access(Cpu *c, uint32_t address, uint32_t size, uint64_t value, before):
     """See CoreNotes.next_access."""
     memset(&c.accesses.current, 0, sizeof(AccessNote))
@@ -218,15 +230,13 @@ cdef next_access(Cpu *c, uint32_t address, uint32_t size, uint64_t value, before
     if before is not None:
         c.accesses.current.before = before
         c.accesses.current.has_before = True
-    if not access_wanted(c, c.where.next_pc, position(c)):
+    if not access_wanted(c, c.where.next_pc, position(c), access_icount(c)):
         return None
     return c.accesses.current.number
 
 
 cdef access_place(const Cpu *c):
     """See CoreNotes.access_place."""
-    cdef uint32_t pc
     if c.devices.access_icount == NOWHERE:
         return position(c), None
-    pc = c.where.start + 4 * <uint32_t>(c.devices.access_icount - c.where.base)
-    return c.devices.access_icount - (1 if in_slot(c, pc) else 0), pc
+    return access_icount(c), accessing_pc(c)

@@ -30,7 +30,7 @@ cdef class CoreNotes:
 
     def take_probe_notes(self, bint all):
         """What was noted since the last call: (array of bytes with rows of `ProbeNote`, icount of the first that is
-        still waited for, times that the condition could not be evaluated, the first icount at which what was noted may
+        still waited for, icounts where the condition could not be evaluated, the first at which what was noted may
         hang on what was before anything was noted).
 
         Args:
@@ -39,7 +39,7 @@ cdef class CoreNotes:
         return take_probe_notes(self.c, all)
 
     def take_accesses(self):
-        """The accesses noted since the last call: (array of bytes with rows of `AccessNote`, times that the condition could
+        """The accesses noted since the last call: (array of bytes with rows of `AccessNote`, icounts where the condition could
         not be evaluated)."""
         return take_accesses(self.c)
 

@@ -111,12 +111,14 @@ class MachineRuns:
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted."""
         rows, waiting_from, unevaluated, doubtful_from = self._notes.take_probe_notes(ended)
-        return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, unevaluated, doubtful_from)
+        return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, np.frombuffer(unevaluated, np.uint64), doubtful_from)
 
     def take_accesses(self) -> AccessNotes:
         """The accesses that runs with probes have noted."""
         rows, unevaluated = self._notes.take_accesses()
-        return AccessNotes(np.frombuffer(rows, ACCESS), self._writes.accesses.take(), unevaluated)
+        return AccessNotes(
+            np.frombuffer(rows, ACCESS), self._writes.accesses.take(), np.frombuffer(unevaluated, np.uint64)
+        )
 
     def look_at(self, probes: Probes) -> None:
         """Note from now on what probes ask for, until a run asks for something else."""

@@ -191,7 +191,9 @@ cdef struct Probes:
     uint32_t results[2]          # registers that hold what is returned
     AgentStep *condition
     uint32_t condition_length
-    uint64_t unevaluated         # times that the condition could not be evaluated
+    uint64_t *unevaluated        # icounts where notes would count for which the condition could not be evaluated
+    size_t unevaluated_count
+    size_t unevaluated_room
     ProbeNote *done              # in the order in which they ended
     size_t done_count
     size_t done_room

@@ -22,6 +22,29 @@ cdef void keep_note(Cpu *c, const ProbeNote *note) noexcept nogil:
         pause_soon(c)
 
 
+cdef void note_unevaluated(Cpu *c, uint64_t icount) noexcept nogil:
+    """The condition could not be evaluated for what would count at ``icount``."""
+    cdef uint64_t *wider
+    if c.probes.unevaluated_count == c.probes.unevaluated_room:
+        wider = <uint64_t*>realloc(c.probes.unevaluated, 2 * c.probes.unevaluated_room * 8)
+        if wider == NULL:
+            fail_probes(c)
+            return
+        c.probes.unevaluated = wider
+        c.probes.unevaluated_room *= 2
+    c.probes.unevaluated[c.probes.unevaluated_count] = icount
+    c.probes.unevaluated_count += 1
+    if c.probes.unevaluated_count >= PROBES_ENOUGH:
+        pause_soon(c)
+
+
+cdef take_unevaluated(Cpu *c):
+    """The icounts noted so since the last call, as bytes."""
+    taken = PyBytes_FromStringAndSize(<char*>c.probes.unevaluated, c.probes.unevaluated_count * 8)
+    c.probes.unevaluated_count = 0
+    return taken
+
+
 cdef bint widen_open(Cpu *c) noexcept nogil:
     cdef size_t room = c.probes.open_room
     cdef size_t i
@@ -173,7 +196,7 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
     """Nothing is noted, and no return is waited for."""
     cdef size_t i
     c.probes.done_count = 0
-    c.probes.unevaluated = 0
+    c.probes.unevaluated_count = 0
     c.probes.interrupted_count = 0
     c.probes.resumed_at = NOWHERE
     c.probes.doubt_from = FOREVER
@@ -195,6 +218,8 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
 cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
     """The machine will be put back to ``icount``, and run from there once more."""
     cdef ProbeNote note
+    while c.probes.unevaluated_count and c.probes.unevaluated[c.probes.unevaluated_count - 1] > icount:
+        c.probes.unevaluated_count -= 1
     while c.probes.newest_open >= 0 and c.probes.open[c.probes.newest_open].note.icount > icount:
         forget_open(c, c.probes.newest_open)
     while c.probes.done_count and c.probes.done[c.probes.done_count - 1].end > icount:
@@ -215,9 +240,12 @@ cdef allocate_probes(Cpu *c):
     c.probes.returns = <uint32_t*>calloc(c.probes.returns_room, 4)
     c.probes.done_room = 1024
     c.probes.done = <ProbeNote*>malloc(c.probes.done_room * sizeof(ProbeNote))
+    c.probes.unevaluated_room = 1024
+    c.probes.unevaluated = <uint64_t*>malloc(c.probes.unevaluated_room * 8)
     c.probes.open_room = 16
     c.probes.open = <OpenNote*>calloc(c.probes.open_room, sizeof(OpenNote))
-    if c.probes.filter == NULL or c.probes.returns == NULL or c.probes.done == NULL or c.probes.open == NULL:
+    if (c.probes.filter == NULL or c.probes.returns == NULL or c.probes.done == NULL or c.probes.open == NULL
+            or c.probes.unevaluated == NULL):
         raise MemoryError
     forget_notes(c)
 
@@ -226,6 +254,7 @@ cdef void free_probes(Cpu *c) noexcept:
     free(c.probes.filter)
     free(c.probes.returns)
     free(c.probes.done)
+    free(c.probes.unevaluated)
     free(c.probes.open)
     free(c.probes.places)
     free(c.probes.condition)
@@ -235,7 +264,6 @@ cdef take_probe_notes(Cpu *c, bint all):
     """See CoreNotes.take_probe_notes."""
     cdef int32_t at = c.probes.oldest_open
     cdef uint64_t first = FOREVER
-    cdef uint64_t unevaluated = c.probes.unevaluated
     cdef uint64_t doubtful = c.probes.doubt_from
     if c.probes.failed:
         raise MemoryError
@@ -249,7 +277,7 @@ cdef take_probe_notes(Cpu *c, bint all):
         raise MemoryError
     rows = PyBytes_FromStringAndSize(<char*>c.probes.done, c.probes.done_count * sizeof(ProbeNote))
     c.probes.done_count = 0
-    c.probes.unevaluated = 0
+    unevaluated = take_unevaluated(c)
     if all:
         forget_notes(c)
     return rows, None if first == FOREVER else first, unevaluated, None if doubtful == FOREVER else doubtful

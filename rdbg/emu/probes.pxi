@@ -67,13 +67,14 @@ cdef uint8_t arrival(const Cpu *c, uint32_t pc, uint32_t behind) noexcept nogil:
     return ARRIVAL_BRANCH
 
 
-cdef bint condition_of_probes(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+cdef bint condition_of_probes(Cpu *c, uint32_t pc, uint64_t icount, uint64_t counts_at) noexcept nogil:
+    """Whether the condition holds before the instruction at ``pc``, for what counts at ``counts_at``."""
     cdef uint64_t value = 0
     if c.probes.condition_length == 0:
         return True
     if agent_value(c, c.probes.condition, c.probes.condition_length, pc, icount, &value):
         return value != 0
-    c.probes.unevaluated += 1
+    note_unevaluated(c, counts_at)
     return False
 
 
@@ -133,7 +134,7 @@ cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint sl
     c.probes.last_open = -1
     if c.probes.follows and (slot or how == ARRIVAL_BRANCH and place.first <= behind - 8 <= place.last):
         return                                   # a loop to where its function begins
-    if not condition_of_probes(c, pc, icount):
+    if not condition_of_probes(c, pc, icount, at):
         return
     begin_note(c, &note, NOTED_PLACE, pc, at)
     note.arrival = how
@@ -217,7 +218,7 @@ cdef void note_exception(Cpu *c, uint32_t code, uint32_t pc, uint64_t icount, bi
     begin_note(c, &note, NOTED_EXCEPTION, pc, icount - 1 if slot else icount)
     note.exception = <uint8_t>code
     if c.probes.follows:
-        if not condition_of_probes(c, pc, icount):
+        if not condition_of_probes(c, pc, icount, note.icount):
             return
         take_registers(c, &note, pc, icount)
         note.return_address = 0 if slot else pc + 4

@@ -101,12 +101,12 @@ class AccessNotes:
     Args:
         rows: of instructions, of type `ACCESS`, in order.
         others: by anything else, in order; the numbers say how the two go together.
-        unevaluated: times that the condition could not be evaluated: nothing was noted there.
+        unevaluated: icounts where the condition could not be evaluated, ascending: nothing was noted there.
     """
 
     rows: NDArray[np.void]
     others: Sequence[OtherAccess]
-    unevaluated: int
+    unevaluated: NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,12 @@ class ProbeNotes:
     Args:
         rows: of type `NOTE`, in the order in which they were complete.
         waiting_from: icount of the first that is not among them, since its return is waited for; None: there is none.
-        unevaluated: times that the condition could not be evaluated: nothing was noted there.
+        unevaluated: icounts where the condition could not be evaluated, ascending: nothing was noted there.
         doubtful_from: the first icount at which what was noted may hang on what was before anything was noted; None:
             there is none.
     """
 
     rows: NDArray[np.void]
     waiting_from: int | None
-    unevaluated: int
+    unevaluated: NDArray[np.uint64]
     doubtful_from: int | None = None

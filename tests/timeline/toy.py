@@ -343,7 +343,7 @@ class Toy:
         for row, (icount, pc) in zip(rows, self._probed, strict=True):
             row["icount"], row["pc"], row["space"], row["exception"] = icount, pc, SHARED_SPACE, NO_EXCEPTION
         self._probed = []
-        return ProbeNotes(rows, None, 0)
+        return ProbeNotes(rows, None, np.empty(0, np.uint64))
 
     def take_accesses(self) -> AccessNotes:
         wide = [(name, "<u8" if name in ("pc", "address") else ACCESS[name]) for name in ACCESS.names or ()]
@@ -352,7 +352,7 @@ class Toy:
             row["number"], row["space"], row["size"] = number, SHARED_SPACE, 4
             row["icount"], row["pc"], row["address"], row["is_write"] = made
         self._accessed = []
-        return AccessNotes(rows, (), 0)
+        return AccessNotes(rows, (), np.empty(0, np.uint64))
 
     def _is_ambiguous(self, block_pc: int) -> bool:
         return bool(self.ambiguous) and 4 * self._index[block_pc] % self.ambiguous == 4

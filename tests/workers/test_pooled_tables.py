@@ -160,3 +160,23 @@ def test_a_condition_that_fails_in_one_piece_hides_no_row_of_another(timeline: T
                 found[-1].append(row)
         said.append(str(raised.value))
     assert found[0] == found[1] and said[0] == said[1]
+
+
+@pytest.mark.parametrize("question", ["accesses count", f"executions {COUNTING:#x}", "calls note"])
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_where_a_condition_fails_is_counted_once_and_in_the_stretch_alone(
+    timeline: Timeline, jobs: int, question: str
+) -> None:
+    """As often as there would be rows, wherever stretch and pieces begin and end: also within the step of a branch."""
+    inside = [(at, at + 30) for at in range(9000, 9012)] if jobs == 1 else []
+    for start, end in [*inside, (0, 33333)]:
+        line = f"{question} --from {start} --to {end}"
+        rows = len(alone(timeline, line)) - 1  # but for the header
+        assert rows or start
+        failing = f"{line} --where word(0xC0000000)==0"
+        if not rows:
+            lines_of(timeline, failing, Noted(timeline, jobs).pool())
+            continue
+        with pytest.raises(RdbgError, match="could not be evaluated") as raised:
+            lines_of(timeline, failing, Noted(timeline, jobs).pool())
+        assert f" {rows} times" in str(raised.value), (start, end)
