@@ -170,6 +170,14 @@ class Interval:
         return self.pages.nbytes + 300
 
 
+def _is_known(overlapping: Sequence[Interval], start: int, end: int, cut: bool) -> bool:
+    """Whether one of the intervals that overlap [start, end) says of it all that `IntervalIndex.record` could."""
+    if len(overlapping) != 1:
+        return False
+    only = overlapping[0]
+    return only.start <= start and end <= only.end and not (cut and (only.start < start or end < only.end))
+
+
 class IntervalIndex:
     """Disjoint intervals, sorted: what is known of the whole run, also after checkpoints in it were evicted.
 
@@ -208,13 +216,7 @@ class IntervalIndex:
 
     def knows(self, start: int, end: int, cut: bool) -> bool:
         """Whether `record` of that run would change nothing: to put together what it touched is dear."""
-        if start >= end:
-            return True
-        low, high = self._overlapping(start, end)
-        if high - low != 1:
-            return False
-        only = self._intervals[low]
-        return only.start <= start and end <= only.end and not (cut and (only.start < start or end < only.end))
+        return start >= end or _is_known(self.between(start, end), start, end, cut)
 
     def record(self, start: int, end: int, pages: TouchedPages, cut: bool = True) -> None:
         """Note what a run from ``start`` to ``end`` touched.
@@ -226,10 +228,12 @@ class IntervalIndex:
             cut: whether an interval that is known already and contains this one is cut to make room for the finer
                 knowledge (there is a checkpoint at ``end``), or left as it is.
         """
-        if self.knows(start, end, cut):
+        if start >= end:
             return
         low, high = self._overlapping(start, end)
         old = self._intervals[low:high]
+        if _is_known(old, start, end, cut):
+            return
         if not old:
             self._replace(low, high, [Interval(start, end, pages)])
             return

@@ -37,9 +37,12 @@ def run_plainly(
         if output is not None:
             del output[sent:]
         for place in places:
-            machine.run(replace(request, until=place))
+            reached = machine.run(replace(request, until=place))
+            assert reached.kind is StopKind.LIMIT and reached.position >= place, f"on the way to {place}: {reached}"
             end = place + LONGEST_BLOCK if request.until is None else min(place + LONGEST_BLOCK, request.until)
             stop = machine.run(replace(request, until=end, exact=True))
-        if stop.kind is StopKind.LIMIT and stop.position != request.until:
+            if stop.kind is not StopKind.LIMIT:
+                break
+        if stop.kind is StopKind.LIMIT and stop.position != request.until:  # else it is where the run ends
             stop = machine.run(request)
     return stop
