@@ -16,7 +16,8 @@ class Pace:
         slice: instructions between looks instead, for tests.
         rung: instructions; a replay to a place leaves checkpoints at half, a quarter, ... of the distance to it, down
             to this: then the steps back that tend to follow are short.
-        snapshot_seconds: what it should take at most to replay from one periodic snapshot to the next.
+        snapshot_seconds: what it should take to replay from one periodic snapshot to the next.
+        least_snapshot_seconds: what it takes where a snapshot costs next to nothing to save.
         snapshot_spacing: instructions between them instead, for tests.
         digest_instructions: instructions between state digests in a live run.
     """
@@ -27,5 +28,6 @@ class Pace:
     slice: int | None = None
     rung: int = 500
     snapshot_seconds: float = 0.04
+    least_snapshot_seconds: float = 0.02
     snapshot_spacing: int | None = None
     digest_instructions: int = 200_000_000

@@ -18,6 +18,9 @@ from rdbg.store.snapshot import SnapshotInfo
 _PER_RUN = 1024
 #: Seconds of CPU time that the writer leaves for each that it takes.
 _IDLE_PARTS = 3
+#: Seconds of replay between two states for each second of CPU time that the writer took for one: states that are cheap
+#: to keep, as those of a loop that writes a few pages, lie closer together.
+_EFFORT_PARTS = 10
 #: Least seconds between two savings of the index, which is written as a whole.
 _INDEX_SECONDS = 5.0
 
@@ -54,7 +57,7 @@ class PeriodicSnapshots:
         self._clock = clock
         self._effort = effort
         self._spent = effort()  # when the latest state was taken
-        self._next_time = clock() + replayer.pace.snapshot_seconds
+        self._next_time = clock() + replayer.pace.least_snapshot_seconds
         self._next_index = clock() + _INDEX_SECONDS
         self._live = replayer.history.live
         self._closed = False
@@ -116,14 +119,21 @@ class PeriodicSnapshots:
         if gap is None:
             gap = (position - history.start) // _PER_RUN
             if not history.live or position < history.end:
-                gap = max(gap, int(replayer.speed * replayer.pace.snapshot_seconds))
-            elif self._effort() - self._spent < replayer.pace.snapshot_seconds:
+                gap = max(gap, int(replayer.speed * self._seconds_between()))
+            elif self._effort() - self._spent < self._seconds_between():
                 return False  # a replay of this takes about as long, however fast or slow these instructions are
         before, after = replayer.stored.latest(position), replayer.stored.next(position)
         if before is not None and position - before.position < gap:
             # The end is worth a state of its own: people go there first.
             return not history.live and before.position < position == history.end
         return position - history.start >= gap and (after is None or after.position - position >= gap // 2)
+
+    def _seconds_between(self) -> float:
+        """Seconds of replay from one state to the next, by what the latest one cost the writer."""
+        pace = self._replayer.pace
+        if self._writer.seconds == 0:  # none yet
+            return pace.snapshot_seconds
+        return min(max(pace.least_snapshot_seconds, _EFFORT_PARTS * self._writer.seconds), pace.snapshot_seconds)
 
     def _submit(self, state: Checkpoint, virtual_ns: int) -> None:
         self._spent = self._effort()
