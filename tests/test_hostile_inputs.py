@@ -23,7 +23,7 @@ from rdbg.journal import chunks, file_header
 from rdbg.journal.reader import JournalReader
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
-from rdbg.store.index_codec import _VERSION, PackedIndex, unpack_index
+from rdbg.store.index_codec import _VERSION, PackedIndex, pack_index, unpack_index
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.symbols.table import SymbolTable
 from tests.emu.test_hostile_states import elf_of
@@ -216,24 +216,40 @@ def test_positions_after_all_time(tmp_path: Path) -> None:
 # --- stores -----------------------------------------------------------------------------------
 def test_an_index_that_is_a_bomb() -> None:
     compress = zstandard.ZstdCompressor(level=19).compress
-    head = bytes((0x93, _VERSION))
+    head = bytes((0x94, _VERSION))
     few = [head + b"\xdd\x0f\xff\xff\xff" + b"\xc0" * 0x0FFFFFF, head + b"\x91" + b"\x91" * 60_000_000]
-    few.append(msgpack.packb([_VERSION, [[0, 5, b"\0", b"", b"", b""]], []]))
-    few.append(msgpack.packb([_VERSION, [[5, 0, b"", b"", b"", b""]], []]))
-    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4\1\0\0\0\1\0\0\0", b"", b"", b""]], []]))
-    few.append(msgpack.packb([_VERSION, [[0, 5, b"\x08" + bytes(12), b"", b"", b""]], []]))
-    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4", b"", b"", b""]], []]))
-    few.append(msgpack.packb([_VERSION, [[0, 5, [], {}, "x", 1]], []]))
-    few.append(msgpack.packb([_VERSION, [], [[5, 0, b"", b"", b"", b""]]]))
-    few.append(msgpack.packb([_VERSION, [], [[0, 5, b"", b"", b"\0", b""]]]))
-    few.append(msgpack.packb([_VERSION, []]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\0", b"", b"", b""]], [], []]))
+    few.append(msgpack.packb([_VERSION, [[5, 0, b"", b"", b"", b""]], [], []]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4\1\0\0\0\1\0\0\0", b"", b"", b""]], [], []]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\x08" + bytes(12), b"", b"", b""]], [], []]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, b"\4", b"", b"", b""]], [], []]))
+    few.append(msgpack.packb([_VERSION, [[0, 5, [], {}, "x", 1]], [], []]))
+    few.append(msgpack.packb([_VERSION, [], [[5, 0, b"", b"", b"", b""]], []]))
+    few.append(msgpack.packb([_VERSION, [], [[0, 5, b"", b"", b"\0", b""]], []]))
+    few.append(msgpack.packb([_VERSION, [], []]))
+    cleared = [0x1000, [[0x25, 0, 0x27, 0]], [0, 5, 7, 9]]
+    for wrong in (
+        [0x1000, [], [0, 5]],
+        [0x1000, [[0x25, 0, 0x27]], [0, 5]],
+        [0x1000, [[0x99, 0]], [0, 5]],
+        [0x1000, [[0x27, 1]], [0, 5]],
+        [0x1000, [[0x25, 0]], [5, 5]],
+        [0x1000, [[0x25, 0]], [0, 5, 7]],
+        [0x1000, [[0x25, 0] * 60_000], [0, 5]],
+        [-1, [[0x25, 0]], [0, 5]],
+    ):
+        few.append(msgpack.packb([_VERSION, [], [], [wrong]]))
+    few.append(msgpack.packb([_VERSION, [], [], [cleared] * 60_000]))
     for content in few:
         data = compress(content)
         assert len(data) < 20_000
         assert isolated(lambda data=data: unpack_index(data), seconds=_SECONDS) == PackedIndex()
     row = [0, 5, b"", b"", b"", b""]
-    whole = unpack_index(compress(msgpack.packb([_VERSION, [row], [row]])))
+    whole = unpack_index(compress(msgpack.packb([_VERSION, [row], [row], [cleared]])))
     assert len(whole.intervals) == len(whole.words) == 1
+    (known,) = whole.cleared
+    assert known.breakpoint.address == 0x1000 and known.stretches == ((0, 5), (7, 9))
+    assert unpack_index(pack_index(whole.intervals, whole.words, whole.cleared)).cleared == whole.cleared
 
 
 @pytest.mark.parametrize("table", ["meta", "snapshots", "pages", "images", "bookmarks", "interval_index"])

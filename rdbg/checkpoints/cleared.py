@@ -4,7 +4,7 @@ condition that holds."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Watch
@@ -32,6 +32,19 @@ class Breakpoint:
 Sought = Watch | Breakpoint
 
 
+@dataclass(frozen=True)
+class ClearedBreakpoint:
+    """Where a breakpoint with a condition does not stop.
+
+    Args:
+        breakpoint: it.
+        stretches: first position, and the one behind the last, of each.
+    """
+
+    breakpoint: Breakpoint
+    stretches: tuple[tuple[int, int], ...]
+
+
 class Cleared:
     """What searches have learnt. Pages that are written all the time tell the index nothing about one word in them, and
     code that runs all the time nothing about a condition there; to have looked once is enough.
@@ -55,6 +68,12 @@ class Cleared:
             self._stretches[each] = sorted(apart)[-_MOST_STRETCHES:]
         while len(self._stretches) > _MOST_SOUGHT:
             del self._stretches[next(iter(self._stretches))]
+
+    def conditions(self) -> Iterator[ClearedBreakpoint]:
+        """What is known of breakpoints with conditions, the latest last."""
+        for each, known in self._stretches.items():
+            if isinstance(each, Breakpoint) and each.condition:
+                yield ClearedBreakpoint(each, tuple(known))
 
     def begins(self, sought: Iterable[Sought], position: int) -> int:
         """Since when, up to ``position``, nothing of this is to be found; ``position`` if that is not known."""

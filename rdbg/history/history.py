@@ -302,6 +302,10 @@ class History:
         """What has entered from outside, up to here, and may have written memory: the debugger's writes, and resets."""
         return [event_of(record) for record in writing_inputs(self._log, self._cursor)]
 
+    def all_outside_writes(self) -> list[InputEvent]:
+        """The same of all of the run, wherever the machine stands."""
+        return [event_of(record) for record in writing_inputs(self._log, self._log.count)]
+
     def register_writes(self, journal_id: int) -> list[int]:
         """Positions, in order, at which the debugger has written to a register."""
         return list(register_writes(self._log, journal_id))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rdbg.emu.machine_api import RunRequest, StopKind, WatchHit
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Search
+from rdbg.navigation.steady_conditions import SteadyConditions
 from rdbg.navigation.stops import Interrupted, StopConditions, StopReason, never
 from rdbg.navigation.traveller import Traveller
 from rdbg.quick_dataclass import dataclass
@@ -98,6 +99,7 @@ class Forward:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
             self._replayer.checkpoint_if_far(self._replayer.slice)
         origin = self._machine.icount
+        steady = SteadyConditions(self._replayer, Search.wanted(conditions, self._machine.architecture).conditional)
         limit = conditions.position if conditions.position is not None and conditions.position > origin else None
         waited = 0.0  # seconds that an idle CPU has waited in host time, beyond what its clock shows
         idle_from = 0  # what its clock showed when it began
@@ -110,7 +112,7 @@ class Forward:
                 return End(StopReason.HISTORY_END)
             if self._machine.icount < self._replayer.history.end:
                 if leap and limit is None:
-                    self._skip_ahead(conditions)
+                    self._skip_ahead(conditions, steady)
                 if not (passes and self._machine.icount == origin) and self._at_breakpoint(conditions):
                     return End(StopReason.BREAKPOINT)
             present = self.at_live_end
@@ -167,9 +169,11 @@ class Forward:
         self._wait(left)
         return self._clock() - began
 
-    def _skip_ahead(self, conditions: StopConditions) -> None:
+    def _skip_ahead(self, conditions: StopConditions, steady: SteadyConditions) -> None:
         """Jump over history in which the index rules a stop out, but not over output that was not shown yet."""
         here = self._machine.icount
+        if steady and self._replayer.history.next_icount() != here:
+            steady.note(here, self._replayer.history.end)
         index = self._replayer.keeper.index
         possible = index.earliest_possible(
             here, self._replayer.history.end, Search.wanted(conditions, self._machine.architecture)

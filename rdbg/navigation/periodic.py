@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 from rdbg.checkpoints.checkpoint import Checkpoint
-from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageTable
-from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.navigation.replayer import Replayer
 from rdbg.store.background_writer import BackgroundWriter, Job
+from rdbg.store.index_codec import PackedIndex
 from rdbg.store.snapshot import SnapshotInfo
 
 #: The spacing of snapshots is at least the run's length so far divided by this: their number, and all that is ever
@@ -81,8 +80,7 @@ class PeriodicSnapshots:
             self._collect()
             self._save_end()
             outputs = self._replayer.output.log.unsaved()
-            index = self._replayer.keeper.index
-            self._writer.submit(Job(None, intervals=list(index), words=list(index.words), outputs=outputs))
+            self._writer.submit(Job(None, index=self._index(), outputs=outputs))
         self._writer.close()
         self._collect()
 
@@ -137,13 +135,15 @@ class PeriodicSnapshots:
 
     def _submit(self, state: Checkpoint, virtual_ns: int) -> None:
         self._spent = self._effort()
-        index = self._replayer.keeper.index
-        intervals: list[Interval] | None = None
-        words: tuple[StoredWords, ...] = ()
+        index: PackedIndex | None = None
         if self._clock() >= self._next_index or self._replayer.pace.snapshot_spacing is not None:
-            intervals, words = list(index), tuple(index.words)
+            index = self._index()
             self._next_index = self._clock() + _INDEX_SECONDS
-        self._writer.submit(Job(state, virtual_ns, intervals, words, self._replayer.output.log.unsaved()))
+        self._writer.submit(Job(state, virtual_ns, index, self._replayer.output.log.unsaved()))
+
+    def _index(self) -> PackedIndex:
+        index = self._replayer.keeper.index
+        return PackedIndex(tuple(index), tuple(index.words), tuple(index.cleared.conditions()))
 
     def _collect(self) -> None:
         """Take back what the writer is done with."""

@@ -14,7 +14,8 @@ from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
 from rdbg.navigation.helpers import PATIENCE, PIECE_SECONDS, Crew, Helpers, Overtaken, SharedSearch
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.reach import Reach
-from rdbg.navigation.replayer import Origin, Replayer
+from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.steady_conditions import SteadyConditions
 from rdbg.navigation.stops import Interrupted, StopConditions, never
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import pack_index, unpack_index
@@ -83,6 +84,7 @@ class Search:
         self._conditions = conditions.conditions
         self._architecture = replayer.machine.architecture
         self._wanted = self.wanted(conditions, self._architecture)
+        self._steady = SteadyConditions(replayer, self._wanted.conditional)
         self._interrupted = interrupted
         self._helpers = helpers
         self._shared: SharedSearch[Looked] | None = None
@@ -120,9 +122,11 @@ class Search:
                 self._clear(self._watches, low if access is None else access.after, high)
                 found = None if access is None else _found(access)
             else:
-                checkpoint = reach.origin(high)
-                low = checkpoint.position
-                found = self._in_interval(checkpoint, high)
+                self._replayer.restore(reach.origin(high))
+                if self._needless(start, high):
+                    continue
+                low = self._machine.icount
+                found = self._in_interval(high)
             if found is not None:
                 return found
             high = low
@@ -183,12 +187,21 @@ class Search:
                 return None
         return stretch
 
-    def _in_interval(self, checkpoint: Origin, high: int) -> Found | None:
-        """The latest hit from a checkpoint up to ``high``."""
-        self._replayer.restore(checkpoint)
+    def _needless(self, start: int, high: int) -> bool:
+        """Whether the state at which the machine stands tells that there is nothing right before ``high``."""
+        if not self._steady:
+            return False
+        self._replayer.catch_up()
+        if not self._steady.note(start, high):
+            return False
+        return self._replayer.keeper.index.latest_possible(start, high, self._wanted) != high
+
+    def _in_interval(self, high: int) -> Found | None:
+        """The latest hit from where the machine stands up to ``high``."""
+        began = self._machine.icount
         hits = self._scan(high, self._breakpoints)
         breakpoint_at = None if hits.breakpoint is None else hits.breakpoint.position
-        low = checkpoint.position if breakpoint_at is None else breakpoint_at
+        low = began if breakpoint_at is None else breakpoint_at
         self._clear(self._wanted.conditional, low if breakpoint_at is None else low + 1, high)
         access = self._latest_access(hits, low, high)
         self._clear(self._watches, low if access is None else access.after, high)

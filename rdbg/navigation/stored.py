@@ -188,5 +188,9 @@ class StoredStates:
         for words in known.words:
             if words.start >= self._history.start:
                 self._keeper.index.words.note(words)
+        for each in known.cleared:
+            for start, end in each.stretches:
+                if start >= self._history.start:
+                    self._keeper.index.cleared.note((each.breakpoint,), start, end)
         if not self._history.live:
             self._keeper.index.forget_after(self._history.end)

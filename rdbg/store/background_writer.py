@@ -9,13 +9,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from rdbg.checkpoints.checkpoint import Checkpoint
-from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_store import PageStore, PageTable
-from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
-from rdbg.store.index_codec import pack_index
+from rdbg.store.index_codec import PackedIndex, pack_index
 from rdbg.store.notes import StoredOutputs
 from rdbg.store.snapshot import SnapshotInfo
 from rdbg.store.snapshot_store import SnapshotStore
@@ -31,15 +29,13 @@ class Job:
         state: becomes a periodic snapshot; None: only the index is saved. Its table is retained until the job comes
             back from `BackgroundWriter.collect`.
         virtual_ns: virtual time of the state.
-        intervals: the index as it is to be kept; None: it stays as it was.
-        words: with them, what is known of words that were stored to.
+        index: as it is to be kept; None: it stays as it was.
         outputs: what more is known of the run's output.
     """
 
     state: Checkpoint | None
     virtual_ns: int = 0
-    intervals: Sequence[Interval] | None = None
-    words: Sequence[StoredWords] = ()
+    index: PackedIndex | None = None
     outputs: Sequence[StoredOutputs] = ()
 
 
@@ -166,8 +162,8 @@ class BackgroundWriter:
             # What another session on the recording adds or deletes is found out when it is used.
             self._list = store.list() if self._list is None or store.thinned else [*self._list, info]
             self.listed = tuple(self._list)
-        if job.intervals is not None:
-            store.notes.put_index(pack_index(job.intervals, job.words))
+        if job.index is not None:
+            store.notes.put_index(pack_index(job.index.intervals, job.index.words, job.index.cleared))
         store.notes.put_outputs(job.outputs)
 
     def _save_state(self, store: SnapshotStore, job: Job, state: Checkpoint) -> SnapshotInfo:

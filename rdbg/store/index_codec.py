@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import msgpack
 import numpy as np
 import zstandard
 
+from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.emu.expression import Expression, Operation, Step
 from rdbg.quick_dataclass import dataclass
 
 #: Changes when the bytes, or what an interval's sets mean, change, or when one may have said too little: an index of
 #: another version is made anew.
-_VERSION = 6
+_VERSION = 7
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
+#: Of breakpoints with conditions: how many are kept, expressions of each, steps of an expression, stretches.
+_MOST_CONDITIONS, _MOST_EXPRESSIONS, _MOST_STEPS, _MOST_STRETCHES = 64, 8, 256, 1000
 #: Bytes of a boundary.
 _WIDTHS = (4, 8)
 #: How msgpack begins numbers that are not negative, and byte strings.
@@ -34,14 +39,18 @@ class PackedIndex:
     Args:
         intervals: those of the index.
         words: what is known of words that were stored to.
+        cleared: where breakpoints do not stop whose conditions were looked for.
     """
 
     intervals: tuple[Interval, ...] = ()
     words: tuple[StoredWords, ...] = ()
+    cleared: tuple[ClearedBreakpoint, ...] = ()
 
 
-def pack_index(intervals: Iterable[Interval], words: Iterable[StoredWords] = ()) -> bytes:
-    """The bytes of these intervals, and of what is known of words."""
+def pack_index(
+    intervals: Iterable[Interval], words: Iterable[StoredWords] = (), cleared: Iterable[ClearedBreakpoint] = ()
+) -> bytes:
+    """The bytes of these intervals, and of what is known of words and of conditions."""
     rows = [
         (
             interval.start,
@@ -51,7 +60,15 @@ def pack_index(intervals: Iterable[Interval], words: Iterable[StoredWords] = ())
         for interval in intervals
     ]
     word_rows = [(each.start, each.end, *(_bounds(part) for part in _sets(each))) for each in words]
-    packed: bytes = msgpack.packb([_VERSION, rows, word_rows])
+    cleared_rows = [
+        (
+            each.breakpoint.address,
+            [_step_numbers(code) for code in each.breakpoint.condition],
+            [position for stretch in each.stretches for position in stretch],
+        )
+        for each in list(filter(_fits, cleared))[-_MOST_CONDITIONS:]
+    ]
+    packed: bytes = msgpack.packb([_VERSION, rows, word_rows, cleared_rows])
     return zstandard.ZstdCompressor(level=1).compress(packed)
 
 
@@ -61,11 +78,13 @@ def unpack_index(data: bytes) -> PackedIndex:
         if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
             return PackedIndex()
         values = _Values(zstandard.ZstdDecompressor().decompress(data))
-        values.array(3)
+        values.array(4)
         if values.number() != _VERSION:
             return PackedIndex()
         intervals = tuple(_interval(values) for _ in range(values.array()))
-        return PackedIndex(intervals, tuple(_stored_words(values) for _ in range(values.array())))
+        words = tuple(_stored_words(values) for _ in range(values.array()))
+        cleared = tuple(_cleared(values) for _ in range(values.array(most=_MOST_CONDITIONS)))
+        return PackedIndex(intervals, words, cleared)
     except (zstandard.ZstdError, MemoryError, ValueError, msgpack.UnpackException):
         return PackedIndex()
 
@@ -78,10 +97,10 @@ class _Values:
         self._unpacker = msgpack.Unpacker(max_buffer_size=_MOST_BYTES)
         self._unpacker.feed(content)
 
-    def array(self, length: int | None = None) -> int:
+    def array(self, length: int | None = None, most: int = _MOST_INTERVALS) -> int:
         """The length of an array whose elements come next."""
         found: int = self._unpacker.read_array_header()
-        if found != length and (length is not None or found > _MOST_INTERVALS):
+        if found != length and (length is not None or found > most):
             raise ValueError("an array of another length")
         return found
 
@@ -106,6 +125,34 @@ def _interval(values: _Values) -> Interval:
 
 def _stored_words(values: _Values) -> StoredWords:
     return StoredWords(*_stretch(values), *(_set(values.bytes()) for _ in range(4)))
+
+
+def _cleared(values: _Values) -> ClearedBreakpoint:
+    values.array(3)
+    address = values.number()
+    condition = tuple(_expression(values) for _ in range(values.array(most=_MOST_EXPRESSIONS)))
+    positions = _numbers(values, 2 * _MOST_STRETCHES)
+    if not condition or len(positions) % 2 or any(low >= high for low, high in pairwise(positions)):
+        raise ValueError("stretches that do not ascend")
+    return ClearedBreakpoint(Breakpoint(address, condition), tuple(zip(positions[::2], positions[1::2], strict=True)))
+
+
+def _step_numbers(expression: Expression) -> list[int]:
+    return [number for step in expression for number in (step.operation, step.operand)]
+
+
+def _expression(values: _Values) -> Expression:
+    numbers = _numbers(values, 2 * _MOST_STEPS)
+    return tuple(Step(Operation(code), operand) for code, operand in zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _numbers(values: _Values, most: int) -> list[int]:
+    return [values.number() for _ in range(values.array(most=most))]
+
+
+def _fits(known: ClearedBreakpoint) -> bool:
+    condition = known.breakpoint.condition
+    return len(condition) <= _MOST_EXPRESSIONS and all(len(code) <= _MOST_STEPS for code in condition)
 
 
 def _stretch(values: _Values) -> tuple[int, int]:

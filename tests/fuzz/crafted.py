@@ -21,11 +21,13 @@ import msgpack
 import numpy as np
 import zstandard
 
+from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
 from rdbg.checkpoints.interval_index import Interval, TouchedPages
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.emu.boards.python_toml import python_role
 from rdbg.emu.endpoint import serial_port
+from rdbg.emu.expression import Operation, Step
 from rdbg.emu.inputs import InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.memory_map import PAGE_SIZE
@@ -164,7 +166,9 @@ def record(folder: Path) -> Recording:
             timeline.snapshots.save(f"at {end}")
     pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))
     words = [StoredWords(0, 5_000, PageSet.of([1]), PageSet.of([3]), PageSet.of([1024, 1025]), PageSet.of([3072]))]
-    new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)], words))
+    condition = ((Step(Operation.CONSTANT, 0), Step(Operation.END)),)
+    cleared = [ClearedBreakpoint(Breakpoint(0x80001000, condition), ((0, 3_000), (4_000, 5_000)))]
+    new.store.notes.put_index(pack_index([Interval(0, 5_000, pages), Interval(5_000, 10_000, pages)], words, cleared))
     new.store.notes.put_bookmark("here", 1_000)
     timeline.close()
     put_notes(new.store.notes)

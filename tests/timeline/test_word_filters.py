@@ -14,15 +14,19 @@ from functools import partial
 
 import pytest
 
+import rdbg.navigation.steady_conditions
 import rdbg.navigation.survey
+from rdbg.analysis.where_condition import parse_where
 from rdbg.checkpoints.accesses import Accesses
 from rdbg.checkpoints.cleared import Cleared
 from rdbg.checkpoints.stored_words import WordFilters
+from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.navigation.pace import Pace
-from rdbg.navigation.stops import StopConditions, never
+from rdbg.navigation.stops import StopConditions, StopReason, never
+from rdbg.navigation.unread_registers import Evaluate, reads_that_make_it_false
 from rdbg.timeline import Timeline
 from tests.emu.dma_device import dma_machine
 from tests.timeline.generated_guest import CODE, DATA, MAPPED, UNCACHED, generated_guest
@@ -47,7 +51,7 @@ class Asked:
 
     def __init__(self, timeline: Timeline, dice: random.Random, words: Callable[[], int]) -> None:
         self.timeline = timeline
-        self.ruled_out = self.hits = 0
+        self.ruled_out = self.hits = self.steady = self.held = 0
         self._dice = dice
         self._words = words
 
@@ -72,15 +76,45 @@ class Asked:
             self.same(partial(self._moves, place, conditions, backward, count))
             if d.random() < 0.3:
                 self.same(partial(self._writes, place, watch))
+            self.same(partial(self._stops, place, self._conditional(), backward, count))
+
+    def _conditional(self) -> StopConditions:
+        """Two breakpoints where code runs, whose conditions ask for a word, alone or beside a register. The words are
+        what they are somewhere, so some hold."""
+        d, machine = self._dice, self.timeline.machine
+        conditions = {}
+        for _ in range(2):
+            self.timeline.goto(d.randrange(self.timeline.end + 1))
+            address, at = self._words() & ~3, machine.pc
+            held = int.from_bytes(machine.read_memory(address, 4), "big" if machine.big_endian else "little")
+            word = f"word({address:#x})"
+            wanted = d.choice([held, held, held ^ 1 << d.randrange(32), 0])
+            text = d.choice(
+                [
+                    f"{word} == {wanted}",
+                    f"{word} != {wanted}",
+                    f"a0 & 1 == 1 && {word} == {wanted}",
+                    f"{word} == {wanted} || {word} + 1 == {wanted}",
+                    f"word({word}) == {wanted}",
+                    f"{word} == {wanted} && sp != 0",
+                ]
+            )
+            conditions[at] = (parse_where(text, machine.architecture),)
+        return StopConditions(frozenset(conditions), conditions=conditions)
 
     def same(self, question: Callable[[], object]) -> None:
         """Compare the answers."""
         index = self.timeline._keeper.index
         known = index.words
         answers = []
-        for words in (known, WordFilters()):
+        reads = rdbg.navigation.steady_conditions.reads_that_make_it_false
+        for words, looks in ((known, self._counted), (WordFilters(), None)):
             index.words, index.cleared, index.accesses = words, Cleared(), Accesses()
-            answers.append(question())
+            rdbg.navigation.steady_conditions.reads_that_make_it_false = looks or (lambda *_: None)
+            try:
+                answers.append(question())
+            finally:
+                rdbg.navigation.steady_conditions.reads_that_make_it_false = reads
         index.words = known
         assert answers[0] == answers[1]
 
@@ -94,6 +128,22 @@ class Asked:
             stop = timeline.reverse_run(conditions, never) if backward else timeline.run(conditions, never)
             stops.append((stop.reason, stop.position, stop.watch, timeline.machine.digest()))
             self.hits += stop.watch is not None
+            if not backward and timeline.position < timeline.end:
+                timeline.step()
+        return stops
+
+    def _counted(self, expression: Expression, evaluate: Evaluate) -> frozenset[tuple[int, int]] | None:
+        reads = reads_that_make_it_false(expression, evaluate)
+        self.steady += reads is not None
+        return reads
+
+    def _stops(self, place: int, conditions: StopConditions, backward: bool, count: int) -> object:
+        timeline, stops = self.timeline, []
+        timeline.goto(place)
+        for _ in range(count):
+            stop = timeline.reverse_run(conditions, never) if backward else timeline.run(conditions, never)
+            stops.append((stop.reason, stop.position, timeline.machine.digest()))
+            self.held += stop.reason is StopReason.BREAKPOINT
             if not backward and timeline.position < timeline.end:
                 timeline.step()
         return stops
@@ -172,13 +222,13 @@ def try_writing_guest(seed: int) -> Asked:
 @pytest.mark.parametrize(("seed", "often"), [(0, False), (1, True), (2, True), (3, False)])
 def test_filters_change_no_answer_of_guests_that_change_themselves(seed: int, often: bool) -> None:
     asked = try_changing_guest(seed, often)
-    assert asked.ruled_out > 5 and asked.hits > 5
+    assert asked.ruled_out > 5 and asked.hits > 5 and asked.steady > 5 and asked.held > 5
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_filters_change_no_answer_of_guests_whose_devices_write(seed: int) -> None:
     asked = try_writing_guest(seed)
-    assert asked.ruled_out > 5 and asked.hits > 5
+    assert asked.ruled_out > 5 and asked.hits > 5 and asked.steady > 5 and asked.held > 5
 
 
 def main() -> None:
