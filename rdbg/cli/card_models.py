@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from rdbg.emu.loaders.loader_device import LOADER
 from rdbg.quick_dataclass import dataclass
 
 _SWITCH, _NUMBER, _TEXT = "bool (on/off)", "uint32", "str"
@@ -137,6 +138,22 @@ CARD_MODELS: tuple[CardModel, ...] = (
         for name in ("virtconsole", "virtserialport")
     ),
     CardModel(
+        LOADER,
+        "Misc",
+        "",
+        "Generic Loader",
+        {
+            "id": _TEXT,
+            "file": _TEXT,
+            "addr": "uint64",
+            "cpu-num": _NUMBER,
+            "data": "uint64",
+            "data-len": "uint8",
+            "data-be": _SWITCH,
+            "force-raw": _SWITCH,
+        },
+    ),
+    CardModel(
         "virtio-rng-pci",
         "Misc",
         "PCI",
@@ -184,7 +201,8 @@ def models_text() -> str:
         for model in (model for model in CARD_MODELS if model.category == category):
             alias = f', alias "{model.aliases[0]}"' if model.aliases else ""
             words = f', desc "{model.words}"' if model.words else ""
-            lines.append(f'name "{model.name}", bus {model.bus}{alias}{words}')
+            bus = f", bus {model.bus}" if model.bus else ""
+            lines.append(f'name "{model.name}"{bus}{alias}{words}')
         lines.append("")
     return "\n".join(lines)
 

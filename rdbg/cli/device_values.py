@@ -41,7 +41,6 @@ _ELSEWHERE = {
     "virtio-9p": "there is no 9p device; -drive file=fat:rw:DIR shows a folder",
     "virtio-balloon": "memory is not given back; leave it out",
     "virtio-crypto": "there is none; leave it out",
-    "loader": "use -kernel, -bios or -initrd, or, in GDB, restore FILE binary ADDRESS, which is recorded",
 }
 
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from rdbg.cli.option_values import (
     HelpWanted,
-    flattened_json,
     hint,
     is_help,
     parse_number,
     parse_pairs,
     parse_switch,
-    parsed_json,
 )
 from rdbg.errors import RdbgError, UsageError
 from rdbg.images.cache_mode import CacheMode
 from rdbg.images.folder_disk import PREFIX, parse_folder
 from rdbg.images.formats import FORMATS
+from rdbg.images.json_name import PREFIX as JSON
+from rdbg.images.json_name import json_keys
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.options import ImageFile, RecordMode, RunOptions
 
@@ -89,12 +89,10 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
     option = f"-blockdev {value}"
     if value.startswith("{"):
         try:
-            pairs = flattened_json(parsed_json(value))
+            pairs = json_keys(value)
         except ValueError as error:
             raise UsageError(f"{option}: not JSON: {error}") from None
-        unknown = next((key for key in pairs if key not in _KEYS), None)
-        if unknown is not None:
-            raise UsageError(f"{option}: unknown key {unknown!r}{hint(unknown, _KEYS)}")
+        _check_keys(option, pairs)
     else:
         pairs = parse_pairs(value, "-blockdev", _KEYS, first="driver")
     if "driver" not in pairs:
@@ -102,6 +100,29 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
     if "node-name" not in pairs:
         raise UsageError(f"{option}: has no node-name; add node-name=N, by which a -device names it")
     return replace(options, drive_lines=(*options.drive_lines, _line(option, "none", pairs, is_node=True)))
+
+
+def _check_keys(option: str, pairs: Mapping[str, str]) -> None:
+    unknown = next((key for key in pairs if key not in _KEYS), None)
+    if unknown is not None:
+        raise UsageError(f"{option}: unknown key {unknown!r}{hint(unknown, _KEYS)}")
+
+
+def _spelt_out(option: str, pairs: Mapping[str, str]) -> Mapping[str, str]:
+    """A file's name that is JSON as the keys that it stands for; those that were said beside it win, as in QEMU."""
+    file = pairs.get("file", "")
+    if not file.startswith(JSON):
+        return pairs
+    try:
+        said = json_keys(file.removeprefix(JSON))
+    except ValueError as error:
+        raise UsageError(f"{option}: the file's name is not JSON: {error}") from None
+    _check_keys(option, said)
+    if "file" in said:
+        raise UsageError(f"{option}: {said['file']!r} is a node's name, and there is none; write the file's keys there")
+    if "format" in pairs:
+        said.pop("driver", None)
+    return {**said, **{key: value for key, value in pairs.items() if key != "file"}}
 
 
 def _flash(options: RunOptions, value: str, pairs: Mapping[str, str]) -> RunOptions:
@@ -115,6 +136,7 @@ def _flash(options: RunOptions, value: str, pairs: Mapping[str, str]) -> RunOpti
 
 
 def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool = False) -> DriveLine:
+    pairs = pairs if is_node else _spelt_out(option, pairs)
     media = pairs.get("media", "disk")
     if media not in ("disk", "cdrom"):
         raise UsageError(f"{option}: media={media} is neither disk nor cdrom")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from rdbg.cli.card_models import NIC_ALIASES, card_model
 from rdbg.cli.option_values import (
     HelpWanted,
-    flattened_json,
     hint,
     is_help,
     parse_number,
@@ -18,6 +17,7 @@ from rdbg.cli.option_values import (
     split_commas,
 )
 from rdbg.errors import UsageError
+from rdbg.host.json_keys import flattened_json
 from rdbg.netdev.network_plan import Netdev, PacketDump
 from rdbg.quick_dataclass import dataclass
 from rdbg.session.network_options import CardOption, NetdevOption

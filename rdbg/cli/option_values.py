@@ -107,28 +107,6 @@ def parsed_json(text: str) -> Any:
     return json.loads(text)
 
 
-def flattened_json(value: object, prefix: str = "") -> dict[str, str]:
-    """JSON's objects as QEMU's dotted keys.
-
-    Args:
-        value: what was read.
-        prefix: the key that it stands at.
-
-    Raises:
-        ValueError: something in it is no object, text, number or switch.
-    """
-    if isinstance(value, dict):
-        found: dict[str, str] = {}
-        for key, inner in value.items():
-            found |= flattened_json(inner, f"{prefix}.{key}" if prefix else str(key))
-        return found
-    if isinstance(value, bool):
-        return {prefix: "on" if value else "off"}
-    if isinstance(value, str | int) and prefix:
-        return {prefix: str(value)}
-    raise ValueError(f"{prefix or 'it'} is no object, text, number or switch")
-
-
 def hint(word: str, known: Collection[str]) -> str:
     """`` (did you mean X?)`` where a known word is near, or nothing."""
     from difflib import get_close_matches  # for mistakes alone

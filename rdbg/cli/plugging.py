@@ -79,7 +79,7 @@ def resolve_devices(options: RunOptions) -> RunOptions:
     if cards and options.board != "malta":
         raise UsageError(f"{cards[0].option}: {options.board} has no slots for cards; drop it, or use -M malta")
     if not (cards or options.netdevs or options.dumps):
-        return replace(said, plugged=(), network_plan=NetworkPlan(), virtual_consoles=())
+        return replace(said, plugged=said.loaders, network_plan=NetworkPlan(), virtual_consoles=())
     from rdbg.cli.cables import Cables  # networks load only when there is something to plug in
 
     _check_names(cards)
@@ -114,7 +114,7 @@ def resolve_devices(options: RunOptions) -> RunOptions:
     plan = cables.plan(options, short_cards)
     return replace(
         said,
-        plugged=tuple(plugged),
+        plugged=(*plugged, *said.loaders),
         network_plan=plan,
         virtual_consoles=tuple(consoles),
         notices=(*said.notices, *(notice for notice in cables.notices if notice not in said.notices)),

@@ -18,6 +18,7 @@ from rdbg.cli.card_models import CARD_NAMES, card_model
 from rdbg.cli.command_page import WIDTH, Choices, option_entries
 from rdbg.cli.drive_cards import place_drives
 from rdbg.cli.global_values import apply_globals, global_property
+from rdbg.cli.loader_values import place_loaders
 from rdbg.cli.option_values import hint
 from rdbg.cli.plugging import resolve_devices
 from rdbg.emu.cpu_model import CPU_MODELS
@@ -102,15 +103,17 @@ OPTIONS = (
     Option(("rtc",), "base=utc|localtime|DATE", values.rtc, "what the real-time clock shows at power-on"),
     Option(
         ("serial",),
-        "stdio|mon:stdio|null|file:F|pty|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait]",
+        "stdio|null|file:F|pty|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait]",
         around.serial,
-        "where the next serial port leads to (the first: mon:stdio)",
+        "where the next serial port leads to (the first: mon:stdio); mon: before it: the monitor is behind Ctrl-A c",
     ),
     Option(
         ("chardev",),
-        "stdio|null|file|pty|socket,id=ID [,path=F][,host=H,port=P][,server=on|off] [,wait=on|off][,mux=on|off]",
+        "stdio|null|file|pty|socket,id=ID [,path=F][,append=on][,host=H,port=P][,server=on|off] [,wait=on|off]"
+        "[,mux=on|off][,logfile=F[,logappend=on]]",
         around.chardev,
-        "a back end with a name; mux=on is mon:, path=F a file's; a socket has host=H,port=P or path=F [,server=on]",
+        "a back end with a name; mux=on: serial ports and -mon share it; path=F is a file's; a socket has host=H,port=P"
+        " or path=F; logfile=F has all that leaves",
     ),
     Option(
         ("monitor",),
@@ -149,7 +152,9 @@ OPTIONS = (
         ("device",),
         "CARD[,netdev=ID][,drive=ID][,KEY=VALUE...]",
         device_values.device,
-        "plug a card in; -device help lists them, -device CARD,help says what can be said of one",
+        "plug a card in; -device help lists them, -device CARD,help says what can be said of one; "
+        "loader,file=F[,addr=A] or loader,addr=A,data=N,data-len=L: that is in memory at reset, and with cpu-num=0 the "
+        "CPU starts there",
         lambda: {name: f"{card_model(name).category.lower()} device" for name in CARD_NAMES},
     ),
     Option(
@@ -336,7 +341,7 @@ def parse_line(
             options = option.apply(options, value)
             options = replace(options, said=options.said | {option.names[0]})
     if allowed is None:  # else the recording says what is plugged in
-        options = resolve_devices(drives.resolve_drives(place_drives(apply_globals(options))))
+        options = resolve_devices(drives.resolve_drives(place_drives(place_loaders(apply_globals(options)))))
     return ParsedLine(around.resolve_chardevs(options), found_own, tuple(found_operands))
 
 

@@ -45,6 +45,8 @@ _OF_QEMU = (
     "strace",
 )
 _SERIAL_PORTS = 3
+#: Who can have a back end that others have, too.
+_SHARING = ("-serial", "-device virtconsole", "-device virtserialport")
 
 
 def serial(options: RunOptions, value: str) -> RunOptions:
@@ -90,13 +92,14 @@ def chardev(options: RunOptions, value: str) -> RunOptions:
 def resolve_chardevs(options: RunOptions) -> RunOptions:
     """Put the back ends in place of their names; -chardev may come after -serial.
 
-    A terminal that a serial port and a monitor share (``mux=on``) is the serial port's: Ctrl-A c goes to the monitor.
+    What a serial port and a monitor share (``mux=on``) is the serial port's: Ctrl-A c goes to the monitor.
 
     Raises:
         UsageError: there is none of a name, or two would have it that cannot share it.
     """
     by_name = {made.name: made.spec for made in options.chardevs}
     taken: set[str] = set()
+    with_monitor = {spec.chardev for spec in options.monitors if spec.chardev}
 
     def resolved(spec: SerialSpec, option: str) -> SerialSpec:
         if not spec.chardev:
@@ -105,13 +108,14 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
             raise UsageError(
                 f"{option} chardev:{spec.chardev}: there is no -chardev with that id{hint(spec.chardev, by_name)}"
             )
-        if spec.chardev in taken:
+        found = by_name[spec.chardev]
+        if spec.chardev in taken and not (found.shared and option in _SHARING):
             raise UsageError(
                 f"{option} chardev:{spec.chardev}: another one has that back end; give each a -chardev of its own"
-                " (a serial port and a monitor can share a terminal: stdio with mux=on)"
+                " (serial ports and a monitor can share one with mux=on)"
             )
         taken.add(spec.chardev)
-        return by_name[spec.chardev]
+        return replace(found, monitored=True) if spec.chardev in with_monitor else found
 
     console = options.semihosting.console
     if console is not None and console.chardev:
@@ -125,17 +129,19 @@ def resolve_chardevs(options: RunOptions) -> RunOptions:
         console = found if shared else resolved(console, "-semihosting-config")
         options = replace(options, semihosting=replace(options.semihosting, console=console))
     serials = tuple(resolved(spec, "-serial") for spec in options.serials)
-    terminals = {spec.chardev for spec, found in zip(options.serials, serials, strict=True) if found.escape}
-    monitors = [spec for spec in options.monitors if not spec.chardev or spec.chardev not in terminals]
     ports = [card for card in options.plugged if card.console is not None]
+    consoles = tuple(
+        resolved(spec, f"-device {card.model}") for spec, card in zip(options.virtual_consoles, ports, strict=True)
+    )
+    pairs = zip((*options.serials, *options.virtual_consoles), (*serials, *consoles), strict=True)
+    typed_at = {spec.chardev for spec, found in pairs if found.escape}
+    monitors = [spec for spec in options.monitors if not spec.chardev or spec.chardev not in typed_at]
     return replace(
         options,
         serials=serials,
         monitors=tuple(resolved(spec, "-monitor") for spec in monitors),
         qmps=tuple(replace(qmp, spec=resolved(qmp.spec, "-qmp")) for qmp in options.qmps),
-        virtual_consoles=tuple(
-            resolved(spec, f"-device {card.model}") for spec, card in zip(options.virtual_consoles, ports, strict=True)
-        ),
+        virtual_consoles=consoles,
     )
 
 

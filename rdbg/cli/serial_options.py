@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rdbg.cli.option_values import hint, parse_address, parse_pairs, parse_switch, split_commas
 from rdbg.errors import UsageError
 from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
@@ -26,8 +28,8 @@ _SOCKETS = {"tcp": SerialKind.TCP, "telnet": SerialKind.TELNET, "unix": SerialKi
 
 
 def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
-    """Understand ``stdio``, ``mon:stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]``, the
-    same with ``telnet:`` or ``unix:PATH``, ``pty`` or ``chardev:ID``.
+    """Understand ``stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]``, the same with
+    ``telnet:`` or ``unix:PATH``, ``pty`` or ``chardev:ID``; ``mon:`` before what can be typed at.
 
     Args:
         text: the value.
@@ -40,8 +42,8 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
     name, _, rest = text.removeprefix("mon:").partition(":")
     if name == "stdio" and not rest:
         return SerialSpec(SerialKind.STDIO, escape=monitored)
-    if monitored:
-        raise UsageError(f"{option} {text}: mon: goes with stdio only; write {option} mon:stdio")
+    if monitored and name not in ("pty", *_SOCKETS):
+        raise UsageError(f"{option} {text}: mon: goes with what can be typed at; write for example {option} mon:stdio")
     if name in ("null", "none") and not rest:
         return SerialSpec(SerialKind.NULL)
     if name == "file":
@@ -49,9 +51,9 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
             raise UsageError(f"{option} file: names no file; write {option} file:PATH")
         return SerialSpec(SerialKind.FILE, path=rest)
     if name == "pty" and not rest:
-        return SerialSpec(SerialKind.PTY)
+        return SerialSpec(SerialKind.PTY, escape=monitored)
     if name in _SOCKETS:
-        return _parse_stream(_SOCKETS[name], rest, option)
+        return replace(_parse_stream(_SOCKETS[name], rest, option), escape=monitored)
     if name == "chardev":
         if not rest:
             raise UsageError(f"{option} chardev: names no back end; write {option} chardev:ID, and -chardev ...,id=ID")
@@ -68,26 +70,16 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
 
 #: Keys of each kind of -chardev. Those of them without effect here: what they ask for is so, or makes no difference.
 _CHARDEV_KEYS = {
-    "stdio": ("mux", "signal"),
-    "null": ("mux",),
-    "file": ("path", "mux", "append"),
+    "stdio": ("signal",),
+    "null": (),
+    "file": ("path", "append"),
     "socket": (
-        "host",
-        "port",
-        "path",
-        "server",
-        "wait",
-        "telnet",
-        "nodelay",
-        "delay",
-        "mux",
-        "reconnect",
-        "ipv4",
-        "ipv6",
-        "to",
+        "host", "port", "path", "server", "wait", "telnet", "nodelay", "delay", "reconnect", "ipv4", "ipv6", "to",
     ),
-    "pty": ("mux",),
-}
+    "pty": (),
+}  # fmt: skip
+#: Keys of all of them.
+_COMMON_KEYS = ("id", "mux", "logfile", "logappend")
 
 
 def parse_chardev(text: str) -> Chardev:
@@ -101,26 +93,34 @@ def parse_chardev(text: str) -> Chardev:
     if kind not in _CHARDEV_KEYS:
         cure = f"; {_ELSEWHERE[kind]}".replace("tcp:HOST:PORT", "socket,host=H,port=P") if kind in _ELSEWHERE else ""
         raise UsageError(f"{option}: not supported{hint(kind, _CHARDEV_KEYS) or cure}")
-    pairs = parse_pairs(text, option, ("backend", "id", *_CHARDEV_KEYS[kind]), first="backend")
+    pairs = parse_pairs(text, option, ("backend", *_COMMON_KEYS, *_CHARDEV_KEYS[kind]), first="backend")
     name = pairs.get("id", "")
     if not name:
         raise UsageError(f"{option}: has no name; add id=ID")
     muxed = parse_switch(pairs.get("mux", "off"), f"{option} mux")
+    log_append = parse_switch(pairs.get("logappend", "off"), f"{option} logappend")
+    if log_append and not pairs.get("logfile"):
+        raise UsageError(f"{option}: logappend=on and no log; add logfile=F")
+    spec = replace(_parse_end(kind, option, pairs), log=pairs.get("logfile", ""), log_append=log_append)
+    if muxed:
+        # A terminal is the user's own, so the monitor is always there, as with mon:stdio; elsewhere if -mon says so.
+        typed = kind not in ("null", "file")
+        spec = replace(spec, shared=name, escape=typed, monitored=kind == "stdio")
+    return Chardev(name, spec)
+
+
+def _parse_end(kind: str, option: str, pairs: dict[str, str]) -> SerialSpec:
     if kind == "stdio":
-        # A multiplexed terminal is mon:stdio; signal=off hands Ctrl-C to the guest, which there is so too.
-        escape = muxed or not parse_switch(pairs.get("signal", "on"), f"{option} signal")
-        return Chardev(name, SerialSpec(SerialKind.STDIO, escape=escape))
+        # signal=off hands Ctrl-C to the guest, as mon:stdio does.
+        return SerialSpec(SerialKind.STDIO, escape=not parse_switch(pairs.get("signal", "on"), f"{option} signal"))
     if kind == "file":
         if not pairs.get("path"):
             raise UsageError(f"{option}: names no file; add path=F")
-        if parse_switch(pairs.get("append", "off"), f"{option} append"):
-            raise UsageError(f"{option}: append=on is not there; the file begins anew with each run")
-        return Chardev(name, SerialSpec(SerialKind.FILE, path=pairs["path"]))
+        append = parse_switch(pairs.get("append", "off"), f"{option} append")
+        return SerialSpec(SerialKind.FILE, path=pairs["path"], append=append)
     if kind == "pty":
-        return Chardev(name, SerialSpec(SerialKind.PTY))
-    if kind == "socket":
-        return Chardev(name, _parse_socket(option, pairs))
-    return Chardev(name, SerialSpec(SerialKind.NULL))
+        return SerialSpec(SerialKind.PTY)
+    return _parse_socket(option, pairs) if kind == "socket" else SerialSpec(SerialKind.NULL)
 
 
 def _parse_socket(option: str, pairs: dict[str, str]) -> SerialSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Protocol
 
 from rdbg.emu.disk_overlay import MOST_DISK_PAGES, MOST_DISKS, DiskOverlay
@@ -27,11 +28,11 @@ class DiskError(RdbgError):
 class DiskSource(Protocol):
     """What a disk holds before the guest has written anything: it never changes."""
 
-    def read(self, page: int) -> bytes:
-        """The 4096 bytes of a page; after the end of the medium there are zeros.
+    def read(self, page: int, count: int = 1) -> bytes:
+        """The bytes of ``count`` pages of 4096 bytes; after the end of the medium there are zeros.
 
         Raises:
-            DiskError: they cannot be had.
+            DiskError: some of them cannot be had.
         """
 
 
@@ -45,7 +46,7 @@ class NoContents:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def read(self, page: int) -> bytes:
+    def read(self, page: int, count: int = 1) -> bytes:
         """Nothing can be read."""
         raise DiskError(f"disk {self._name}: there is no image to read its page {page} from")
 
@@ -83,15 +84,14 @@ class Disk:
             DiskError: they are beyond the end, or cannot be had.
         """
         self._check(sector, count, "reads")
-        out = bytearray()
-        while count:
-            page, first = divmod(sector, _SECTORS)
-            here = min(count, _SECTORS - first)
-            start, end = first * SECTOR_SIZE, (first + here) * SECTOR_SIZE
-            found = self._overlay.find(self._number, page)
-            out += self._source.read(page)[start:end] if found is None else self._overlay.content(found, start, end)
-            sector, count = sector + here, count - here
-        return bytes(out)
+        page, first = divmod(sector, _SECTORS)
+        written = self._overlay.find_all(self._number, page, -(-(first + count) // _SECTORS))
+        out: list[bytes] = []
+        for is_written, run in groupby(written, bool):
+            pages = list(run)
+            out += map(self._overlay.content, pages) if is_written else [self._source.read(page, len(pages))]
+            page += len(pages)
+        return b"".join(out)[first * SECTOR_SIZE : (first + count) * SECTOR_SIZE]
 
     def write(self, sector: int, data: bytes) -> None:
         """Write whole sectors: all of them or, if one cannot be, none.

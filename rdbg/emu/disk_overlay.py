@@ -9,7 +9,7 @@ pages of contents. 0 is none. So the same writes always give the same pages.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +51,22 @@ class DiskOverlay:
             disk: its number.
             page: number of the page on the disk.
         """
-        node = 0
-        for _, entry in _way(disk, page):
-            node = self._word(node, entry)
-            if not node:
-                return None
-        return node
+        return self.find_all(disk, page, 1)[0] or None
+
+    def find_all(self, disk: int, page: int, count: int) -> list[int]:
+        """The pages that hold ``count`` pages of a disk from ``page`` on; 0: that one was not written."""
+        found: list[int] = []
+        while count:
+            node = 0
+            for _, entry in _way(disk, page)[:-1]:
+                node = self._word(node, entry)
+                if not node:
+                    break
+            entry = page & (_ENTRIES - 1)
+            here = min(count, _ENTRIES - entry)
+            found += self._words(node, entry, here) if node else [0] * here
+            page, count = page + here, count - here
+        return found
 
     def check_room(self, disk: int, pages: Iterable[int]) -> None:
         """See that `make` can make all of these pages of a disk. Changes nothing.
@@ -158,16 +168,23 @@ class DiskOverlay:
         found: int = _WORD.unpack_from(chunk.data, ((page & (_CHUNK_PAGES - 1)) * _ENTRIES + entry) * 4)[0]
         return found
 
+    def _words(self, page: int, entry: int, count: int) -> list[int]:
+        """Several, of one page."""
+        chunk = self._chunks.get(page >> _CHUNK_BITS)
+        if chunk is None:
+            return [0] * count
+        words: list[int] = chunk[page & (_CHUNK_PAGES - 1)].view("<u4")[entry : entry + count].tolist()
+        return words
+
     def _set_word(self, page: int, entry: int, value: int) -> None:
         self.fill(page, entry * 4, _WORD.pack(value))
 
 
-def _way(disk: int, page: int) -> Iterator[tuple[int, int]]:
+def _way(disk: int, page: int) -> tuple[tuple[int, int], ...]:
     """From page 0 down to a page of contents: how many bits of the disk's page number are left out of what each node
     stands for, and the entry that leads to it."""
-    yield 3 * _BITS, 1 + disk
-    for shift in (2 * _BITS, _BITS, 0):
-        yield shift, page >> shift & (_ENTRIES - 1)
+    upper = ((shift, page >> shift & (_ENTRIES - 1)) for shift in (2 * _BITS, _BITS, 0))
+    return (3 * _BITS, 1 + disk), *upper
 
 
 def _by_chunk(pages: Numbers) -> list[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:

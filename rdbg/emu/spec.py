@@ -10,8 +10,8 @@ class Image:
     """A file that the machine starts from.
 
     Args:
-        role: ``bios``, ``kernel``, ``initrd``, ``pflash``, ``board`` (the TOML text of a ``bare`` board), or
-            ``python FILE`` (the source of one of its peripherals).
+        role: ``bios``, ``kernel``, ``initrd``, ``pflash``, ``board`` (the TOML text of a ``bare`` board),
+            ``python FILE`` (the source of one of its peripherals), or ``loader FILE`` (of ``-device loader``).
         path: as the user wrote it; the kernel finds its own in argv[0].
         data: its bytes.
     """
@@ -61,12 +61,12 @@ class Drive:
 
 @dataclass(frozen=True)
 class Plugged:
-    """A card that is plugged into the board, or a part of such a card.
+    """A card that is plugged into the board, or a part of such a card, or what is loaded beside its firmware.
 
     Args:
         model: QEMU's name: ``pcnet``, ``e1000``, ``rtl8139``, ``virtio-net-pci``, ``virtio-blk-pci``,
             ``virtio-rng-pci``, ``virtio-serial-pci``; ``virtconsole`` and ``virtserialport`` are parts of a
-            ``virtio-serial-pci``.
+            ``virtio-serial-pci``; ``loader`` is in no slot (`rdbg.emu.loaders.loader_device`).
         name: the user's id; empty: none was given.
         slot: PCI device number, 0 to 31; None: the first free one, or it is a part.
         bus: name of the card that it is a part of; empty: of the first that can have it, or it is a card.

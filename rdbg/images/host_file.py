@@ -9,6 +9,15 @@ from rdbg.errors import RdbgError
 from rdbg.images.image_lock import lock_image
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Device and number of the file that has a name; None: none has it."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 class HostFile:
     """An open file, locked against whoever would write to it meanwhile.
 
@@ -115,12 +124,7 @@ class HostFile:
         status = os.fstat(self._fd)
         if stat.S_ISBLK(status.st_mode):
             return None
-        try:
-            there = os.stat(self.path)
-            moved = (there.st_dev, there.st_ino) != self.identity
-        except OSError:
-            moved = True
-        if moved:
+        if identity(self.path) != self.identity:
             return f"{self.path}: deleted, moved away or replaced while the guest runs; the file that was there is used"
         if status.st_mtime_ns != self._changed_ns:
             return (

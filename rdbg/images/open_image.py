@@ -10,7 +10,9 @@ from rdbg.errors import RdbgError
 from rdbg.images.disk_image import DiskImage
 from rdbg.images.folder_disk import PREFIX
 from rdbg.images.formats import FORMATS, QCOW2_MAGIC, probe_format
-from rdbg.images.host_file import HostFile
+from rdbg.images.host_file import HostFile, identity
+from rdbg.images.json_name import PREFIX as JSON
+from rdbg.images.json_name import named_file
 from rdbg.images.qcow2_header import read_header
 from rdbg.images.qcow2_image import Qcow2Image
 from rdbg.images.qcow2_writer import Qcow2Writer
@@ -61,10 +63,10 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
         raise RdbgError(
             f"{path}: more than {_MOST_BEHIND} backing files behind one another; join them with qemu-img convert"
         )
+    if identity(path) in before:  # looked at before it is opened: the lock on it is our own
+        raise RdbgError(f"{path}: {_circle(before, identity(path))}; mend it with qemu-img rebase -u")
     file = HostFile(path, writable, what)
     try:
-        if file.identity in before:
-            raise RdbgError(f"{path}: this backing file is behind itself; mend it with qemu-img rebase -u")
         probed = format is None
         found = format or probe_format(file.read(0, SECTOR_SIZE))
         if found == "raw":
@@ -79,8 +81,8 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
         header = read_header(file)
         behind = None
         if header.backing is not None:
-            place = _behind(path, header.backing)
-            behind = _open(place, header.backing_format, False, (*before, file.identity)).image
+            place, format = _behind(path, header.backing)
+            behind = _open(place, format or header.backing_format, False, (*before, file.identity)).image
         try:
             image = Qcow2Image(file, header, behind)
             return OpenedImage(Qcow2Writer(image) if writable else image, found, probed)
@@ -93,12 +95,27 @@ def _open(path: str, format: str | None, writable: bool, before: tuple[tuple[int
         raise
 
 
-def _behind(path: str, name: str) -> str:
-    """The place of a backing file: names are relative to the image that has them."""
-    if name.startswith("file:"):
+def _circle(before: tuple[tuple[int, int], ...], this: tuple[int, int] | None) -> str:
+    """What is wrong with images, the last of which has one of them behind it."""
+    between = len(before) - before.index(this) - 1 if this is not None else 0
+    if not between:
+        return "this image is its own backing file"
+    return "this image and its backing file back each other" if between == 1 else "this image is behind itself"
+
+
+def _behind(path: str, name: str) -> tuple[str, str | None]:
+    """The place of a backing file, and its format if its name says that. Names are relative to the image that has
+    them."""
+    format = None
+    if name.startswith(JSON):
+        try:
+            name, format = named_file(name)
+        except RdbgError as error:
+            raise RdbgError(f"{path}: its backing file {error}; mend it with qemu-img rebase -u") from None
+    elif name.startswith("file:"):
         name = name.removeprefix("file:")
     elif _PROTOCOL.match(name):
         raise RdbgError(
             f"{path}: its backing file {name[:80]!r} is no file of this host; copy it here, and qemu-img rebase"
         )
-    return name if os.path.isabs(name) else os.path.join(os.path.dirname(path), name)
+    return (name if os.path.isabs(name) else os.path.join(os.path.dirname(path), name)), format

@@ -25,8 +25,11 @@ class RecordedDisk:
         self._tell = tell
         self._told = False
 
-    def read(self, page: int) -> bytes:
-        """A page's first content; see DiskSource."""
+    def read(self, page: int, count: int = 1) -> bytes:
+        """The first contents of pages; see DiskSource."""
+        return b"".join(map(self._read, range(page, page + count)))
+
+    def _read(self, page: int) -> bytes:
         try:
             found = None if self._contents is None else self._contents.find(self._number, page)
         except LostPage as error:

@@ -75,24 +75,31 @@ class RunImage:
         self._failed = False
         self._changed = False
 
-    def read(self, page: int) -> bytes:
-        """A page's first content; see DiskSource."""
+    def read(self, page: int, count: int = 1) -> bytes:
+        """The first contents of pages; see DiskSource."""
         try:
-            if self.contents.known(self._number, page):
+            if self.contents.knows_any(self._number, page, count):
+                if count > 1:
+                    return self._one_by_one(page, count)
                 found = self.contents.find(self._number, page)
                 if found is not None:
                     return found
-            content = self.image.read(page * PAGE_SIZE, PAGE_SIZE)
+            content = self.image.read(page * PAGE_SIZE, count * PAGE_SIZE)
         except LostPage as error:
             raise DiskError(str(error)) from error
         except RdbgError as error:
+            if count > 1:
+                return self._one_by_one(page, count)
             self._lost(page, error)
             raise DiskError(str(error)) from error
         if self.keeps_reads:
             self.contents.keep(self._number, page, content)
         else:
-            self._looked.add(page)
+            self._looked.add(page, count)
         return content
+
+    def _one_by_one(self, page: int, count: int) -> bytes:
+        return b"".join(map(self.read, range(page, page + count)))
 
     def keep_what_was_read(self, contents: FirstContents) -> None:
         """Have the first contents of all that was read and not kept kept there: the run is to be recorded after all.

@@ -15,8 +15,10 @@ MOST_BYTES = 1 << 20
 #: Brackets within brackets.
 _DEEPEST = 256
 
-#: After so many things in a row that are no JSON, what else stands on a line with one is passed over.
+#: After so many things in a row that are no requests, what else stands on a line with one is passed over.
 _PATIENCE = 64
+#: What a request has one of.
+_COMMANDS = ("execute", "exec-oob")
 
 #: Characters of a 64-bit integer, at most.
 _LONGEST_WHOLE = 20
@@ -51,12 +53,12 @@ class RequestStream:
 
     What is no JSON gives one `Unreadable` for what was cut off with it; the next value is understood again. A byte 0xff
     ends whatever was begun (QEMU's way for a client to begin anew). Strings may stand in single quotes, as for QEMU.
-    Who has sent nothing else for long is no client: `_PATIENCE`.
+    Who has sent no request for long is no client: `_PATIENCE`.
     """
 
     def __init__(self) -> None:
         self._found: list[Any] = []
-        self._unreadable = 0  # in a row
+        self._nonsense = 0  # things in a row
         self._passing = False  # over the rest of a line
         self._begin()
 
@@ -80,8 +82,9 @@ class RequestStream:
         """What was found since; and decide whether the rest of the line is worth a look."""
         found, self._found = self._found, []
         for value in found:
-            self._unreadable = self._unreadable + 1 if isinstance(value, Unreadable) else 0
-        if self._unreadable > _PATIENCE:
+            is_request = isinstance(value, dict) and any(word in value for word in _COMMANDS)
+            self._nonsense = 0 if is_request else self._nonsense + 1
+        if self._nonsense > _PATIENCE:
             self._begin()
             self._passing = not line_ends
         return found

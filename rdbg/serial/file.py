@@ -9,21 +9,25 @@ from rdbg.errors import RdbgError
 from rdbg.host.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class FileSerial(SerialBackend):
-    """Writes what the guest sends to a file, from its beginning. The guest waits for who reads a FIFO, also to begin.
+    """Writes what the guest sends to a file. The guest waits for who reads a FIFO, also to begin.
 
     Args:
-        path: the file; emptied if it exists.
+        path: the file.
+        append: it goes behind what is there; else that is removed.
+        option: as typed up to the path, for messages.
 
     Raises:
         RdbgError: it cannot be opened.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, append: bool = False, option: str = "-serial file:") -> None:
         self._path = path
+        self._flags = _FLAGS | (os.O_APPEND if append else os.O_TRUNC)
+        self._option = option
         self._handle: int | None = None
         self._outlet: Outlet | None = None
         self._open()
@@ -58,7 +62,7 @@ class FileSerial(SerialBackend):
     def failure(self) -> str:
         """Why the guest's output is lost."""
         error = None if self._outlet is None else self._outlet.failure
-        return "" if error is None else f"-serial file:{self._path}: writing failed: {error.strerror}"
+        return "" if error is None else f"{self._option}{self._path}: writing failed: {error.strerror}"
 
     def close(self) -> None:
         """Close the file."""
@@ -69,9 +73,9 @@ class FileSerial(SerialBackend):
 
     def _open(self) -> None:
         try:
-            self._handle = os.open(self._path, _FLAGS, 0o666)
+            self._handle = os.open(self._path, self._flags, 0o666)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return  # a FIFO that nobody reads yet
-            raise RdbgError(f"-serial file:{self._path}: cannot write it: {error.strerror}") from error
+            raise RdbgError(f"{self._option}{self._path}: cannot write it: {error.strerror}") from error
         self._outlet = Outlet(self._handle)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind, serial_port
 from rdbg.emu.semihosting import CONSOLE
-from rdbg.errors import UsageError
+from rdbg.errors import RdbgError, UsageError
 from rdbg.host.waiting import Watched, happened_within
 from rdbg.quick_dataclass import dataclass
 from rdbg.serial.backend import NullSerial, SerialBackend
 from rdbg.serial.conversation import Conversation
 from rdbg.serial.file import FileSerial
+from rdbg.serial.logged import LoggedSerial
 from rdbg.serial.monitor_console import MonitorConsole
+from rdbg.serial.multiplexer import Multiplexer
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.screen import Screen, ScreenSerial
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
@@ -38,13 +41,23 @@ def open_backend(
     Raises:
         RdbgError: it cannot be opened.
     """
-    option = f"-{label.rstrip('0123456789')} {spec.kind.value}"
+    backend = _open(spec, screen, listen_any, label, f"-{label.rstrip('0123456789')} {spec.kind.value}")
+    if not spec.log:
+        return backend
+    try:
+        return LoggedSerial(backend, FileSerial(spec.log, spec.log_append, "-chardev logfile="))
+    except RdbgError:
+        backend.close()
+        raise
+
+
+def _open(spec: SerialSpec, screen: Screen | None, listen_any: bool, label: str, option: str) -> SerialBackend:
     if spec.kind is SerialKind.STDIO:
-        return StdioSerial(spec.escape) if screen is None else ScreenSerial(screen)
+        return StdioSerial(signals=not spec.escape) if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.STDERR:
         return StderrSerial() if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.FILE:
-        return FileSerial(spec.path)
+        return FileSerial(spec.path, spec.append)
     if spec.kind is SerialKind.TCP and spec.address is not None:
         return TcpSerial(spec.address, spec.server, spec.wait, listen_any, option)
     if spec.kind is SerialKind.TELNET and spec.address is not None:
@@ -98,28 +111,12 @@ class SerialPorts:
         virtual_consoles: Sequence[SerialSpec] = (),
         controls: Sequence[ControlEnd] = (),
     ) -> None:
-        if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *virtual_consoles)) > 1:
-            raise UsageError("-serial stdio: two serial ports cannot share the terminal; give one another back end")
-        if sum(spec.kind is SerialKind.STDIO for spec in (*specs, *virtual_consoles, *monitors)) > 1:
-            raise UsageError(
-                "-monitor stdio: a serial port has the terminal; write -serial mon:stdio (Ctrl-A c changes between the "
-                "two), or give one another back end"
-            )
-        if (
-            any(end.spec.kind is SerialKind.STDIO for end in controls)
-            and sum(
-                spec.kind is SerialKind.STDIO
-                for spec in (*specs, *virtual_consoles, *monitors, *(end.spec for end in controls))
-            )
-            > 1
-        ):
-            raise UsageError(
-                "-qmp stdio: a serial port or monitor has the terminal; write -qmp unix:F,server,nowait, or give that "
-                "another back end (-serial null)"
-            )
+        _check_terminal((*specs, *virtual_consoles), monitors, [end.spec for end in controls])
         self._backends: list[SerialBackend] = []
         self._consoles: dict[int, Conversation] = {}  # who answers at what is not the guest's, by the back end's number
-        self._endpoints = [serial_port(port) for port in range(len(specs))]  # of each back end that the guest has
+        self._endpoints: list[list[Endpoint]] = []  # of each back end that the guest has
+        self._leads: dict[Endpoint, SerialBackend] = {}
+        self._muxes: dict[str, int] = {}  # back ends that several may have, by their names
         self._shared: Endpoint | None = None
         self._typed_first = typed_first
         if console is not None and console.kind is SerialKind.STDIO:
@@ -127,14 +124,14 @@ class SerialPorts:
                 (serial_port(port) for port, spec in enumerate(specs) if spec.kind is SerialKind.STDIO), None
             )
         try:
+            opening = partial(open_backend, screen=screen, listen_any=listen_any)
             for number, spec in enumerate(specs):
-                self._backends.append(open_backend(spec, screen, listen_any, f"serial{number}"))
+                self._lead(serial_port(number), spec, partial(opening, label=f"serial{number}"), screen)
             for number, spec in enumerate(virtual_consoles):
-                self._backends.append(open_backend(spec, screen, listen_any, f"virtconsole{number}"))
-                self._endpoints.append(Endpoint(EndpointKind.CONSOLE, number))
+                endpoint = Endpoint(EndpointKind.CONSOLE, number)
+                self._lead(endpoint, spec, partial(opening, label=f"virtconsole{number}"), screen)
             if console is not None and self._shared is None:
-                self._backends.append(open_backend(console, screen, listen_any, "semihosting"))
-                self._endpoints.append(serial_port(CONSOLE))
+                self._lead(serial_port(CONSOLE), console, partial(opening, label="semihosting"), screen)
             for number, spec in enumerate(monitors):
                 self._open_monitor(open_backend(spec, screen, listen_any, f"monitor{number}"), spec.kind)
             for number, end in enumerate(controls):
@@ -144,9 +141,32 @@ class SerialPorts:
             self.close()
             raise
 
+    def _lead(
+        self,
+        endpoint: Endpoint,
+        spec: SerialSpec,
+        opening: Callable[[SerialSpec], SerialBackend],
+        screen: Screen | None,
+    ) -> None:
+        """Let an endpoint of the guest's lead to a back end, which another may have already."""
+        at = self._muxes.get(spec.shared)
+        if at is None:
+            end = opening(spec)
+            if spec.escape and not (spec.kind is SerialKind.STDIO and screen is not None):
+                answers = StderrSerial() if spec.kind is SerialKind.STDIO else end
+                end = Multiplexer(end, answers, spec.monitored, _echoes(spec.kind))
+            at = len(self._backends)
+            self._backends.append(end)
+            self._endpoints.append([])
+            if spec.shared:
+                self._muxes[spec.shared] = at
+        elif isinstance(shared := self._backends[at], Multiplexer):
+            shared.add_port()
+        self._endpoints[at].append(endpoint)
+        self._leads[endpoint] = self._backends[at]
+
     def _open_monitor(self, backend: SerialBackend, kind: SerialKind) -> None:
-        echo = kind in (SerialKind.TELNET, SerialKind.PTY) or (kind is SerialKind.STDIO and os.isatty(0))
-        self._converse(backend, MonitorConsole(backend.send, echo), kind)
+        self._converse(backend, MonitorConsole(backend.send, _echoes(kind)), kind)
 
     def _converse(self, backend: SerialBackend, who: Conversation, kind: SerialKind) -> None:
         self._consoles[len(self._backends)] = who
@@ -157,7 +177,7 @@ class SerialPorts:
     @property
     def consoles(self) -> list[MonitorConsole]:
         """All monitors, those behind Ctrl-A c among them."""
-        behind = [backend.console for backend in self._backends if isinstance(backend, StdioSerial)]
+        behind = [backend.console for backend in self._backends if isinstance(backend, Multiplexer)]
         typed = [who for who in self._consoles.values() if isinstance(who, MonitorConsole)]
         return [*(console for console in behind if console is not None), *typed]
 
@@ -165,8 +185,8 @@ class SerialPorts:
         """Pass on what the guest sent."""
         if self._shared is not None and endpoint == serial_port(CONSOLE):
             endpoint = self._shared
-        if endpoint in self._endpoints:
-            self._backends[self._endpoints.index(endpoint)].send(data)
+        if endpoint in self._leads:
+            self._leads[endpoint].send(data)
 
     def poll(
         self,
@@ -186,8 +206,7 @@ class SerialPorts:
             also: other descriptors at which something may happen.
         """
         for at, backend in enumerate(self._backends):
-            if held := backend.overdue():
-                self._pass_on(at, held, receive, asked)
+            self._pass_on(at, backend.overdue(), receive, asked)
         readers = {
             handle: number
             for number, backend in enumerate(self._backends)
@@ -203,14 +222,10 @@ class SerialPorts:
         writable = any(happened.get(handle, 0) & ~select.POLLIN for handle in writers)
         for handle, number in readers.items():
             if happened.get(handle, 0) & ~select.POLLOUT:
-                data, breaks = self._backends[number].receive(), self._backends[number].take_breaks()
-                arrived = self._backends[number].take_arrival()
-                if arrived and number in self._consoles:
+                data = self._backends[number].receive()
+                if self._backends[number].take_arrival() and number in self._consoles:
                     self._consoles[number].greet()
-                if breaks and number not in self._consoles:
-                    receive(self._endpoints[number], b"", breaks)
-                if data:
-                    self._pass_on(number, data, receive, asked)
+                self._pass_on(number, data, receive, asked)
         if writable:
             for backend in self._backends:
                 backend.flush()
@@ -220,21 +235,35 @@ class SerialPorts:
         backend = self._backends[number]
         if number in self._consoles:
             return self._consoles[number].accepting and not backend.congested
+        if isinstance(backend, Multiplexer) and backend.port is None:
+            return backend.accepting and not backend.congested
         return wants(self._typed_to(number, asked)) or not backend.ready
 
     def _pass_on(
         self, number: int, data: bytes, receive: Callable[[Endpoint, bytes, int], None], asked: Callable[[], bool]
     ) -> None:
         """Give what came at a back end to whom it is for."""
+        breaks = self._backends[number].take_breaks()
         if number in self._consoles:
-            self._consoles[number].typed(data)
-        else:
+            if data:
+                self._consoles[number].typed(data)
+            return
+        if breaks:
+            receive(self._typed_at(number), b"", breaks)
+        if data:
             receive(self._typed_to(number, asked), data, 0)
 
     def _typed_to(self, number: int, asked: Callable[[], bool]) -> Endpoint:
         """Which port it is for what comes at a back end now."""
-        to_console = self._endpoints[number] == self._shared and (self._typed_first or asked())
-        return serial_port(CONSOLE) if to_console else self._endpoints[number]
+        endpoint = self._typed_at(number)
+        to_console = endpoint == self._shared and (self._typed_first or asked())
+        return serial_port(CONSOLE) if to_console else endpoint
+
+    def _typed_at(self, number: int) -> Endpoint:
+        """Which of those that share a back end is typed to; the first while that is the monitor."""
+        backend = self._backends[number]
+        port = backend.port if isinstance(backend, Multiplexer) else None
+        return self._endpoints[number][port or 0]
 
     @property
     def congested(self) -> bool:
@@ -260,3 +289,38 @@ class SerialPorts:
         """Close all; terminal modes are given back."""
         for backend in self._backends:
             backend.close()
+
+
+def _echoes(kind: SerialKind) -> bool:
+    """Whether who types to a monitor there sees only what is sent to him."""
+    return kind in (SerialKind.TELNET, SerialKind.PTY) or (kind is SerialKind.STDIO and os.isatty(0))
+
+
+def _check_terminal(
+    guest: Sequence[SerialSpec], monitors: Sequence[SerialSpec], controls: Sequence[SerialSpec]
+) -> None:
+    """See that the terminal is given to one alone, or to those who share it.
+
+    Raises:
+        UsageError: two would have it.
+    """
+
+    def users(specs: Sequence[SerialSpec]) -> int:
+        at_terminal = [spec for spec in specs if spec.kind is SerialKind.STDIO]
+        return sum(not spec.shared for spec in at_terminal) + len({spec.shared for spec in at_terminal if spec.shared})
+
+    if users(guest) > 1:
+        raise UsageError(
+            "-serial stdio: two serial ports cannot share the terminal; give one another back end, or both a -chardev "
+            "stdio with mux=on"
+        )
+    if users((*guest, *monitors)) > 1:
+        raise UsageError(
+            "-monitor stdio: a serial port has the terminal; write -serial mon:stdio (Ctrl-A c changes between the "
+            "two), or give one another back end"
+        )
+    if users(controls) and users((*guest, *monitors, *controls)) > 1:
+        raise UsageError(
+            "-qmp stdio: a serial port or monitor has the terminal; write -qmp unix:F,server,nowait, or give that "
+            "another back end (-serial null)"
+        )

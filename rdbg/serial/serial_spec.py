@@ -27,21 +27,32 @@ class SerialSpec:
 
     Args:
         kind: where it leads to.
-        escape: stdio: whether Ctrl-A is a command to rdbg (``mon:stdio``). Otherwise Ctrl-C ends the run.
+        escape: whether Ctrl-A is a command to rdbg (``mon:stdio``, or ``mux=on``). Otherwise Ctrl-C ends the run, if
+            it is typed at the terminal.
+        monitored: whether Ctrl-A c leads to the monitor.
         path: for FILE and UNIX.
+        append: FILE: behind what is there already.
         address: for TCP and TELNET.
         server: TCP, TELNET, UNIX: listen for a connection instead of making one.
         wait: server: do not start the guest before somebody has connected.
         chardev: id of the ``-chardev`` that is meant, to be put in place of this; or empty.
+        shared: id of a ``-chardev`` with ``mux=on``, which several may have; or empty.
+        log: a file that what leaves here is written to as well; or empty.
+        log_append: the log goes behind what is there already.
     """
 
     kind: SerialKind
     escape: bool = False
+    monitored: bool = True
     path: str = ""
+    append: bool = False
     address: TcpAddress | None = None
     server: bool = False
     wait: bool = False
     chardev: str = ""
+    shared: str = ""
+    log: str = ""
+    log_append: bool = False
 
 
 @dataclass(frozen=True)

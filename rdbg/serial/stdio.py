@@ -8,21 +8,8 @@ import os
 import sys
 import termios
 
-from rdbg.host.messages import tell
 from rdbg.host.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
-from rdbg.serial.monitor_console import MonitorConsole
-
-ESCAPE = 0x01  # Ctrl-A, as in QEMU
-
-_HELP = (
-    "Ctrl-A h    print this help\n"
-    "Ctrl-A x    end the run\n"
-    "Ctrl-A c    go to the monitor, and back\n"
-    "Ctrl-A b    send a break (Linux: magic SysRq)\n"
-    "Ctrl-A Ctrl-A or Ctrl-A a    send Ctrl-A"
-)
-_TERMINATED = "rdbg: terminated"
 
 
 class TerminalMode:
@@ -74,33 +61,25 @@ class StdioSerial(SerialBackend):
     """Standard input and output.
 
     Args:
-        escape: Ctrl-A begins a command to rdbg, and Ctrl-C goes to the guest.
+        signals: Ctrl-C ends the run; else it goes to the guest.
     """
 
-    def __init__(self, escape: bool) -> None:
-        #: The monitor behind Ctrl-A c. It answers on standard error: see `_tell`.
-        self._answers = Outlet(sys.stderr.fileno())
-        self.console = MonitorConsole(self._answers.write, echo=os.isatty(sys.stdin.fileno())) if escape else None
-        self._in_monitor = False
+    def __init__(self, signals: bool) -> None:
         self._input: int | None = sys.stdin.fileno()
         self._output = Outlet(sys.stdout.fileno())
-        self._escape = escape
-        self._escaped = False
-        self._breaks = 0
-        self._quit = False
         self._mode = TerminalMode(self._input)
-        self._mode.make_raw(signals=not escape)
+        self._mode.make_raw(signals)
 
     def read_handles(self) -> list[int]:
         """Standard input, until its end."""
         return [] if self._input is None else [self._input]
 
     def write_handles(self) -> list[int]:
-        """Standard output and, for the monitor, standard error, while something waits."""
-        return [*self._output.handles(), *self._answers.handles()]
+        """Standard output, while something waits."""
+        return self._output.handles()
 
     def receive(self) -> bytes:
-        """What was typed, without the commands to rdbg."""
+        """What was typed."""
         if self._input is None:
             return b""
         try:
@@ -109,13 +88,7 @@ class StdioSerial(SerialBackend):
             data = b""
         if not data:
             self._input = None  # the end of a pipe: the guest runs on without input
-            return b""
-        return self._without_commands(data) if self._escape else data
-
-    def take_breaks(self) -> int:
-        """How often Ctrl-A b was typed."""
-        breaks, self._breaks = self._breaks, 0
-        return breaks
+        return data
 
     def send(self, data: bytes) -> None:
         """Write it, as far as it goes at once."""
@@ -124,7 +97,6 @@ class StdioSerial(SerialBackend):
     def flush(self) -> None:
         """Write what waits."""
         self._output.flush()
-        self._answers.flush()
 
     @property
     def failure(self) -> str:
@@ -141,50 +113,11 @@ class StdioSerial(SerialBackend):
 
     @property
     def quit_requested(self) -> bool:
-        """Whether Ctrl-A x was typed, or nobody reads any more."""
+        """Whether nobody reads any more."""
         error = self._output.failure
-        return self._quit or (error is not None and error.errno == errno.EPIPE)
+        return error is not None and error.errno == errno.EPIPE
 
     def close(self) -> None:
         """Give the terminal its modes back."""
         self.flush()
         self._mode.restore()
-
-    def _without_commands(self, data: bytes) -> bytes:
-        kept = bytearray()
-        for byte in data:
-            if not self._escaped:
-                self._escaped = byte == ESCAPE
-                if not self._escaped:
-                    self._take(byte, kept)
-                continue
-            self._escaped = False
-            command = chr(byte).lower()
-            if command == "x":
-                _tell(_TERMINATED)
-                self._quit = True
-            elif command in ("h", "?"):
-                _tell(_HELP)
-            elif command == "b":
-                self._breaks += 1
-            elif command == "c" and self.console is not None:
-                self._in_monitor = not self._in_monitor
-                if self._in_monitor:
-                    self.console.greet()
-                else:
-                    _tell("")
-            elif byte == ESCAPE or command == "a":
-                self._take(ESCAPE, kept)
-        return bytes(kept)
-
-    def _take(self, byte: int, kept: bytearray) -> None:
-        if self._in_monitor and self.console is not None:
-            self.console.typed(bytes([byte]))
-        else:
-            kept.append(byte)
-
-
-def _tell(text: str) -> None:
-    """Answer the user, on standard error: standard output is what the guest sent and nothing else, so that a recording
-    and its replays print the same."""
-    tell(f"\n{text}")

@@ -66,6 +66,8 @@ class TcpSerial(SocketSerial):
 class TelnetSerial(TcpSerial):
     """The same for telnet clients: their negotiation is answered and does not reach the guest. Its break is one."""
 
+    _breaks = 0  # that the client has sent
+
     def _welcome(self, peer: socket.socket) -> None:
         super()._welcome(peer)
         self._command = bytearray()  # of the client's negotiation, as far as it has come

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from rdbg.elf.elf_file import ElfError, ElfFile, is_elf
 from rdbg.emu.loaders.elf import machine_name
+from rdbg.emu.loaders.loader_device import loader_role, parse_loader
 from rdbg.emu.spec import Drive, Image, MachineSpec, Semihosting
 from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
@@ -37,15 +39,17 @@ def read_image(file: ImageFile) -> Image:
     Raises:
         RdbgError: it cannot be read, or it is empty.
     """
-    data = read_regular(file.path, f"the {file.role} image")
+    kind = file.role.partition(" ")[0]  # which peripheral's source it is, and the like, the path says
+    data = read_regular(file.path, f"the {kind} image")
     if not data:
-        raise RdbgError(f"{file.path}: the {file.role} image is empty; give another file")
+        raise RdbgError(f"{file.path}: the {kind} image is empty; give another file")
     return Image(file.role, file.path, data)
 
 
 def elf_image(spec: MachineSpec) -> bytes | None:
     """A machine's ELF image, if it was started from one."""
-    for role in ("kernel", "bios"):
+    loaded = (image.role for image in spec.images if image.role.startswith(loader_role("")))
+    for role in ("kernel", "bios", *loaded):
         image = spec.image(role)
         if image is not None and is_elf(image.data):
             return image.data
@@ -99,10 +103,18 @@ def _plausible(words: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> float:
 
 def guest_big_endian(images: tuple[Image, ...]) -> bool | None:
     """The byte order that the images are made for, or None if they do not tell."""
-    for role in _DECIDING_ROLES:
-        image = next((image for image in images if image.role == role), None)
-        if image is not None:
-            return elf_big_endian(image) if is_elf(image.data) else raw_big_endian(image.data)
+    image = _deciding(images)
+    if image is None:
+        return None
+    return elf_big_endian(image) if is_elf(image.data) else raw_big_endian(image.data)
+
+
+def _deciding(images: Sequence[Image]) -> Image | None:
+    """The image that says what byte order the machine has."""
+    for role in (*_DECIDING_ROLES, loader_role("")):
+        for image in images:
+            if image.role == role or (role.endswith(" ") and image.role.startswith(role)):
+                return image
     return None
 
 
@@ -138,7 +150,9 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
     Raises:
         RdbgError: a file is missing or wrong, or there is nothing to run.
     """
-    if not any(image.role in _DECIDING_ROLES for image in options.images):
+    if not any(image.role in _DECIDING_ROLES for image in options.images) and not any(
+        parse_loader(loader).sets_pc for loader in options.loaders
+    ):
         if not (options.stopped and options.gdb is not None):
             raise UsageError(
                 "there is nothing to run; name a firmware with -bios or an ELF file with -kernel, or add -S and -s, "
@@ -150,9 +164,9 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
     found = guest_big_endian(images) if board is None else _board_big_endian(board)
     big_endian = options.big_endian if options.big_endian is not None else found
     if big_endian is None:
-        named = next((image.path for image in images if image.role in _DECIDING_ROLES), None)
+        named = _deciding(images)
         if named is not None:
-            raise UsageError(f"{named}: does not tell its byte order; say -EL (little endian) or -EB (big endian)")
+            raise UsageError(f"{named.path}: does not tell its byte order; say -EL (little endian) or -EB (big endian)")
         big_endian = False
     for image in images:
         if image.role in _DECIDING_ROLES and is_elf(image.data) and elf_big_endian(image) != big_endian:

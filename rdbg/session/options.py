@@ -122,6 +122,7 @@ class RunOptions:
         nics: cards, by -nic.
         net_nics: cards, by -net.
         devices: cards, by -device.
+        loaders: what is loaded beside the firmware, by -device loader.
         globals: what holds for all devices of a model, by -global.
         dumps: captures of packets.
         default_net: the board has the network that it has by default.
@@ -169,6 +170,7 @@ class RunOptions:
     nics: tuple[CardOption, ...] = ()
     net_nics: tuple[CardOption, ...] = ()
     devices: tuple[CardOption, ...] = ()
+    loaders: tuple[Plugged, ...] = ()
     globals: tuple[GlobalProperty, ...] = ()
     dumps: tuple[PacketDump, ...] = ()
     default_net: bool = True

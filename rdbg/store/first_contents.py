@@ -143,27 +143,40 @@ class FirstContents:
         index = self._loaded.get(disk)
         return index is not None and index.has(page)
 
+    def knows_any(self, disk: int, page: int, count: int) -> bool:
+        """Whether any of so many pages from ``page`` on is kept, or known to be lost."""
+        bits = self._known.get(disk)
+        if bits is not None and bits.has_any(page, count):
+            return True
+        index = self._loaded.get(disk)
+        return index is not None and any(map(index.has, range(page, page + count)))
+
     def keep(self, disk: int, page: int, content: bytes | None) -> None:
-        """Keep a page that is not known yet. Where the store cannot be written it stays in memory.
+        """Keep pages that are not known yet. Where the store cannot be written they stay in memory.
 
         Args:
             disk: its number.
-            page: of the disk.
-            content: 4096 bytes; None: they cannot be read.
+            page: of the disk, the first.
+            content: 4096 bytes for each page; None: one page, which cannot be read.
         """
-        self._known.setdefault(disk, PageBits()).add(page)
+        count = 1 if content is None else len(content) // PAGE_SIZE
+        self._known.setdefault(disk, PageBits()).add(page, count)
         with self._changed:
-            batch = self._open.setdefault(disk, _Batch())
-            if content is None:
-                batch.lost.append(page)
-            elif content == ZERO_PAGE:
-                batch.zeros.append(page)
-            else:
-                batch.contents[page] = content
-            if len(batch) >= _BATCH:
-                self._hand_over(disk)
-                if len(self._waiting) > _MOST_WAITING:
-                    self._changed.wait_for(lambda: len(self._waiting) < _MOST_WAITING // 2 or self.trouble is not None)
+            for at in range(count):
+                batch = self._open.get(disk)
+                if batch is None:
+                    batch = self._open[disk] = _Batch()
+                one = None if content is None else content[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]
+                if one is None:
+                    batch.lost.append(page)
+                elif one == ZERO_PAGE:
+                    batch.zeros.append(page + at)
+                else:
+                    batch.contents[page + at] = one
+                if len(batch) >= _BATCH:
+                    self._hand_over(disk)
+            if len(self._waiting) > _MOST_WAITING:
+                self._changed.wait_for(lambda: len(self._waiting) < _MOST_WAITING // 2 or self.trouble is not None)
 
     def write_out(self, durable: bool = False) -> None:
         """Let the store have all that was kept so far.

@@ -25,10 +25,30 @@ class PageBits:
                 if byte:
                     yield from ((number << _BITS) + 8 * at + bit for bit in range(8) if byte >> bit & 1)
 
-    def add(self, page: int) -> None:
-        """Put one in."""
-        at = page & (_PAGES - 1)
-        self._part(page >> _BITS)[at >> 3] |= 1 << (at & 7)
+    def has_any(self, page: int, count: int) -> bool:
+        """Whether any of so many pages from ``page`` on is in it."""
+        for part, at, end in self._stretches(page, count):
+            if part and int.from_bytes(part[at >> 3 : end + 7 >> 3], "little") >> (at & 7) & ((1 << end - at) - 1):
+                return True
+        return False
+
+    def add(self, page: int, count: int = 1) -> None:
+        """Put so many in, from ``page`` on."""
+        for number in range(page >> _BITS, (page + count - 1 >> _BITS) + 1):
+            self._part(number)
+        for part, at, end in self._stretches(page, count):
+            bits = (1 << end - at) - 1 << (at & 7)
+            first, last = at >> 3, end + 7 >> 3
+            part[first:last] = (int.from_bytes(part[first:last], "little") | bits).to_bytes(last - first, "little")
+
+    def _stretches(self, page: int, count: int) -> Iterator[tuple[bytearray, int, int]]:
+        """Pages from ``page`` on as parts, empty where there are none, and the first and the end of them in each."""
+        end = page + count
+        while page < end:
+            until = min(end, (page | (_PAGES - 1)) + 1)
+            start = page & ~(_PAGES - 1)
+            yield self._parts.get(page >> _BITS, bytearray()), page - start, until - start
+            page = until
 
     def _part(self, number: int) -> bytearray:
         found = self._parts.get(number)

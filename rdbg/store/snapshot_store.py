@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from rdbg.checkpoints.page_store import distinct
 from rdbg.emu.machine_api import MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark
@@ -354,7 +355,7 @@ class SnapshotStore:
         named = np.zeros(len(sizes), np.bool_)
         periodic = []
         for info in self.list():
-            pages = np.searchsorted(numbers, np.unique(self._pages.table(info.id))).clip(max=len(numbers) - 1)
+            pages = np.searchsorted(numbers, distinct(self._pages.table(info.id))).clip(max=len(numbers) - 1)
             if info.periodic:
                 periodic.append(Candidate(info.id, info.icount, pages, beside[info.id]))
             else:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import zstandard
 
+from rdbg.checkpoints.page_store import distinct
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.store.database import guard
@@ -117,7 +118,7 @@ class StoredPages:
         """The rows of pages that any of these snapshots uses, each once; all that are stored, if one of them does not
         say."""
         try:
-            return np.unique(np.concatenate([self.table(number) for number in numbers]))
+            return distinct(np.concatenate([self.table(number) for number in numbers]))
         except RdbgError:
             found = self._db.execute("SELECT id FROM pages").fetchall()
             return np.sort(np.array([self.row_number(row[0]) for row in found], np.uint32))

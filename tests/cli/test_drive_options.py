@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from rdbg.cli.qemu_options import parse_line
+from rdbg.errors import UsageError
 from rdbg.images.cache_mode import CacheMode
 from rdbg.session.drive_options import DriveOptions
 
@@ -71,6 +72,45 @@ def test_a_machine_has_an_empty_cd_rom_drive_unless_nothing_is_wanted() -> None:
 def test_what_a_line_comes_to(line: str, name: str, fields: dict[str, object]) -> None:
     drive = drives(line)[name]
     assert {key: getattr(drive, key) for key in fields} == fields
+
+
+_QCOW2 = '{"driver":"qcow2","file":{"driver":"file","filename":"F"}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "fields"),
+    [
+        (_QCOW2, "", {"file": "F", "format": "qcow2"}),
+        (_QCOW2, ",format=raw,if=virtio", {"file": "F", "format": "raw", "bus": "virtio"}),
+        ('{"driver":"file","filename":"a,b","locking":"off"}', ",media=cdrom", {"file": "a,b", "format": None}),
+        (
+            '{"driver":"raw","file.filename":"F","cache":{"no-flush":true}}',
+            "",
+            {"file": "F", "cache": CacheMode.UNSAFE},
+        ),
+    ],
+)
+def test_a_file_s_name_may_be_json(name: str, more: str, fields: dict[str, object]) -> None:
+    doubled = name.replace(",", ",,")
+    (drive, *_) = parse_line(["-drive", f"file=json:{doubled}{more}"]).options.drives
+    assert {key: getattr(drive, key) for key in fields} == fields
+    (short, *_) = parse_line(["-hda", f"json:{name}"]).options.drives
+    assert short.file == fields["file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("{", "is not JSON"),
+        ('{"driver":"nbd","host":"h"}', "unknown key 'host'"),
+        ('{"driver":"raw","offset":512,"file":{"driver":"file","filename":"F"}}', "unknown key 'offset'"),
+        ('{"driver":"qcow2","file":"node"}', "'node' is a node's name"),
+        ('{"driver":"luks","filename":"F"}', "no image format 'luks'"),
+    ],
+)
+def test_json_that_names_no_file_is_refused(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_line(["-hda", f"json:{name}"])
 
 
 def test_all_four_places_are_given_in_turn() -> None:

@@ -216,7 +216,6 @@ def test_what_holds_for_all_devices_of_a_model() -> None:
         ("-device e100", ["-device e100: no such device (did you mean e1000?); see -device help"]),
         ("-device ne2k_pci", ["no such network card; use pcnet, e1000, rtl8139 or virtio-net-pci"]),
         ("-device virtio-scsi-pci", ["no such controller; use ide-hd or virtio-blk-pci"]),
-        ("-device loader,file=F,addr=0", ["restore FILE binary ADDRESS"]),
         ("-redir tcp:5555::22", ["-nic user,hostfwd=tcp::PORT-:PORT leads from the host"]),
         ("-device isa-serial,chardev=c", ["malta has its own ISA devices built in"]),
         ("-device usb-kbd", ["nothing can be plugged into its USB"]),

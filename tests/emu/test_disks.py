@@ -30,11 +30,14 @@ class Pattern:
         self.asked: list[int] = []
         self.lost: set[int] = set()
 
-    def read(self, page: int) -> bytes:
-        self.asked.append(page)
-        if page in self.lost:
+    def read(self, page: int, count: int = 1) -> bytes:
+        self.asked += range(page, page + count)
+        if self.lost & {*range(page, page + count)}:
             raise DiskError(f"page {page} is lost")
-        return (page * 2654435761 % (1 << 32)).to_bytes(4, "little") * (PAGE_SIZE // 4)
+        return b"".join(self._page(number) for number in range(page, page + count))
+
+    def _page(self, number: int) -> bytes:
+        return (number * 2654435761 % (1 << 32)).to_bytes(4, "little") * (PAGE_SIZE // 4)
 
 
 def spec(*sizes: int, **fields: object) -> MachineSpec:

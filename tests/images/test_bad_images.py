@@ -174,11 +174,18 @@ def test_an_image_with_more_clusters_than_can_be_counted_is_not_written(tmp_path
 
 @needs_qemu_img
 def test_a_file_that_is_behind_itself(tmp_path: Path) -> None:
-    for name in "ab":
+    for name in "abc":
         qemu_img("create", "-f", "qcow2", tmp_path / name, "1M")
     qemu_img("rebase", "-u", "-b", "b", "-F", "qcow2", tmp_path / "a")
     qemu_img("rebase", "-u", "-b", "a", "-F", "qcow2", tmp_path / "b")
-    refused(tmp_path / "a", "behind itself", "qemu-img rebase", writable=False)
+    for writable in (False, True):  # the lock of one that is written is no other process'
+        refused(tmp_path / "a", "back each other", "qemu-img rebase", writable=writable)
+    qemu_img("rebase", "-u", "-b", "c", "-F", "qcow2", tmp_path / "b")
+    qemu_img("rebase", "-u", "-b", "a", "-F", "qcow2", tmp_path / "c")
+    refused(tmp_path / "a", "behind itself", "qemu-img rebase", writable=True)
+    qemu_img("rebase", "-u", "-b", "a", "-F", "qcow2", tmp_path / "a")
+    refused(tmp_path / "a", "its own backing file", "qemu-img rebase", writable=True)
+    qemu_img("rebase", "-u", "-b", "b", "-F", "qcow2", tmp_path / "a")
     qemu_img("rebase", "-u", "-b", "gone", "-F", "raw", tmp_path / "b")
     with pytest.raises(RdbgError, match="gone: cannot open the backing file: No such file"):
         open_image(str(tmp_path / "a"), None, writable=False)

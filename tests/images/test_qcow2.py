@@ -81,6 +81,10 @@ def test_what_an_image_has_not_comes_from_the_file_behind_it(tmp_path: Path, for
     qemu_img("create", "-f", "qcow2", "-b", "below/middle", "-F", "qcow2", top, str(2 * MIB))
     qemu_io(top, "write -P 9 128k 3k")
     same(top, tmp_path)
+    # A name that is JSON, which has the format in it.
+    name = f'json:{{"driver":"qcow2","file":{{"driver":"file","filename":"{middle}"}}}}'
+    qemu_img("rebase", "-u", "-b", name, "-F", "qcow2", top)
+    same(top, tmp_path)
 
 
 @pytest.mark.parametrize(

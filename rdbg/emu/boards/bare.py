@@ -33,6 +33,7 @@ from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint, serial_port
 from rdbg.emu.loaders.elf import ElfImage, parse_elf
+from rdbg.emu.loaders.loader_device import load_by_devices
 from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.memory_map import Backing, Endian, IoRegion, MemoryMap, MemoryRegion
 from rdbg.emu.peripherals.bus_chips import I2cChip, SpiChip
@@ -139,6 +140,8 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
         devices.append(explored)
     check_overlaps(replace(bare, python=tuple(peripherals)), text.path)
     contents, pieces, entry = _boot(spec, bare, memory)
+    loaded = load_by_devices(spec, memory, pieces)
+    entry = entry if loaded.pc is None else loaded.pc
     backings = tuple(
         Backing(item.name, item.size, item.kind == "ram", bytes(contents.get(item.name, b"")), item.fill)
         for item in bare.memory
@@ -147,7 +150,7 @@ def build_bare(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) -> 
     return Board(
         name=bare.name,
         memory_map=MemoryMap(backings, memory, tuple(io), bare.ignored),
-        devices=(ImageLoader("loader", system, pieces), irq, *devices),
+        devices=(ImageLoader("loader", system, loaded.pieces), irq, *devices),
         endpoints=endpoints,
         reset_state=ResetState(reset_pc if entry is None else entry),
         cpu_clock_hz=bare.cpu_clock_hz,

@@ -25,6 +25,7 @@ from rdbg.emu.devices.uart16550 import Uart16550
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.loaders.elf import KSEG0, KSEG2, parse_elf
+from rdbg.emu.loaders.loader_device import load_by_devices
 from rdbg.emu.loaders.placement import ImageLoader, ImagePiece, place
 from rdbg.emu.loaders.yamon import ARGUMENTS_PADDR, arguments_block, boot_rom
 from rdbg.emu.memory_map import PAGE_SIZE, Backing, IoRegion, MemoryMap, MemoryRegion
@@ -96,7 +97,10 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
     fpga = MaltaFpga("fpga", system, big, spd_contents(spec.ram_bytes))
 
     memory = _memory_windows(spec.ram_bytes, flash)
-    contents, pieces, reset = _boot(spec, memory)
+    contents, started, reset = _boot(spec, memory)
+    loaded = load_by_devices(spec, memory, started)
+    if loaded.pc is not None:
+        reset = ResetState(loaded.pc)
     rom = bytearray(contents.ljust(REVISION_OFFSET + 4, b"\0"))
     rom[REVISION_OFFSET : REVISION_OFFSET + 4] = REVISION.to_bytes(4, "big" if big else "little")
     memory_map = MemoryMap(
@@ -114,7 +118,7 @@ def build_malta(spec: MachineSpec, system: System, disks: Mapping[str, Disk]) ->
         ignored=((0, DECODED),),
         moving=north.windows,
     )
-    loader = ImageLoader("loader", system, pieces)
+    loader = ImageLoader("loader", system, loaded.pieces)
     return Board(
         name="malta",
         memory_map=memory_map,

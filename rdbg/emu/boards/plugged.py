@@ -8,6 +8,7 @@ from rdbg.emu.boards.card import Card, CardBuilder, CardHost
 from rdbg.emu.boards.network_cards import NETWORK_CARDS
 from rdbg.emu.boards.virtio_cards import VIRTIO_CARDS
 from rdbg.emu.devices.pci_bus import PciBus
+from rdbg.emu.loaders.loader_device import LOADER
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 
@@ -31,7 +32,7 @@ def plug_in(items: tuple[Plugged, ...], pci: PciBus, host: CardHost) -> tuple[Ca
     Raises:
         UsageError: there is no such card, or no such slot, or it is taken, or a part has no card.
     """
-    cards = [item for item in items if item.model not in PARTS]
+    cards = [item for item in items if item.model not in PARTS and item.model != LOADER]
     parts: dict[int, list[Plugged]] = {}  # of each card, by its place in the list
     for item in items:
         if item.model in PARTS:

@@ -31,8 +31,8 @@ class FileSource:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def read(self, page: int) -> bytes:
-        return self._data[page * PAGE_SIZE : (page + 1) * PAGE_SIZE].ljust(PAGE_SIZE, b"\0")
+    def read(self, page: int, count: int = 1) -> bytes:
+        return self._data[page * PAGE_SIZE : (page + count) * PAGE_SIZE].ljust(count * PAGE_SIZE, b"\0")
 
 
 def no_output(endpoint: Endpoint, data: bytes) -> None:

@@ -23,10 +23,10 @@ ERR, DRQ, BSY = 0x01, 0x08, 0x80
 class PartlyReadable:
     """Pages that differ, and one that cannot be had."""
 
-    def read(self, page: int) -> bytes:
-        if page == UNREADABLE:
+    def read(self, page: int, count: int = 1) -> bytes:
+        if UNREADABLE in range(page, page + count):
             raise DiskError("lost")
-        return bytes((page + 1,)) * PAGE_SIZE
+        return b"".join(bytes((number + 1,)) * PAGE_SIZE for number in range(page, page + count))
 
 
 def board() -> BenchMachine:
