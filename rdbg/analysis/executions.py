@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from rdbg.analysis.probing import Notes, numbers_noted, probed
+from rdbg.analysis.probing import Notes, probed, times_executed
 from rdbg.analysis.question import Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Column, ColumnKind
@@ -69,7 +69,7 @@ class Executions:
 
     def numbers_of_piece(self, run: ReplayedRun, piece: Piece) -> Iterator[int]:
         """Numbers that add up to how many there are in a piece; see `CountedQuestion`."""
-        return numbers_noted(run, piece, self._probes(run))
+        return times_executed(run, piece, self._probes(run))
 
     def _probes(self, run: ReplayedRun) -> Probes:
         return Probes({self.address: self.address}, condition=self.condition)

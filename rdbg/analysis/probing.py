@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -56,12 +57,43 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
 
     Raises:
         QuestionInterrupted: the user asked to stop; what was found until then has been given.
+    """
+
+    def take(ended: bool) -> tuple[int, int]:
+        taken = run.machine.take_probe_notes(ended)
+        return len(_of_piece(taken.rows, piece)), number_within(taken.unevaluated, piece.start, piece.end)
+
+    return _numbers(run, piece, probes, take)
+
+
+def times_executed(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[int]:
+    """How often a place is come to in a piece of a run, in numbers that add up to it: nothing is noted.
+
+    Raises:
+        QuestionInterrupted: the user asked to stop; what was found until then has been given.
         ConditionFailed: the condition could not be evaluated at some places; the others have been counted.
     """
-    machine = run.machine
+
+    def take(ended: bool) -> tuple[int, int]:
+        taken = run.machine.take_probe_count()
+        return taken.times, number_within(taken.unevaluated, piece.start, piece.end)
+
+    return _numbers(run, piece, replace(probes, counts=(piece.start, piece.end)), take)
+
+
+def _numbers(run: ReplayedRun, piece: Piece, probes: Probes, take: Callable[[bool], tuple[int, int]]) -> Iterator[int]:
+    """Numbers of what is found in a piece of a run.
+
+    Args:
+        run: the run.
+        piece: the stretch.
+        probes: where to look.
+        take: gives how many were found since it was asked last, and how often that could not be told; told whether
+            nothing more comes.
+    """
     unevaluated = 0
     run.go(piece.start)
-    machine.take_probe_notes(ended=True)  # of a search that did not come to its end
+    take(True)  # of a search that did not come to its end
     moved = True
     until = piece.end
     interruption: QuestionInterrupted | None = None
@@ -75,10 +107,10 @@ def numbers_noted(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[in
         moved = run.position > here or stop.kind is StopKind.PAUSED
         if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
             until, moved = end_of_step(run, piece.end), True
-        taken = machine.take_probe_notes(ended=False)
-        unevaluated += number_within(taken.unevaluated, piece.start, piece.end)
-        yield len(_of_piece(taken.rows, piece))
-    yield len(_of_piece(machine.take_probe_notes(ended=True).rows, piece))
+        number, failed = take(False)
+        unevaluated += failed
+        yield number
+    yield take(True)[0]
     if interruption is not None:
         raise interruption
     if unevaluated:

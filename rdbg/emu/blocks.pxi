@@ -2,7 +2,11 @@
 # Called once a block, about a hundred million times a second: everything rare is in functions of its own.
 
 cdef enum:
-    RARE = 1                     # Cpu.touched.recent: the block is to be looked at whenever it runs
+    # Cpu.touched.recent: the block is to be looked at whenever it runs,
+    RARE = 1
+    # or it is only to be counted that it runs.
+    COUNTED = 2
+    MARKS = RARE | COUNTED
 
 
 cdef uint32_t run_before_limit(const Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slot) noexcept nogil:
@@ -129,10 +133,10 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     """A block runs that may not be among those seen lately."""
     cdef uint32_t *recent = &c.touched.recent[recent_slot(pc)]
     cdef uint32_t key = recent_key(pc, size)
-    if (recent[0] ^ key) > RARE:
+    if (recent[0] ^ key) > MARKS:
         remember_block(&c.touched.blocks, <uint64_t>pc << 32 | size)
         recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size)
-                           or c.probes.armed and is_any_probed(c, pc, size >> 2) else 0)
+                           else probe_mark(c, pc, size >> 2) if c.probes.armed else 0)
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
@@ -144,7 +148,7 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         enter_block(c, pc, size, icount)
         return
     slot = slot_block(c, pc)
-    if (c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size)) > RARE:
+    if (c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size)) > MARKS:
         note_code(c, pc, size)                   # also of a block that is not to run now: it is translated
     if c.run.why:
         stop_before(c, pc, icount, c.run.why)
@@ -155,10 +159,12 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         if look_closer(c, pc, size >> 2, icount, slot):
             return
     if c.probes.armed and is_any_probed(c, pc, size >> 2):
-        if hook_probes(c, pc, size >> 2):
+        if counts_at_entry(c, pc, slot):
+            count_entry(c, pc, icount)
+        elif hook_probes(c, pc, size >> 2):
             stop_before(c, pc, icount, WHY_RESTART)
             return
-        if is_probed(c, pc):
+        elif is_probed(c, pc):
             note_place(c, pc, icount, slot)
     note_block(c, pc, size)
     trace_block(c, pc, size, icount, slot, True)
@@ -182,6 +188,8 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
     cdef uint32_t known = c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size)
     if known or icount + (size >> 2) >= c.run.closer:
-        enter_rarely(c, pc, size)
-        return
+        if known != COUNTED or icount + (size >> 2) >= c.run.closer:
+            enter_rarely(c, pc, size)
+            return
+        count_entry(c, pc, icount)
     enter_block(c, pc, size, icount)

@@ -76,9 +76,17 @@ cdef void note_hit(Cpu *c, uint64_t icount, uint32_t pc) noexcept nogil:
     c.stops.hit_pc = pc
 
 
+cdef inline void drop_counted_behind(Cpu *c, uint64_t icount) noexcept nogil:
+    """What was counted of probes behind ``icount`` did not happen, or will be come to again."""
+    while c.probes.counted and c.probes.counted_at[(c.probes.counted - 1) % COUNTED_KEPT] > icount:
+        c.probes.counted -= 1
+        c.probes.last_icount = NOWHERE
+
+
 cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
     """The current block ended early, with the instruction at ``icount``: later hits in it did not happen."""
     cdef uint32_t i
+    drop_counted_behind(c, icount)
     if not (c.run.last_hit and c.stops.have_hit and c.stops.hit_icount > icount):
         return
     c.stops.have_hit = c.stops.have_before

@@ -10,7 +10,7 @@ cdef class CoreNotes:
         self.core = core
         self.c = core.c
 
-    def arm_probes(self, places, follows, exceptions, registers, results, condition, returns):
+    def arm_probes(self, places, follows, exceptions, registers, results, condition, returns, counts):
         """Look at the CPU at places and exceptions from now on, without stopping; what was noted before is forgotten.
 
         Args:
@@ -21,8 +21,10 @@ cdef class CoreNotes:
             results: those of two that are noted at the return.
             condition: an expression that holds where a place is noted; empty: always.
             returns: addresses of which returns are noted that no noted call waits for; None: none are.
+            counts: (first icount, the one behind the last) between which is counted how often the one place is come to,
+                without a note of each; None: each is noted.
         """
-        arm_probes(self.core, places, follows, exceptions, registers, results, condition, returns)
+        arm_probes(self.core, places, follows, exceptions, registers, results, condition, returns, counts)
 
     def pause_probes(self, bint paused):
         """Let nothing be noted for a while, or go on with it."""
@@ -37,6 +39,10 @@ cdef class CoreNotes:
             all: also those whose return is still waited for; nothing is waited for afterwards.
         """
         return take_probe_notes(self.c, all)
+
+    def take_probe_count(self):
+        """What was counted since the last call: (how often, icounts where the condition could not be evaluated)."""
+        return take_probe_count(self.c)
 
     def take_accesses(self):
         """The accesses noted since the last call: (array of bytes with rows of `AccessNote`, icounts where the condition could

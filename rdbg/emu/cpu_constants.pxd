@@ -188,6 +188,7 @@ cdef enum:
     MOST_PROBED = 8              # registers that are noted
     PROBE_BUCKETS = 4096         # of calls that have not returned
     PROBES_ENOUGH = 65536        # notes at which the run pauses so that they are taken
+    COUNTED_KEPT = 8             # of what is counted so many may yet be dropped: of one place, those of a block
     INTERRUPTED_KEPT = 64
     SHARED_SPACE = 0xFFFFFFFFU
     # What conditions call an access that is noted: numbers of registers that no debugger has.

@@ -64,7 +64,7 @@ from rdbg.emu.memory_view import MemoryView
 from rdbg.emu.memory_writes import NAMES, MemoryWrites
 from rdbg.emu.noted_writes import NotedWrites
 from rdbg.emu.pci_report import pci_report
-from rdbg.emu.probes import AccessNotes, ProbeNotes, Probes
+from rdbg.emu.probes import AccessNotes, ProbeCount, ProbeNotes, Probes
 from rdbg.emu.registers import layout, register_table
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.semihosting_guest import SemihostingGuest, with_host_calls
@@ -318,6 +318,10 @@ class Machine:
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted since the last call; see `MachineApi`."""
         return self._runs.take_probe_notes(ended)
+
+    def take_probe_count(self) -> ProbeCount:
+        """What runs with probes have counted since the last call."""
+        return self._runs.take_probe_count()
 
     def take_accesses(self) -> AccessNotes:
         """The accesses that runs with probes have noted since the last call."""

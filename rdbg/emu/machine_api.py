@@ -23,7 +23,7 @@ from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 from rdbg.emu.instruction_effects import Effects
-from rdbg.emu.probes import AccessNotes, ProbeNotes, Probes
+from rdbg.emu.probes import AccessNotes, ProbeCount, ProbeNotes, Probes
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.watch import Access as Access
 from rdbg.emu.watch import Extent as Extent
@@ -629,6 +629,10 @@ class MachineApi(Protocol):
         Args:
             ended: nothing more is waited for: what has not returned is given, too, and forgotten.
         """
+        ...
+
+    def take_probe_count(self) -> ProbeCount:
+        """What runs with probes that count have counted since the last call."""
         ...
 
     def take_accesses(self) -> AccessNotes:

@@ -22,7 +22,7 @@ from rdbg.emu.machine_api import (
 from rdbg.emu.memory_view import NOTED_BY_INSTRUCTIONS, NOTED_KINDS, READS, STORES, WATCH_KINDS, WRITES, last_address
 from rdbg.emu.memory_writes import MemoryWrites
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
-from rdbg.emu.probes import ACCESS, NOTE, AccessNotes, ProbeNotes, Probes
+from rdbg.emu.probes import ACCESS, NOTE, AccessNotes, ProbeCount, ProbeNotes, Probes
 
 
 class _ExactHits:
@@ -113,6 +113,11 @@ class MachineRuns:
         rows, waiting_from, unevaluated, doubtful_from = self._notes.take_probe_notes(ended)
         return ProbeNotes(np.frombuffer(rows, NOTE), waiting_from, np.frombuffer(unevaluated, np.uint64), doubtful_from)
 
+    def take_probe_count(self) -> ProbeCount:
+        """What runs with probes have counted."""
+        times, unevaluated = self._notes.take_probe_count()
+        return ProbeCount(times, np.frombuffer(unevaluated, np.uint64))
+
     def take_accesses(self) -> AccessNotes:
         """The accesses that runs with probes have noted."""
         rows, unevaluated = self._notes.take_accesses()
@@ -162,6 +167,7 @@ class MachineRuns:
                 probes.results,
                 probes.condition,
                 probes.returns,
+                probes.counts,
             )
 
     def _arm(

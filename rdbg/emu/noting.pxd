@@ -194,6 +194,11 @@ cdef struct Probes:
     uint64_t *unevaluated        # icounts where notes would count for which the condition could not be evaluated
     size_t unevaluated_count
     size_t unevaluated_room
+    bint counts                  # how often a place is come to, instead of a note of each
+    uint64_t count_from          # at these positions
+    uint64_t count_to
+    uint64_t counted
+    uint64_t counted_at[COUNTED_KEPT]    # the latest: they may have to come again
     ProbeNote *done              # in the order in which they ended
     size_t done_count
     size_t done_room

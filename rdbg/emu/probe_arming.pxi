@@ -1,6 +1,6 @@
 # Probes put in place: a new engine when Unicorn has more hooks than it should.
 
-cdef arm_probes(Core core, places, follows, exceptions, registers, results, condition, returns):
+cdef arm_probes(Core core, places, follows, exceptions, registers, results, condition, returns, counts):
     """See CoreNotes.arm_probes."""
     cdef Cpu *c = core.c
     cdef size_t i
@@ -30,6 +30,8 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
         c.probes.condition_length += 1
     c.probes.follows = follows
     c.probes.tells_returns = returns is not None
+    c.probes.counts = counts is not None
+    c.probes.count_from, c.probes.count_to = counts or (0, 0)
     c.probes.exceptions = 0
     for code in exceptions:
         c.probes.exceptions |= <uint32_t>1 << <uint32_t>code

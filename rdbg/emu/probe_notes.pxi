@@ -196,6 +196,7 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
     """Nothing is noted, and no return is waited for."""
     cdef size_t i
     c.probes.done_count = 0
+    c.probes.counted = 0
     c.probes.unevaluated_count = 0
     c.probes.interrupted_count = 0
     c.probes.resumed_at = NOWHERE
@@ -229,6 +230,7 @@ cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
             note.ended = ENDED_NOT
             note.end = NOWHERE
             open_note(c, &note)
+    drop_counted_behind(c, icount)
     if c.probes.last_icount != NOWHERE and c.probes.last_icount > icount:
         c.probes.last_icount = NOWHERE
         c.probes.last_open = -1
@@ -281,3 +283,12 @@ cdef take_probe_notes(Cpu *c, bint all):
     if all:
         forget_notes(c)
     return rows, None if first == FOREVER else first, unevaluated, None if doubtful == FOREVER else doubtful
+
+
+cdef take_probe_count(Cpu *c):
+    """See CoreNotes.take_probe_count."""
+    cdef uint64_t counted = c.probes.counted
+    if c.probes.failed:
+        raise MemoryError
+    c.probes.counted = 0
+    return counted, take_unevaluated(c)

@@ -2,7 +2,8 @@
 # nothing: those that have one are RARE to the block hook.
 #
 # A probe at a block's start is noted when the block is entered. For one in the middle Unicorn calls on_probe, so that
-# the registers are those before its instruction; the hook stays. Who follows returns has each return address looked at
+# the registers are those before its instruction; the hook stays. Where it is only counted how often the instruction runs,
+# whatever the registers are, that is done when its block is entered. Who follows returns has each return address looked at
 # from the first call on: a return is a jump to it with the stack pointer of the call, in its address space.
 
 cdef void note_return(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
@@ -106,6 +107,44 @@ cdef void begin_call(Cpu *c, ProbeNote *note, uint64_t icount) noexcept nogil:
     c.probes.last_open = open_note(c, note)
 
 
+cdef inline void count_place(Cpu *c, uint32_t pc, uint64_t icount, uint64_t at) noexcept nogil:
+    """The instruction at ``pc`` is about to run, which is counted if the condition holds.
+
+    Args:
+        at: the position that it counts at.
+    """
+    if c.probes.last_icount == icount and c.probes.last_pc == pc:
+        return                                   # its block has been begun once more
+    c.probes.last_icount = icount
+    c.probes.last_pc = pc
+    if c.probes.count_from <= at < c.probes.count_to and condition_of_probes(c, pc, icount, at):
+        c.probes.counted_at[c.probes.counted % COUNTED_KEPT] = icount
+        c.probes.counted += 1
+
+
+cdef bint counts_at_entry(const Cpu *c, uint32_t pc, bint slot) noexcept nogil:
+    """Whether it is enough to count the probe in the block at ``pc`` when that is entered: what does not come to it is
+    taken back where a block ends early. A slot may be passed over.
+
+    Args:
+        slot: the block begins in a slot.
+    """
+    return c.probes.counts and c.probes.condition_length == 0 and not slot_at(c, pc, slot, c.probes.places[0].first)
+
+
+cdef inline void count_entry(Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
+    """The block at ``pc`` with the probe is about to run."""
+    cdef uint32_t place = c.probes.places[0].first
+    count_place(c, place, icount + ((place - pc) >> 2), icount + ((place - pc) >> 2))
+
+
+cdef uint32_t probe_mark(const Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
+    """What Cpu.touched.recent says of a block of ``n`` instructions that probes may be in."""
+    if not is_any_probed(c, pc, n):
+        return 0
+    return COUNTED if counts_at_entry(c, pc, False) else RARE
+
+
 cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint slot) noexcept nogil:
     """The instruction at ``pc`` is about to run, and may be looked at."""
     cdef ProbeNote note
@@ -114,6 +153,10 @@ cdef void note_at(Cpu *c, uint32_t pc, uint64_t icount, uint32_t behind, bint sl
     cdef uint8_t how
     cdef uint64_t at = icount - 1 if slot else icount
     cdef bint ended = False
+    if c.probes.counts:
+        if place != NULL:
+            count_place(c, pc, icount, at)
+        return
     if c.probes.last_icount == icount and c.probes.last_pc == pc:
         return                                   # its block has been begun once more
     how = arrival(c, pc, behind)

@@ -58,6 +58,8 @@ class Probes:
         returns: note returns to these addresses of calls that are not among the notes, too, and those of system calls;
             None: none of these.
         accesses: note accesses to these ranges, by whom ever, for ``take_accesses``.
+        counts: of the one place that there is, nothing is noted but how often it is come to at positions from the first
+            to before the second icount, for ``take_probe_count``; None: each time is noted.
     """
 
     places: Mapping[int, int] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Probes:
     condition: Expression = ()
     returns: frozenset[int] | None = None
     accesses: tuple[Watch, ...] = ()
+    counts: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,3 +128,16 @@ class ProbeNotes:
     waiting_from: int | None
     unevaluated: NDArray[np.uint64]
     doubtful_from: int | None = None
+
+
+@dataclass(frozen=True)
+class ProbeCount:
+    """What was counted.
+
+    Args:
+        times: how often.
+        unevaluated: icounts where the condition could not be evaluated, ascending: they are not counted.
+    """
+
+    times: int
+    unevaluated: NDArray[np.uint64]

@@ -48,7 +48,7 @@ from rdbg.emu.machine_api import (
     Writer,
 )
 from rdbg.emu.memory_map import PAGE_SIZE
-from rdbg.emu.probes import ACCESS, NO_EXCEPTION, NOTE, SHARED_SPACE, AccessNotes, ProbeNotes, Probes
+from rdbg.emu.probes import ACCESS, NO_EXCEPTION, NOTE, SHARED_SPACE, AccessNotes, ProbeCount, ProbeNotes, Probes
 from rdbg.emu.state_digest import StateDigest
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.errors import RdbgError
@@ -344,6 +344,12 @@ class Toy:
             row["icount"], row["pc"], row["space"], row["exception"] = icount, pc, SHARED_SPACE, NO_EXCEPTION
         self._probed = []
         return ProbeNotes(rows, None, np.empty(0, np.uint64))
+
+    def take_probe_count(self) -> ProbeCount:
+        first, behind = (self._probes and self._probes.counts) or (0, 0)
+        times = sum(first <= icount < behind for icount, _ in self._probed)
+        self._probed = []
+        return ProbeCount(times, np.empty(0, np.uint64))
 
     def take_accesses(self) -> AccessNotes:
         wide = [(name, "<u8" if name in ("pc", "address") else ACCESS[name]) for name in ACCESS.names or ()]
