@@ -10,6 +10,7 @@ from rdbg.emu.devices.pci import PciFunction
 from rdbg.emu.disk import Disk
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.memory_map import MemoryMap
+from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
 
 
@@ -52,3 +53,15 @@ class Board:
     cpu_clock_hz: int = 320_000_000
     cpu_irq_timer: int = 5
     pci: Mapping[tuple[int, int], PciFunction] = field(default_factory=dict)
+
+    def require_names(self) -> None:
+        """Check that names, which key what snapshots say of devices, differ.
+
+        Raises:
+            RdbgError: they do not.
+        """
+        seen: set[str] = set()
+        for device in self.devices:
+            if device.name in seen:
+                raise RdbgError(f"two devices of this board are named {device.name!r}: device names must differ")
+            seen.add(device.name)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rdbg.emu.device import Bridge, Device, System
 from rdbg.emu.memory_map import PAGE_SIZE, Endian, IoRegion, MemoryMap, MemoryRegion
+from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
 
 PAGE_SHIFT = PAGE_SIZE.bit_length() - 1
@@ -119,9 +120,29 @@ class Bus:
             for region in self._map.memory
         ]  # fmt: skip
 
+    def require_pages(self, most: int, name: str) -> None:
+        """Check that all memory together has not more pages than can be held.
+
+        Args:
+            most: pages.
+            name: of the board.
+
+        Raises:
+            RdbgError: it has.
+        """
+        if self.page_count > most:
+            raise RdbgError(
+                f"machine {name} has {self.page_count * PAGE_SIZE >> 20} MiB of memory in all its parts, "
+                f"more than the {most * PAGE_SIZE >> 20} MiB that rdbg holds: make them smaller"
+            )
+
     def first_page(self, backing: str) -> int:
         """Number of the first page of a backing."""
         return self._first_page[backing]
+
+    def first_byte(self, backing: str) -> int:
+        """The first byte of a backing, in the machine's pages."""
+        return self._first_page[backing] << PAGE_SHIFT
 
     def read(self, paddr: int, size: int) -> int:
         """A load of 1, 2, 4 or 8 bytes that is not served from a backing directly.

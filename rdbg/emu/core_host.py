@@ -7,9 +7,11 @@ from typing import Protocol
 
 from rdbg.emu import core as cpu
 from rdbg.emu.bus import Bus, Claim
+from rdbg.emu.entrance import Entrance
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.memory_writes import MemoryWrites
+from rdbg.emu.power import MachinePower
 from rdbg.emu.semihosting import HostCalls
 from rdbg.emu.spec import MachineSpec
 from rdbg.emu.system import MachineSystem
@@ -32,18 +34,14 @@ class HostMachine(Protocol):
     bus: Bus
     inputs: InputSource
     system: MachineSystem
+    power: MachinePower
+    entrance: Entrance
     host_calls: HostCalls | None
     writes: MemoryWrites
 
     @property
     def now_ns(self) -> int:
         """The devices' virtual time in nanoseconds."""
-
-    def enter(self, event: InputEvent) -> None:
-        """Let an input in."""
-
-    def reset(self) -> None:
-        """Reset the machine."""
 
 
 class CoreHost:
@@ -56,8 +54,6 @@ class CoreHost:
     def __init__(self, machine: HostMachine) -> None:
         self._machine = machine
         self._bus = machine.bus
-        self.reset_wanted = False  #: the machine is to be reset before the next instruction
-        self.shutdown_code: int | None = None  #: the machine is off, or goes off before the next instruction
         self.wait_idle = False  #: the run comes back when the CPU waits
         self.skip_ns = 0  #: idle time that the caller has waited for, in nanoseconds
         self.idle_ns: int | None = None  #: nanoseconds until a timer would end the wait; None: only an input can
@@ -71,11 +67,10 @@ class CoreHost:
         core = self._machine.core
         return self._idle_events if core.halted and self._idle_position == core.icount else 0
 
-    def restore(self, woken_by: list[InputEvent], idle_events: int, reset_wanted: bool) -> None:
+    def restore(self, woken_by: list[InputEvent], idle_events: int) -> None:
         """Take back what a snapshot of this position says."""
         self.woken_by = woken_by
         self._idle_position, self._idle_events = self._machine.core.icount, idle_events
-        self.reset_wanted = reset_wanted
 
     def classify(self, page: int) -> tuple[int, int]:
         """What stands at a guest-physical page: (a MAPPING value, backing page)."""
@@ -111,8 +106,8 @@ class CoreHost:
         self._machine.writes.between = True
         try:
             self._happen(icount)
-            while self.reset_wanted:
-                self._machine.reset()
+            while self._machine.power.reset_wanted:
+                self._machine.power.reset()
                 self._no_more_at = icount
                 self._happen(icount)
         finally:
@@ -126,12 +121,12 @@ class CoreHost:
             self._take_inputs(icount)
         elif self._is_known_by(icount):
             for event in self._machine.inputs.take_first(icount):
-                self._machine.enter(event)
+                self._machine.entrance.enter(event)
         expired = 0
         machine = self._machine
         if machine.inputs.asks_interrupts:
             self._before_work(icount)
-        while (timer := machine.system.earliest()) is not None and (timer.deadline_ns or 0) <= machine.now_ns:
+        while (timer := machine.system.timers.earliest()) is not None and (timer.deadline_ns or 0) <= machine.now_ns:
             timer.disarm()
             timer.function()
             # In a replay inputs enter before what else happens at their position: what a timer has made room for comes
@@ -147,26 +142,28 @@ class CoreHost:
     def plan(self, icount: int) -> tuple[int, int]:
         """What is known to come: the icount of the next event, which happens right there; and an icount, at least
         ``icount``, from which something that waits outside may enter anywhere."""
-        timer = self._machine.system.earliest()
+        timer = self._machine.system.timers.earliest()
         event = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
         known = self._machine.inputs.next_icount()
         if known is not None:
             event = min(event, max(known, icount))
         waiting = self._machine.inputs.waiting_from()
-        return (0 if self.reset_wanted else event), (cpu.NEVER if waiting is None else max(waiting, icount))
+        return (0 if self._machine.power.reset_wanted else event), (
+            cpu.NEVER if waiting is None else max(waiting, icount)
+        )
 
     def before_interrupt(self, icount: int) -> None:
         """An interrupt is about to be taken: let whoever is asked hold it back."""
         machine = self._machine
         for event in machine.inputs.hold_interrupt(icount, self._idled_until(icount)):
-            machine.enter(event)
+            machine.entrance.enter(event)
 
     def _before_work(self, icount: int) -> None:
         """Devices are about to be done with a piece of work: let whoever is asked delay it."""
         machine = self._machine
-        for number in machine.system.work_due(machine.now_ns):
+        for number in machine.system.timers.work_due(machine.now_ns):
             for event in machine.inputs.delay_work(icount, number, self._idled_until(icount)):
-                machine.enter(event)
+                machine.entrance.enter(event)
                 self._idle_events = 0  # as after any input that comes in a wait
 
     def _idled_until(self, icount: int) -> int | None:
@@ -186,7 +183,7 @@ class CoreHost:
             if not taken:
                 return
             for event in taken:
-                self._machine.enter(event)
+                self._machine.entrance.enter(event)
 
     def _is_known_by(self, icount: int) -> bool:
         """Whether an input is known to enter at ``icount``."""
@@ -214,7 +211,7 @@ class CoreHost:
             # A replay passes the same timers before it lets enter what came after them.
             after_timers = self._machine.now_ns + 1 if self._idle_events else None
             self.woken_by = list(self._machine.inputs.take(icount, after_timers))
-        timer = self._machine.system.earliest()
+        timer = self._machine.system.timers.earliest()
         deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
         status = self._machine.core.registers.read_cp0(12, 0)
@@ -256,7 +253,7 @@ class CoreHost:
             count += 1
         self.woken_by = waking[count:]
         for event in waking[:count]:
-            self._machine.enter(event)
+            self._machine.entrance.enter(event)
 
     def _pass_time(self, until_ns: int) -> None:
         self._machine.core.bias_ns += max(0, until_ns - self._machine.now_ns)

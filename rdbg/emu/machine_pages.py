@@ -13,8 +13,10 @@ from rdbg.emu.disk_overlay import MOST_WRITTEN, DiskOverlay
 from rdbg.emu.machine_api import Numbers, PageRows, Touched
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.memory_writes import MemoryWrites
+from rdbg.emu.state_digest import StateDigest
 
-_Indices = NDArray[np.uint32]
+#: Pages that are read at a time for their digests.
+_DIGESTED = 256
 
 
 class MachinePages:
@@ -34,6 +36,7 @@ class MachinePages:
         self._memory_pages = memory_pages
         self._overlay = overlay
         self._writes = writes
+        self._digest = StateDigest()
         self.count = memory_pages if overlay is None else memory_pages + MOST_WRITTEN  #: numbers are below
 
     def take_touched(self) -> Touched:
@@ -47,12 +50,28 @@ class MachinePages:
         late, written_virtual, read_virtual = self._writes.take_late()
         return replace(touched, written_late=late, written_virtual_late=written_virtual, read_virtual_late=read_virtual)
 
-    def take_stale(self) -> list[int]:
+    def _take_stale(self) -> list[int]:
         """Pages whose digest is out of date since the last call."""
         stale: list[int] = self._memory.take_stale().tolist()
         if self._overlay is not None:
             stale += [page + self._memory_pages for page in self._overlay.take_stale()]
         return stale
+
+    def digest(self) -> StateDigest:
+        """The digests of all pages. Only pages written since the last call are read again. It is not to be kept: ask
+        for a copy."""
+        stale = self._take_stale()
+        for at in range(0, len(stale), _DIGESTED):
+            batch = stale[at : at + _DIGESTED]
+            data = self.read(batch)
+            for index, page in enumerate(batch):
+                self._digest.put(page, data[index * PAGE_SIZE : (index + 1) * PAGE_SIZE])
+        return self._digest
+
+    def know_digests(self, digests: StateDigest) -> None:
+        """All pages have just been made what these were taken of: they need not be read again for the next digest."""
+        self._take_stale()
+        self._digest = digests
 
     def nonzero(self) -> Sequence[int]:
         """Pages that hold anything but zeros, sorted."""

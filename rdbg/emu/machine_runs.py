@@ -22,6 +22,7 @@ from rdbg.emu.machine_api import (
 from rdbg.emu.memory_view import NOTED_BY_INSTRUCTIONS, NOTED_KINDS, READS, STORES, WATCH_KINDS, WRITES, last_address
 from rdbg.emu.memory_writes import MemoryWrites
 from rdbg.emu.noted_writes import SPACES, VIRTUAL, NotedWrites
+from rdbg.emu.power import MachinePower
 from rdbg.emu.probes import ACCESS, NOTE, AccessNotes, ProbeCount, ProbeNotes, Probes
 
 
@@ -39,14 +40,16 @@ class MachineRuns:
     Args:
         core: runs the guest.
         host: of the core.
+        power: switches the machine off.
         writes: keeps what changes memory beside the guest's stores.
     """
 
-    def __init__(self, core: Core, host: CoreHost, writes: MemoryWrites) -> None:
+    def __init__(self, core: Core, host: CoreHost, power: MachinePower, writes: MemoryWrites) -> None:
         self._core = core
         self._stops = core.stops
         self._notes = core.notes
         self._host = host
+        self._power = power
         self._writes = writes
         self._watches: tuple[Watch, ...] = ()
         self._armed: tuple[frozenset[int], Conditions, tuple[Watch, ...], tuple[Watch, ...]] | None = (
@@ -275,7 +278,7 @@ class MachineRuns:
             assert hit is not None
             return RunStop(kind, position, pc, self._watch_hit(*hit[2:]), rerun_from=hit[0])
         if kind is StopKind.SHUTDOWN:
-            return RunStop(kind, position, pc, exit_code=self._host.shutdown_code or 0)
+            return RunStop(kind, position, pc, exit_code=self._power.shutdown_code or 0)
         if kind is StopKind.IDLE:
             return RunStop(kind, position, pc, idle_ns=self._host.idle_ns, skip_left_ns=self._host.skip_ns)
         return RunStop(kind, position, pc)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rdbg.emu import core as cpu
+from rdbg.emu.bus import Bus
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.machine_api import Access, Watch, WatchHit, Writer
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.noted_accesses import OtherAccesses
 from rdbg.emu.noted_writes import NotedWrites
+from rdbg.errors import RdbgError
 
 #: Writers that a watch hit names.
 _MOST_NAMED = 8
@@ -27,13 +29,15 @@ class MemoryWrites:
     Args:
         core: the CPU.
         memory: the machine's pages.
+        bus: what stands at guest-physical addresses.
         big_endian: byte order of the guest.
     """
 
-    def __init__(self, core: cpu.Core, memory: mmap.mmap, big_endian: bool) -> None:
+    def __init__(self, core: cpu.Core, memory: mmap.mmap, bus: Bus, big_endian: bool) -> None:
         self._core = core
         self._core_memory = core.memory
         self._memory = memory
+        self._bus = bus
         self.noted: NotedWrites | None = None  #: keeps writes
         self.accesses = OtherAccesses(core.notes, big_endian)  #: keeps those that are asked for
         #: Of each range that the core watches: its watch, and what to add to its addresses to have virtual ones.
@@ -103,6 +107,48 @@ class MemoryWrites:
                 self._change = found
         self._mark_behind(first, end, False)
         return data
+
+    def stored(self, first: int, size: int) -> bytes:
+        """Bytes as they stand: nobody is told.
+
+        Args:
+            first: the first, in the machine's pages.
+            size: how many.
+        """
+        return self._memory[first : first + size]
+
+    def poke(self, address: int, data: bytes) -> None:
+        """A debugger writes at a guest-physical address.
+
+        Raises:
+            RdbgError: not all of it is memory; what comes before that is written.
+        """
+        while data:
+            chunk = min(len(data), PAGE_SIZE - address % PAGE_SIZE)
+            page = self._bus.classify(address).backing_page
+            if page is None:
+                raise RdbgError(f"physical address {address:#010x} is no memory: device registers cannot be written")
+            first = page * PAGE_SIZE + address % PAGE_SIZE
+            self.write(first, data[:chunk], Writer.DEBUGGER, NAMES[Writer.DEBUGGER])
+            address, data = address + chunk, data[chunk:]
+
+    def answer(self, address: int, data: bytes) -> bool:
+        """The host writes its answer to a call at a virtual address; False, and nothing is written: not all of it is
+        memory that can be written to."""
+        pieces: list[tuple[int, bytes, int]] = []
+        at = 0
+        while at < len(data):
+            here = (address + at) & 0xFFFFFFFF
+            size = min(len(data) - at, PAGE_SIZE - here % PAGE_SIZE)
+            physical = self._core.translate(here)
+            mapping = None if physical is None else self._bus.classify(physical)
+            if mapping is None or mapping.backing_page is None or not mapping.writable:
+                return False
+            pieces.append((mapping.backing_page * PAGE_SIZE + here % PAGE_SIZE, data[at : at + size], here))
+            at += size
+        for first, piece, through in pieces:
+            self.write(first, piece, Writer.HOST, NAMES[Writer.HOST], through)
+        return True
 
     def _mark_behind(self, first: int, end: int, store: bool) -> None:
         """Searches by virtual addresses have to know of an access by anything but an instruction."""

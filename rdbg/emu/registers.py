@@ -25,6 +25,7 @@ from rdbg.emu.mips32 import (
     WIDE,
     WIDE_F0,
 )
+from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
 
 #: Status.FR: 32 registers of 64 bits, instead of 16 pairs.
@@ -75,9 +76,38 @@ def register_table(core: Core) -> tuple[Register, ...]:
     )
 
 
-def layout(registers: CoreRegisters) -> str:
-    """The layout of the floating-point registers now: 16 pairs, or 32 of 64 bits."""
-    return WIDE if _has_wide_floats(registers) else PAIRS
+class CpuRegisters:
+    """The registers of a CPU by the debugger's numbers.
+
+    Args:
+        core: has them.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._registers = {register.info.number: register for register in register_table(core)}
+
+    @property
+    def layout(self) -> str:
+        """The layout of the floating-point registers now (Status.FR): 16 pairs, or 32 of 64 bits."""
+        return WIDE if _has_wide_floats(self._core.registers) else PAIRS
+
+    def read(self, number: int) -> int:
+        """The value of a register."""
+        return self._registers[number].read()
+
+    def write(self, number: int, value: int) -> None:
+        """Set a register.
+
+        Raises:
+            RdbgError: it is read-only, there is none of that number, or the value is too large for it.
+        """
+        register = self._registers.get(number)
+        if register is None or value >> register.info.bits:
+            raise RdbgError(f"there is no register {number} that {value:#x} could be written to")
+        if register.write is None:
+            raise RdbgError(f"register {register.info.name} cannot be written: the hardware sets it")
+        register.write(value)
 
 
 @dataclass(frozen=True)

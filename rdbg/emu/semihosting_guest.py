@@ -9,6 +9,7 @@ from rdbg.emu.board import Board
 from rdbg.emu.core import Core
 from rdbg.emu.device import System
 from rdbg.emu.endpoint import serial_port
+from rdbg.emu.memory_writes import MemoryWrites
 from rdbg.emu.semihosting import CALLS_INSTEAD_OF_ARGUMENTS, CONSOLE, HostCalls
 
 _A0 = 4
@@ -19,12 +20,10 @@ class Caller(Protocol):
 
     big_endian: bool
     core: Core
+    writes: MemoryWrites
 
     def read_memory(self, address: int, length: int) -> bytes:
         """Bytes at a virtual address, as many as are mapped."""
-
-    def store_for_host(self, address: int, data: bytes) -> bool:
-        """Put the answer to a call at a virtual address."""
 
 
 class SemihostingGuest:
@@ -54,7 +53,7 @@ class SemihostingGuest:
 
     def store(self, address: int, data: bytes) -> bool:
         """Put bytes at a virtual address; False, and nothing is written: not all of it is memory."""
-        return self._machine.store_for_host(address, data)
+        return self._machine.writes.answer(address, data)
 
     def output(self, data: bytes) -> None:
         """Send bytes out of the console."""

@@ -4,195 +4,189 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from itertools import islice
-from typing import TYPE_CHECKING
 
+from rdbg.emu import core as cpu
+from rdbg.emu.bus import Bus
 from rdbg.emu.device import Device
-from rdbg.emu.dma_name import Detail
-from rdbg.emu.endpoint import Endpoint
-from rdbg.errors import RdbgError
-
-if TYPE_CHECKING:
-    from rdbg.emu.machine import Machine
-
+from rdbg.emu.dma import DirectMemoryAccess
+from rdbg.emu.dma_name import Detail, DmaName, dma_name
+from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.machine_api import OutputSink, PacketWatcher, Writer
+from rdbg.emu.memory_writes import NAMES, MemoryWrites
+from rdbg.emu.power import MachinePower
+from rdbg.emu.virtual_timers import VirtualTimer, VirtualTimers
 
 log = logging.getLogger("rdbg.guest")
 
-#: Of a piece of work, however often it is delayed: an hour. A journal may say anything.
-_LONGEST_DELAY_NS = 3_600_000_000_000
-
-
-class VirtualTimer:
-    """A timer of one device; see device.Timer.
-
-    Args:
-        name: unique in the machine.
-        function: called when it expires.
-        changed: told that its deadline is another one, and whether it was armed.
-        work: what it ends, in words: a piece of the device's work, which may take longer. Empty: it ends none.
-    """
-
-    def __init__(
-        self, name: str, function: Callable[[], None], changed: Callable[[bool], None], work: str = ""
-    ) -> None:
-        self.name = name
-        self.function = function
-        self.work = work
-        self._changed = changed
-        self._deadline_ns: int | None = None
-
-    @property
-    def deadline_ns(self) -> int | None:
-        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
-        return self._deadline_ns
-
-    def arm(self, deadline_ns: int) -> None:
-        """Expire before the first instruction at or after ``deadline_ns``."""
-        self._deadline_ns = deadline_ns
-        self._changed(True)
-
-    def disarm(self) -> None:
-        """Forget the deadline."""
-        self.restore(None)
-
-    def restore(self, deadline_ns: int | None) -> None:
-        """Take a deadline back from a saved state."""
-        if deadline_ns != self._deadline_ns:
-            self._deadline_ns = deadline_ns
-            self._changed(False)
-
-
-def _deadline(timer: VirtualTimer) -> int:
-    return timer.deadline_ns or 0
-
 
 class MachineSystem:
-    """The `System` that a machine gives to its devices."""
+    """The `System` that a machine gives to its devices. They are built before there is a CPU: until `power_on` time
+    is 0 and interrupt lines go nowhere.
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.timers: dict[str, VirtualTimer] = {}
-        self._earliest: VirtualTimer | None = None
-        self._earliest_known = True  # False: a deadline has changed since it was looked for
-        self.powered = False  #: devices are built before there is a CPU: until then time is 0 and lines go nowhere
+    Args:
+        shift: an instruction takes 2 to the power of it nanoseconds of virtual time.
+    """
 
+    core: cpu.Core
+    bus: Bus
+    dma: DirectMemoryAccess
+    writes: MemoryWrites
+    power: MachinePower
+    _memory: cpu.CoreMemory
+
+    def __init__(self, shift: int) -> None:
+        self._shift = shift
+        self.timers = VirtualTimers(self._ask_for_events)
+        self._powered = False
+        self._sink: OutputSink | None = None
+        self._packets: PacketWatcher | None = None
+        self.packet_number = 0  #: running number of the packet that entered last
+        self.looking = False  #: a debugger reads a device's registers: nothing leaves, and nothing is changed
+        self.loading = False  #: devices take states back: what they show is compared as a whole in the end
+
+    def power_on(self, core: cpu.Core, bus: Bus, writes: MemoryWrites, power: MachinePower, big_endian: bool) -> None:
+        """There is a machine around the devices.
+
+        Args:
+            core: its CPU.
+            bus: where they stand.
+            writes: how they write to memory.
+            power: resets them.
+            big_endian: byte order of the guest.
+        """
+        self.core, self.bus, self.writes, self.power = core, bus, writes, power
+        self._memory = core.memory
+        self.dma = DirectMemoryAccess(bus, big_endian, writes.read, self._write_by_dma)
+        self._powered = True
+
+    # --- time ------------------------------------------------------------------------------------
     @property
     def now_ns(self) -> int:
         """Virtual time in nanoseconds: of the access that a device answers, or of the event that happens."""
-        return self._machine.now_ns if self.powered else 0
+        return (self.core.clock_icount << self._shift) + self.core.bias_ns if self._powered else 0
+
+    @property
+    def virtual_ns(self) -> int:
+        """Virtual time in nanoseconds at the position, where no device answers an access."""
+        return (self.core.icount << self._shift) + self.core.bias_ns
 
     @property
     def pc(self) -> int:
         """Virtual address of the instruction whose access a device answers, or that is next."""
-        return self._machine.core.place[1] if self.powered else 0
+        return self.core.place[1] if self._powered else 0
 
     @property
     def last_position(self) -> int:
         """The last position that the machine can stand at before what a device does now."""
-        return self._machine.last_position if self.powered else 0
+        if not self._powered:
+            return 0
+        between = self.writes.between and self.core.icount > 0
+        return self.core.icount - 1 if between else self.core.device_icount
 
     def timer(self, name: str, function: Callable[[], None]) -> VirtualTimer:
         """Make a virtual timer."""
-        return self._timer(VirtualTimer(name, function, self._timer_changed))
+        return self.timers.make(name, function)
 
     def work_timer(self, name: str, function: Callable[[], None], work: str) -> VirtualTimer:
         """Make one for the end of a piece of the device's own work."""
-        return self._timer(VirtualTimer(name, function, self._timer_changed, work))
-
-    def _timer(self, made: VirtualTimer) -> VirtualTimer:
-        if made.name in self.timers:
-            raise RdbgError(f"two timers of this board are named {made.name!r}: device names must differ")
-        self.timers[made.name] = made
-        return made
-
-    def work_due(self, now_ns: int) -> list[int]:
-        """Numbers of the timers at which a piece of work is due."""
-        return [
-            number
-            for number, timer in enumerate(self.timers.values())
-            if timer.work and timer.deadline_ns is not None and timer.deadline_ns <= now_ns
-        ]
-
-    @property
-    def works(self) -> tuple[str, ...]:
-        """What each timer ends, by number, in words; empty: it ends no piece of a device's work."""
-        return tuple(timer.work for timer in self.timers.values())
+        return self.timers.make(name, function, work)
 
     def delay(self, number: int, duration_ns: int) -> None:
         """Let the work of a timer take longer; nothing, if it has none to do."""
-        timer = next(islice(self.timers.values(), number, None), None)
-        if timer is not None and timer.work and timer.deadline_ns is not None:
-            latest_ns = max(timer.deadline_ns, self.now_ns + _LONGEST_DELAY_NS)
-            timer.arm(min(timer.deadline_ns + duration_ns, latest_ns))
-
-    def _timer_changed(self, is_armed: bool) -> None:
-        self._earliest_known = False
-        if is_armed:
-            self._ask_for_events()
+        self.timers.delay(number, duration_ns, self.now_ns)
 
     def _ask_for_events(self) -> None:
-        if self.powered:
-            self._machine.ask_for_events()
+        """Something changed that may come next: look again before the next instruction."""
+        if self._powered:
+            self.core.ask_for_events()
 
-    def earliest(self) -> VirtualTimer | None:
-        """The armed timer that expires first; of two at once, the one made first."""
-        if not self._earliest_known:
-            armed = [timer for timer in self.timers.values() if timer.deadline_ns is not None]
-            self._earliest = min(armed, key=_deadline, default=None)
-            self._earliest_known = True
-        return self._earliest
-
+    # --- lines, and the way in and out -----------------------------------------------------------
     def set_cpu_irq(self, line: int, level: bool) -> None:
         """Drive hardware interrupt ``line`` (0 to 5) of the CPU."""
-        if self.powered:
-            self._machine.set_cpu_irq(line, level)
+        if self._powered:
+            old = self.core.lines
+            lines = old | 1 << line if level else old & ~(1 << line)
+            if lines != old:
+                self.core.set_lines(lines)
+
+    def set_output(self, sink: OutputSink) -> None:
+        """Where goes what leaves by the endpoints."""
+        self._sink = sink
+
+    def watch_packets(self, watcher: PacketWatcher) -> None:
+        """Have somebody see every packet that a card receives or sends, each time that the machine passes it."""
+        self._packets = watcher
 
     def output(self, endpoint: Endpoint, data: bytes) -> None:
         """Send bytes, or a packet, out of an endpoint."""
-        self._machine.output(endpoint, data)
+        if self.looking:
+            return
+        if self._packets is not None and endpoint.kind is EndpointKind.NETWORK:
+            self._packets(self.core.device_icount, self.now_ns, endpoint.port, data, False)
+        if self._sink is not None:
+            self._sink(self.core.device_icount, endpoint, data)
+
+    def packet_enters(self, card: int, data: bytes) -> None:
+        """A packet enters by a card that is there."""
+        if self._packets is not None:
+            self._packets(self.core.icount, self.virtual_ns, card, data, True)
 
     def room_grown(self) -> None:
         """An endpoint can take more input: ask for it soon."""
         self._ask_for_events()
 
+    # --- the whole machine -----------------------------------------------------------------------
     def request_reset(self) -> None:
-        """Reset the whole machine before the next instruction."""
-        self._machine.request_reset()
+        """Reset the whole machine before the next instruction, or end the run there."""
+        if not self.looking:
+            self.power.request_reset()
 
     def request_shutdown(self, exit_code: int) -> None:
-        """Power the machine off before the next instruction."""
-        self._machine.request_shutdown(exit_code)
+        """Power the machine off before the next instruction. Of several codes the first counts."""
+        if not self.looking:
+            self.power.request_shutdown(exit_code)
 
     def mapping_changed(self) -> None:
         """What the address space shows has changed."""
-        if self.powered:
-            self._machine.mapping_changed()
+        if self._powered and not self.loading:  # most often nothing has moved when states are taken back
+            self.bus.mapping_changed()
+            self.core.forget_mappings()
 
+    # --- storage ---------------------------------------------------------------------------------
     def read_backing(self, name: str, offset: int, size: int) -> bytes:
         """Bytes of a backing."""
-        return self._machine.read_backing(name, offset, size)
+        return self.writes.stored(self.bus.first_byte(name) + offset, size)
 
     def write_backing(self, name: str, offset: int, data: bytes) -> None:
         """Change bytes of a backing."""
-        self._machine.write_backing(name, offset, data)
-
-    @property
-    def packet_number(self) -> int:
-        """Running number of the packet that entered last."""
-        return self._machine.packets
+        writer = Writer.RESET if self.power.resetting else Writer.DEVICE
+        self.writes.write(self.bus.first_byte(name) + offset, data, writer, NAMES.get(writer, f"device {name}"))
 
     def dma_read(self, address: int, size: int, source: Device | str = "a device's", *, detail: Detail = "") -> bytes:
-        """Bytes from a guest-physical address on, as the bus resolves it."""
-        return self._machine.dma_read(address, size, source, detail)
+        """Bytes from a guest-physical address on, as the bus resolves it; see `DirectMemoryAccess.read`."""
+        data = self._memory.dma_read(address, size)
+        return self.dma.read(address, size, dma_name(source, detail)) if data is None else data
 
     def dma_direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""
-        return self._machine.dma.direct(address, size, write)
+        return self.dma.direct(address, size, write)
 
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
-        """Write bytes to a guest-physical address on."""
-        self._machine.dma_write(address, data, source, detail)
+        """Write bytes to a guest-physical address on; see `DirectMemoryAccess.write`."""
+        told = self.looking or self.writes.noted is not None  # what is written has to be known here
+        if told or not self._memory.dma_write(address, data):
+            self.dma.write(address, data, dma_name(source, detail))
 
+    def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
+        if not self.looking:
+            self.writes.write(first, data, Writer.DEVICE, by)
+
+    # --- what is said ----------------------------------------------------------------------------
     def log(self, message: str) -> None:
         """One line about something the guest did that is not modelled or not allowed."""
-        log.info("%s: %s", self._machine.place() if self.powered else "power-on", message)
+        log.info("%s: %s", self.place() if self._powered else "power-on", message)
+
+    def place(self) -> str:
+        """Where the guest is, in words: at an instruction, or, while it runs, in a block of them."""
+        icount, pc, exact = self.core.place
+        return f"icount {icount}, pc {pc:#010x}" if exact else f"in the block at icount {icount}, pc {pc:#010x}"

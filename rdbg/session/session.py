@@ -199,7 +199,7 @@ class Session:
                 if timeline.exit_code is None:
                     stays = stays or self._qmp.in_use  # as in QEMU: a program is at the wheel
                 if standing and timeline.exit_code is not None:
-                    self._qmp.ended(GUEST_RESET if self._machine.ended_by_reset else GUEST_SHUTDOWN)
+                    self._qmp.ended(GUEST_RESET if self._machine.power.ended_by_reset else GUEST_SHUTDOWN)
                 if standing and not stays:
                     while outside.congested and not self._look_outside():
                         outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
@@ -266,7 +266,7 @@ class Session:
 
     def watch_packets(self, watcher: PacketWatcher) -> None:
         """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
-        self._machine.watch_packets(watcher)
+        self._machine.system.watch_packets(watcher)
 
     def interruptible(self) -> AbstractContextManager[None]:
         """For what reads the guest at length where it stands: signals end it at once."""
@@ -416,7 +416,7 @@ class Session:
         self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
         self._qmp.serve(monitors, self._journal, options.name)
         if self._qmp.in_use:
-            machine.watch_resets(self._tell_reset)
+            machine.power.watch_resets(self._tell_reset)
         if options.gdb is not None:
             self.server = GdbServer(
                 self.timeline,

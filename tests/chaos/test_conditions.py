@@ -90,7 +90,7 @@ def test_expressions_are_computed_where_the_guest_stands(text: str, value: int) 
     guest = plan("lost_update", "exit").runner().guest
     place = LOST.find("counter")
     assert place is not None
-    guest.machine.write_backing("ram", place.address & 0x1FFFFFFF, (7).to_bytes(4, "little"))
+    guest.machine.system.write_backing("ram", place.address & 0x1FFFFFFF, (7).to_bytes(4, "little"))
     assert parse_watch_expression(text, LOST).value(guest.machine) == value
 
 

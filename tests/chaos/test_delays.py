@@ -178,11 +178,11 @@ def test_work_is_done_so_much_later(length: int) -> None:
     place = runner.open(FixedPolicy(()))
     place.run_to(150)
     machine = runner.guest.machine
-    (timer,) = [timer for timer in machine.system.timers.values() if timer.work]
+    (timer,) = [timer for timer in machine.system.timers.by_name.values() if timer.work]
     due_ns = timer.deadline_ns
     assert due_ns is not None
     due = -(-due_ns // 16) * 2  # not in a slot
-    run = runner.run(FixedPolicy((), ((due, length, list(machine.system.timers.values()).index(timer)),)))
+    run = runner.run(FixedPolicy((), ((due, length, list(machine.system.timers.by_name.values()).index(timer)),)))
     assert run is not None and [(event.icount, event.kind, event.value) for event in events(run)] == [
         (due, InputKind.DELAY, length)
     ]
@@ -216,10 +216,10 @@ def test_a_timer_that_is_no_work_or_is_not_there_is_not_delayed() -> None:
 def test_work_that_is_delayed_for_ever_ends_in_an_hour() -> None:
     machine = guest(HASTY, "exit").runner().guest.machine
     machine.run(RunRequest(until=150))
-    (number,) = [number for number, timer in enumerate(machine.system.timers.values()) if timer.work]
+    (number,) = [number for number, timer in enumerate(machine.system.timers.by_name.values()) if timer.work]
     for _ in range(5):
         machine.apply(InputEvent(0, InputKind.DELAY, number, (1 << 64) - 1))
-    deadline_ns = list(machine.system.timers.values())[number].deadline_ns
+    deadline_ns = list(machine.system.timers.by_name.values())[number].deadline_ns
     assert deadline_ns == machine.now_ns + 3_600 * 10**9
     machine.load_state(machine.save_state())
 

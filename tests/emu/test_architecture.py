@@ -56,8 +56,9 @@ def test_a_recorded_write_does_not_depend_on_a_debuggers_numbers() -> None:
     other = machine_with([LOOP, NOP])
     rows = tuple(replace(info, number=info.number + (72 <= info.number < 128)) for info in MIPS32.registers)
     other.architecture = replace(MIPS32, registers=rows)
-    other._registers = {
-        info.number: other._registers[old.number] for info, old in zip(rows, MIPS32.registers, strict=True)
+    known = other._registers._registers
+    other._registers._registers = {
+        info.number: known[old.number] for info, old in zip(rows, MIPS32.registers, strict=True)
     }
     other.apply(event)
     assert other.core.registers.read_cp0(14, 0) == 0x8010_0040

@@ -30,19 +30,19 @@ def machine(big_endian: bool = False) -> Machine:
 
 def test_ram_is_the_same_by_each_of_its_addresses_and_across_pages() -> None:
     made, data = machine(), random.Random(1).randbytes(3 * 4096 + 5)
-    made.dma.write(RAM + 0x10FFD, data, DmaName("card"))
+    made.system.dma.write(RAM + 0x10FFD, data, DmaName("card"))
     for base in (RAM, HIGH_RAM):
-        assert made.dma.read(base + 0x10FFD, len(data)) == data
+        assert made.system.dma.read(base + 0x10FFD, len(data)) == data
     assert made.read_memory(0x80010FFD, len(data)) == data
     assert made.read_memory(0xA0010FFC, 1) == b"\0"
-    made.dma.write(HIGH_RAM + 0x10FFE, b"x", DmaName("card"))
+    made.system.dma.write(HIGH_RAM + 0x10FFE, b"x", DmaName("card"))
     assert made.read_memory(0xA0010FFD, 3) == data[:1] + b"x" + data[2:3]
-    made.dma.write(RAM, b"", DmaName("card"))
-    assert made.dma.read(VOID, 0) == b""
+    made.system.dma.write(RAM, b"", DmaName("card"))
+    assert made.system.dma.read(VOID, 0) == b""
 
 
 def test_how_much_lies_in_memory_without_a_gap() -> None:
-    direct = machine().dma.direct
+    direct = machine().system.dma.direct
     assert direct(RAM + 0x1000, 64, True) == 64
     assert direct(RAM + 16 * MIB - 5, 64, False) == 5 == direct(HIGH_RAM + 16 * MIB - 5, 64, True)
     assert direct(ROM, 64, False) == 64 and direct(ROM, 64, True) == 0
@@ -53,22 +53,22 @@ def test_what_is_written_is_among_the_pages_touched_and_in_the_digest() -> None:
     made = machine()
     made.take_touched()
     before = made.digest()
-    made.dma.write(RAM + 0x20FFF, b"ab", DmaName("card"))
+    made.system.dma.write(RAM + 0x20FFF, b"ab", DmaName("card"))
     assert list(made.take_touched().written) == [0x20, 0x21]
     changed = made.digest()
     assert changed != before
-    made.dma.write(RAM + 0x20FFF, bytes(2), DmaName("card"))
+    made.system.dma.write(RAM + 0x20FFF, bytes(2), DmaName("card"))
     assert made.digest() == before
 
 
 def test_rom_and_ignored_ranges_swallow_what_is_written() -> None:
     made = machine()
-    rom = made.dma.read(ROM, 64)
+    rom = made.system.dma.read(ROM, 64)
     assert rom[16] == 0x20  # the board's revision
-    made.dma.write(ROM, b"x" * 64, DmaName("card"))
-    assert made.dma.read(ROM, 64) == rom
-    made.dma.write(IGNORED, b"x" * 0x2001, DmaName("card"))
-    assert made.dma.read(IGNORED, 0x2001) == bytes(0x2001)
+    made.system.dma.write(ROM, b"x" * 64, DmaName("card"))
+    assert made.system.dma.read(ROM, 64) == rom
+    made.system.dma.write(IGNORED, b"x" * 0x2001, DmaName("card"))
+    assert made.system.dma.read(IGNORED, 0x2001) == bytes(0x2001)
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
@@ -76,14 +76,14 @@ def test_flash_takes_commands_and_shows_its_array_again(big_endian: bool) -> Non
     made, order = machine(big_endian), "big" if big_endian else "little"
 
     def command(offset: int, word: int) -> None:
-        made.dma.write(FLASH + offset, word.to_bytes(4, order), DmaName("card"))  # type: ignore[arg-type]
+        made.system.dma.write(FLASH + offset, word.to_bytes(4, order), DmaName("card"))  # type: ignore[arg-type]
 
-    word = made.dma.read(FLASH + 0x80000, 4)
+    word = made.system.dma.read(FLASH + 0x80000, 4)
     command(0x80000, 0x40)
     command(0x80000, 0x12345678)
-    assert made.dma.read(FLASH + 0x80000, 4) != made.read_backing("flash", 0x80000, 4)  # the status
+    assert made.system.dma.read(FLASH + 0x80000, 4) != made.system.read_backing("flash", 0x80000, 4)  # the status
     command(0x80000, 0xFF)
-    assert made.dma.read(FLASH + 0x80000, 4) == made.read_backing("flash", 0x80000, 4) != word
+    assert made.system.dma.read(FLASH + 0x80000, 4) == made.system.read_backing("flash", 0x80000, 4) != word
 
 
 def test_registers_are_accessed_in_words_and_what_is_left() -> None:
@@ -97,17 +97,17 @@ def test_registers_are_accessed_in_words_and_what_is_left() -> None:
 def test_into_the_void_it_fails_as_on_the_bus_and_what_came_before_is_written() -> None:
     made = machine()
     with pytest.raises(BusError) as read:
-        made.dma.read(VOID, 16)
+        made.system.dma.read(VOID, 16)
     assert (read.value.address, read.value.write) == (VOID, False)
     with pytest.raises(BusError) as write:
-        made.dma.write(HIGH_RAM + 16 * MIB - 4, b"abcdefgh", DmaName("card"))
+        made.system.dma.write(HIGH_RAM + 16 * MIB - 4, b"abcdefgh", DmaName("card"))
     assert (write.value.address, write.value.write) == (HIGH_RAM + 16 * MIB, True)
-    assert made.dma.read(RAM + 16 * MIB - 4, 4) == b"abcd"
+    assert made.system.dma.read(RAM + 16 * MIB - 4, 4) == b"abcd"
     for address in (1 << 32, 1 << 63, (1 << 32) - 2):
         with pytest.raises(BusError):
-            made.dma.read(address, 8)
+            made.system.dma.read(address, 8)
         with pytest.raises(BusError):
-            made.dma.write(address, bytes(8), DmaName("card"))
+            made.system.dma.write(address, bytes(8), DmaName("card"))
 
 
 def with_tlb(made: Machine) -> None:
@@ -153,9 +153,9 @@ def test_what_goes_to_memory_directly_does_what_the_bus_does() -> None:
         address = base + 0x10000 + chosen.choice((0, 0xFF0, chosen.randrange(0x2000)))
         size = chosen.choice((0, 1, 16, 1514, 0x2345))
         data = chosen.randbytes(size)
-        assert outcome(direct.system.dma_read, address, size) == outcome(by_bus.dma.read, address, size)
+        assert outcome(direct.system.dma_read, address, size) == outcome(by_bus.system.dma.read, address, size)
         written = outcome(direct.system.dma_write, address, data, "card")
-        assert written == outcome(by_bus.dma.write, address, data, name)
+        assert written == outcome(by_bus.system.dma.write, address, data, name)
         if chosen.random() < 0.2:
             touched = [
                 [list(each) for each in (one.written, one.written_virtual, one.read_virtual)]

@@ -22,7 +22,7 @@ def test_no_link_is_left_at_power_on_nor_by_a_reset() -> None:
     assert _register(machine, "lladdr") == 0
     machine.run(RunRequest(until=1))
     assert _register(machine, "lladdr") == 0x123
-    machine.request_reset()
+    machine.system.request_reset()
     stop = machine.run(RunRequest(until=100, breakpoints=frozenset({_RESET_VECTOR})))
     assert stop.kind is StopKind.BREAKPOINT and machine.icount == 1
     assert _register(machine, "lladdr") == 0

@@ -86,11 +86,11 @@ def test_a_machine_s_state_says_what_ended_it(tmp_path: Path) -> None:
     machine = Machine(spec)
     begin = machine.save_state()
     machine.run(RunRequest(until=2 * _PERIOD))
-    assert machine.ended_by_reset
+    assert machine.power.ended_by_reset
     end = machine.save_state()
     other = Machine(spec)
-    assert not other.ended_by_reset
+    assert not other.power.ended_by_reset
     other.load_state(end)
-    assert other.ended_by_reset and other.save_state() == end
+    assert other.power.ended_by_reset and other.save_state() == end
     machine.load_state(begin)
-    assert not machine.ended_by_reset and machine.save_state() == begin
+    assert not machine.power.ended_by_reset and machine.save_state() == begin

@@ -211,9 +211,9 @@ def test_what_comes_while_very_many_packets_wait_is_dropped() -> None:
 def test_a_packet_for_a_card_that_is_not_there_is_lost() -> None:
     machine = Machine(busy_spec())
     before, seen = machine.digest(), list[object]()
-    machine.watch_packets(lambda *packet: seen.append(packet))
-    machine.enter(InputEvent(0, InputKind.PACKET, 1 << 40, 0, bytes(60)))
-    assert machine.packets == 1  # it has a number all the same
+    machine.system.watch_packets(lambda *packet: seen.append(packet))
+    machine.entrance.enter(InputEvent(0, InputKind.PACKET, 1 << 40, 0, bytes(60)))
+    assert machine.system.packet_number == 1  # it has a number all the same
     assert not seen, "a capture has no interface for it"
-    machine.packets = 0
+    machine.system.packet_number = 0
     assert machine.digest() == before and machine.input_room(Endpoint(EndpointKind.NETWORK, 7)) == 0

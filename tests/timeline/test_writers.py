@@ -188,11 +188,11 @@ class Oracle:
             )
             make(first, data, writer, by, through)
 
-        def dma_write(address: int, data: bytes, source: Device | str, detail: Detail) -> None:
-            machine.dma.write(address, data, dma_name(source, detail))  # not past `write`, as the core can
+        def dma_write(address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
+            machine.system.dma.write(address, data, dma_name(source, detail))  # not past `write`, as the core can
 
         machine.writes.write = write  # type: ignore[method-assign]
-        machine.dma_write = dma_write  # type: ignore[method-assign]
+        machine.system.dma_write = dma_write  # type: ignore[method-assign]
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]

@@ -1,0 +1,85 @@
+"""How what comes from outside enters a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rdbg.emu import core as cpu
+from rdbg.emu.device import Device, NetworkDevice, SerialDevice
+from rdbg.emu.devices.gpio import Gpio
+from rdbg.emu.disk import Disk
+from rdbg.emu.endpoint import Endpoint
+from rdbg.emu.inputs import InputEvent, InputKind
+from rdbg.emu.power import MachinePower
+from rdbg.emu.system import MachineSystem
+
+
+class Entrance:
+    """Lets inputs in.
+
+    Args:
+        core: the CPU, whose interrupts may be held back.
+        endpoints: what is behind each.
+        system: what devices see of the machine: numbers packets.
+        power: resets it, and switches it off.
+        shift: an instruction takes 2 to the power of it nanoseconds of virtual time.
+    """
+
+    def __init__(
+        self,
+        core: cpu.Core,
+        endpoints: Mapping[Endpoint, Device | Disk],
+        system: MachineSystem,
+        power: MachinePower,
+        shift: int,
+    ) -> None:
+        self._core = core
+        self._endpoints = endpoints
+        self._system = system
+        self._power = power
+        self._shift = shift
+
+    def room(self, endpoint: Endpoint) -> int:
+        """How much an endpoint can take now without loss, in bytes or packets; 0 for one that is not there."""
+        device = self._endpoints.get(endpoint)
+        return device.receive_room() if isinstance(device, SerialDevice | NetworkDevice) else 0
+
+    def enter(self, event: InputEvent) -> None:
+        """Let an input in, here."""
+        endpoint = event.endpoint
+        if event.kind is InputKind.PACKET:
+            self._system.packet_number += 1
+        if endpoint is not None:
+            device = self._endpoints.get(endpoint)
+            if event.kind is InputKind.PACKET and device is not None:
+                self._system.packet_enters(event.port, event.data)
+            _enter_endpoint(event, device)
+        elif event.kind is InputKind.RESET:
+            self._power.request_reset(by_user=True)
+        elif event.kind is InputKind.SHUTDOWN:
+            self._power.request_shutdown(event.value)
+        elif event.kind is InputKind.HOLD:
+            self._core.hold_interrupts(event.value)
+        elif event.kind is InputKind.DELAY:
+            self._system.delay(event.port, event.value << self._shift)
+
+
+def _enter_endpoint(event: InputEvent, device: Device | Disk | None) -> None:
+    """Let an input enter by its endpoint.
+
+    Args:
+        event: it.
+        device: what is behind the endpoint; None: nothing is, and the input is lost.
+    """
+    if isinstance(device, SerialDevice):
+        if event.kind is InputKind.SERIAL_BREAK:
+            device.receive_break()
+        else:
+            device.receive(event.data)
+    elif isinstance(device, NetworkDevice):
+        if event.kind is InputKind.LINK:
+            device.set_link(bool(event.value))
+        else:
+            device.receive_packet(event.data)
+    elif isinstance(device, Gpio):
+        device.set_pin(event.value >> 1, bool(event.value & 1))
