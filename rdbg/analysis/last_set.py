@@ -145,7 +145,9 @@ class LastSet:
                 if (value == 0) != zero:
                     continue
             # Behind a branch lies its slot, where nothing can stand: it gives the address behind that.
-            held = pc + 8 & 0xFFFF_FFFF if effects.branch else self._value_behind(register, icount)
+            held = (
+                self._machine.architecture.wrapped(pc + 8) if effects.branch else self._value_behind(register, icount)
+            )
             if wanted is None or held == wanted:
                 yield Setting(icount, stand, pc, effects, linked=linked, value=held)
 

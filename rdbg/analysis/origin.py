@@ -149,9 +149,7 @@ class OriginSearch:
         address = self._value(setting, access.base) + access.offset
         if access.index is not None:
             address += self._value(setting, access.index)
-        value = self._machine.architecture.address(address & 0xFFFF_FFFF)
-        assert value is not None
-        return value
+        return self._machine.architecture.wrapped(address)
 
     def _load(
         self, step: OriginStep, setting: Setting, access: MemoryAccess, target: SoughtBytes

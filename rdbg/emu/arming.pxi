@@ -8,12 +8,12 @@ cdef take_conditions(Cpu *c, conditions):
     decoded = list(conditions)
     lengths = [len(code) for each in decoded for code in each]
     free(c.stops.conditions)
-    free(c.stops.agent_code)
+    free(c.stops.expression_steps)
     free(c.stops.expressions)
     c.stops.conditions = <Condition*>calloc(len(decoded) + 1, sizeof(Condition))
-    c.stops.agent_code = <AgentStep*>calloc(sum(lengths) + 1, sizeof(AgentStep))
+    c.stops.expression_steps = <ExpressionStep*>calloc(sum(lengths) + 1, sizeof(ExpressionStep))
     c.stops.expressions = <uint32_t*>calloc(len(lengths) + 1, sizeof(uint32_t))
-    if c.stops.conditions == NULL or c.stops.agent_code == NULL or c.stops.expressions == NULL:
+    if c.stops.conditions == NULL or c.stops.expression_steps == NULL or c.stops.expressions == NULL:
         raise MemoryError
     for i in range(<size_t>len(decoded)):
         c.stops.conditions[i] = Condition(<uint32_t>expression, <uint32_t>len(decoded[i]))
@@ -21,7 +21,7 @@ cdef take_conditions(Cpu *c, conditions):
             c.stops.expressions[expression] = <uint32_t>at
             expression += 1
             for step in code:
-                c.stops.agent_code[at] = AgentStep(step.operation, step.operand)
+                c.stops.expression_steps[at] = ExpressionStep(step.operation, step.operand)
                 at += 1
     c.stops.expressions[expression] = <uint32_t>at
 
@@ -45,7 +45,7 @@ cdef hook_code(Core core, uint32_t address):
 
 cdef hook_conditions(Core core):
     """Have Unicorn call on_condition wherever a breakpoint has a condition. Hooks stay: they cost next to nothing,
-    and GDB takes breakpoints out and puts them back whenever the guest stops."""
+    and debuggers take breakpoints out and put them back whenever the guest stops."""
     cdef Cpu *c = core.c
     cdef size_t i
     new = [c.stops.addresses[i] for i in range(c.stops.count) if c.stops.conditions[i].count and c.stops.addresses[i] not in core.code_hooks]

@@ -56,7 +56,7 @@ cdef inline bint passes(const Cpu *c, uint32_t pc, uint64_t icount) noexcept nog
 cdef bint stops_here(const Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     """Whether a breakpoint stops before the instruction at ``pc``, where the CPU stands.
 
-    In user mode it waits for the instruction: GDB reads it to go on, and cannot while its page is not in the TLB. The
+    In user mode it waits for the instruction: a debugger reads it to go on, and cannot while its page is not in the TLB. The
     fetch leads to the operating system, which brings the page in and returns here.
     """
     cdef int64_t k = find_breakpoint(c, pc)

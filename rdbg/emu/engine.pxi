@@ -119,7 +119,7 @@ cdef void release(Cpu *c) noexcept:
     free(c.stops.filter)
     free(c.stops.addresses)
     free(c.stops.conditions)
-    free(c.stops.agent_code)
+    free(c.stops.expression_steps)
     free(c.stops.expressions)
     free(c.watch.ranges)
     end_marking(c)

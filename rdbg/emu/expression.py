@@ -11,7 +11,7 @@ from rdbg.quick_dataclass import dataclass
 
 
 class Operation(IntEnum):
-    """What a step does; ``agent.pxi`` has the same numbers."""
+    """What a step does; ``expressions.pxi`` has the same numbers."""
 
     ADD = 0x02
     SUBTRACT = 0x03

@@ -330,7 +330,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class MemoryArea:
-    """A range of the address space for GDB's memory map.
+    """A range of the address space for a debugger's memory map.
 
     Args:
         kind: ``ram``, ``rom`` or ``flash``.

@@ -1,4 +1,4 @@
-"""The board's storage as virtual address ranges, for GDB's memory map."""
+"""The board's storage as virtual address ranges, for a debugger's memory map."""
 
 from __future__ import annotations
 

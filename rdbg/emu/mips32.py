@@ -36,7 +36,7 @@ READ_ONLY = frozenset({"badvaddr", "fir", "random", "prid", "config1", "config2"
 _ABI_NAMES = "zero at v0 v1 a0 a1 a2 a3 t0 t1 t2 t3 t4 t5 t6 t7 s0 s1 s2 s3 s4 s5 s6 s7 t8 t9 k0 k1 gp sp s8 ra".split()
 #: Where the hardware moves a register, putting it back would move time.
 _MOVED = frozenset({"count"})
-#: GDB clears it when it moves PC in a Linux program, whose kernel would restart a system call; a machine has none.
+#: Debuggers clear it when they move PC in a Linux program, whose kernel would restart a system call.
 RESTART = EXTRA + len(EXTRA_CP0)
 
 #: Journal ids: of a CP0 register it is made of what the architecture calls it by, so that rows can come between.
@@ -44,7 +44,7 @@ _CP0_IDS, _RESTART_ID = 0x100, 0x200
 
 
 def cp0_journal_id(register: int, select: int) -> int:
-    """What journals call a CP0 register that GDB has no number of its own for."""
+    """What journals call a CP0 register that debuggers have no number of their own for."""
     return _CP0_IDS + 8 * register + select
 
 
@@ -108,8 +108,8 @@ MIPS32 = Architecture(
         RegisterLayout(PAIRS),
         RegisterLayout(
             WIDE,
-            "the guest has set Status.FR: GDB, told of 32-bit floating-point registers, shows the lower halves of $f0 "
-            "to $f31",
+            "the guest has set Status.FR: a debugger that was told of 32-bit floating-point registers shows the lower "
+            "halves of $f0 to $f31",
         ),
     ),
     # System V ABI, MIPS supplement, chapter 3 (o32); Linux' entry.S for its system calls.

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from rdbg.emu.cpu_constants cimport *
-from rdbg.emu.stopping cimport AgentStep
+from rdbg.emu.stopping cimport ExpressionStep
 
 
 # A block that ran.
@@ -189,7 +189,7 @@ cdef struct Probes:
     uint32_t register_count
     uint32_t registers[MOST_PROBED]
     uint32_t results[2]          # registers that hold what is returned
-    AgentStep *condition
+    ExpressionStep *condition
     uint32_t condition_length
     uint64_t *unevaluated        # icounts where notes would count for which the condition could not be evaluated
     size_t unevaluated_count

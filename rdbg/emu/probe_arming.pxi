@@ -18,7 +18,7 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
     c.probes.condition = NULL
     c.probes.condition_length = 0
     c.probes.places = <ProbedPlace*>malloc((len(places) + 1) * sizeof(ProbedPlace))
-    c.probes.condition = <AgentStep*>calloc(len(condition) + 1, sizeof(AgentStep))
+    c.probes.condition = <ExpressionStep*>calloc(len(condition) + 1, sizeof(ExpressionStep))
     if c.probes.places == NULL or c.probes.condition == NULL:
         raise MemoryError
     for first in sorted(places):
@@ -26,7 +26,7 @@ cdef arm_probes(Core core, places, follows, exceptions, registers, results, cond
         c.probes.count += 1
         probe_filter_add(c, first)
     for step in condition:
-        c.probes.condition[c.probes.condition_length] = AgentStep(step.operation, step.operand)
+        c.probes.condition[c.probes.condition_length] = ExpressionStep(step.operation, step.operand)
         c.probes.condition_length += 1
     c.probes.follows = follows
     c.probes.tells_returns = returns is not None

@@ -168,7 +168,7 @@ cdef void take_results(const Cpu *c, ProbeNote *note, uint32_t pc, uint64_t icou
     cdef uint64_t value
     cdef uint32_t i
     for i in range(2):
-        agent_register(c, c.probes.results[i], pc, icount, &value)
+        expression_register(c, c.probes.results[i], pc, icount, &value)
         note.results[i] = <uint32_t>value
 
 

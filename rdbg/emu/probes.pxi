@@ -33,7 +33,7 @@ cdef void take_registers(const Cpu *c, ProbeNote *note, uint32_t pc, uint64_t ic
     cdef uint64_t value
     cdef uint32_t i
     for i in range(c.probes.register_count):
-        agent_register(c, c.probes.registers[i], pc, icount, &value)
+        expression_register(c, c.probes.registers[i], pc, icount, &value)
         note.values[i] = <uint32_t>value
 
 
@@ -73,7 +73,7 @@ cdef bint condition_of_probes(Cpu *c, uint32_t pc, uint64_t icount, uint64_t cou
     cdef uint64_t value = 0
     if c.probes.condition_length == 0:
         return True
-    if agent_value(c, c.probes.condition, c.probes.condition_length, pc, icount, &value):
+    if expression_value(c, c.probes.condition, c.probes.condition_length, pc, icount, &value):
         return value != 0
     note_unevaluated(c, counts_at)
     return False

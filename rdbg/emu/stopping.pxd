@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from rdbg.emu.cpu_constants cimport *
 
 
-cdef struct AgentStep:
+cdef struct ExpressionStep:
     uint32_t op
     uint64_t operand
 
@@ -21,8 +21,8 @@ cdef struct Stops:
     uint32_t *addresses
     size_t count
     Condition *conditions        # of each
-    AgentStep *agent_code
-    uint32_t *expressions        # where each begins in agent_code, and where the last ends
+    ExpressionStep *expression_steps
+    uint32_t *expressions        # where each begins in expression_steps, and where the last ends
     uint16_t cp0_of[CP0_NUMBERS] # debugger's number -> CP0 register << 3 | select, + 1
     bint have_hit
     uint64_t hit_icount

@@ -57,7 +57,7 @@ class SymbolTable:
         """What a name stands for now."""
         place = self._places.get(name)
         offset = self.moved() if place is not None else 0
-        return replace(place, address=place.address + offset & 0xFFFF_FFFF) if place is not None and offset else place
+        return replace(place, address=self._wrapped(place.address + offset)) if place is not None and offset else place
 
     def near(self, name: str) -> list[str]:
         """A few names that begin like this one."""
@@ -66,7 +66,11 @@ class SymbolTable:
     def at(self, address: int) -> tuple[str, int] | None:
         """The symbol in which an address lies, and how far into it; None: it lies in none that is known."""
         # Firmware that has copied itself is still in flash, too.
-        return self._linked_at((address - self.moved()) & 0xFFFF_FFFF) or self._linked_at(address)
+        return self._linked_at(self._wrapped(address - self.moved())) or self._linked_at(address)
+
+    def _wrapped(self, number: int) -> int:
+        """The address that a sum comes to, in the width that the file is of."""
+        return number if self._elf is None else number & ((1 << self._elf.bits) - 1)
 
     def _linked_at(self, where: int) -> tuple[str, int] | None:
         # Code belongs to whatever function_map says. A label may reach over data that has a name of its own.

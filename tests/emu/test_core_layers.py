@@ -15,7 +15,7 @@ LOOKING = {
     "registers": {"gpr", "fcsr", "read_registers", "fpr_value", "effective_address"},
     "soft_tlb": {"fetch_host", "code_word", "slot_at", "step_length", "slot_runs"},
     "cp0": {"read_cp0"},
-    "agent": {"agent_register", "agent_memory", "agent_value", "condition_holds", "value_of"},
+    "expressions": {"expression_register", "expression_memory", "expression_value", "condition_holds", "value_of"},
     "breakpoints": {"find_breakpoint", "breakpoint_at", "stops_here"},
     "watches": {"place_of", "link_holds"},
     "looking": {"watched_by", "watched_access"},

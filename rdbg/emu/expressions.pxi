@@ -3,10 +3,10 @@
 # "The GDB Agent Expression Mechanism".
 
 cdef enum:
-    MOST_AGENT_STACK = 1000
-    MOST_AGENT_OPERATIONS = 100000   # conditions are a few dozen; a loop in one must not hang the server
+    MOST_EXPRESSION_STACK = 1000
+    MOST_EXPRESSION_STEPS = 100000   # conditions are a few dozen; a loop in one must not hang the server
 
-    # GDB's register numbers (GDB manual, 'MIPS Features'); the CP0 registers are told by Python
+    # The debugger's register numbers (GDB manual, 'MIPS Features'); the CP0 registers are told by Python
     REGISTER_LO = 33
     REGISTER_HI = 34
     REGISTER_PC = 37
@@ -16,8 +16,9 @@ cdef enum:
     REGISTER_WIDE_F0 = 128
 
 
-cdef bint agent_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t icount, uint64_t *value) noexcept nogil:
-    """A register by GDB's number; False: there is none."""
+cdef bint expression_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t icount,
+                              uint64_t *value) noexcept nogil:
+    """A register by the debugger's number; False: there is none."""
     cdef uint32_t word = 0
     cdef uint64_t odd = 0
     value[0] = 0
@@ -58,7 +59,7 @@ cdef bint agent_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t ic
     return True
 
 
-cdef bint agent_memory(const Cpu *c, uint32_t va, uint32_t size, uint64_t *value) noexcept nogil:
+cdef bint expression_memory(const Cpu *c, uint32_t va, uint32_t size, uint64_t *value) noexcept nogil:
     """A number in the guest's memory and byte order, as the debugger sees it; False: it is not mapped."""
     cdef uint32_t i
     cdef uint32_t pa = 0
@@ -88,7 +89,7 @@ cdef int64_t divided(int64_t left, int64_t right) noexcept nogil:
     return <int64_t>(0 - <uint64_t>left) if right == -1 else left // right
 
 
-cdef bint agent_binary(int op, uint64_t left, uint64_t right, uint64_t *value) noexcept nogil:
+cdef bint expression_binary(int op, uint64_t left, uint64_t right, uint64_t *value) noexcept nogil:
     """An operation of two operands; False: division by zero."""
     cdef int64_t a = <int64_t>left
     cdef int64_t b = <int64_t>right
@@ -129,16 +130,16 @@ cdef bint agent_binary(int op, uint64_t left, uint64_t right, uint64_t *value) n
     return True
 
 
-cdef int agent_value(const Cpu *c, const AgentStep *code, uint32_t count, uint32_t pc, uint64_t icount,
-                     uint64_t *value) noexcept nogil:
+cdef int expression_value(const Cpu *c, const ExpressionStep *code, uint32_t count, uint32_t pc, uint64_t icount,
+                          uint64_t *value) noexcept nogil:
     """The value of an expression at ``pc``; False: it cannot be evaluated."""
-    cdef uint64_t stack[MOST_AGENT_STACK + 4]
+    cdef uint64_t stack[MOST_EXPRESSION_STACK + 4]
     cdef uint32_t depth = 0
     cdef uint32_t at = 0
     cdef uint32_t done, op, needed
     cdef uint64_t operand, top
-    for done in range(MOST_AGENT_OPERATIONS):
-        if at >= count or depth > MOST_AGENT_STACK:
+    for done in range(MOST_EXPRESSION_STEPS):
+        if at >= count or depth > MOST_EXPRESSION_STACK:
             return False
         op = code[at].op
         operand = code[at].operand
@@ -169,11 +170,11 @@ cdef int agent_value(const Cpu *c, const AgentStep *code, uint32_t count, uint32
             stack[depth] = operand
             depth += 1
         elif op == 0x26:
-            if not agent_register(c, <uint32_t>operand, pc, icount, &stack[depth]):
+            if not expression_register(c, <uint32_t>operand, pc, icount, &stack[depth]):
                 return False
             depth += 1
         elif 0x17 <= op <= 0x1A:
-            if not agent_memory(c, <uint32_t>top, <uint32_t>1 << (op - 0x17), &stack[depth - 1]):
+            if not expression_memory(c, <uint32_t>top, <uint32_t>1 << (op - 0x17), &stack[depth - 1]):
                 return False
         elif op == 0x0E:
             stack[depth - 1] = top == 0
@@ -200,22 +201,23 @@ cdef int agent_value(const Cpu *c, const AgentStep *code, uint32_t count, uint32
             stack[depth - 2] = stack[depth - 3]
             stack[depth - 3] = top
         else:
-            if not agent_binary(op, stack[depth - 2], top, &stack[depth - 2]):
+            if not expression_binary(op, stack[depth - 2], top, &stack[depth - 2]):
                 return False
             depth -= 1
     return False
 
 
 cdef bint condition_holds(const Cpu *c, const Condition *condition, uint32_t pc, uint64_t icount) noexcept nogil:
-    """GDB's rule: without expressions always; else when any one is not zero. One that cannot be evaluated stops too, so
-    that GDB can say why."""
-    cdef uint32_t i, first
+    """Without expressions always; else when any one is not zero. One that cannot be evaluated stops too, so that the
+    debugger can say why."""
+    cdef uint32_t i, first, count
     cdef uint64_t value = 0
     if condition.count == 0:
         return True
     for i in range(condition.first, condition.first + condition.count):
         first = c.stops.expressions[i]
-        if not agent_value(c, c.stops.agent_code + first, c.stops.expressions[i + 1] - first, pc, icount, &value) or value:
+        count = c.stops.expressions[i + 1] - first
+        if not expression_value(c, c.stops.expression_steps + first, count, pc, icount, &value) or value:
             return True
     return False
 
@@ -224,12 +226,12 @@ cdef value_of(const Cpu *c, code):
     """See CoreStops.value_of."""
     cdef uint64_t value = 0
     cdef uint32_t i
-    cdef AgentStep *steps
-    steps = <AgentStep*>calloc(len(code) + 1, sizeof(AgentStep))
+    cdef ExpressionStep *steps
+    steps = <ExpressionStep*>calloc(len(code) + 1, sizeof(ExpressionStep))
     if steps == NULL:
         raise MemoryError
     for i in range(<uint32_t>len(code)):
-        steps[i] = AgentStep(code[i].operation, code[i].operand)
-    known = agent_value(c, steps, <uint32_t>len(code), c.where.next_pc, position(c), &value)
+        steps[i] = ExpressionStep(code[i].operation, code[i].operand)
+    known = expression_value(c, steps, <uint32_t>len(code), c.where.next_pc, position(c), &value)
     free(steps)
     return value if known else None
