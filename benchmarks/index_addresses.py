@@ -12,8 +12,10 @@ import time
 
 import numpy as np
 
-from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages, Wanted
+from rdbg.checkpoints.interval_index import Interval, IntervalIndex
 from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.checkpoints.touched_pages import TouchedPages
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.machine import Machine
 from rdbg.history.history import History
 from rdbg.store.index_codec import pack_index

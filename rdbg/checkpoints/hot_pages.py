@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdbg.checkpoints.interval_index import DEVICE_PAGES, Interval
+from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.checkpoints.touched_pages import DEVICE_PAGES
 from rdbg.emu.architecture import AddressSegment
 
 _PAGE_BYTES = 4096

@@ -7,154 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rdbg.checkpoints.accesses import Accesses
-from rdbg.checkpoints.cleared import Breakpoint, Cleared, Sought
-from rdbg.checkpoints.page_set import Numbers, PageSet
+from rdbg.checkpoints.cleared import Cleared, Sought
+from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import WordFilters
-from rdbg.emu.machine_api import Access, Conditions, Space, Touched, Watch
+from rdbg.checkpoints.touched_pages import TouchedPages
+from rdbg.checkpoints.wanted import Wanted
+from rdbg.emu.machine_api import Touched, Watch
 from rdbg.quick_dataclass import dataclass
 
-_PAGE_BITS = 12
-_PAGE_BYTES = 1 << _PAGE_BITS
-#: Runs of code that an interval may have, 8 or 16 bytes each. Beyond, the narrowest gaps between them are filled.
-_MOST_RUNS = 512
-_LAST_ADDRESS = (1 << 64) - 1
-#: What is added to the number of a device's guest-physical page: there are no more pages of memory, and the sums of
-#: 32-bit machines fit in 32 bits.
-DEVICE_PAGES = 1 << 31
 #: Intervals that an index has, and bytes that it takes, before neighbours are joined.
 _MOST_INTERVALS = 4096
 _MOST_BYTES = 16 << 20
-
-_NO_CONDITIONS: Conditions = {}
-
-
-@dataclass(frozen=True)
-class TouchedPages:
-    """What an interval touched, or a superset of it.
-
-    Args:
-        written, read: virtual page numbers, by which instructions accessed them, or which showed what something else
-            accessed.
-        changed: what was written, by whatever address: numbers of the machine's pages, and behind them (DEVICE_PAGES)
-            guest-physical ones of devices.
-        executed: bytes of instructions, by virtual address: a hot loop must not stand for all of its page.
-    """
-
-    written: PageSet
-    read: PageSet
-    executed: PageSet
-    changed: PageSet
-
-    @classmethod
-    def of(cls, touched: Touched) -> TouchedPages:
-        """From what the machine reports."""
-        if touched.executed_blocks is None:
-            executed = _bytes(np.asarray(touched.executed_virtual, np.uint64) * np.uint64(_PAGE_BYTES), _PAGE_BYTES)
-        else:
-            executed = _bytes(touched.executed_blocks[:, 0].astype(np.uint64), touched.executed_blocks[:, 1])
-        devices = np.asarray(touched.written_devices, np.uint64) + np.uint64(DEVICE_PAGES)
-        return cls(
-            PageSet.of(touched.written_virtual),
-            PageSet.of(touched.read_virtual),
-            executed.coarsened(_MOST_RUNS),
-            PageSet.of(np.concatenate([np.asarray(touched.written, np.uint64), devices])),
-        )
-
-    def union(self, other: TouchedPages) -> TouchedPages:
-        """What both touched together."""
-        return TouchedPages(
-            self.written.union(other.written),
-            self.read.union(other.read),
-            self.executed.union(other.executed).coarsened(_MOST_RUNS),
-            self.changed.union(other.changed),
-        )
-
-    @property
-    def nbytes(self) -> int:
-        return self.written.nbytes + self.read.nbytes + self.executed.nbytes + self.changed.nbytes
-
-
-def _bytes(first: NDArray[np.uint64], length: Numbers | int) -> PageSet:
-    """The addresses of pieces of code, which may reach to the end of a 64-bit address space."""
-    end = first + np.asarray(length, np.uint64)
-    return PageSet.of_runs(first, np.where(end < first, np.uint64(_LAST_ADDRESS), end))
-
-
-class Wanted:
-    """What a search is about, in the index's terms.
-
-    Args:
-        breakpoints: virtual addresses whose execution matters.
-        watches: watched ranges.
-        reach: how far behind a step's first instruction the last one can begin, in bytes.
-        conditions: of breakpoints.
-    """
-
-    def __init__(
-        self,
-        breakpoints: frozenset[int] = frozenset(),
-        watches: tuple[Watch, ...] = (),
-        reach: int = 0,
-        conditions: Conditions = _NO_CONDITIONS,
-    ) -> None:
-        # Near the start of a page the breakpoint may sit inside a step that begins, and where it stops, at the end of
-        # the page before, perhaps in the interval before.
-        self._executed = [
-            (
-                max(address - reach, 0) if address % _PAGE_BYTES < reach else address,
-                address,
-                Breakpoint(address, tuple(conditions.get(address, ()))),
-            )
-            for address in sorted(breakpoints)
-        ]
-        #: Those of the breakpoints that may be met all the time and seldom stop.
-        self.conditional = tuple(each for _, _, each in self._executed if each.condition)
-        self._watches = []
-        for watch in watches:
-            last = watch.address + watch.length - 1
-            self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS, _storage_pages(watch)))
-
-    def __bool__(self) -> bool:
-        return bool(self._executed or self._watches)
-
-    def possible_in(self, pages: TouchedPages) -> list[Sought]:
-        """All of which an interval that touched ``pages`` can hold a hit."""
-        found: list[Sought] = []
-        for first, last, each in self._executed:
-            if pages.executed.meets(first, last):
-                found.append(each)
-        if self._watches:
-            found += self.accessed_in(pages)
-        return found
-
-    def accessed_in(self, pages: TouchedPages) -> list[Watch]:
-        """The watches of which an interval that touched ``pages`` can hold a hit."""
-        found = []
-        for watch, first, last, storage in self._watches:
-            written = False
-            if watch.storage:
-                written = any(pages.changed.meets(*run) for run in storage)
-                written = written or watch.commands and pages.written.meets(first, last)
-            elif watch.access is not Access.READ:
-                written = pages.written.meets(first, last)
-            if written or (watch.access in (Access.READ, Access.ACCESS) and pages.read.meets(first, last)):
-                found.append(watch)
-        return found
-
-
-def _storage_pages(watch: Watch) -> list[tuple[int, int]]:
-    """First and last page of each stretch of a watch's storage, as in TouchedPages.changed."""
-    base = {Space.MEMORY: 0, Space.DEVICE: DEVICE_PAGES}
-    return [
-        (
-            base[extent.space] + (extent.address >> _PAGE_BITS),
-            base[extent.space] + (extent.address + extent.length - 1 >> _PAGE_BITS),
-        )
-        for extent in watch.storage
-    ]
 
 
 @dataclass(frozen=True)

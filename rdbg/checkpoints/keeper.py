@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from rdbg.checkpoints.checkpoint import Checkpoint, CheckpointList
-from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages
+from rdbg.checkpoints.interval_index import Interval, IntervalIndex
 from rdbg.checkpoints.page_store import Indices, PageStore, PageTable, distinct
+from rdbg.checkpoints.touched_pages import TouchedPages
 from rdbg.emu.machine_api import MachineApi, MachineState
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.output_mark import OutputMark

@@ -11,7 +11,7 @@ cdef struct ExpressionStep:
 
 
 cdef struct Condition:
-    uint32_t first               # its expressions in Cpu.expressions
+    uint32_t first               # its expressions in Cpu.stops.expressions
     uint32_t count               # 0: none, the breakpoint always stops
 
 
@@ -68,7 +68,7 @@ cdef struct DirectAccess:
 
 
 cdef struct DirectBlock:
-    uint32_t epoch               # Cpu.direct_epoch when it was looked at
+    uint32_t epoch               # Cpu.watch.direct_epoch when it was looked at
     uint32_t pc
     uint32_t n                   # instructions
     bint simple                  # all its accesses are in the list

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from rdbg.checkpoints.accesses import Stretch, WatchedAccess
 from rdbg.checkpoints.cleared import Sought
-from rdbg.checkpoints.interval_index import Wanted
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.architecture import Architecture
 from rdbg.emu.machine_api import Block, RunRequest, StopKind, WatchHit
 from rdbg.navigation.helpers import PATIENCE, PIECE_SECONDS, Crew, Helpers, Overtaken, SharedSearch

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from rdbg.checkpoints.cleared import Breakpoint
-from rdbg.checkpoints.interval_index import Wanted
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.navigation.replayer import Replayer

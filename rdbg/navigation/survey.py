@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from rdbg.checkpoints.cleared import Breakpoint, Sought
 from rdbg.checkpoints.hot_pages import HotPages, hot_pages
-from rdbg.checkpoints.interval_index import Wanted
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.machine_api import Access, Extent, RunRequest, Space, StopKind, Watch
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.replayer import Replayer

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from rdbg.checkpoints.interval_index import Wanted
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine_api import Access, RunRequest, StopKind, Watch, Write, Writer
 from rdbg.navigation.helpers import PATIENCE, PIECE_SECONDS, Crew, Helpers, Overtaken, SharedSearch

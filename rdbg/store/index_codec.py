@@ -11,9 +11,10 @@ import numpy as np
 import zstandard
 
 from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
-from rdbg.checkpoints.interval_index import Interval, TouchedPages
+from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.checkpoints.touched_pages import TouchedPages
 from rdbg.emu.expression import Expression, Operation, Step
 from rdbg.quick_dataclass import dataclass
 

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdbg.checkpoints.cleared import Cleared
-from rdbg.checkpoints.interval_index import IntervalIndex, TouchedPages, Wanted
+from rdbg.checkpoints.interval_index import IntervalIndex
 from rdbg.checkpoints.page_set import EMPTY, PageSet
+from rdbg.checkpoints.touched_pages import TouchedPages
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine_api import Access, Watch
 

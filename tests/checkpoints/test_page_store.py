@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdbg.checkpoints.interval_index import Interval, IntervalIndex, TouchedPages, Wanted
+from rdbg.checkpoints.interval_index import Interval, IntervalIndex
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.page_store import PageStore
+from rdbg.checkpoints.touched_pages import TouchedPages
+from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.machine_api import Access, Touched, Watch
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.store.index_codec import pack_index, unpack_index

@@ -18,7 +18,8 @@ LOOKING = {
     "expressions": {"expression_register", "expression_memory", "expression_value", "condition_holds", "value_of"},
     "breakpoints": {"find_breakpoint", "breakpoint_at", "stops_here"},
     "watches": {"place_of", "link_holds"},
-    "looking": {"watched_by", "watched_access"},
+    "looking": {"watched_by", "watched_access", "current_place"},
+    "reset": {"save_cpu"},
     "pages": {"read_pages", "copy_pages", "nonzero_pages"},
 }
 
@@ -42,6 +43,12 @@ def test_no_file_calls_a_later_one() -> None:
         if called in home and order.index(home[called]) > order.index(name)
     ]
     assert upward == []
+
+
+def test_the_document_says_what_each_file_is_for() -> None:
+    document = (EMU.parents[1] / "docs" / "cpu.md").read_text()
+    files = [f"{name}.pxi" for name in _files()] + [path.name for path in EMU.glob("*.pxd")]
+    assert [name for name in files if f"`{name}`" not in document] == []
 
 
 def test_looking_takes_a_cpu_that_it_cannot_change() -> None:

@@ -22,9 +22,10 @@ import numpy as np
 import zstandard
 
 from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
-from rdbg.checkpoints.interval_index import Interval, TouchedPages
+from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import StoredWords
+from rdbg.checkpoints.touched_pages import TouchedPages
 from rdbg.emu.boards.python_toml import python_role
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.expression import Operation, Step
