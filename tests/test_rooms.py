@@ -194,6 +194,18 @@ def test_no_two_classes_or_functions_have_one_public_name() -> None:
     assert _owners(defined) == {}
 
 
+def test_the_machine_knows_no_word_of_gdbs() -> None:
+    """What its protocol calls expressions, and parts of a description, is known above."""
+    found = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for suffix in ("*.py", "*.pyi", "*.pyx", "*.pxd", "*.pxi")
+        for path in (PACKAGE / "emu").rglob(suffix)
+        for line in path.read_text().splitlines()
+        if re.search(r"agent_|Agent[A-Z]|org\.gnu|qSupported|\bbs\b packet", line)
+    ]
+    assert found == []
+
+
 #: What is written the same for every architecture.
 ALIKE = ("stub", "rsp", "navigation", "checkpoints", "timeline", "analysis", "gdbstub")
 _ARCHITECTURE = re.compile(r"mips|delay|kseg|0x8000", re.IGNORECASE)
