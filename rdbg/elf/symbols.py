@@ -18,7 +18,8 @@ _ROW_64 = (("name", "u4"), ("info", "u1"), ("other", "u1"), ("section", "u2"), (
 _UNDEFINED = 0
 #: Types of symbols that stand for code or data: none said, object, function.
 _PLACES = (0, 1, 2)
-_OBJECT, _FUNCTION = 1, 2
+_OBJECT = 1
+_LOCAL = 0  # a binding
 #: So many are read within a second, and so long are their names: those of templates in C++ have thousands.
 _MOST_SYMBOLS = 1 << 20
 _LONGEST_NAME = 16 << 10
@@ -34,14 +35,14 @@ class ElfSymbol(NamedTuple):
         address: virtual.
         size: bytes, 0 if the file does not say.
         is_data: whether the file says that it is data.
-        is_function: whether it says that it is a function.
+        is_global: whether other files see it.
     """
 
     name: str
     address: int
     size: int
     is_data: bool = False
-    is_function: bool = False
+    is_global: bool = False
 
 
 def elf_symbols(elf: ElfFile) -> Iterator[ElfSymbol]:
@@ -57,14 +58,14 @@ def elf_symbols(elf: ElfFile) -> Iterator[ElfSymbol]:
     rows = rows[(rows["section"] != _UNDEFINED) & np.isin(rows["info"] & 0xF, _PLACES)]
     left = _MOST_NAME_BYTES
     kinds = (rows["info"] & 0xF).tolist()
-    places = zip(rows["name"].tolist(), rows["value"].tolist(), rows["size"].tolist(), kinds, strict=True)
-    for at, address, size, kind in places:
+    seen = (rows["info"] >> 4 != _LOCAL).tolist()
+    places = zip(rows["name"].tolist(), rows["value"].tolist(), rows["size"].tolist(), kinds, seen, strict=True)
+    for at, address, size, kind, is_global in places:
         start = names + at
         end = elf.data.find(b"\0", start, start + _LONGEST_NAME)
         if end > start:
             left -= end - start
             if left < 0:
                 return
-            yield ElfSymbol(
-                elf.data[start:end].decode("utf-8", "replace"), address, size, kind == _OBJECT, kind == _FUNCTION
-            )
+            name = elf.data[start:end].decode("utf-8", "replace")
+            yield ElfSymbol(name, address, size, kind == _OBJECT, is_global)

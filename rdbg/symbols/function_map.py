@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,22 @@ class FunctionMap:
         return int(self.owners_of(np.array([address], np.uint64))[0])
 
 
+def by_preference(symbols: Iterable[ElfSymbol]) -> list[ElfSymbol]:
+    """Symbols so that of those at one address the last one names it, among those that say how large they are or, where
+    none does, among those that do not. That is GDB's choice among minimal symbols: by their names, but a local one does
+    not count beside a global one of its size. (`tests/gdb/test_symbol_choice.py` compares.)"""
+    known = list(symbols)
+    seen = {(each.address, each.size) for each in known if each.is_global}
+    return sorted(
+        (each for each in known if each.is_global or (each.address, each.size) not in seen),
+        key=lambda each: each.name.encode(errors="replace"),
+    )
+
+
 def function_map(elf: ElfFile | None) -> FunctionMap:
     """The symbols of a file that are not data. Where several reach, it is that which begins last, and of those that
-    begin there a function before another name.
+    begin there one that says how large it is before one that does not, and then the one that GDB names
+    (`by_preference`).
 
     A symbol without a size (a label of assembly language) reaches to the next one of its segment, if it does not lie
     in one that has a size.
@@ -56,8 +69,7 @@ def object_map(elf: ElfFile | None) -> FunctionMap:
 
 
 def _map_of(symbols: Sequence[ElfSymbol], segments: Sequence[tuple[int, int]]) -> FunctionMap:
-    # Of those at one place the last one counts: a function, and the first one of the file.
-    symbols = sorted(symbols, key=lambda each: each.is_function, reverse=True)[::-1]
+    symbols = by_preference(symbols)
     sized = [(each.address, each.address + each.size, n) for n, each in enumerate(symbols) if each.size]
     starts, owners = _flat(sized)
     labels = {each.address: n for n, each in enumerate(symbols) if not each.size}
@@ -89,8 +101,8 @@ def _code(elf: ElfFile | None) -> list[tuple[int, int]]:
 
 
 def _flat(ranges: Sequence[tuple[int, int, int]]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Stretches that do not overlap, of ranges that do: (start, end, owner). Of two that are the same, the last one
-    counts."""
+    """Stretches that do not overlap, of ranges that do: (start, end, owner). Of two that begin together, the greater
+    owner counts as far as it reaches."""
     starts, owners = [0], [-1]
     open_ones: list[tuple[int, int]] = []
 
@@ -102,7 +114,7 @@ def _flat(ranges: Sequence[tuple[int, int, int]]) -> tuple[NDArray[np.uint64], N
             starts.append(end)
             owners.append(open_ones[-1][1] if open_ones else -1)
 
-    for start, end, owner in sorted(ranges, key=lambda each: (each[0], -each[1])):
+    for start, end, owner in sorted(ranges, key=lambda each: (each[0], each[2])):
         close(start)
         open_ones.append((end, owner))
         starts.append(start)

@@ -10,7 +10,7 @@ from rdbg.elf.elf_file import ElfFile
 from rdbg.elf.symbols import elf_symbols
 from rdbg.quick_dataclass import dataclass
 from rdbg.symbols.firmware_copy import FirmwareCopy
-from rdbg.symbols.function_map import FunctionMap, function_map, object_map
+from rdbg.symbols.function_map import FunctionMap, by_preference, function_map, object_map
 from rdbg.symbols.kaslr import kernel_offset
 
 _SUGGESTIONS = 3
@@ -92,8 +92,9 @@ class SymbolTable:
 
     @cached_property
     def _labels(self) -> dict[int, str]:
-        """Symbols that say no size, by address."""
-        return {place.address: name for name, place in reversed(self._places.items()) if not place.size}
+        """Symbols that say no size, by address; of several the one that GDB names, see `function_map`."""
+        symbols = elf_symbols(self._elf) if self._elf is not None else ()
+        return {each.address: each.name for each in by_preference(symbols) if not each.size}
 
     @cached_property
     def _functions(self) -> FunctionMap:

@@ -51,7 +51,13 @@ def test_all_that_is_read_is_what_the_library_reads(data: bytes) -> None:
 def test_symbols_are_those_that_the_library_reads(data: bytes) -> None:
     table = ELFFile(BytesIO(data)).get_section_by_name(".symtab")
     expected = [
-        (symbol.name, symbol["st_value"], symbol["st_size"], kind == "STT_OBJECT", kind == "STT_FUNC")
+        (
+            symbol.name,
+            symbol["st_value"],
+            symbol["st_size"],
+            kind == "STT_OBJECT",
+            symbol["st_info"]["bind"] != "STB_LOCAL",
+        )
         for symbol in table.iter_symbols()
         if symbol.name
         and symbol["st_shndx"] != "SHN_UNDEF"

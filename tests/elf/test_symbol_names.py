@@ -11,7 +11,7 @@ from tests.emu.images import elf
 
 SYMBOLS = [
     ElfSymbol("_text", 0x80100000, 0),
-    ElfSymbol("start", 0x80100000, 0x40, is_function=True),
+    ElfSymbol("start", 0x80100000, 0x40),
     ElfSymbol("jump_table", 0x80100020, 0x10, is_data=True),
     ElfSymbol("local_label", 0x80100008, 0),
     ElfSymbol("__bss_start", 0x80200000, 0),
@@ -37,9 +37,9 @@ def test_code_is_named_by_its_function_and_data_by_its_object(monkeypatch: pytes
 
 def test_a_label_without_a_size_names_code_up_to_the_next_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
     symbols = [
-        ElfSymbol("vector", 0x80100000, 0),
-        ElfSymbol("also_vector", 0x80100000, 0),
-        ElfSymbol("main", 0x80100040, 0x20, is_function=True),
+        ElfSymbol("vector", 0x80100000, 0, is_global=True),
+        ElfSymbol("z_vector", 0x80100000, 0),
+        ElfSymbol("main", 0x80100040, 0x20),
         ElfSymbol("handler", 0x80100080, 0),
         ElfSymbol("table", 0x80100090, 8, is_data=True),
     ]

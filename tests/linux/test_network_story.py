@@ -153,10 +153,15 @@ def test_the_story_is_what_gdb_says(recording: Path) -> None:
         wrong = []
         try:
             gdb.read("(gdb) ")
-            entries = read_page(indented(STORY.read_text())).entries
+            readme = (EXAMPLE.parents[1] / "README.md").read_text().partition("## Where did this value come from?")[2]
+            entries = [
+                *read_page(indented(STORY.read_text())).entries,
+                *read_page(indented(readme.partition("\n## ")[0])).entries,
+            ]
+            assert entries[-1].command == entries[-2].command == "rdbg origin table.title"
             for entry in entries:
                 if entry.command.startswith("rdbg origin"):
-                    # The document comes back to where the daemon is about to crash.
+                    # README begins, and the document comes back to where the daemon is about to crash.
                     for command in ("delete", "monitor goto end", "break print_table", "reverse-continue"):
                         said(command)
                 shown = [_anywhere(line) for line in trimmed(entry.said)]
