@@ -40,14 +40,20 @@ def sections(folder: Path, length: int = _LENGTH) -> Iterator[Section]:
     rows = []
     for kind in ("alu", "walk", "calls"):
         guest = make_guest(kind, length + length // 10, folder)
-        rows += _rows(kind, _recorded(folder, kind, ["-kernel", str(guest.elf)]), 1_000_000, length)
+        rows += _rows(kind, recorded(folder, kind, ["-kernel", str(guest.elf)]), 1_000_000, length)
     if all((FILES / name).is_file() for name in (KERNEL, BUSYBOX)):
         machine = LinuxBoot(folder, 3).machine(THEN_POWER_OFF, "off.gz")
-        rows += _rows("Linux", _recorded(folder, "linux", machine), _BOOTED, length)
+        rows += _rows("Linux", recorded(folder, "linux", machine), _BOOTED, length)
+    for way in ("flat", "by path"):
+        of_way = [float(row.rdbg.rstrip("x")) for row in rows if row.measure.startswith(f"profile, {way}, ")]
+        mean = statistics.mean(of_way)
+        rows.append(Row(f"profile, {way}, mean of {len(of_way)}", "", f"{mean:.2f}x", None, f"<= {TARGET:g}x",
+                        mean <= TARGET))  # fmt: skip
     yield Section("", "", rows)
 
 
-def _recorded(folder: Path, name: str, machine: list[str]) -> Path:
+def recorded(folder: Path, name: str, machine: list[str]) -> Path:
+    """Record a machine until it powers off; the journal."""
     file = folder / f"{name}.rec"
     line = [*RDBG, "record", "-o", str(file), "--", *machine, "-serial", "null", "-no-reboot", "-net", "none"]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks import profile_cost
 from benchmarks.effort import Effort
-from benchmarks.guests import TURN, Guest, GuestMaker
+from benchmarks.guests import LENGTH, TURN, Guest, GuestMaker
+from benchmarks.linux_questions import linux_rows
 from benchmarks.progress import tell
 from benchmarks.rows import Row, Section
 from benchmarks.servers import Rdbg
@@ -62,9 +63,26 @@ def question_sections(folder: Path, server: Rdbg, guest: GuestMaker, effort: Eff
             yield Section(_HEADING, _TEXT, list(rows()))
     finally:
         asked.close()
+    tell("questions to Linux")
+    yield Section(_HEADING, _TEXT, list(linux_rows(folder, effort.repeats)))
+    tell("what is kept for cold questions")
+    yield Section(_HEADING, _TEXT, [_kept_row(server, guest, effort.repeats)])
     tell("profiles")
     for section in profile_cost.sections(folder, _PROFILED):
         yield replace(section, heading=_HEADING, text=_TEXT)
+
+
+def _kept_row(server: Rdbg, guest: GuestMaker, repeats: int) -> Row:
+    """What recording costs with idle cores put to use, and without: what cold questions need is found out while nobody
+    asks anything, so that a recording without pauses should take the same."""
+    made = guest("alu", LENGTH)
+    taken: dict[str, list[float]] = {"on": [], "off": []}
+    for _ in range(repeats):
+        for idle in taken:
+            taken[idle].append(server.record(made, options=("--idle-work", idle)).cpu_seconds)
+    with_it, without = statistics.median(taken["on"]), statistics.median(taken["off"])
+    return Row("recording alu, 1.15e9, with what is kept for cold questions", "", f"{with_it / without:.3f}x", None,
+               "<= 1.03x", with_it <= 1.03 * without, f"CPU time {with_it:.2f} s for {without:.2f} s")  # fmt: skip
 
 
 class _Asked:

@@ -59,7 +59,7 @@ def target_of(name: str) -> float | None:
     """Seconds to reach, for a row of going back; None: there is no target."""
     if "reverse-next" in name:
         return 0.2
-    if "standing still" in name:
+    if "standing still" in name or "condition on memory" in name:
         return 0.1
     if "hot stores" in name or "never holds" in name:
         return None

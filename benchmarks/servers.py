@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -118,10 +119,10 @@ class Rdbg:
         self._shift = shift
         self._options = ["-serial", "null", *([] if keep_states else ["--snapshot-budget", "0"])]
 
-    def record(self, guest: Guest, timeout: float = 600) -> Run:
-        """Record a guest's whole run."""
+    def record(self, guest: Guest, timeout: float = 600, options: Sequence[str] = ()) -> Run:
+        """Record a guest's whole run, with more options if need be."""
         machine = ["-M", "malta", "-m", str(MEMORY_MB), "-kernel", str(guest.elf), "-icount", f"shift={self._shift}"]
-        machine += ["-net", "none"]
+        machine += ["-net", "none", *options]
         return run([*_RDBG, "record", "-o", str(self.journal(guest)), "--", *machine, *self._options], timeout)
 
     def replay(self, guest: Guest, timeout: float = 600) -> Run:

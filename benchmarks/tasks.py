@@ -52,8 +52,10 @@ def standing_tasks(guest: Guest, seconds: int = 10) -> list[Task]:
     after = f"after {seconds} s of standing still"
     word = "reverse-continue, watch halfway, page of the hot stores"
     never = "reverse-continue, condition in the hot loop that never holds"
+    memory = "reverse-continue, condition on memory in the hot loop that never holds"
     return [
         Task(f"{word}, {after}", "reverse-continue", (stand, beside), expect="Old value"),
+        Task(memory, "reverse-continue", (f"break *{at:#x} if written_never.value == 1",), expect=BEGIN),
         Task(never, "reverse-continue", condition, expect=BEGIN),
         Task(f"{never}, {after}", "reverse-continue", (*condition, stand), expect=BEGIN),
     ]
