@@ -65,6 +65,8 @@ __all__ = [
     "Timeline",
 ]
 
+#: Seconds between two looks at the outside world, and between two states, where the run is only passed through.
+_SLICE_PASSING, _SPACING_PASSING = 0.02, 0.2
 #: The conditions of a movement that nothing stops.
 _NOTHING = StopConditions()
 
@@ -179,15 +181,37 @@ class Timeline:
         self._stored.reopen()
         self._keeper.memory_limit = self._keeper.bytes_used + memory
 
-    def borders(self, start: int, end: int, parts: int) -> list[int]:
-        """Positions that divide a stretch into at most so many parts of about one length: ``start`` first, then where
-        there are states to begin from."""
+    def only_pass_through(self) -> None:
+        """What is learnt on the way is of no use to others: look up less often, and keep fewer states. For a copy
+        that nobody talks to."""
+        replayer = self._replayer
+        replayer.pace = replace(replayer.pace, slice_seconds=_SLICE_PASSING, spacing_seconds=_SPACING_PASSING)
+
+    def keep_state(self) -> None:
+        """Let the machine come back here without a replay, as long as memory allows."""
+        self._replayer.checkpoint_if_far(0)
+
+    def borders(self, start: int, end: int, parts: int, lead: int) -> list[int]:
+        """Positions that divide a stretch into at most so many parts that take about as long: ``start`` first.
+
+        Args:
+            start: icount.
+            end: icount.
+            parts: how many, at most.
+            lead: instructions that each lies behind a state: who begins there looks at so many before it.
+        """
+        states = [each for each in self._stored.positions if start < each + lead < end]
+        if len(states) >= parts:  # as many lie in each second of a replay
+            wanted = [states[len(states) * part // parts] for part in range(1, parts)]
+        else:
+            wanted = [self.state_before(start + (end - start) * part // parts) for part in range(1, parts)]
         found = [start]
-        for part in range(1, parts):
-            position = self._replayer.latest(start + (end - start) * part // parts).position
-            if found[-1] < position < end:
-                found.append(position)
-        return found
+        found.extend(each + lead for each in wanted if found[0] < each + lead < end)
+        return sorted(set(found))
+
+    def state_before(self, position: int) -> int:
+        """The latest position up to this one where the machine can stand without a replay."""
+        return self._replayer.latest(position).position
 
     @property
     def speed(self) -> float:

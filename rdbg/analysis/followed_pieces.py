@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step, number_within
-from rdbg.analysis.question import Piece
+from rdbg.analysis.question import LEAD, Piece
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
@@ -35,9 +35,9 @@ from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
 #: Instructions before a piece that are looked at first, and by how many times more each time that they did not suffice.
-_BEFORE, _FURTHER = 1 << 20, 8
+_BEFORE, _FURTHER = LEAD, 8
 #: Slices behind a piece in which returns are waited for.
-_PATIENCE = 4
+_PATIENCE = 2
 #: Behind every position.
 FOREVER = (1 << 64) - 1
 #: What tells frames apart.
@@ -148,13 +148,17 @@ class _Look:
             while run.position < piece.start and self._advance(piece.start).kind is StopKind.PAUSED:
                 self._take()
             self._take()
-            until, moved = piece.end, True
+            # Where who looks at the next piece begins, which is us if we are left to it.
+            until, moved = piece.end - _BEFORE if run.position < piece.end - _BEFORE else piece.end, True
             while moved and run.position < piece.end:
                 here = run.position
                 stop = self._advance(until)
                 taken, first = self._take()
                 moved = run.position > here or stop.kind is StopKind.PAUSED
-                if stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
+                if stop.kind is StopKind.LIMIT and until < piece.end:
+                    run.keep_state()
+                    until, moved = piece.end, True
+                elif stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
                     until, moved = end_of_step(run, piece.end), True
                 limit = min(run.position, run.end if first is None else first)
                 yield self._part(taken, limit)
@@ -215,6 +219,9 @@ class _Look:
     def _part(self, taken: Notes, limit: int) -> FollowedPart:
         """What of the notes is complete before a position."""
         start, end = self.piece.start, self.piece.end
+        if not len(taken) and self._pending_from >= min(limit, end):
+            nothing = no_notes()
+            return FollowedPart(self.piece, nothing, nothing, nothing["icount"], self._watched())
         icounts, is_again = taken["icount"], taken["ended"] == AGAIN
         own = (taken["kind"] != RETURN) & (icounts < end)
         again = icounts[own & is_again & (icounts < start) & (taken["end"] >= start)]

@@ -168,7 +168,7 @@ def followed_rows(question: FollowedQuestion, pool: PiecePool, stretch: Piece, n
     if len(pieces) > 1:
         # Where most of the code is that ran: a kernel has unpacked itself.
         with pool.run as run:
-            run.go(stretch.end)
+            run.go_near(stretch.end)
             asked = question.watching(run, frozenset())
     endings = _Endings(asked, pool, stretch)
     order = _newest_first if newest_first else _oldest_first

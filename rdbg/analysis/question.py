@@ -9,6 +9,9 @@ from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.host.progress import Progress
 from rdbg.quick_dataclass import dataclass
 
+#: Instructions before a piece that questions may look at first, to see how its beginning was come to.
+LEAD = 1 << 20
+
 #: What a piece gives; it can be pickled.
 Part = TypeVar("Part")
 Given = TypeVar("Given", covariant=True)

@@ -129,6 +129,18 @@ class ReplayedRun:
         if self._interrupted() or self._timeline.goto(position, self._interrupted).reason is StopReason.INTERRUPTED:
             raise QuestionInterrupted
 
+    def keep_state(self) -> None:
+        """Let the machine come back here without a replay, as long as memory allows."""
+        self._timeline.keep_state()
+
+    def go_near(self, position: int) -> None:
+        """Stand at a position up to this one to which no replay is needed.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        self.go(self._timeline.state_before(position))
+
     def go_before(self, position: int) -> None:
         """Stand before ``position``, so that all is still to come that happens there; at the start of the run, where
         nothing has happened there.

@@ -161,6 +161,10 @@ class _ClusterHands:
         self._executor = self._client.get_executor(pure=False)
         threading.Thread(target=self._look_after, name="cluster", daemon=True).start()
 
+    @property
+    def stay(self) -> bool:
+        return False
+
     def submit(self, question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         job = ClusterJob(self._carried, self._sender, self._versions, question, piece, newest_first)
         future: Future[PieceAnswer] = Future()

@@ -45,6 +45,8 @@ class Copies:
     """
 
     def __init__(self, size: int, work: _Work, become: _Become) -> None:
+        #: Which of the jobs that wait one does next, by their arguments and by those of its last job; None: of none.
+        self.choose: Callable[[Sequence[tuple[Any, ...]], tuple[Any, ...] | None], int] = lambda waiting, last: 0
         self._stop = SharedFlag()
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
@@ -123,11 +125,13 @@ class Copies:
     # --- in a thread for each -------------------------------------------------------------------
     def _serve(self, pipe: Connection) -> None:
         """Give one of them jobs until it, or the crew, is no more."""
+        last: tuple[Any, ...] | None = None
         with pipe:
-            while (job := self._next()) is not None:
+            while (job := self._next(last)) is not None:
                 future, arguments = job
                 if not future.set_running_or_notify_cancel():
                     continue
+                last = arguments
                 try:
                     pipe.send(arguments)
                     failed, answer = pipe.recv()
@@ -142,10 +146,14 @@ class Copies:
                 else:
                     future.set_result(answer)
 
-    def _next(self) -> _Job | None:
+    def _next(self, last: tuple[Any, ...] | None) -> _Job | None:
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._dismissed)
-            return None if self._dismissed else self._jobs.popleft()
+            if self._dismissed:
+                return None
+            job = self._jobs[self.choose([arguments for _, arguments in self._jobs], last)]
+            self._jobs.remove(job)
+            return job
 
     def _lost(self, future: Future[Any]) -> None:
         with self._changed:

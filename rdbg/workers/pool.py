@@ -12,7 +12,7 @@ from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.host.progress import Progress
 from rdbg.timeline import Timeline
 from rdbg.workers.copies import Copies
-from rdbg.workers.pooled_pieces import PieceAnswer, PooledPieces, parts_of
+from rdbg.workers.pooled_pieces import PieceAnswer, PooledPieces, next_piece, parts_of
 
 
 class _CopiedHands:
@@ -21,6 +21,10 @@ class _CopiedHands:
     def __init__(self, copies: Copies) -> None:
         self._copies = copies
         self.size = copies.size
+
+    @property
+    def stay(self) -> bool:
+        return True
 
     def submit(self, question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> Future[PieceAnswer]:
         return self._copies.submit(question, piece, newest_first)
@@ -48,9 +52,12 @@ def copied_pool(
     alone = in_this_process(timeline, interrupted, progress)
 
     def work(question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> PieceAnswer:
+        timeline.only_pass_through()
         return parts_of(question, lambda: ReplayedRun(timeline), piece, newest_first)
 
     def hire() -> _CopiedHands:
-        return _CopiedHands(copies(jobs, work))
+        made = copies(jobs, work)
+        made.choose = lambda waiting, last: next_piece([each[1] for each in waiting], None if last is None else last[1])
+        return _CopiedHands(made)
 
     return PooledPieces(timeline, alone, hire, jobs, interrupted, progress)
