@@ -49,7 +49,8 @@ def named_position(timeline: Timeline, place: str) -> int | None:
     if place[:1].isdigit():
         return whole_number(place, "icount")
     known = ", ".join(sorted({*names, *bookmarks})) or "none"
-    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); usage: goto {ALL_PLACES}")
+    words = ", ".join([*PLACES.split("|")[:-2], *INPUTS, *OUTPUT_WORDS, *EVENT_WORDS])
+    raise UsageError(f"there is no snapshot or bookmark '{place}' (there are: {known}); other places are {words}")
 
 
 def place_words(timeline: Timeline, place: str) -> list[str]:

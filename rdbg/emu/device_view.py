@@ -86,17 +86,17 @@ class DeviceView:
 
     def reports(self) -> Mapping[str, Report]:
         """The TLB, the PCI bus and the pins in words."""
-        found = {
-            "tlb": Report(
-                "what the TLB translates now",
-                lambda: tlb_report(self._core.registers.tlb(), self._core.registers.read_cp0(10, 0) & 0xFF),
-            )
-        }
-        if self._board.pci:
-            names = {card.slot: card.name for card in self._spec.plugged if card.slot is not None}
-            found["pci"] = Report("what is on the PCI bus", lambda: pci_report(self._board.pci, names))
-        if self._gpios:
-            found["gpio"] = Report(
-                "the pins of the board and their levels", lambda: "".join(gpio.report() for gpio in self._gpios)
-            )
-        return found
+        entries = Report(
+            "what the TLB translates now",
+            lambda: tlb_report(self._core.registers.tlb(), self._core.registers.read_cp0(10, 0) & 0xFF),
+        )
+        names = {card.slot: card.name for card in self._spec.plugged if card.slot is not None}
+        bus = Report(
+            "what is on the PCI bus",
+            lambda: pci_report(self._board.pci, names) if self._board.pci else "this board has no PCI bus\n",
+        )
+        pins = Report(
+            "the pins of the board and their levels",
+            lambda: "".join(gpio.report() for gpio in self._gpios) or "this board has no pins\n",
+        )
+        return {"tlb": entries, "pci": bus, "gpio": pins}

@@ -33,6 +33,12 @@ def _monitor(line: str) -> str:
     return "".join(str(ast.literal_eval(row[1:].strip())) if row.startswith('@"') else row for row in rows)
 
 
+def _asked(question: str) -> str:
+    """What a monitor command answers that the user has not typed. What rdbg has to say beside it waits for one that
+    they see."""
+    return _monitor(f"script {question}")
+
+
 class _Jumps:
     """Shows where the guest stands when a monitor command has moved it (``goto``, ``loadvm``, ``back``, ``switch``)."""
 
@@ -57,7 +63,7 @@ class _Jumps:
 
     def _position(self) -> str | None:
         try:
-            return _monitor("when")
+            return _asked("when")
         except gdb.GdbError:
             return None  # not connected, or no longer
 
@@ -103,7 +109,7 @@ class _Goto(gdb.Command):  # type: ignore[misc]
 def _places() -> list[str]:
     """All places with a name; those with blanks in quotes, as ``monitor goto`` wants them."""
     try:
-        snapshots, bookmarks = _monitor("info snapshots"), _monitor("info bookmarks")
+        snapshots, bookmarks = _asked("info snapshots"), _asked("info bookmarks")
     except gdb.GdbError:
         return ["start", "end"]  # not connected, or running
     names = re.findall(r"^\d+ +(\S.*?) +\S+ (?:[KMG]i)?B +\d+:", snapshots, re.MULTILINE)
@@ -184,6 +190,9 @@ class _Symbols(gdb.Command):  # type: ignore[misc]
     def invoke(self, argument: str, from_tty: bool) -> None:
         said = _monitor("symbols offset")
         found = re.search(r"add-symbol-file FILE -o (-?0x[0-9a-f]+)", said)
+        if found is None and said.endswith(": offset 0\n"):
+            gdb.write(said)  # GDB has its symbols already
+            return
         if found is None:
             raise gdb.GdbError(said.strip())
         offset = int(found[1], 16)
@@ -214,7 +223,7 @@ class _Prompt(gdb.Command):  # type: ignore[misc]
 
 def _prompt(current: str) -> str | None:
     try:
-        found = re.search(r"icount (\d+)", _monitor("when"))
+        found = re.search(r"icount (\d+)", _asked("when"))
     except gdb.GdbError:
         found = None  # not connected, or running
     return f"({found[1]}) " if found else None
@@ -239,7 +248,7 @@ class _Page:
         abort when it ends.)"""
         self.leave()
         try:
-            found = re.search(r"http://([0-9.]+):(\d+)(/\S+/)", _monitor("ui"))
+            found = re.search(r"http://([0-9.]+):(\d+)(/\S+/)", _asked("ui"))
         except gdb.GdbError:
             return
         if found is None:

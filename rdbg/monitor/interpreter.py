@@ -5,6 +5,7 @@ Where QEMU's monitor has a command, its name and wording are QEMU's.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -51,6 +52,10 @@ def run(context: MonitorContext, line: str) -> str:
         return f"Error: {error}\n"
 
 
+#: Of the list of commands, in columns; and of a usage that has what it is for beside it.
+_WIDTH = 100
+_LONGEST_USAGE = 34
+
 #: QEMU's one-letter names.
 SHORT = {"c": "cont", "s": "stop", "q": "quit", "?": "help"}
 
@@ -78,8 +83,17 @@ def _usages(commands: dict[str, MonitorCommand]) -> dict[str, str]:
 
 
 def _listing(usages: dict[str, str]) -> str:
-    width = max(map(len, usages))
-    return "".join(f"{usage:<{width}}  {phrase}\n" for usage, phrase in usages.items())
+    """A line for each, or several where its usage is long: a terminal is no wider than `_WIDTH`."""
+    column = max(len(usage) for usage in usages if len(usage) <= _LONGEST_USAGE) + 2
+    lines: list[str] = []
+    for usage, phrase in usages.items():
+        says = textwrap.wrap(phrase, _WIDTH - column)
+        if len(usage) <= _LONGEST_USAGE:
+            lines.append(f"{usage:<{column}}{says.pop(0)}")
+        else:
+            lines += textwrap.wrap(usage, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+        lines += [" " * column + line for line in says]
+    return "\n".join(lines) + "\n"
 
 
 def _quit(context: MonitorContext, arguments: list[str]) -> str:

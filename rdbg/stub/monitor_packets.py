@@ -10,7 +10,7 @@ from rdbg.stub.client import Client, Feature
 #: Characters per ``O`` packet: each takes two digits, and old clients have small buffers.
 _PIECE = 1000
 
-#: What rdbg.gdb says when it has connected: it makes GDB forget old registers by itself.
+#: What rdbg.gdb says when it has connected: it makes GDB forget old registers by itself. Before what it asks unseen.
 _SCRIPT_HELLO = "script"
 _STALE_LLDB = "LLDB still holds the old registers; it reads them again when the guest runs\n"
 
@@ -20,11 +20,15 @@ def _monitor(client: Client, rest: bytes) -> bytes:
     if line.strip() == _SCRIPT_HELLO:
         client.has_script = True
         return replies.OK
-    client.console_open = True
-    client.tell_troubles()
-    text = client.writes.take_notices()
-    text += interpreter.run(client.monitor_context, line)
-    client.writes.moved()
+    asked = line.removeprefix(f"{_SCRIPT_HELLO} ")
+    if asked != line:  # nobody sees the answer: what the user should know waits, and what the guest has printed, too
+        text = interpreter.run(client.monitor_context, asked)
+    else:
+        client.console_open = True
+        client.tell_troubles()
+        text = client.writes.take_notices()
+        text += interpreter.run(client.monitor_context, line)
+        client.writes.moved()
     if client.has_script or client.is_lldb:
         text = text.replace(STALE, _STALE_LLDB if client.is_lldb else "")
     for start in range(0, len(text), _PIECE):

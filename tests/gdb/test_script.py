@@ -131,6 +131,19 @@ def test_commands_of_the_script(gdb_program: str) -> None:
         assert not gdb.run("rdbg prompt off").errors
 
 
+def test_what_rdbg_has_to_say_is_not_lost_in_what_the_script_asks(gdb: Gdb) -> None:
+    gdb.run("monitor goto 3000")
+    gdb.run("set $t0 = 5")
+    answer = gdb.run("monitor branches")
+    assert "registers changed at icount 2999, in the past" in answer and "* scratch" in answer
+    assert "in the past" not in gdb.run("monitor branches")
+
+
+def test_symbols_of_an_image_that_has_not_moved_are_no_error(gdb: Gdb) -> None:
+    answer = gdb.run("rdbg symbols")
+    assert "runs where it is linked" in answer and not answer.errors
+
+
 def test_code_without_symbols_makes_no_warnings(gdb: Gdb) -> None:
     """GDB can't find the start of the function, and says so at length; it has not looked."""
     gdb.run("rdbg goto start")

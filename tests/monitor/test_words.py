@@ -8,7 +8,7 @@ import pytest
 
 from rdbg.elf.elf_file import read_elf
 from rdbg.monitor.command import MonitorContext
-from rdbg.monitor.interpreter import run
+from rdbg.monitor.interpreter import commands, run
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import Timeline
 from tests.stub.guests import ELF
@@ -143,3 +143,14 @@ def test_an_image_without_readable_symbols_has_none() -> None:
     assert SymbolTable(read_elf(data)).find("work") is not None
     for damaged in (b"", data[:40], data[:200], data[:-2000], b"\x7fELF" + b"\xff" * 300):
         assert SymbolTable(read_elf(damaged)).find("no such name") is None
+
+
+def test_the_list_of_commands_fits_a_terminal(session: MonitorContext) -> None:
+    listed = run(session, "help")
+    assert max(map(len, (listed + run(session, "help info")).splitlines())) <= 100
+    for command in commands().values():
+        assert " ".join(command.usage.split()) in " ".join(listed.split())
+
+
+def test_what_a_board_does_not_have_is_said(session: MonitorContext) -> None:
+    assert run(session, "info gpio") == "this board has no pins\n"
