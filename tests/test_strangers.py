@@ -21,6 +21,7 @@ _STUN = b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12)
         b"POST / HTTP/1.1\r\nHost: localhost:4444\r\n\r\nreboot -f\n",
         b"GET /;reboot;" + b"x" * 8000,
         b"OPTIONS * HTTP/1.1\r\n",
+        b"\r\n\r\nPOST / HTTP/1.1\r\n\r\nquit\n",
         b"patch / HTTP/1.1\r\n",
         b"PURGE /x HTTP/2.0\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",

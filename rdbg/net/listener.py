@@ -60,6 +60,7 @@ def foreign(first: bytes) -> str | None:
 
     A page can make its reader's browser send requests to any port of the same computer, with a body of any text.
     """
+    first = first.lstrip(b"\r\n")  # servers pass over line ends before a request (RFC 9112 section 2.2)
     method, _, target = first.partition(b" ")
     if (method in _HTTP_METHODS and target[:1] in (b"/", b"*")) or _HTTP_REQUEST.match(first):
         return "an HTTP request"
