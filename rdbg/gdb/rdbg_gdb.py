@@ -45,9 +45,11 @@ class _Jumps:
     def __init__(self) -> None:
         self._here: str | None = None
         self._level = 0
+        self._obeyed = True  # the latest monitor command has come to its end
 
     def before(self) -> None:
         """To be called before a monitor command."""
+        self._obeyed = False
         self._level = _selected_level()
         self._here = self._position()
 
@@ -55,11 +57,22 @@ class _Jumps:
         """To be called after it, when GDB has forgotten what it knew. GDB is made to stop where the guest stands now:
         that shows the place and the displays, and tells front ends, whose windows would go on showing the old frame.
         A command that has not moved it leaves the frame that the user looks at."""
+        self._obeyed = True
         now = self._position()
         if self._here is not None and now is not None and now != self._here:
             gdb.execute("stepi 0")
         elif now is not None and self._level:
             gdb.execute(f"frame level {self._level}", to_string=True)
+
+    def prompts(self) -> None:
+        """To be called before each prompt. A command that Ctrl-C has ended may have been left with its answer to come,
+        which GDB would take for that of its next request. Of registers it takes nothing that cannot be their values;
+        and rdbg gives the command up when it is asked for something else."""
+        if not self._obeyed:
+            self._obeyed = True
+            with contextlib.suppress(gdb.error):
+                gdb.execute("maintenance flush register-cache", to_string=True)
+                gdb.execute("info registers pc", to_string=True)
 
     def _position(self) -> str | None:
         try:
@@ -316,6 +329,7 @@ gdb.execute("""define hookpost-monitor
   rdbg-forget
   python _rdbg_jumps.after()
 end""")
+gdb.events.before_prompt.connect(_rdbg_jumps.prompts)
 for _name in ("remote", "extended-remote"):
     gdb.execute(f"""define target hookpost-{_name}
   monitor script

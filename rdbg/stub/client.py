@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,9 @@ class Client:
         self._told_of_layout = False
         self._told_troubles = 0
         self.console_open = False  #: the client shows what is said: it waits for a stop, or for a monitor command
+        self._commanded = False  # a monitor command is under way
+        self._has_said = False  # and has shown something,
+        self._had_more = False  # when another request waited already: this client does not wait for answers
         #: A Ctrl-C that has crossed a stop reply. GDB sends one only while it takes the guest to run: whoever looks at
         #: each stop and resumes (a watchpoint's condition) means it for the next movement.
         self.interrupt_pending = False
@@ -186,7 +190,8 @@ class Client:
         self.connection.pump()
         if self.connection.overfull:  # what is not read may be its Ctrl-C, or its end
             self.connection.drop("it sends requests and does not wait for their answers")
-        return self.connection.closed or self.connection.take_interrupt() or self.context.stop_wanted()
+        ended = self.connection.closed or self.connection.take_interrupt() or self.context.stop_wanted()
+        return ended or self.given_up
 
     def layout_notice(self) -> str:
         """What to tell a client once the registers have another layout than it was told of; empty: nothing new."""
@@ -199,7 +204,25 @@ class Client:
 
     def say(self, text: str) -> None:
         """Print text on the user's GDB console (while the guest is running, or in a monitor command)."""
+        if self._commanded and not self._has_said:
+            self._has_said, self._had_more = True, self.connection.has_request
         self.connection.send(replies.console(text))
+
+    @contextmanager
+    def commanded(self) -> Iterator[None]:
+        """Meanwhile a monitor command is obeyed; see `given_up`."""
+        self._commanded, self._has_said = True, False
+        try:
+            yield
+        finally:
+            self._commanded = False
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the client waits no more for the answer to its monitor command: it was shown something of it, and
+        has sent another request since. GDB leaves the command so at a Ctrl-C, and takes what comes next for the answer
+        to that request."""
+        return self._commanded and self._has_said and not self._had_more and self.connection.has_request
 
     def tell_troubles(self) -> None:
         """Say what has gone wrong, once and as soon as the client listens."""

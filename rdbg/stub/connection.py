@@ -101,6 +101,11 @@ class Connection:
             self._waiting_bytes -= len(event.data)
         return event
 
+    @property
+    def has_request(self) -> bool:
+        """Whether a packet has arrived that is no Ctrl-C."""
+        return any(isinstance(event, Packet) and event.data != b"vCtrlC" for event in self._waiting)
+
     def drop_interrupts(self) -> None:
         """Forget those that have arrived before the next packet."""
         while self._waiting and isinstance(self._waiting[0], Interrupt):

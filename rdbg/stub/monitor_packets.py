@@ -15,7 +15,12 @@ _SCRIPT_HELLO = "script"
 _STALE_LLDB = "LLDB still holds the old registers; it reads them again when the guest runs\n"
 
 
-def _monitor(client: Client, rest: bytes) -> bytes:
+def _monitor(client: Client, rest: bytes) -> bytes | None:
+    with client.commanded():
+        return _obeyed(client, rest)
+
+
+def _obeyed(client: Client, rest: bytes) -> bytes | None:
     line = fields.hex_bytes(rest).decode("utf-8", "replace")
     if line.strip() == _SCRIPT_HELLO:
         client.has_script = True
@@ -29,6 +34,8 @@ def _monitor(client: Client, rest: bytes) -> bytes:
         text = client.writes.take_notices()
         text += interpreter.run(client.monitor_context, line)
         client.writes.moved()
+    if client.given_up:
+        return None
     if client.has_script or client.is_lldb:
         text = text.replace(STALE, _STALE_LLDB if client.is_lldb else "")
     for start in range(0, len(text), _PIECE):

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rdbg.gdbstub import GdbServer
+from rdbg.monitor import interpreter
+from rdbg.monitor.command import MonitorContext
 from rdbg.rsp.framing import Packet, encode
 from tests.stub.wire import RawClient, run_guest, serve
 
@@ -282,6 +284,37 @@ def test_requests_that_overlap_are_answered_in_order(guest: Guest) -> None:
         replies += [event.data for event in client.receive() if isinstance(event, Packet)]
     assert len(replies) == 600
     assert replies[100:] == [client.ask(packet) for packet in asked]
+    client.close()
+    guest.let_go()
+    assert guest.is_sound()
+
+
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_a_monitor_command_that_gdb_has_left_ends_without_an_answer(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch, pipelined: bool
+) -> None:
+    """GDB leaves one that has shown something at a Ctrl-C, and takes what comes for the answer to its next request. A
+    client that does not wait for answers has left nothing."""
+    client = guest.client()
+    client.ask(b"QStartNoAckMode")
+    register = client.ask(b"p1d")
+
+    def run(context: MonitorContext, line: str) -> str:
+        context.say("... half of it\n")
+        if not pipelined:
+            client.send(encode(b"p1d"))
+        for _ in range(3 if pipelined else 1_000_000):
+            if context.interrupted():
+                return "interrupted\n"
+        return "all of it\n"
+
+    monkeypatch.setattr(interpreter, "run", run)
+    client.send(encode(b"qRcmd,77") + (encode(b"p1d") if pipelined else b""))
+    replies: list[bytes] = []
+    while register not in replies:
+        replies += [event.data for event in client.receive() if isinstance(event, Packet)]
+    said = [b"O" + b"... half of it\n".hex().encode(), b"O" + b"all of it\n".hex().encode(), b"OK", register]
+    assert replies == (said if pipelined else [said[0], register])
     client.close()
     guest.let_go()
     assert guest.is_sound()
