@@ -67,9 +67,9 @@ def _questions(timeline: Timeline, symbols: SymbolTable) -> dict[str, Callable[[
     return {
         "watch the counter; reverse-continue": lambda: watch("counter"),
         "watch a word that is never written; reverse-continue": lambda: watch("never"),
-        "lastwrite of the counter": lambda: timeline.last_writes(at("counter"), 4),
-        "lastwrite of a word that is never written": lambda: timeline.last_writes(at("never"), 4),
-        "writes of the interrupt's counter, the last 1000": lambda: timeline.last_writes(at("ticks"), 4, 1000),
+        "lastwrite of the counter": lambda: timeline.past.last_writes(at("counter"), 4),
+        "lastwrite of a word that is never written": lambda: timeline.past.last_writes(at("never"), 4),
+        "writes of the interrupt's counter, the last 1000": lambda: timeline.past.last_writes(at("ticks"), 4, 1000),
         "from hit to hit of the counter, 300 times": lambda: walk(300),
     }
 

@@ -187,7 +187,7 @@ class _Asked:
             timeline = session.timeline
             timeline.goto(timeline.end)
             if jobs > 1:
-                timeline.call(RunCopies(timeline, jobs, session.reopen))
+                timeline.copies.call(RunCopies(timeline, jobs, session.reopen))
             began = time.perf_counter()
             timeline.reverse_run(wanted, never)
             return time.perf_counter() - began

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
-from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.emu.endpoint import Endpoint, EndpointKind
-from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
-from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
-from rdbg.history.long_logs import RecordedLog
-from rdbg.host.progress import SILENT, Progress
+from rdbg.host.progress import Progress
 from rdbg.journal.records import EndOfRun, EndReason
-from rdbg.journal.writer import JournalWriter
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
+from rdbg.navigation.branching import Branching
+from rdbg.navigation.copied_run import CopiedRun
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.forward import Forward
-from rdbg.navigation.helpers import Helpers
 from rdbg.navigation.kept_branches import KeptBranches
-from rdbg.navigation.late_recording import initial_name, require_recordable, write_past
+from rdbg.navigation.late_recording import LateRecording
 from rdbg.navigation.live_end import LiveEnd
 from rdbg.navigation.named_snapshots import NamedSnapshots
 from rdbg.navigation.output_log import OutputLog, SentOutput
-from rdbg.navigation.output_questions import complete_log, is_whole
 from rdbg.navigation.pace import Pace
-from rdbg.navigation.periodic import PeriodicSnapshots
+from rdbg.navigation.past import Past, QuestionInterrupted
 from rdbg.navigation.places import Places
-from rdbg.navigation.questions import QuestionInterrupted, last_executed, last_writes
 from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.run_store import RunStore
 from rdbg.navigation.scratch import Scratch
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.snapshots import Snapshots, load_initial
@@ -65,8 +59,6 @@ __all__ = [
     "Timeline",
 ]
 
-#: Seconds between two looks at the outside world, and between two states, where the run is only passed through.
-_SLICE_PASSING, _SPACING_PASSING = 0.02, 0.2
 #: The conditions of a movement that nothing stops.
 _NOTHING = StopConditions()
 
@@ -124,7 +116,6 @@ class Timeline:
             )
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._stored = StoredStates(self._keeper, history, store)
-        self._clock = clock
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace(), clock)
         self._replayer.checkpoint()
         self._traveller = Traveller(self._replayer)
@@ -137,117 +128,34 @@ class Timeline:
         self.snapshots = NamedSnapshots(self._branches, self._traveller, self._replayer, self.places)  #: the named ones
         self.bookmarks = Bookmarks(self.places, self._stored, self._branches, self._replayer)  #: named positions
         self.kept = KeptBranches(self._branches, self._replayer, self._stored)  #: branches beside the recording
-        self._initial = initial_snapshot
-        self._budget = snapshot_budget
-        self._periodic: PeriodicSnapshots | None = None
+        self._branching = Branching(self._branches, self.scratch, self.kept, self._traveller, self._replayer)
+        #: What other sessions will have of it.
+        self.store = RunStore(
+            self._replayer, self._stored, self._branches, self.kept, initial_snapshot, snapshot_budget, clock
+        )
+        self.late_recording = LateRecording(self._branches, self._replayer, self.places)  #: of a run that has none yet
+        self.copies = CopiedRun(self._replayer, self._traveller, self._branches, self._stored, self.store)
+        self.past = Past(self._traveller, self._replayer, self._branches)  #: answers questions
         if initial_snapshot and store is not None and history.live:
-            self._save_initial(initial_snapshot)
+            self.store.save_initial()
         elif store is not None and not history.live:
             self._stored.load_index()
-            self.use_store(store)
+            self.store.use(store)
         if not history.live:
             self._replayer.catch_up()  # the debugger may have written before the first instruction
-
-    def call(self, helpers: Helpers | None) -> None:
-        """Let searches of the past that take long have helpers from now on."""
-        self._traveller.helpers = helpers
-
-    def prepare_to_copy(self) -> None:
-        """This process is about to be copied: nothing is to be half done in another thread."""
-        if self._periodic is not None:
-            self._periodic.wait()
-        self._stored.finish_reading()
 
     def stand(self) -> None:
         """Nobody asks anything now: to be called again and again. What the first jump needs is read meanwhile."""
         self._stored.read_ahead()
         self._stored.settle()
 
-    def become_copy(self, memory: int, ended: Interrupted) -> None:
-        """This is in a copy of the process whose run it is. It can look at the past, wherever the machine stands in it,
-        on whatever branch; it writes nothing down.
-
-        Args:
-            memory: bytes that its checkpoints may take beyond those that it has.
-            ended: polled: whether what is done here is needed no more.
-        """
-        self._replayer.saver = self._periodic = None
-        self._traveller.helpers = None
-        self._replayer.progress = SILENT
-        self._replayer.given_up = ended
-        for branch in self._branches.list():
-            branch.history.only_look()
-        self.history.only_look()
-        self._stored.reopen()
-        self._keeper.memory_limit = self._keeper.bytes_used + memory
-
-    def only_pass_through(self) -> None:
-        """What is learnt on the way is of no use to others: look up less often, and keep fewer states. For a copy
-        that nobody talks to."""
-        replayer = self._replayer
-        replayer.pace = replace(replayer.pace, slice_seconds=_SLICE_PASSING, spacing_seconds=_SPACING_PASSING)
-
     def keep_state(self) -> None:
         """Let the machine come back here without a replay, as long as memory allows."""
         self._replayer.checkpoint_if_far(0)
 
-    def borders(self, start: int, end: int, parts: int, lead: int) -> list[int]:
-        """Positions that divide a stretch into at most so many parts that take about as long: ``start`` first.
-
-        Args:
-            start: icount.
-            end: icount.
-            parts: how many, at most.
-            lead: instructions that each lies behind a state: who begins there looks at so many before it.
-        """
-        states = [each for each in self._stored.positions if start < each + lead < end]
-        if len(states) >= parts:  # as many lie in each second of a replay
-            wanted = [states[len(states) * part // parts] for part in range(1, parts)]
-        else:
-            wanted = [self.state_before(start + (end - start) * part // parts) for part in range(1, parts)]
-        found = [start]
-        found.extend(each + lead for each in wanted if found[0] < each + lead < end)
-        return sorted(set(found))
-
     def state_before(self, position: int) -> int:
         """The latest position up to this one where the machine can stand without a replay."""
         return self._replayer.latest(position).position
-
-    @property
-    def speed(self) -> float:
-        """Instructions that are replayed in a second, about."""
-        return self._replayer.speed
-
-    def use_store(self, store: SnapshotStore | None) -> None:
-        """Keep snapshots in this store from now on: the recording's files were put in place and opened anew."""
-        self._stored.store = store
-        if store is None:
-            return
-        info = store.find(self._initial)
-        first = self._keeper.checkpoints.latest(self.start)
-        base = None if info is None or first is None else (info, first.table)
-        if base is not None:
-            # A live run may have gone on, or been written to, since then.
-            digests = StateDigest() if self.history.live else self.machine.page_digests()
-            if self.history.live:
-                pages = self._keeper.store
-                for page, data in pages.contents(base[1], pages.changed(pages.zero_table(), base[1])):
-                    digests.put(page, data)
-            self._stored.know(*base, digests)
-        self._stored.update(store.list())
-        if not self.history.live:
-            notes = store.notes
-            self._replayer.output.log.load(notes.outputs(), notes.output_data, self.history.end)
-            self.kept.load()
-        if self._budget and store.writable:
-            self._periodic = PeriodicSnapshots(self._replayer, store.path, self._budget, base, self._clock)
-            self._replayer.saver = self._periodic
-
-    def _save_initial(self, name: str) -> None:
-        try:
-            self._branches.current.snapshots.save(name, self._replayer.capture(), self.machine, initial=True)
-        except RdbgError as error:
-            raise RdbgError(f"Could not create snapshot for icount record: {error}") from error
 
     # --- where and what --------------------------------------------------------------------
     @property
@@ -464,37 +372,6 @@ class Timeline:
         return replace(conditions, watches=tuple(self.machine.resolved(watch) for watch in conditions.watches))
 
     # --- questions about the past ----------------------------------------------------------
-    def last_writes(
-        self, address: int, length: int, count: int = 1, before: Order | None = None, interrupted: Interrupted = never
-    ) -> list[LastWrite]:
-        """Who wrote any of these bytes last? The machine stays where it is.
-
-        What counts is the memory behind the addresses now, whatever addresses it was written by.
-
-        Args:
-            address: virtual.
-            length: bytes.
-            count: how many writes to look for.
-            before: look at writes before this one; None: all that were done by now.
-            interrupted: polled.
-
-        Returns:
-            the writes, latest first; fewer if there were no more since the start.
-
-        Raises:
-            QuestionInterrupted: the user asked to stop.
-        """
-        return last_writes(self._traveller, address, length, before, count, interrupted)
-
-    def last_executed(self, address: int, interrupted: Interrupted = never, condition: Expression = ()) -> int | None:
-        """Position at which the instruction at ``address`` was about to run last, before now, and a condition held, if
-        there is one; None: never.
-
-        Raises:
-            QuestionInterrupted: the user asked to stop.
-        """
-        return last_executed(self._traveller, address, interrupted, condition)
-
     def advance(self, request: RunRequest) -> RunStop:
         """Run on along the known history to see what happens on the way; nothing is shown to anybody.
 
@@ -514,76 +391,6 @@ class Timeline:
     def slice(self) -> int:
         """Instructions that take about as long as a user waits without noticing."""
         return self._replayer.slice
-
-    def outputs(self, interrupted: Interrupted = never) -> OutputLog:
-        """All that has left the run at hand, from its start to its end. The machine stays where it is.
-
-        A recording has it beside its snapshots; what is missing there is made by a replay, once.
-
-        Raises:
-            QuestionInterrupted: the user asked to stop.
-            RdbgError: what the recording has is damaged, or the replay diverges.
-        """
-        return complete_log(self._traveller, self._replayer, interrupted)
-
-    def known_events(self) -> EventLog:
-        """Where exceptions were raised and interrupts taken in the run at hand, as far as somebody has looked, in this
-        session or an earlier one; who looks further adds to it."""
-        self._replayer.events.load(self._replayer.stored, self.history.end)
-        return self._replayer.events
-
-    def keep_events(self) -> None:
-        """Let the recording have what was found; where it cannot be written, it is found anew in the next session."""
-        if not self.diverged:
-            with suppress(RdbgError):
-                self._replayer.events.save(self._replayer.stored)
-
-    def touched(self, start: int, end: int) -> Sequence[Interval]:
-        """What the instructions of [start, end) touched, as far as it is known without a replay."""
-        return self._replayer.keeper.index.between(start, end)
-
-    def end_touched(self, shortest: int) -> None:
-        """Let what is known of `touched` have a border here, if the stretch up to here is that long: it is known more
-        finely then.
-
-        Args:
-            shortest: instructions.
-        """
-        self._replayer.keeper.look(shortest)
-
-    @property
-    def knows_outputs(self) -> bool:
-        """Whether `outputs` makes no replay: all is known."""
-        return is_whole(self._traveller, self._replayer)
-
-    @property
-    def known_outputs(self) -> OutputLog:
-        """What has left the run at hand, as far as it is known without a replay."""
-        return self._replayer.output.log
-
-    def sent_by(
-        self, endpoint: Endpoint, number: int, interrupted: Interrupted = never, before: int | None = None
-    ) -> SentOutput | None:
-        """What sent a byte, a packet or a sector. The machine stays where it is.
-
-        Args:
-            endpoint: by which it left.
-            number: of a serial port or console, the number of the byte, from 1; of a network card that of the packet,
-                from 1; of a disk, the sector.
-            interrupted: polled.
-            before: of a disk, the last write before this icount counts; None: the last of all.
-
-        Returns:
-            the output: its ``icount`` is the position just before the instruction that sent it. None: so much has not
-            left, or nothing wrote that sector.
-
-        Raises:
-            QuestionInterrupted: the user asked to stop.
-        """
-        log = self.outputs(interrupted)
-        if endpoint.kind is EndpointKind.DISK:
-            return log.sector(endpoint, number, before)
-        return log.output(endpoint, number) if endpoint.kind is EndpointKind.NETWORK else log.byte(endpoint, number)
 
     # --- branches --------------------------------------------------------------------------
     @property
@@ -609,18 +416,7 @@ class Timeline:
             UsageError: the name is taken, or nothing can be kept.
             RdbgError: it cannot be kept; it is there all the same.
         """
-        if keep:
-            self.kept.require_store(name)
-        if self.scratch.active:
-            self._branches.rename(name)
-        elif not (keep and name == self.branch_name):
-            self.kept.save(leaving=False)
-            self._branches.fork(name)
-        if keep:
-            try:
-                self.kept.keep()
-            except RdbgError as error:
-                raise RdbgError(f"{error}; the machine is on branch '{name}', in memory alone") from None
+        self._branching.begin(name, keep)
 
     def switch(self, name: str, interrupted: Interrupted = never) -> Stop:
         """Go to another branch, to where one stood there last; the one where one is leads nowhere.
@@ -632,24 +428,8 @@ class Timeline:
         target = self._branches.find(name)
         if target is self._branches.current:
             return self.goto(self.position, interrupted)
-        scratch = self._branches.current if self.scratch.active else None
-        self.kept.save()
-        if target.unvisited:
-            # Nobody has been there: the recording's own states lead to where it begins.
-            main = self._branches.main
-            stood = self.position if self._branches.current is main else main.position
-            self._branches.switch(main)
-            if not self._traveller.go(max(target.fork - 1, self.start), interrupted):
-                if scratch is not None:
-                    self._branches.drop(scratch)
-                return self._stop(StopReason.INTERRUPTED)
-            self._replayer.checkpoint()
-            self._branches.switch(target)
-            main.position = stood  # it went to where they part, and not the user
-        else:
-            self._branches.switch(target)
-        if scratch is not None:
-            self._branches.drop(scratch)
+        if not self._branching.enter(target, interrupted):
+            return self._stop(StopReason.INTERRUPTED)
         stop = self.goto(target.position, interrupted)
         self.kept.arrived(target)
         return stop
@@ -682,52 +462,6 @@ class Timeline:
         """
         self._live_end.require(what)
 
-    # --- a recording after all ---------------------------------------------------------------
-    def require_recordable(self) -> str:
-        """Check that this live run, which nobody records, can become a recording.
-
-        Returns:
-            a free name for the snapshot that the recording starts from.
-
-        Raises:
-            UsageError: it is one, or the machine is on a branch.
-        """
-        require_recordable(self._branches)
-        return initial_name(self._branches)
-
-    def write_past(self, writer: JournalWriter, store: SnapshotStore, initial: str) -> RecordedLog:
-        """Write all of this run so far to the files of a recording. They can still be thrown away; see
-        `go_on_recording`.
-
-        Raises:
-            RdbgError: they cannot be written.
-        """
-        return write_past(self._branches, self._replayer, self.places, writer, store, initial)
-
-    def adopt_store(self, store: SnapshotStore, initial: str) -> None:
-        """Keep snapshots there from now on, where all are already: the run is about to be recorded; see `write_past`.
-
-        Raises:
-            RdbgError: it cannot be read; `leave_store` takes it back.
-        """
-        self._initial = initial
-        self.use_store(store)
-        self._branches.main.snapshots.adopt(store)
-
-    def leave_store(self) -> None:
-        """Take `adopt_store` back: the run cannot be recorded after all."""
-        self._initial = ""
-        self._periodic = self._replayer.saver = None
-        self._stored.forget()
-        self._branches.main.snapshots.adopt(None)
-
-    def go_on_recording(self, log: RecordedLog, writer: JournalWriter) -> None:
-        """From now on the run is recorded in a journal that is in place and has all of it so far. Bookmarks of it are
-        in the store."""
-        self.history.go_on_with(log, writer)
-        for name in [name for name, icount in self.places.bookmarks.items() if icount <= self.history.end]:
-            del self.places.bookmarks[name]
-
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:
         """End the run: a live one's history is closed where it has come to. Nothing can be done afterwards but look.
@@ -745,9 +479,7 @@ class Timeline:
                     self._replayer.note_digest()
                 self.history.close(EndOfRun(self.end, EndReason.STOPPED))
         finally:
-            periodic, self._periodic, self._replayer.saver = self._periodic, None, None
-            if periodic is not None:
-                periodic.close()
+            self.store.close()
 
     def _stop(self, reason: StopReason, watch: WatchHit | None = None) -> Stop:
         exit_code = 0

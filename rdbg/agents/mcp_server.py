@@ -23,7 +23,7 @@ from rdbg.agents.bounded import clipped
 from rdbg.agents.tools import TOOLS, AgentTool, call_tool
 from rdbg.errors import RdbgError
 from rdbg.library.recorded_run import RecordedRun
-from rdbg.navigation.questions import QuestionInterrupted
+from rdbg.navigation.past import QuestionInterrupted
 from rdbg.quick_dataclass import dataclass
 
 _INSTRUCTIONS = (

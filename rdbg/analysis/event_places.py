@@ -83,7 +83,7 @@ def place_of_event(seeker: Seeker, words: Sequence[str]) -> int:
     kind, rest = _kind(seeker.timeline, words[0], list(words[1:]))
     which = parse_which(rest, words[0])
     _look(seeker, kind, which)
-    found = seeker.timeline.known_events().icounts(kind.codes, kind.lines)
+    found = seeker.timeline.past.known_events().icounts(kind.codes, kind.lines)
     return one_of_several(found, which, seeker.timeline.position, none=kind.none, what=kind.what)
 
 
@@ -126,7 +126,7 @@ def _look(seeker: Seeker, kind: _Kind, which: Which) -> None:
         UsageError: the user asked to stop.
     """
     timeline = seeker.timeline
-    log, here = timeline.known_events(), timeline.position
+    log, here = timeline.past.known_events(), timeline.position
     until = min(here, timeline.end) if which.side is Side.PREVIOUS else timeline.end
     if log.until >= until:
         return
@@ -154,4 +154,4 @@ def _look(seeker: Seeker, kind: _Kind, which: Which) -> None:
             "is kept: ask again to go on"
         ) from None
     finally:
-        timeline.keep_events()
+        timeline.past.keep_events()

@@ -78,7 +78,7 @@ class ReplayedRun:
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        return self._timeline.outputs(self._interrupted)
+        return self._timeline.past.outputs(self._interrupted)
 
     def inputs(self, start: int, end: int, newest_first: bool) -> Iterator[NumberedInput]:
         """What came from outside at the positions from ``start`` to before ``end``."""
@@ -90,7 +90,7 @@ class ReplayedRun:
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        found = self._timeline.last_writes(address, length, 1, bound, self._interrupted)
+        found = self._timeline.past.last_writes(address, length, 1, bound, self._interrupted)
         return found[0] if found else None
 
     def last_met(self, address: int, condition: Expression, before: int) -> int | None:
@@ -101,7 +101,7 @@ class ReplayedRun:
             QuestionInterrupted: the user asked to stop.
         """
         self.go(before)
-        return self._timeline.last_executed(address, self._interrupted, condition)
+        return self._timeline.past.last_executed(address, self._interrupted, condition)
 
     def taken(self, load: DeviceLoad) -> ByteFromOutside | None:
         """Which byte a load where the machine stands takes from outside; None: that cannot be told."""

@@ -44,7 +44,7 @@ class Seeker:
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        return self.timeline.outputs(self.interrupted)
+        return self.timeline.past.outputs(self.interrupted)
 
     def pool(self) -> PiecePool:
         """Who answers questions to the whole run."""

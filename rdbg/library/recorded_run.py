@@ -288,7 +288,7 @@ class RecordedRun(RunTables):
         """
         place = self._bytes_at(address, length)
         with self._interruptible() as interrupted:
-            return self.timeline.last_writes(
+            return self.timeline.past.last_writes(
                 place.address, place.size, at_least(0, count, "count"), interrupted=interrupted
             )
 
@@ -297,7 +297,7 @@ class RecordedRun(RunTables):
         # Several can be at one place: what was found is not found again.
         before = self._found.get((address, size, timeline.position))
         with self._interruptible() as interrupted:
-            found = timeline.last_writes(address, size, before=before, interrupted=interrupted)
+            found = timeline.past.last_writes(address, size, before=before, interrupted=interrupted)
             if not found:
                 return None
             write, stood = found[0].write, timeline.position

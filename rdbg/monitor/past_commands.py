@@ -30,7 +30,7 @@ def _last_write(context: MonitorContext, arguments: list[str]) -> str:
     last = timeline.places.answered.get(question)
     before = None if last is None else last.order
     try:
-        found = timeline.last_writes(address, length, before=before, interrupted=context.interrupted)
+        found = timeline.past.last_writes(address, length, before=before, interrupted=context.interrupted)
     except QuestionInterrupted:
         return _INTERRUPTED
     timeline.places.answered = {question: found[0]} if found else {}
@@ -55,7 +55,7 @@ def _writes(context: MonitorContext, arguments: list[str]) -> str:
         raise UsageError(f"number of writes {count}: ask for 1 to {_MOST_WRITES}")
     shown = context.timeline.machine.architecture.shown
     try:
-        found = context.timeline.last_writes(address, length, count, interrupted=context.interrupted)
+        found = context.timeline.past.last_writes(address, length, count, interrupted=context.interrupted)
     except QuestionInterrupted as some:
         return "".join(f"{_words(each.write, shown)}\n" for each in some.found) + _INTERRUPTED
     lines = [_words(each.write, shown) for each in found]
@@ -109,7 +109,7 @@ def _range(context: MonitorContext, arguments: list[str]) -> tuple[int, int]:
 def _last_executed(context: MonitorContext, arguments: list[str]) -> str:
     address = evaluate(context.timeline.machine, context.symbols, one_argument(arguments, "lastexec ADDRESS")).address
     try:
-        position = context.timeline.last_executed(address, context.interrupted)
+        position = context.timeline.past.last_executed(address, context.interrupted)
     except QuestionInterrupted:
         return _INTERRUPTED
     if position is None:

@@ -404,7 +404,7 @@ class Session:
         # What a live run has of its disks, its copies would share the places of.
         if self._around.helpers is not None and not (spec.drives and icount.mode is not RecordMode.REPLAY):
             helpers = self._around.helpers(self.timeline, self.reopen)
-            self.timeline.call(helpers)
+            self.timeline.copies.call(helpers)
             make_pool, make_copies = helpers.pool, helpers.copies
             self._looks = helpers.idle_looks() if options.idle_work else None
         elf = self._around.symbols or elf_image(spec)
@@ -441,7 +441,7 @@ class Session:
             address = self.server.address if self.server is not None else None
             self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, self.image_folder()))
         if self._recording is not None:
-            self._publish(self._recording, self.timeline.use_store, go_on=False)
+            self._publish(self._recording, self.timeline.store.use, go_on=False)
             history.watch(*self._recording.files)
         elif self._drives is not None:
             self._drives.keep_no_reads()
@@ -488,7 +488,7 @@ class Session:
             for contents in disks:
                 contents.close()
             if go_on:
-                self.timeline.leave_store()
+                self.timeline.store.leave()
 
         recording.publish(prepare, undo)
         for contents in disks:
@@ -507,7 +507,7 @@ class Session:
             RdbgError: it is one, or cannot become one, or the files cannot be written: then none is left behind.
         """
         timeline = self.timeline
-        initial = timeline.require_recordable()
+        initial = timeline.late_recording.require()
         if not force:
             for name in (path, store_path(path)):
                 if os.path.lexists(name):
@@ -517,13 +517,13 @@ class Session:
         recording = NewRecording(path, self._spec, self._around.command_line, initial)
         try:
             self._keep_past_of_disks(recording)
-            log = timeline.write_past(recording.writer, recording.store, initial)
-            self._publish(recording, lambda store: timeline.adopt_store(store, initial), go_on=True)
+            log = timeline.late_recording.write_past(recording.writer, recording.store, initial)
+            self._publish(recording, lambda store: timeline.store.adopt(store, initial), go_on=True)
         except BaseException:
             recording.discard()
             raise
         self._recording = recording
-        timeline.go_on_recording(log, recording.writer)
+        timeline.late_recording.go_on(log, recording.writer)
         timeline.history.watch(*recording.files)
 
     def _keep_past_of_disks(self, recording: NewRecording) -> None:

@@ -42,7 +42,7 @@ class HeatMap:
         """Rows of addresses that were touched at all, and of each cell how many of the stretches that are known there
         touched it, at most 255, row by row in base64."""
         bins = Bins(self.start, self.end, min(max(self.columns, 1), _MOST_COLUMNS))
-        known = view.timeline.touched(self.start, self.end)
+        known = view.timeline.past.touched(self.start, self.end)
         written, executed = _ranges(view, known, bins)
         low, high = self.low >> _PAGE_BITS, min((self.high >> _PAGE_BITS) + 1, _LAST_PAGE)
         rows = _rows(np.concatenate([written, executed]), low, high)

@@ -201,7 +201,7 @@ class PageDesk:
             return False  # it is of another branch
         self._view.learn(found)
         if found.last:
-            timeline.keep_events()
+            timeline.past.keep_events()
         return not found.last
 
     def in_turn(self, question: PageQuestion) -> Any:

@@ -44,7 +44,7 @@ class SurveyOn:
                 next_sample = here + spacing
             until = min(end, next_sample)
             stop = timeline.advance(RunRequest(until=until, slice=timeline.slice, probes=probes))
-            timeline.end_touched(spacing)
+            timeline.past.end_touched(spacing)
             if timeline.position == here and stop.kind is not StopKind.PAUSED:
                 break  # nothing comes behind
         reached = timeline.position

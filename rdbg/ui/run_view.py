@@ -51,12 +51,12 @@ class RunView:
     def outputs(self) -> tuple[OutputLog, bool]:
         """What is known of what has left the run, and whether that is all of it."""
         timeline = self.timeline
-        whole = timeline.live or self.surveyed.until >= timeline.end or timeline.knows_outputs
-        return timeline.known_outputs, whole
+        whole = timeline.live or self.surveyed.until >= timeline.end or timeline.past.knows_outputs
+        return timeline.past.known_outputs, whole
 
     def learn(self, found: FoundStretch) -> None:
         """Take what a stretch of the survey had."""
-        log = self.timeline.known_events()
+        log = self.timeline.past.known_events()
         if log.until == found.start:
             log.add(found.events, found.end)
         elif found.start < log.until < found.end:

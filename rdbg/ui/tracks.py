@@ -82,7 +82,7 @@ class Tracks:
         """Counts in bins by kind, as [bin, number] where there are any; rows one by one where they are few."""
         timeline = view.timeline
         bins = Bins(self.start, self.end, self.bins)
-        log = timeline.known_events()
+        log = timeline.past.known_events()
         infos = {info.code: info for info in timeline.machine.architecture.exceptions}
         events = log.between(self.start, self.end)
         kinds: dict[str, list[list[int]]] = {}

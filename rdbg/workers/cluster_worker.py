@@ -162,7 +162,7 @@ class _Machine:
             icount=IcountOptions(mode=RecordMode.REPLAY, journal=journal), serials=(SerialSpec(SerialKind.NULL),)
         )
         session = Session(options, Surroundings(terminal=False))
-        session.timeline.become_copy(_CHECKPOINT_MEMORY, lambda: False)
+        session.timeline.copies.become(_CHECKPOINT_MEMORY, lambda: False)
         return session
 
     def _close_later(self, asked: int) -> None:

@@ -52,7 +52,7 @@ def copied_pool(
     alone = in_this_process(timeline, interrupted, progress)
 
     def work(question: PieceQuestion[Any], piece: Piece, newest_first: bool) -> PieceAnswer:
-        timeline.only_pass_through()
+        timeline.copies.only_pass_through()
         return parts_of(question, lambda: ReplayedRun(timeline), piece, newest_first)
 
     def hire() -> _CopiedHands:

@@ -119,12 +119,12 @@ class PooledPieces:
     def split(self, stretch: Piece, newest_first: bool) -> Sequence[Piece]:
         """Pieces that begin where there are states."""
         length = stretch.end - stretch.start
-        shortest = self._timeline.speed * self._seconds
+        shortest = self._timeline.copies.speed * self._seconds
         parts = min(int(length / shortest), _PIECES_EACH * self._size) if shortest else 1
-        if parts < 2 or self._size < 2 or length < self._timeline.speed * min(self._seconds, _ALONE_SECONDS):
+        if parts < 2 or self._size < 2 or length < self._timeline.copies.speed * min(self._seconds, _ALONE_SECONDS):
             return self._alone.split(stretch, newest_first)
         lead = min(LEAD, length // parts // _LEADS)
-        starts = self._timeline.borders(stretch.start, stretch.end, parts, lead)
+        starts = self._timeline.copies.borders(stretch.start, stretch.end, parts, lead)
         pieces = [Piece(low, high) for low, high in zip(starts, [*starts[1:], stretch.end], strict=True)]
         return pieces[::-1] if newest_first else pieces
 

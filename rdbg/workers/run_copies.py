@@ -59,10 +59,10 @@ class RunCopies:
         from rdbg.workers.copies import Copies  # loads multiprocessing, which most sessions never need
 
         timeline = self._timeline
-        timeline.prepare_to_copy()
+        timeline.copies.prepare()
 
         def become(ended: Callable[[], bool]) -> None:
-            timeline.become_copy(_CHECKPOINT_MEMORY // max(size, 1), ended)
+            timeline.copies.become(_CHECKPOINT_MEMORY // max(size, 1), ended)
             self._reopen()
 
         return Copies(size, work, become)

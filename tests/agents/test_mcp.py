@@ -18,7 +18,7 @@ import rdbg as rdbg_package
 from rdbg.agents.bounded import MOST_BYTES, bounded
 from rdbg.agents.tools import TOOLS, call_tool
 from rdbg.errors import RdbgError
-from rdbg.navigation.questions import QuestionInterrupted
+from rdbg.navigation.past import QuestionInterrupted
 from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg
 
 Asking = Callable[..., Coroutine[Any, Any, str]]

@@ -74,7 +74,7 @@ def test_what_was_found_is_not_looked_for_again_in_a_later_session_either(record
     with rdbg.open(recording) as run:
         seen = watched_replays(run.timeline)
         second = run.goto("interrupt 2")
-        assert seen and run.timeline.known_events().until <= run.end
+        assert seen and run.timeline.past.known_events().until <= run.end
         last = run.goto("interrupt -1")
         seen.clear()
         assert run.goto("interrupt 2") == second and run.goto("interrupt -1") == last and not seen
@@ -102,7 +102,7 @@ def test_ctrl_c_keeps_what_was_found(recording: str) -> None:
         with pytest.raises(UsageError, match="is kept: ask again"):
             sought(Seeker(timeline, soon), ["interrupt", "-1"])
         assert run.position == stood
-        known = timeline.known_events().until
+        known = timeline.past.known_events().until
         assert timeline.start < known < timeline.end
         assert run.goto("interrupt -1") == [row.icount for row in run.interrupts()][-1]
 

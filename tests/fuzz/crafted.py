@@ -154,7 +154,7 @@ def record(folder: Path) -> Recording:
         sleep=False,
     )
     new.publish()
-    timeline.use_store(new.store)
+    timeline.store.use(new.store)
     for end in range(5_000, 20_001, 5_000):
         queue.send(serial_port(0), b"typed %d" % end)
         timeline.run(StopConditions(), lambda end=end: timeline.position >= end)  # type: ignore[misc]

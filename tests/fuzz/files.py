@@ -32,7 +32,7 @@ from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.images.open_image import open_image
-from rdbg.navigation.questions import QuestionInterrupted
+from rdbg.navigation.past import QuestionInterrupted
 from rdbg.navigation.snapshots import load_initial
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.dump import write_dump
@@ -226,11 +226,11 @@ class Kinds:
             try:
                 match dice.randrange(4):
                     case 0:
-                        _ = timeline.known_outputs.count
-                        timeline.outputs(enough)
+                        _ = timeline.past.known_outputs.count
+                        timeline.past.outputs(enough)
                     case 1:
-                        timeline.known_events()
-                        timeline.keep_events()
+                        timeline.past.known_events()
+                        timeline.past.keep_events()
                     case 2:
                         summary = dice.choice(timeline.branches())
                         timeline.switch(summary.name, enough)

@@ -188,8 +188,8 @@ def test_recordings_are_replayed_with_all_that_is_beside_them(
         seen["replayed"] += 1
         if kind == "journals":
             return
-        seen["outputs"] += timeline.known_outputs.count == 16
-        seen["events"] += timeline.known_events().until == 20_000
+        seen["outputs"] += timeline.past.known_outputs.count == 16
+        seen["events"] += timeline.past.known_events().until == 20_000
         seen["branches"] += len(timeline.branches()) == 3
         for branch in timeline.branches():
             with suppress(RdbgError):

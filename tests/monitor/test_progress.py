@@ -88,7 +88,7 @@ def test_a_search_tells_how_much_it_has_looked_through(long_run: Timeline, searc
 
     def work() -> None:
         if search == "who wrote this":
-            assert long_run.last_writes(never.address, never.length) == []
+            assert long_run.past.last_writes(never.address, never.length) == []
         else:
             stop = long_run.reverse_run(StopConditions(watches=(never,)), lambda: False)
             assert stop.reason is StopReason.HISTORY_START

@@ -104,7 +104,7 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
         pace=Pace(slice=50),
     )
     recording.publish()
-    timeline.use_store(recording.store)
+    timeline.store.use(recording.store)
     words = [addiu(8, 8, 1)] * 20 + [WAIT, LOOP, NOP]
     timeline.write_memory(CODE, struct.pack(f"<{len(words)}I", *words))
     timeline.write_register(STATUS, status)

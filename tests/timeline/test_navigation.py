@@ -229,7 +229,7 @@ class Run:
             if made:
                 watch = Watch(draw(st.sampled_from(made))[0], 4, Access.WRITE)
                 expected = self.oracle.reverse_run(here, StopConditions(watches=(watch,)), None)
-                found = next(iter(timeline.last_writes(watch.address, 4)), None)
+                found = next(iter(timeline.past.last_writes(watch.address, 4)), None)
                 assert (found is None) == (expected[0] is StopReason.HISTORY_START)
                 if found is not None:
                     assert found.write.after == expected[1]

@@ -101,14 +101,14 @@ def test_a_recording_knows_its_output_with_and_without_a_replay(tmp_path: Path) 
             assert replay.opened.store is not None and not replay.opened.store.notes.outputs()
         replay.timeline.goto(70_000)
         before = replay.machine.digest()
-        log = replay.timeline.outputs()
+        log = replay.timeline.past.outputs()
         assert b"".join(text for _, text in log.printed(SERIAL)) == output
         assert (replay.timeline.position, replay.machine.digest()) == (70_000, before) and not replay.output
         places = [(row.icount, row.text) for row in log.rows()]
         assert truth in (None, places)
         truth = places
         for number in (1, len(output) // 2, len(output)):
-            sent = replay.timeline.sent_by(SERIAL, number)
+            sent = replay.timeline.past.sent_by(SERIAL, number)
             assert sent is not None
             replay.timeline.goto(sent.icount)
             assert replay.timeline.sent.sent(SERIAL).outputs == sent.number - 1
@@ -135,16 +135,16 @@ def test_a_store_of_a_version_before_gets_what_it_lacks(tmp_path: Path, version:
     assert store.notes.outputs() == [] and store.list() and store.notes.events() == []
     store.close()
     replay = Replay(tmp_path / "rec")
-    assert replay.timeline.outputs().count > 100
+    assert replay.timeline.past.outputs().count > 100
 
 
 def test_output_of_a_branch_is_its_own(tmp_path: Path) -> None:
     record(tmp_path / "rec")
     replay = Replay(tmp_path / "rec")
-    whole = replay.timeline.outputs().count
+    whole = replay.timeline.past.outputs().count
     replay.timeline.goto(50_000)
     replay.timeline.branch("other")
-    shared = replay.timeline.outputs().count
+    shared = replay.timeline.past.outputs().count
     assert 0 < shared < whole
     replay.timeline.switch("main")
-    assert replay.timeline.outputs().count == whole
+    assert replay.timeline.past.outputs().count == whole

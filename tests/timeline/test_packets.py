@@ -53,7 +53,7 @@ def record(path: Path, seed: int) -> tuple[list[tuple[int, bytes]], list[bytes]]
         machine, History.recording(recording.writer, queue), store=recording.store, pace=PACE, sleep=False
     )
     recording.publish()
-    timeline.use_store(recording.store)
+    timeline.store.use(recording.store)
     sink, sent = Sink(), []
     timeline.set_output(sink)
 

@@ -50,7 +50,7 @@ def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
         snapshot_budget=budget,
     )
     recording.publish()
-    timeline.use_store(recording.store)
+    timeline.store.use(recording.store)
     dice = random.Random(7)
 
     def enough() -> bool:

@@ -103,7 +103,7 @@ def test_a_question_that_comes_first_waits_for_it(recorded: Path, session: Sessi
 
 def test_a_copy_of_the_process_has_nothing_half_read(session: Session) -> None:
     session.timeline.stand()
-    session.timeline.prepare_to_copy()
+    session.timeline.copies.prepare()
     assert session.timeline._stored._ahead is None
 
 

@@ -52,7 +52,7 @@ def record(path: Path, initial: str = "") -> tuple[bytes, bytes]:
     history = History.recording(recording.writer, queue)
     timeline = Timeline(machine, history, store=recording.store, initial_snapshot=initial, pace=PACE, sleep=False)
     recording.publish()
-    timeline.use_store(recording.store)
+    timeline.store.use(recording.store)
     output = bytearray()
     timeline.set_output(lambda icount, endpoint, data: output.extend(data))
     for part in range(4):
@@ -224,15 +224,15 @@ def test_who_wrote_this_last() -> None:
     value_before, place = b"", origin
     for _ in range(5):
         value = machine.read_memory(counter, 4) if here is None else value_before
-        (found,) = timeline.last_writes(counter, 4, before=here)
+        (found,) = timeline.past.last_writes(counter, 4, before=here)
         write = found.write
         assert write.new == value and timeline.position == origin and write.after <= place
         value_before, here, place = write.old, found.order, write.before
         assert int.from_bytes(write.new, "little") == int.from_bytes(write.old, "little") + 1
-    assert len({write.write.before for write in timeline.last_writes(counter, 4, 5)}) == 5
-    assert timeline.last_writes(counter, 4, 5)[4].order == here
-    assert timeline.last_writes(0x80001F00, 4) == []
-    last = timeline.last_executed(0x80000180)
+    assert len({write.write.before for write in timeline.past.last_writes(counter, 4, 5)}) == 5
+    assert timeline.past.last_writes(counter, 4, 5)[4].order == here
+    assert timeline.past.last_writes(0x80001F00, 4) == []
+    last = timeline.past.last_executed(0x80000180)
     assert last is not None and last < origin
 
 
@@ -254,7 +254,7 @@ def test_what_was_written_before_the_first_instruction_is_there_at_once(tmp_path
         history = History.recording(recording.writer, LiveQueue(machine.input_room))
         live = Timeline(machine, history, store=recording.store, initial_snapshot="start", pace=PACE, sleep=False)
         recording.publish()
-        live.use_store(recording.store)
+        live.store.use(recording.store)
         live.write_memory(0x80300100, b"poked")
         start = machine.digest()
         if instructions:

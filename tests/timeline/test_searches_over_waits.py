@@ -34,7 +34,7 @@ def timeline(request: pytest.FixtureRequest) -> Timeline:
 
 
 def test_writes(timeline: Timeline) -> None:
-    found = timeline.last_writes(DATA, 4, TURNS)
+    found = timeline.past.last_writes(DATA, 4, TURNS)
     order: Literal["big", "little"] = "big" if timeline.machine.big_endian else "little"
     assert [int.from_bytes(each.write.new, order) for each in found] == list(range(TURNS, 0, -1))
 

@@ -104,7 +104,7 @@ def test_time_goes_on_while_input_comes(tmp_path: Path) -> None:
 
     timeline = Timeline(machine, history, store=recording.store, sleep=True, wait=wait, clock=lambda: host_seconds)
     recording.publish()
-    timeline.use_store(recording.store)
+    timeline.store.use(recording.store)
     start(timeline)
     began = machine.now_ns
     timeline.run(StopConditions(), lambda: host_seconds > 0.6)

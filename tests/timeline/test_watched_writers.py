@@ -132,7 +132,7 @@ def test_a_timers_dma_stops_where_it_happens_and_all_at_that_moment_are_named(wa
     timeline.goto(timeline.end)
     stop = timeline.reverse_run(StopConditions(watches=(Watch(watched, 4, Access.WRITE),)), lambda: False)
     assert stop.watch is not None and stop.watch.by == ("copier DMA", "copier DMA, again")
-    latest = timeline.last_writes(watched, 4, 2)
+    latest = timeline.past.last_writes(watched, 4, 2)
     assert [(each.write.by, each.write.after) for each in latest] == [
         ("copier DMA, again", stop.position),
         ("copier DMA", stop.position),
@@ -173,7 +173,7 @@ def test_a_packet_that_comes_while_the_cpu_waits_at_the_live_end_stops_the_watch
         timeline.goto(idle - 1)
         assert timeline.reverse_run(watch, lambda: False).position == stored
         timeline.goto(timeline.end)
-        (latest,) = timeline.last_writes(0x80000000 | BUFFER, 4)
+        (latest,) = timeline.past.last_writes(0x80000000 | BUFFER, 4)
         assert (latest.write.by, latest.write.after) == ("copier DMA, packet 1", idle)
 
 
@@ -221,7 +221,7 @@ def test_flash_and_reset_stop_a_watch_too() -> None:
     timeline.goto(timeline.end)
     stop = timeline.reverse_run(StopConditions(watches=(Watch(0xBE080200, 4, Access.WRITE),)), lambda: False)
     assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, erased.after)
-    assert [each.write.by for each in timeline.last_writes(0xBE080200, 4, 1)] == ["device flash"]
+    assert [each.write.by for each in timeline.past.last_writes(0xBE080200, 4, 1)] == ["device flash"]
 
 
 @pytest.mark.parametrize("address", [0x80000000 | BUFFER, MAPPED])
@@ -243,5 +243,5 @@ def test_what_the_host_answers_stops_a_watch_and_is_told_by_its_name(address: in
     run_for(timeline, 100)
     stop = timeline.reverse_run(watch, lambda: False)
     assert (stop.reason, stop.position) == (StopReason.WATCHPOINT, called + 1)
-    (write,) = [each.write for each in timeline.last_writes(address, 6, 5)]
+    (write,) = [each.write for each in timeline.past.last_writes(address, 6, 5)]
     assert (write.writer, write.by, write.before, write.new) == (Writer.HOST, "the host", called, b"hello\0")

@@ -150,7 +150,7 @@ class Asked:
 
     def _writes(self, place: int, watch: Watch) -> object:
         self.timeline.goto(place)
-        return self.timeline.last_writes(watch.address, watch.length, 3)
+        return self.timeline.past.last_writes(watch.address, watch.length, 3)
 
 
 def _has_come(timeline: Timeline, position: int) -> bool:

@@ -258,13 +258,13 @@ def compare(timeline: Timeline, oracle: Oracle, dice: random.Random, times: int)
             address, length = questions(dice)
             expected = oracle.answer(timeline, address, length)
             count = dice.choice([1, 1, 3, 30, 400])
-            answers = timeline.last_writes(address, length, count)
+            answers = timeline.past.last_writes(address, length, count)
             assert [each.write for each in answers] == expected[:count], (here, hex(address), length, count)
             orders = [each.order for each in answers]
             assert orders == sorted(set(orders), reverse=True)
             before: Order | None = None
             for write in expected[:3]:  # one by one
-                (found,) = timeline.last_writes(address, length, 1, before)
+                (found,) = timeline.past.last_writes(address, length, 1, before)
                 assert found.write == write
                 before = found.order
             assert (timeline.position, timeline.machine.digest()) == (here, digest)
@@ -304,7 +304,7 @@ def try_guest(seed: int) -> None:
     assert {write.writer for _, _, write in main.writes} == set(Writer) - {Writer.HOST}  # these guests call no host
     counted = main.answer(timeline, 0x80000800 | KEPT, 4)
     assert len(counted) > TURNS
-    assert [each.write for each in timeline.last_writes(0x80000800 | KEPT, 4, 1000)] == counted
+    assert [each.write for each in timeline.past.last_writes(0x80000800 | KEPT, 4, 1000)] == counted
     compare(timeline, main, dice, 4)
     timeline.goto(dice.randrange(timeline.end))
     timeline.branch("other")
@@ -335,18 +335,18 @@ def test_a_reset_by_the_user_is_a_writer_also_where_the_cpu_waits(idle: bool) ->
         timeline.run(StopConditions(), lambda: next(polls) >= slices)
 
     run(3)
-    (first, *_) = timeline.last_writes(address, 4)
+    (first, *_) = timeline.past.last_writes(address, 4)
     assert (first.write.writer, first.write.new) == (Writer.STORE, stored)
     queue.put(InputEvent(0, InputKind.RESET))
     run(3)
     expected = [(Writer.STORE, loaded, stored), (Writer.RESET, stored, loaded), (Writer.STORE, loaded, stored)]
-    answers = timeline.last_writes(address, 4, 10)
+    answers = timeline.past.last_writes(address, 4, 10)
     assert [(each.write.writer, each.write.old, each.write.new) for each in answers] == expected
     reset = answers[1].write
     timeline.goto(reset.after)
-    assert [each.write for each in timeline.last_writes(address, 4, 10)] == [each.write for each in answers[1:]]
+    assert [each.write for each in timeline.past.last_writes(address, 4, 10)] == [each.write for each in answers[1:]]
     timeline.goto(timeline.end)
-    assert [each.write for each in timeline.last_writes(address, 4, 10)] == [each.write for each in answers]
+    assert [each.write for each in timeline.past.last_writes(address, 4, 10)] == [each.write for each in answers]
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Noted(RunCopies):
     def pool(self, interrupted: Callable[[], bool] = lambda: False, progress: Progress = SILENT) -> PiecePool:
         """A pool that finds pieces of a few thousand instructions long enough."""
         pool = cast(PooledPieces, super().pool(interrupted, progress))
-        pool._seconds = 2000 / pool._timeline.speed
+        pool._seconds = 2000 / pool._timeline.copies.speed
         return pool
 
 

@@ -109,11 +109,11 @@ def test_a_reverse_search_finds_what_one_process_finds(
         timeline.run(StopConditions(), lambda: timeline.position >= 36_000)
     place, name, digest = timeline.position, timeline.branch_name, timeline.machine.digest()
     helped = Counted(timeline, 3)
-    timeline.call(helped)
+    timeline.copies.call(helped)
     found = hits_back(timeline, conditions)
     assert helped.asked > 0 and no_process_is_left()
     assert conditions is NEVER or found[0][1] > timeline.start + 5000
-    timeline.call(None)
+    timeline.copies.call(None)
     assert (timeline.branch_name == name) == (back_from != "a scratch write"), "going back before it leaves it"
     go_there()
     again = hits_back(timeline, conditions)
@@ -122,7 +122,7 @@ def test_a_reverse_search_finds_what_one_process_finds(
 
 def test_what_was_searched_by_copies_is_known_afterwards(timeline: Timeline) -> None:
     helped = Counted(timeline, 3)
-    timeline.call(helped)
+    timeline.copies.call(helped)
     timeline.reverse_run(NEVER, lambda: False)
     timeline.goto(timeline.end)
     helped.asked = 0
@@ -134,9 +134,9 @@ def test_what_was_searched_by_copies_is_known_afterwards(timeline: Timeline) -> 
 @pytest.mark.parametrize("offset", [0, 4, 8])
 def test_who_wrote_this_is_what_one_process_says(timeline: Timeline, count: int, offset: int) -> None:
     helped = Counted(timeline, 3)
-    alone = timeline.last_writes(COUNT.address + offset, 4, count)
-    timeline.call(helped)
-    assert timeline.last_writes(COUNT.address + offset, 4, count) == alone
+    alone = timeline.past.last_writes(COUNT.address + offset, 4, count)
+    timeline.copies.call(helped)
+    assert timeline.past.last_writes(COUNT.address + offset, 4, count) == alone
     assert no_process_is_left()
 
 
@@ -153,16 +153,16 @@ def test_a_helper_that_is_killed_changes_no_answer(timeline: Timeline, monkeypat
             return super().crew(dies)
 
     helped = Killed(timeline, 3)
-    timeline.call(helped)
+    timeline.copies.call(helped)
     assert hits_back(timeline, NEVER) == alone and helped.asked > 0
     assert no_process_is_left()
 
 
 def test_ctrl_c_ends_a_shared_search_where_it_began(timeline: Timeline) -> None:
-    timeline.call(Counted(timeline, 3))
+    timeline.copies.call(Counted(timeline, 3))
     place = timeline.position
     stop = timeline.reverse_run(NEVER, interrupts_after(3))
     assert stop.reason is StopReason.INTERRUPTED and stop.position == place
     with pytest.raises(QuestionInterrupted):
-        timeline.last_writes(COUNT.address + 8, 4, 5, interrupted=interrupts_after(3))
+        timeline.past.last_writes(COUNT.address + 8, 4, 5, interrupted=interrupts_after(3))
     assert timeline.position == place and no_process_is_left()
