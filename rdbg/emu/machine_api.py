@@ -1,4 +1,4 @@
-"""The small interface through which upper rooms see a machine.
+"""The small interface through which upper rooms see a machine, with the data that cross it.
 
 `timeline`, `checkpoints` and `gdbstub` are written against this file and `rdbg.emu.architecture` alone, so that another
 architecture needs no change there. `rdbg.emu.machine.Machine` implements it for MIPS.
@@ -9,50 +9,48 @@ Virtual addresses are numbers of up to 64 bits, as `rdbg.emu.architecture` has t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field
-from enum import Enum, IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.architecture import Architecture
-from rdbg.emu.counts import CountRequest, CountsTaken
-from rdbg.emu.dma_name import Detail
+from rdbg.emu.counts import CountsTaken
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.expression import Expression
 from rdbg.emu.inputs import InputEvent, InputSource
 from rdbg.emu.instruction_effects import Effects
+from rdbg.emu.memory_areas import MemoryArea as MemoryArea
 from rdbg.emu.probes import AccessNotes, ProbeCount, ProbeNotes, Probes
+from rdbg.emu.runs import INSTRUCTION_ROW as INSTRUCTION_ROW
+from rdbg.emu.runs import NO_CODE as NO_CODE
+from rdbg.emu.runs import TRACE_ROW as TRACE_ROW
+from rdbg.emu.runs import Block as Block
+from rdbg.emu.runs import Conditions as Conditions
+from rdbg.emu.runs import Entry as Entry
+from rdbg.emu.runs import InstructionRows as InstructionRows
+from rdbg.emu.runs import RunRequest as RunRequest
+from rdbg.emu.runs import RunStop as RunStop
+from rdbg.emu.runs import ScanHit as ScanHit
+from rdbg.emu.runs import StopKind as StopKind
+from rdbg.emu.runs import WatchedBlocks as WatchedBlocks
 from rdbg.emu.state_digest import StateDigest
+from rdbg.emu.touched import MarkedWords as MarkedWords
+from rdbg.emu.touched import Numbers as Numbers
+from rdbg.emu.touched import PageRows as PageRows
+from rdbg.emu.touched import Touched as Touched
 from rdbg.emu.watch import Access as Access
 from rdbg.emu.watch import Extent as Extent
 from rdbg.emu.watch import Space as Space
 from rdbg.emu.watch import Watch as Watch
+from rdbg.emu.watch import WatchHit as WatchHit
+from rdbg.emu.watch import Write as Write
+from rdbg.emu.watch import Writer as Writer
 from rdbg.emu.way_ahead import SystemRegisters, Way, nothing_known
 from rdbg.quick_dataclass import dataclass
 
-#: Conditions of breakpoints: address -> expressions. The breakpoint stops only if one of them is not zero, or cannot be
-#: evaluated.
-Conditions = Mapping[int, tuple[Expression, ...]]
-#: Page numbers, or numbers of rows.
-Numbers = NDArray[np.uint32]
-#: Contents of pages, one in each row of 4096 bytes.
-PageRows = NDArray[np.uint8]
-
-
 #: Sees packets: icount, virtual time in nanoseconds, number of the network card, the frame, and whether it comes in.
 PacketWatcher = Callable[[int, int, int, bytes, bool], None]
-
-
-class Writer(Enum):
-    """Who changed memory."""
-
-    STORE = "store"  #: an instruction
-    DEVICE = "device"  #: a device: a flash chip that erases, a disk or a network card by DMA
-    RESET = "reset"  #: a reset, which loads images again
-    HOST = "host"  #: the host, as the answer to a call (semihosting)
-    DEBUGGER = "debugger"
 
 
 @dataclass(frozen=True)
@@ -70,206 +68,16 @@ class DeviceLoad:
     waiting: bytes = b""
 
 
-@dataclass(frozen=True)
-class Write:
-    """A write that was seen happening.
+class OutputSink(Protocol):
+    """Takes what the guest sends, by any endpoint, in order.
 
     Args:
-        writer: who made it.
-        before: icount before the instruction that made it, or led to it. What happened between two instructions (a
-            device's timer, an input, a reset, the debugger) has ``after`` here.
-        after: icount after it.
-        pc: address of the instruction (of the first of its step); of the next one for the debugger; else 0 between
-            instructions.
-        address: first byte written that was asked for, as the virtual address that was asked for.
-        through: virtual address by which an instruction wrote it; None: no instruction did.
-        old: the bytes before, of those that were asked for and written; empty for device registers.
-        new: the bytes written.
-        by: the writer as users see it: ``device flash``, ``ide0 DMA, sector 2048``; empty for an instruction.
-        detail: what a device has written by DMA, from the first of these bytes on.
+        icount: of the instruction that sends it.
+        endpoint: by which it leaves.
+        data: bytes; of a network card one packet, of a disk one `rdbg.emu.disk_write`.
     """
 
-    writer: Writer
-    before: int
-    after: int
-    pc: int
-    address: int
-    through: int | None
-    old: bytes
-    new: bytes
-    by: str = ""
-    detail: Detail = ""
-
-
-class StopKind(Enum):
-    """Why Machine.run came back."""
-
-    LIMIT = "limit"  #: at the last position <= ``until``
-    PAUSED = "paused"  #: ``slice`` instructions or more were run, or they took long
-    BREAKPOINT = "breakpoint"  #: PC is at a breakpoint; the instruction there has not run
-    WATCHPOINT = "watchpoint"  #: the instruction at PC is about to make a watched access (see below)
-    IDLE = "idle"  #: the CPU waits, and nothing but an input from outside can wake it
-    SHUTDOWN = "shutdown"  #: the guest powered the machine off
-    AMBIGUOUS = "ambiguous"  #: see RunStop.rerun_from: restore and run again with ``exact``
-
-
-@dataclass(frozen=True)
-class WatchHit:
-    """A watched access.
-
-    Args:
-        watch: the watch that was hit.
-        address: first byte accessed that lies in the watched range.
-        access: WRITE or READ, what the instruction did.
-        by: who has changed it, if that was no store of the CPU: each writer as users see it, in order.
-    """
-
-    watch: Watch
-    address: int
-    access: Access
-    by: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunStop:
-    """How a run ended.
-
-    Args:
-        kind: the reason.
-        position: icount now. For WATCHPOINT: the position before the step with the accessing instruction, or before
-            the one that led to where something else wrote; the machine is there, the access not yet made.
-            For AMBIGUOUS: position of the start of the block to single-step.
-        pc: virtual address of the next instruction; for AMBIGUOUS: address of that block.
-        watch: the hit, for WATCHPOINT.
-        exit_code: for SHUTDOWN.
-        idle_ns: for IDLE: virtual nanoseconds until a timer of the machine would wake it; None: only an input can.
-        skip_left_ns: for IDLE: what is left of RunRequest.skip_ns, waited for but not used up.
-        rerun_from: for WATCHPOINT found by a fast scan and for AMBIGUOUS: the machine has gone *past* the place. The
-            caller restores any earlier state and runs again to ``rerun_from`` (a position at or before the place), then
-            runs on with ``exact=True``: slow (one instruction at a time) but precise. Of an exact run it is
-            ``position``: only then was known that the step led to a write, and the caller goes back there. None: the
-            machine already is at ``position``.
-    """
-
-    kind: StopKind
-    position: int
-    pc: int
-    watch: WatchHit | None = None
-    exit_code: int = 0
-    rerun_from: int | None = None
-    idle_ns: int | None = None
-    skip_left_ns: int = 0
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What to run to.
-
-    Args:
-        until: never execute past this position: stop at the last position <= until (never inside a step). None: no
-            limit.
-        slice: pause after about this many instructions, or when these take long, so that the
-            caller may look at the outside world. None: do not pause.
-        breakpoints: virtual addresses to stop before, also at the start position, unless it ``passes`` that one.
-        conditions: of breakpoints; the machine evaluates them where it stands.
-        watches: watched ranges.
-        last_hit: do not stop at hits: run to ``until`` and report those at positions < until in
-            ``Machine.last_breakpoint_hit`` and ``watched_blocks``.
-        exact: single-step, see RunStop.rerun_from. To leave a watched access behind, `step` over it first.
-        wait_idle: come back with IDLE when the CPU waits, so that the caller lets host time pass
-            (``-icount sleep=on``, live). False: idle virtual time is skipped at once.
-        skip_ns: idle virtual time in nanoseconds that the caller has waited for already.
-        passes: a breakpoint at the start position has been dealt with and does not count.
-        trace: note each block that runs, for `MachineApi.take_trace`. It comes back PAUSED when many are noted.
-        trace_register: debugger's number of a general register whose value on entry is noted with each; None: none.
-        instructions: note each instruction that runs, for `MachineApi.take_instructions`; other stops and notes
-            are not looked at then. It comes back PAUSED when many are noted.
-        probes: where to look without stopping, for ``take_probe_notes``. Others than those of the last run that had any
-            begin anew. The run pauses when many notes wait to be taken.
-        count: what is counted, for ``take_counts``. The run pauses when it is much.
-    """
-
-    until: int | None = None
-    slice: int | None = None
-    breakpoints: frozenset[int] = frozenset()
-    conditions: Conditions = field(default_factory=dict)
-    watches: tuple[Watch, ...] = ()
-    last_hit: bool = False
-    exact: bool = False
-    wait_idle: bool = False
-    skip_ns: int = 0
-    passes: bool = False
-    trace: bool = False
-    trace_register: int | None = None
-    instructions: bool = False
-    probes: Probes | None = None
-    count: CountRequest | None = None
-
-
-@dataclass(frozen=True)
-class ScanHit:
-    """A breakpoint's hit noted in a ``last_hit`` run: the position, and PC, where it is."""
-
-    position: int
-    pc: int
-
-
-class Entry(IntEnum):
-    """What led to a block that was traced."""
-
-    CODE = 0  #: the code before it
-    EXCEPTION = 1  #: the instruction before it, which was counted, raised an exception and did nothing else
-    INTERRUPT = 2
-    RESET = 3
-
-
-#: Rows of `MachineApi.take_trace`.
-TRACE_ROW = np.dtype([(name, np.uint64) for name in ("icount", "pc", "value", "entry", "sum", "code")])
-NO_CODE = (1 << 64) - 1
-
-
-#: Rows of `InstructionRows`: the position before an instruction; registers, as bits by the debugger's number, that are
-#: not what they were before the row above; what it has loaded or stored, as it stands in memory; its address; that
-#: access: the first byte's virtual address, bytes (0: none), whether it is a store.
-INSTRUCTION_ROW = np.dtype([
-    ("icount", np.uint64), ("changed", np.uint64), ("data", np.uint8, 8), ("pc", np.uint32), ("address", np.uint32),
-    ("size", np.uint32), ("store", np.uint32),
-])  # fmt: skip
-
-
-@dataclass(frozen=True)
-class InstructionRows:
-    """Instructions that ran.
-
-    Args:
-        rows: `INSTRUCTION_ROW` after `INSTRUCTION_ROW`.
-        values: of the registers that changed, as each instruction is about to run: 32 bits each, those of a row by
-            ascending number, row after row.
-    """
-
-    rows: bytes
-    values: bytes
-
-
-class Block(NamedTuple):
-    """Positions of a run's basic block, or of a piece of it; the end is not included."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class WatchedBlocks:
-    """Where a ``last_hit`` run may have made watched accesses, and nowhere else: an exact run through a block finds
-    the instructions that do.
-
-    Args:
-        blocks: in the order in which they ran.
-        complete: whether these are all; else the latest.
-    """
-
-    blocks: Sequence[Block] = ()
-    complete: bool = True
+    def __call__(self, icount: int, endpoint: Endpoint, data: bytes) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -285,64 +93,6 @@ class MachineState:
     icount: int
     cpu: bytes
     devices: bytes
-
-
-@dataclass(frozen=True)
-class MarkedWords:
-    """Words of 4 bytes that may have been stored to, sorted.
-
-    Args:
-        virtual: virtual addresses, divided by 4.
-        memory: bytes of the machine's pages, divided by 4.
-    """
-
-    virtual: Numbers
-    memory: Numbers
-
-
-@dataclass(frozen=True)
-class Touched:
-    """Pages touched since the last time this was asked. Sorted, each once.
-
-    Args:
-        written: page numbers (index in the machine's page space) written by guest or device.
-        written_virtual, read_virtual, executed_virtual: virtual page numbers (address >> 12).
-        written_devices: guest-physical page numbers of device registers that may have been stored to.
-        written_late: pages written by something else than the CPU, after the last call but still at its position: what
-            came before that position led to them.
-        written_virtual_late, read_virtual_late: the same of virtual pages that showed what a device wrote, or read.
-        executed_blocks: straight pieces of code that may have been executed (all that were, are in it), as rows of
-            (virtual address, bytes), in no order; None: no more is known than their pages.
-
-    Arrays may have any unsigned type that holds their numbers.
-    """
-
-    written: Sequence[int]
-    written_virtual: Sequence[int]
-    read_virtual: Sequence[int]
-    executed_virtual: Sequence[int]
-    executed_blocks: NDArray[np.unsignedinteger[Any]] | None = None
-    written_devices: Sequence[int] = ()
-    written_late: Sequence[int] = ()
-    written_virtual_late: Sequence[int] = ()
-    read_virtual_late: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
-class MemoryArea:
-    """A range of the address space for a debugger's memory map.
-
-    Args:
-        kind: ``ram``, ``rom`` or ``flash``.
-        start: virtual address.
-        length: bytes.
-        block_size: bytes per erase block, for flash.
-    """
-
-    kind: str
-    start: int
-    length: int
-    block_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -647,15 +397,3 @@ class MachineApi(Protocol):
 
     def reports(self) -> Mapping[str, Report]:
         """Tables of this architecture that a user may want to read, by name (``tlb``)."""
-
-
-class OutputSink(Protocol):
-    """Takes what the guest sends, by any endpoint, in order.
-
-    Args:
-        icount: of the instruction that sends it.
-        endpoint: by which it leaves.
-        data: bytes; of a network card one packet, of a disk one `rdbg.emu.disk_write`.
-    """
-
-    def __call__(self, icount: int, endpoint: Endpoint, data: bytes) -> None: ...

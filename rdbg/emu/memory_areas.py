@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdbg.emu.architecture import AddressSegment
-from rdbg.emu.machine_api import MemoryArea
 from rdbg.emu.memory_map import MemoryMap
+from rdbg.quick_dataclass import dataclass
+
+
+@dataclass(frozen=True)
+class MemoryArea:
+    """A range of the address space for a debugger's memory map.
+
+    Args:
+        kind: ``ram``, ``rom`` or ``flash``.
+        start: virtual address.
+        length: bytes.
+        block_size: bytes per erase block, for flash.
+    """
+
+    kind: str
+    start: int
+    length: int
+    block_size: int = 0
 
 
 def memory_areas(memory_map: MemoryMap, segments: Sequence[AddressSegment]) -> tuple[MemoryArea, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from rdbg.emu.dma_name import Detail
 from rdbg.quick_dataclass import dataclass
 
 
@@ -58,3 +59,61 @@ class Watch:
     access: Access
     storage: tuple[Extent, ...] = ()
     commands: bool = False
+
+
+@dataclass(frozen=True)
+class WatchHit:
+    """A watched access.
+
+    Args:
+        watch: the watch that was hit.
+        address: first byte accessed that lies in the watched range.
+        access: WRITE or READ, what the instruction did.
+        by: who has changed it, if that was no store of the CPU: each writer as users see it, in order.
+    """
+
+    watch: Watch
+    address: int
+    access: Access
+    by: tuple[str, ...] = ()
+
+
+class Writer(Enum):
+    """Who changed memory."""
+
+    STORE = "store"  #: an instruction
+    DEVICE = "device"  #: a device: a flash chip that erases, a disk or a network card by DMA
+    RESET = "reset"  #: a reset, which loads images again
+    HOST = "host"  #: the host, as the answer to a call (semihosting)
+    DEBUGGER = "debugger"
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that was seen happening.
+
+    Args:
+        writer: who made it.
+        before: icount before the instruction that made it, or led to it. What happened between two instructions (a
+            device's timer, an input, a reset, the debugger) has ``after`` here.
+        after: icount after it.
+        pc: address of the instruction (of the first of its step); of the next one for the debugger; else 0 between
+            instructions.
+        address: first byte written that was asked for, as the virtual address that was asked for.
+        through: virtual address by which an instruction wrote it; None: no instruction did.
+        old: the bytes before, of those that were asked for and written; empty for device registers.
+        new: the bytes written.
+        by: the writer as users see it: ``device flash``, ``ide0 DMA, sector 2048``; empty for an instruction.
+        detail: what a device has written by DMA, from the first of these bytes on.
+    """
+
+    writer: Writer
+    before: int
+    after: int
+    pc: int
+    address: int
+    through: int | None
+    old: bytes
+    new: bytes
+    by: str = ""
+    detail: Detail = ""
