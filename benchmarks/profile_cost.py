@@ -22,7 +22,8 @@ from rdbg.cli.qemu_options import parse_line
 from rdbg.cli.running import replaying
 from rdbg.emu.machine_api import RunRequest
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import Timeline
 from tests.linux.console import RDBG
 from tests.linux.fetch import BUSYBOX, KERNEL

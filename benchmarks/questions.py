@@ -32,7 +32,8 @@ from rdbg.emu.machine_api import RunRequest
 from rdbg.host.progress import SILENT
 from rdbg.navigation.stops import never
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import StopConditions
 from rdbg.workers.run_copies import RunCopies, all_cores
 

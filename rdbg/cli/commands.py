@@ -201,7 +201,8 @@ def _unpack(words: Sequence[str]) -> int:
 
 def _symbols(words: Sequence[str]) -> int:
     from rdbg.monitor.kernel_symbols import write_kernel_symbols
-    from rdbg.session.session import Session, Surroundings
+    from rdbg.session.session import Session
+    from rdbg.session.surroundings import Surroundings
 
     line = parse_line(words, own=_SYMBOLS_PAGE.values(), operands=True, allowed=())
     output = line.last("o") or line.last("output")

@@ -45,7 +45,8 @@ _HOW_TO_TYPE = (
 def debug(words: Sequence[str]) -> int:
     """Run the words after ``rdbg debug``; gives GDB's exit code, or 1 if something of the session failed."""
     from rdbg.cli.debugger import GdbStart, exit_code, find_gdb, gdb_arguments, start_gdb
-    from rdbg.session.session import Session, Surroundings
+    from rdbg.session.session import Session
+    from rdbg.session.surroundings import Surroundings
 
     line = parse_line(words, own=DEBUG_PAGE.values(), operands=True)
     options, recording = what_to_run("debug", line)

@@ -31,7 +31,8 @@ from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
 from rdbg.workers.run_copies import RunCopies, all_cores
 

@@ -25,7 +25,8 @@ from rdbg.monitor.origin_commands import LASTSET_USAGE, ORIGIN_USAGE, lastset_li
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.workers.run_copies import RunCopies, all_cores
 
 _NOWHERE = SerialSpec(SerialKind.NULL)

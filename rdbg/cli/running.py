@@ -34,7 +34,8 @@ def run_session(options: RunOptions, command_line: tuple[str, ...]) -> int:
     Raises:
         RdbgError: it cannot be run, or a replay diverged.
     """
-    from rdbg.session.session import Session, Surroundings  # the emulator loads only when something is to run
+    from rdbg.session.session import Session  # the emulator loads only when something is to run
+    from rdbg.session.surroundings import Surroundings
 
     log = prepare(options)
     session = Session(options, Surroundings(command_line=command_line, log=log, helpers=run_helpers()))

@@ -22,7 +22,8 @@ from rdbg.host.shell_progress import shell_progress
 from rdbg.host.whole_file import whole_file
 from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
 
 _NOWHERE = SerialSpec(SerialKind.NULL)

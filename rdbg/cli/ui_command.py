@@ -18,7 +18,8 @@ from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import ImageFile
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 
 UI_PAGE = CommandPage(
     operands=("RECORDING|IMAGE",),

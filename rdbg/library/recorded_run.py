@@ -24,7 +24,8 @@ from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.images import read_image
 from rdbg.session.options import IcountOptions, ImageFile, RecordMode, RunOptions
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.targets.disassembly import Instruction, disassemble
 from rdbg.timeline import LastWrite, Order
 

@@ -11,7 +11,8 @@ from rdbg.host.progress import SILENT, Progress
 from rdbg.host.whole_file import whole_file
 from rdbg.recording.pcapng import MAGIC, PcapngWriter
 from rdbg.session.options import RunOptions
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 
 
 def write_capture(

@@ -3,115 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from rdbg.elf.elf_file import ElfFile, read_elf
-from rdbg.emu.disk import DiskSource, NoContents
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
-from rdbg.errors import RdbgError, UsageError
 from rdbg.gdbstub import GdbOptions, GdbServer
-from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
-from rdbg.host.outlet import Outlet
-from rdbg.host.progress import Progress
-from rdbg.journal.header import image_digest
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.desk import MonitorDesk
 from rdbg.monitor.plugs import Plugs
 from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
-from rdbg.navigation.helpers import Helpers
 from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
-from rdbg.quick_dataclass import dataclass
-from rdbg.recording.recording import NewRecording, OpenRecording, store_path
+from rdbg.recording.recording import OpenRecording
 from rdbg.serial.ports import ControlEnd, SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
-from rdbg.session.images import board_sources, elf_image, machine_spec, read_image
-from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView, WorkingCopies
+from rdbg.session.images import elf_image, machine_spec
+from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
 from rdbg.session.pid_file import PidFile
-from rdbg.session.replay_options import check_against
 from rdbg.session.run_drives import RunDrives, used_drives
+from rdbg.session.run_recording import RunRecording
+from rdbg.session.surroundings import Looks, Surroundings
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable
 from rdbg.timeline import StopConditions, StopReason, Timeline
 
 if TYPE_CHECKING:
-    from rdbg.analysis.question import MakePool, PiecePool
+    from rdbg.analysis.question import MakePool
     from rdbg.netdev.networks import Networks
-    from rdbg.store.first_contents import FirstContents
-    from rdbg.store.snapshot_store import SnapshotStore
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
 
 _DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
-
-
-class RunHelpers(Helpers, Protocol):
-    """Who helps with long searches of a run, and with questions to all of it."""
-
-    def pool(self, interrupted: Callable[[], bool], progress: Progress) -> PiecePool:
-        """Who answers a question; a `MakePool`."""
-        ...
-
-    def copies(self, size: int, work: Callable[..., Any]) -> WorkingCopies:
-        """So many copies of this process, which do this work; a `MakeCopies`."""
-        ...
-
-    def idle_looks(self) -> Looks:
-        """Who looks at the past while the run stands still."""
-        ...
-
-
-class Looks(Protocol):
-    """Looks at the past of a run while nobody asks anything; see `IdleLooks`."""
-
-    def stand(self) -> None:
-        """Nobody asks anything now."""
-        ...
-
-    def wake(self) -> None:
-        """Somebody asks something, or the run goes on."""
-        ...
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a session has around it that no option says.
-
-    Args:
-        command_line: the words typed, for the journal.
-        terminal: whether the terminal is the guest's; else GDB has it, and shows what the guest prints.
-        ended: asked often; True ends the session.
-        log: the way of the log; a guest whose log nobody reads waits.
-        helpers: given the run and what a copy of this process has to open anew, makes helpers of long searches and
-            questions; None: there are none.
-        symbols: an ELF file with the guest's symbols; None: its own image, if that is one.
-        signals: whether SIGINT, SIGTERM and SIGHUP end the run; False: they are somebody else's.
-        onlooker: made when all is set up: who looks at the run beside GDB; None: nobody.
-    """
-
-    command_line: tuple[str, ...] = ()
-    terminal: bool = True
-    ended: Callable[[], bool] | None = None
-    log: Outlet | None = None
-    symbols: bytes | None = None
-    signals: bool = True
-    helpers: Callable[[Timeline, Callable[[], None]], RunHelpers] | None = None
-    onlooker: Callable[[RunOnView], Onlooker] | None = None
 
 
 class Session:
@@ -128,14 +64,12 @@ class Session:
     def __init__(self, options: RunOptions, around: Surroundings | None = None) -> None:
         self._around = around or Surroundings()
         self._options = options
-        self._recording: NewRecording | None = None
-        self._replayed: OpenRecording | None = None
         self._outside: OutsideWorld | None = None
         self._troubles: list[str] = []
         self._control = RunControl()
         self._pid_file: PidFile | None = None
         self._drives: RunDrives | None = None
-        self._recorded_contents: FirstContents | None = None
+        self._recording: RunRecording | None = None
         self._leaving = False
         self._qmp = QmpDesk(lambda: self._leaving)
         self._guest_exit: int | None = None
@@ -176,7 +110,7 @@ class Session:
         outside, server, timeline = self._outside, self.server, self.timeline
         assert outside is not None
         told = False
-        self._unfinished = self._replayed is not None and server is None
+        self._unfinished = self._kept.replayed is not None and server is None
         while not self._look_outside() and not (server is not None and server.quit_wanted):
             if self._desk.waiting or self._qmp.waiting:
                 self._wake()
@@ -204,8 +138,8 @@ class Session:
                     while outside.congested and not self._look_outside():
                         outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
                     self._unfinished = False
-                    if self._replayed is not None:
-                        self._tell_agreement(self._replayed)
+                    if self._kept.replayed is not None:
+                        self._tell_agreement(self._kept.replayed)
                     break
                 if standing and not told and self._around.terminal:
                     told = True
@@ -224,6 +158,11 @@ class Session:
                         self._looks.wake()  # who would have asked is gone
             elif standing:
                 outside.wait(_IDLE_SECONDS)
+
+    @property
+    def _kept(self) -> RunRecording:
+        assert self._recording is not None
+        return self._recording
 
     def _wake(self) -> None:
         """Somebody asks something, or the run goes on."""
@@ -259,8 +198,7 @@ class Session:
 
     def reopen(self) -> None:
         """Open anew what cannot be shared: this is a copy of the process that opened it."""
-        if self._recorded_contents is not None:
-            self._recorded_contents.reopen()
+        self._kept.reopen()
         if self._onlooker is not None:
             self._onlooker.in_copy()
 
@@ -290,13 +228,13 @@ class Session:
         shortfall = self._shortfall()
         self._unfinished = False
         try:
-            if self._recording is not None or self._replayed is not None:
+            if self._kept.there:
                 self.timeline.close()
         finally:
             if self._drives is not None:
                 self._drives.close()
                 self._note_troubles()
-            recording, self._recording = self._recording, None
+            recording, self._kept.new = self._kept.new, None
             self._release()
         if signal is not None:
             say(f"terminating on signal {signal}")
@@ -334,12 +272,14 @@ class Session:
     # --- setting up ----------------------------------------------------------------------------
     def _set_up(self) -> None:
         options = self._options
-        icount = options.icount
-        if icount.mode is RecordMode.REPLAY:
-            spec = self._open_recording(str(icount.journal))
-            sources = self._recorded_disks(spec)
-        else:
+        replays = options.icount.mode is RecordMode.REPLAY
+        if not replays:
             self._drives = RunDrives(used_drives(options), say)
+        recording = self._recording = RunRecording(options, self._around.command_line, self._drives)
+        if self._drives is None:
+            spec = recording.open(str(options.icount.journal))
+            sources = recording.disks(spec)
+        else:
             spec = machine_spec(options, self._drives.described)
             sources = self._drives.sources
         self._spec = spec
@@ -369,15 +309,14 @@ class Session:
         outside = self._outside = OutsideWorld(
             ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
         )
-        if icount.mode is not RecordMode.REPLAY and options.network_plan.netdevs + options.network_plan.segments:
+        if not replays and options.network_plan.netdevs + options.network_plan.segments:
             outside.plug_in(self._networks(options.network_plan, machine, queue))
         self._control.request = queue.put
         self._control.record = self._record
-        replayed = icount.mode is RecordMode.REPLAY
         self._control.plugs = Plugs(
             spec.plugged,
             spec.drives,
-            NetworkPlan() if replayed else options.network_plan,
+            NetworkPlan() if replays else options.network_plan,
             {} if self._drives is None else self._drives.images,
         )
         self._control.stopped = options.stopped and bool(
@@ -385,13 +324,12 @@ class Session:
         )
         if self._around.signals:
             outside.catch_signals(interrupt_ends=self._around.terminal)
-        history = self._history(spec, queue)
-        recording = self._recording or self._replayed
+        history = recording.history(spec, queue)
         self.timeline = Timeline(
             machine,
             history,
-            store=recording.store if recording is not None else None,
-            initial_snapshot=self._initial_snapshot(),
+            store=recording.store,
+            initial_snapshot=recording.initial_snapshot,
             checkpoint_memory=options.checkpoint_bytes,
             snapshot_budget=options.snapshot_bytes,
             sleep=spec.sleep,
@@ -402,7 +340,7 @@ class Session:
         make_pool: MakePool | None = None
         make_copies: MakeCopies | None = None
         # What a live run has of its disks, its copies would share the places of.
-        if self._around.helpers is not None and not (spec.drives and icount.mode is not RecordMode.REPLAY):
+        if self._around.helpers is not None and not (spec.drives and not replays):
             helpers = self._around.helpers(self.timeline, self.reopen)
             self.timeline.copies.call(helpers)
             make_pool, make_copies = helpers.pool, helpers.copies
@@ -414,7 +352,7 @@ class Session:
             self.timeline, self._look_outside, self._leave, symbols, self._control, make_pool=make_pool
         )
         self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
-        self._qmp.serve(monitors, self._journal, options.name)
+        self._qmp.serve(monitors, lambda: recording.path, options.name)
         if self._qmp.in_use:
             machine.power.watch_resets(self._tell_reset)
         if options.gdb is not None:
@@ -440,98 +378,11 @@ class Session:
         if self._around.onlooker is not None:
             address = self.server.address if self.server is not None else None
             self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, self.image_folder()))
-        if self._recording is not None:
-            self._publish(self._recording, self.timeline.store.use, go_on=False)
-            history.watch(*self._recording.files)
-        elif self._drives is not None:
-            self._drives.keep_no_reads()
-
-    def _recorded_disks(self, spec: MachineSpec) -> list[DiskSource]:
-        """What the disks of a replay hold: no image is opened."""
-        assert self._replayed is not None
-        store = self._replayed.store
-        if not any(drive.size_bytes for drive in spec.drives):
-            return [NoContents(drive.name) for drive in spec.drives]
-        if store is None:
-            missing = store_path(self._replayed.path)
-            raise RdbgError(f"{missing}: not there, and it has what the disks held; copy it along with the journal")
-        from rdbg.images.recorded_disk import RecordedDisk
-        from rdbg.store.first_contents import FirstContents
-
-        contents = self._recorded_contents = FirstContents.open(store.path)
-        return [RecordedDisk(drive.name, number, contents, say) for number, drive in enumerate(spec.drives)]
-
-    def _publish(self, recording: NewRecording, use_store: Callable[[SnapshotStore], None], go_on: bool) -> None:
-        """Put a recording in place. Its store is to have what the guest looks at on its disks, before the journal tells
-        of it.
-
-        Args:
-            recording: to be put in place.
-            use_store: is given its store, in place.
-            go_on: it has already what was looked at before.
-
-        Raises:
-            RdbgError: anything of it failed; then it is not in place.
-        """
-        disks: list[FirstContents] = []
-
-        def prepare(store: SnapshotStore) -> None:
-            if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
-                from rdbg.store.first_contents import FirstContents
-
-                disks.append(FirstContents.open(store.path))
-                if not go_on:
-                    self._drives.copy_past(disks[0])
-            use_store(store)
-
-        def undo() -> None:
-            for contents in disks:
-                contents.close()
-            if go_on:
-                self.timeline.store.leave()
-
-        recording.publish(prepare, undo)
-        for contents in disks:
-            assert self._drives is not None
-            self._drives.go_on_in(contents)
-            recording.writer.companion = contents.write_out
+        recording.publish(self.timeline)
 
     def _record(self, path: str, force: bool) -> None:
-        """Make this live run a recording after all, and go on recording it.
-
-        Args:
-            path: the journal's name.
-            force: an older recording of that name may go.
-
-        Raises:
-            RdbgError: it is one, or cannot become one, or the files cannot be written: then none is left behind.
-        """
-        timeline = self.timeline
-        initial = timeline.late_recording.require()
-        if not force:
-            for name in (path, store_path(path)):
-                if os.path.lexists(name):
-                    raise UsageError(
-                        f"{name}: there is a file already; name another, or say --force to replace a recording"
-                    )
-        recording = NewRecording(path, self._spec, self._around.command_line, initial)
-        try:
-            self._keep_past_of_disks(recording)
-            log = timeline.late_recording.write_past(recording.writer, recording.store, initial)
-            self._publish(recording, lambda store: timeline.store.adopt(store, initial), go_on=True)
-        except BaseException:
-            recording.discard()
-            raise
-        self._recording = recording
-        timeline.late_recording.go_on(log, recording.writer)
-        timeline.history.watch(*recording.files)
-
-    def _keep_past_of_disks(self, recording: NewRecording) -> None:
-        if self._drives is not None and any(drive.size_bytes for drive in self._drives.described):
-            from rdbg.store.first_contents import FirstContents
-
-            with closing(FirstContents.open(recording.store.path)) as contents:
-                self._drives.keep_past(contents)
+        """Make this live run a recording after all; see `RunRecording.begin_late`."""
+        self._kept.begin_late(self.timeline, self._spec, path, force)
 
     def _send(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """What the guest sends, where it is to leave: an OutputSink."""
@@ -553,39 +404,6 @@ class Session:
         return Networks(
             plan, receive, lambda card: queue.waiting(network_port(card)), lambda: start + machine.virtual_ns
         )
-
-    def _history(self, spec: MachineSpec, queue: LiveQueue) -> History:
-        icount = self._options.icount
-        if self._replayed is not None:
-            history = History.replay(self._replayed.reader, queue)
-            if history.notice:
-                say(history.notice)
-            return history
-        if icount.mode is RecordMode.RECORD:
-            self._recording = NewRecording(str(icount.journal), spec, self._around.command_line, icount.snapshot or "")
-            return History.recording(self._recording.writer, queue)
-        return History.live_run(queue)
-
-    def _initial_snapshot(self) -> str:
-        """Name of the snapshot that the run starts from, or empty."""
-        if self._replayed is not None:
-            return self._options.icount.snapshot or self._replayed.header.initial_snapshot
-        return self._options.icount.snapshot or "" if self._recording is not None else ""
-
-    def _open_recording(self, path: str) -> MachineSpec:
-        self._replayed = OpenRecording(path)
-        check_against(self._options, self._replayed.header.machine, path)
-        recorded = {reference.role: reference for reference in self._replayed.header.images}
-        said = [read_image(file) for file in self._options.images]
-        said += board_sources(next((image for image in said if image.role == "board"), None))
-        for image in said:
-            reference = recorded.get(image.role)
-            if reference is None or reference.digest != image_digest(image.data):
-                raise RdbgError(
-                    f"{image.path}: not the {image.role} image that {path} was recorded with; drop it, "
-                    "the recording has its own"
-                )
-        return self._replayed.spec()
 
     # --- running -------------------------------------------------------------------------------
     def _look_outside(self) -> bool:
@@ -625,11 +443,6 @@ class Session:
         stops = self._desk.obey_while_gdb_moves() | self._qmp.obey_while_gdb_moves()
         return ends or stops
 
-    def _journal(self) -> str | None:
-        """File of the journal that is recorded to, or replayed."""
-        recording = self._recording or self._replayed
-        return None if recording is None else str(recording.path)
-
     def _tell_reset(self, icount: int, by_guest: bool) -> None:
         if self.timeline.passing:
             self._qmp.reset(self.timeline.history, icount, by_guest)
@@ -649,9 +462,10 @@ class Session:
 
     def _shortfall(self) -> str | None:
         """How far a replay has come that was to be run to its end; None: it is there, or this is none."""
-        if self._replayed is None or not self._unfinished or self.timeline.diverged:
+        replayed = self._kept.replayed
+        if replayed is None or not self._unfinished or self.timeline.diverged:
             return None
-        return replayed_in_part(self.timeline, self._replayed.path)
+        return replayed_in_part(self.timeline, replayed.path)
 
     def _tell_end(self) -> None:
         say(run_ended(self.timeline.exit_code, self.server.address if self.server is not None else None))
@@ -670,9 +484,6 @@ class Session:
         if self._drives is not None:
             self._drives.close()
             self._drives = None
-        if self._recorded_contents is not None:
-            self._recorded_contents.close()
-            self._recorded_contents = None
         if self._pid_file is not None:
             self._pid_file.close()
             self._pid_file = None
@@ -683,8 +494,4 @@ class Session:
             self.server.close()
             self.server = None
         if self._recording is not None:
-            self._recording.discard()
-            self._recording = None
-        if self._replayed is not None:
-            self._replayed.close()
-            self._replayed = None
+            self._recording.release()

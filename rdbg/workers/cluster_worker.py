@@ -18,7 +18,8 @@ from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import IcountOptions, RecordMode, RunOptions
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
 from rdbg.workers.carried_recording import ArrivingFiles, CarriedRecording, part_folder, put_chunk
 from rdbg.workers.pooled_pieces import PieceAnswer, parts_of

@@ -12,7 +12,8 @@ from tests.cli.command import TANK
 _PROGRAM = """
 import sys
 from rdbg.cli.qemu_options import parse_line
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 session = Session(parse_line(sys.argv[1:]).options, Surroundings())
 session.close()
 print(*sys.modules)

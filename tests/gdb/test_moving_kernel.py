@@ -10,7 +10,8 @@ import pytest
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import ImageFile, RunOptions
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from tests.gdb.driver import Gdb
 from tests.processes import RDBG, served
 

@@ -15,7 +15,8 @@ from rdbg.errors import RdbgError
 from rdbg.history.recorder import Recorder
 from rdbg.journal import writer
 from rdbg.journal.writer import JournalWriter
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.store.first_contents import FirstContents
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import StopConditions

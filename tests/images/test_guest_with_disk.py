@@ -12,7 +12,8 @@ import pytest
 
 from rdbg.cli.qemu_options import parse_line
 from rdbg.errors import RdbgError
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import StopConditions, StopReason
 from tests.cli.command import rdbg, start
 from tests.images.qemu_img import check, contents, needs_qemu_img, qemu_img

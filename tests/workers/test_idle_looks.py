@@ -16,7 +16,8 @@ import rdbg.navigation.survey
 from rdbg.cli.qemu_options import parse_line
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.host.progress import Progress
-from rdbg.session.session import Session, Surroundings
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import StopConditions, StopReason, Timeline
 from rdbg.workers import idle_looks
 from rdbg.workers.idle_looks import IdleLooks
