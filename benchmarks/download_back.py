@@ -72,9 +72,9 @@ def _kept_byte(journal: Path) -> tuple[int, int]:
         timeline = Timeline(machine, History.replay(recording.reader), store=recording.store)
         timeline.goto(timeline.end)
         memory = b"".join(_pages(machine))
-        packets = timeline.history.packets
+        packets = timeline.history.known.packets
         for number in range(packets, max(0, packets - _LOOKED_FOR), -1):
-            packet = timeline.history.packet(number)
+            packet = timeline.history.known.packet(number)
             if packet is not None and len(packet.data) > _BEGINNING:
                 found = memory.find(packet.data[:_BEGINNING])
                 if found >= 0:

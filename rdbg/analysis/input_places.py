@@ -7,7 +7,7 @@ from itertools import islice
 
 from rdbg.analysis.seeker import WHICH, Side, Which, parse_which
 from rdbg.errors import UsageError
-from rdbg.history.history import NumberedInput
+from rdbg.history.known_records import NumberedInput
 from rdbg.timeline import Timeline
 
 INPUT_PLACES = f"packet {WHICH}|input {WHICH}"
@@ -46,11 +46,11 @@ def entered(timeline: Timeline, what: str, wanted: int) -> int:
         UsageError: there is none of that number.
     """
     history = timeline.history
-    found = history.packet(wanted) if what == "packet" else history.input(wanted)
+    found = history.known.packet(wanted) if what == "packet" else history.known.input(wanted)
     if found is not None:
         return found.icount
     if what == "packet":
-        there_are = history.packets
+        there_are = history.known.packets
         known = f"{there_are} have entered" if there_are else "none has entered"
         raise UsageError(f"there is no packet {wanted}: {known}")
     raise UsageError(f"there is no input {wanted}: 'monitor info inputs' lists those around here")
@@ -59,9 +59,9 @@ def entered(timeline: Timeline, what: str, wanted: int) -> int:
 def _counted(timeline: Timeline, what: str, which: Which) -> NumberedInput | None:
     history, here, behind = timeline.history, timeline.position, timeline.end + 1
     if which.side is Side.NEXT:
-        inputs = history.inputs_between(here + 1, behind)
+        inputs = history.known.inputs_between(here + 1, behind)
     else:
         end = here if which.side is Side.PREVIOUS else behind
-        inputs = history.inputs_between(timeline.start, end, newest_first=True)
+        inputs = history.known.inputs_between(timeline.start, end, newest_first=True)
     right = (each for each in inputs if what == "input" or each.packet is not None)
     return next(islice(right, which.number - 1, None), None)

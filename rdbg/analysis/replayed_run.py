@@ -7,7 +7,7 @@ from types import TracebackType
 
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
-from rdbg.history.history import NumberedInput
+from rdbg.history.known_records import NumberedInput
 from rdbg.history.log_queries import ByteFromOutside
 from rdbg.navigation.stops import never
 from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
@@ -82,7 +82,7 @@ class ReplayedRun:
 
     def inputs(self, start: int, end: int, newest_first: bool) -> Iterator[NumberedInput]:
         """What came from outside at the positions from ``start`` to before ``end``."""
-        return self._timeline.history.inputs_between(start, end, newest_first)
+        return self._timeline.history.known.inputs_between(start, end, newest_first)
 
     def last_write(self, address: int, length: int, bound: Order) -> LastWrite | None:
         """The last write before ``bound`` to any of these bytes, as their addresses are meant where the machine stands.
@@ -107,17 +107,17 @@ class ReplayedRun:
         """Which byte a load where the machine stands takes from outside; None: that cannot be told."""
         if load.endpoint is None:
             return None
-        found = self._timeline.history.came_in(load.endpoint, len(load.waiting))
+        found = self._timeline.history.known.came_in(load.endpoint, len(load.waiting))
         return found[0] if bytes(each.value for each in found) == load.waiting else None
 
     def packet(self, number: int) -> bytes:
         """The packet of that number; empty: there is none."""
-        event = self._timeline.history.packet(number)
+        event = self._timeline.history.known.packet(number)
         return b"" if event is None else event.data
 
     def register_writes(self, journal_id: int) -> list[int]:
         """Positions, in order, at which the debugger has written to a register."""
-        return self._timeline.history.register_writes(journal_id)
+        return self._timeline.history.known.register_writes(journal_id)
 
     def go(self, position: int) -> None:
         """Stand at the last position <= ``position``.

@@ -34,7 +34,7 @@ def keep(runner: Runner, run: Finished, path: str, command_line: tuple[str, ...]
         RdbgError: the files cannot be written.
     """
     guest = runner.guest
-    records = run.history.records()
+    records = run.history.known.records()
     guest.rewind()
     recording = NewRecording(path, guest.spec, command_line, INITIAL, guest.start)
     try:

@@ -127,7 +127,7 @@ def load_start(machine: Machine, start: StartPlace) -> None:
 def recorded_events(recording: OpenRecording) -> list[InputEvent]:
     """All inputs of a recording, in order."""
     history = History.replay(recording.reader)
-    return [event_of(record) for record in history.records() if record.kind in INPUT_KINDS]
+    return [event_of(record) for record in history.known.records() if record.kind in INPUT_KINDS]
 
 
 def symbol_table(elf: bytes | None, read_memory: Callable[[int, int], bytes] | None = None) -> SymbolTable:

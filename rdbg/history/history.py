@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from rdbg.emu.endpoint import Endpoint
-from rdbg.emu.inputs import ENDPOINT_KINDS, InputEvent, InputKind
+from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.errors import RdbgError
+from rdbg.history.known_records import KnownRecords
 from rdbg.history.live_queue import LiveInputs
 from rdbg.history.log import GrowingLog, Log
 from rdbg.history.log_queries import (
     MOVING_KINDS,
-    ByteFromOutside,
-    came_in,
     digest_at,
-    digests_at,
     entering,
     inputs_at,
-    listed_after,
-    listed_before,
-    listed_between,
-    next_digest,
-    register_writes,
-    writing_inputs,
 )
 from rdbg.history.long_logs import BranchLog, RecordedLog, ScratchLog
 from rdbg.history.recorded import check_kinds, notice_of
@@ -39,22 +30,6 @@ from rdbg.journal.records import (
     record_of,
 )
 from rdbg.journal.writer import JournalWriter
-from rdbg.quick_dataclass import dataclass
-
-
-@dataclass(frozen=True)
-class NumberedInput:
-    """An input with what it is called by.
-
-    Args:
-        number: of its record among all of the run, from 1.
-        record: what it is.
-        packet: its number among packets, from 1; None: it is none.
-    """
-
-    number: int
-    record: Record
-    packet: int | None
 
 
 class History:
@@ -106,6 +81,7 @@ class History:
         self._idled_until: int | None = None
         self._moved_at: tuple[int, int | None] | None = None  # where, and when, what is due was last let come later
         self.notice: str | None = None
+        self.known = KnownRecords(self)  #: answers questions about them
 
     @classmethod
     def live_run(cls, live: LiveInputs | None = None, start: int = 0) -> History:
@@ -135,6 +111,11 @@ class History:
         history = cls(reader, reader.header.start, reader.covered, live, None, reader.end, None)
         history.notice = notice_of(reader)
         return history
+
+    @property
+    def log(self) -> Log:
+        """All records that are known."""
+        return self._log
 
     # --- bounds ------------------------------------------------------------------------------
     @property
@@ -298,23 +279,6 @@ class History:
             taken.append(event_of(record))
             self._cursor = ordinal + 1
 
-    def outside_writes(self) -> list[InputEvent]:
-        """What has entered from outside, up to here, and may have written memory: the debugger's writes, and resets."""
-        return [event_of(record) for record in writing_inputs(self._log, self._cursor)]
-
-    def all_outside_writes(self) -> list[InputEvent]:
-        """The same of all of the run, wherever the machine stands."""
-        return [event_of(record) for record in writing_inputs(self._log, self._log.count)]
-
-    def register_writes(self, journal_id: int) -> list[int]:
-        """Positions, in order, at which the debugger has written to a register."""
-        return list(register_writes(self._log, journal_id))
-
-    def came_in(self, endpoint: Endpoint, most: int) -> list[ByteFromOutside]:
-        """The last ``most`` bytes that have come in by an endpoint up to here, in order."""
-        kinds = frozenset(int(kind) for kind, each in ENDPOINT_KINDS.items() if each is endpoint.kind)
-        return came_in(self._log, self._cursor, kinds, endpoint.port, most)
-
     def end_at(self, icount: int) -> None:
         """What a live run has done last counts for nothing: ``icount`` is its end, unless an input stands behind it."""
         if self.live and not self.ahead:
@@ -450,55 +414,6 @@ class History:
             log.append(record)
         return History(log, self._start, end, self._outside, None, finished, log)
 
-    def own_records(self) -> tuple[int, list[Record]]:
-        """Of a run that has left another one: how many records it shares with the first that was left, and those that
-        came then."""
-        shared = self._log.shared_with_first if isinstance(self._log, BranchLog) else self._log.count
-        return shared, [self._log.record(ordinal) for ordinal in range(shared, self._log.count)]
-
-    def records(self) -> list[Record]:
-        """All that is known of the run, in order: inputs and digests."""
-        return [self._log.record(ordinal) for ordinal in range(self._log.count)]
-
-    @property
-    def entered_packets(self) -> int:
-        """How many packets are behind the cursor: the number of the latest one."""
-        return self._log.packets_before(self._cursor)
-
-    def packet(self, number: int) -> InputEvent | None:
-        """The packet of that number, from 1 in the order in which they entered, by whichever card; None: there are not
-        so many."""
-        ordinal = self._log.packet(number)
-        return None if ordinal is None else event_of(self._log.record(ordinal))
-
-    @property
-    def packets(self) -> int:
-        """How many packets the history has."""
-        return self._log.packets_before(self._log.count)
-
-    def input(self, number: int) -> InputEvent | None:
-        """The input of that number, as `inputs_around` numbers them; None: there is none."""
-        ordinal = number - 1
-        if not 0 <= ordinal < self._log.count or self._log.record(ordinal).kind not in INPUT_KINDS:
-            return None
-        return event_of(self._log.record(ordinal))
-
-    def inputs_around(self, most: int) -> tuple[list[NumberedInput], list[NumberedInput]]:
-        """What came from outside last, up to here, and what comes next: at most so many of each, in order."""
-        before = listed_before(self._log, self._cursor, most)
-        after = listed_after(self._log, self._cursor, most)
-        return [self._numbered(each) for each in before], [self._numbered(each) for each in after]
-
-    def inputs_between(self, start: int, end: int, newest_first: bool = False) -> Iterator[NumberedInput]:
-        """What came from outside at the positions from ``start`` to before ``end``, oldest or newest first."""
-        first, behind = self._log.find(start - 1), self._log.find(end - 1)
-        return (self._numbered(each) for each in listed_between(self._log, first, behind, newest_first))
-
-    def _numbered(self, ordinal: int) -> NumberedInput:
-        record = self._log.record(ordinal)
-        packet = self._log.packets_before(ordinal) + 1 if record.kind == InputKind.PACKET else None
-        return NumberedInput(ordinal + 1, record, packet)
-
     @property
     def entered_records(self) -> int:
         """How many records are behind the cursor; see `rewind`."""
@@ -545,18 +460,6 @@ class History:
         if at_end:
             self._cursor = self._log.count
         self._end = icount
-
-    def expected_digests(self, icount: int) -> Digests | None:
-        """The digests that the run had at ``icount`` when it was first passed, or None if none were taken.
-
-        Raises:
-            RdbgError: their record is malformed.
-        """
-        return digests_at(self._log, icount)
-
-    def next_digest(self, icount: int) -> int | None:
-        """Position of the first digest after ``icount`` that can be compared, or None."""
-        return next_digest(self._log, icount)
 
     # --- writing -----------------------------------------------------------------------------
     def _append(self, record: Record) -> None:

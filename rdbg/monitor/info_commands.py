@@ -102,7 +102,7 @@ def _endpoints(context: MonitorContext, arguments: list[str]) -> str:
     for endpoint in sorted(timeline.machine.endpoints, key=endpoint_order):
         out = sent.sent(endpoint)
         lines.append(f"{endpoint!s:<14}{out.outputs:>12}{out.size:>16}")
-    return "\n".join([*lines, f"{timeline.history.entered_packets} packets have come in so far"]) + "\n"
+    return "\n".join([*lines, f"{timeline.history.known.entered_packets} packets have come in so far"]) + "\n"
 
 
 def _size(count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
-from rdbg.history.history import NumberedInput
+from rdbg.history.known_records import NumberedInput
 from rdbg.monitor.command import MonitorContext
 from rdbg.recording.words import kind_name, record_text
 from rdbg.timeline import Timeline
@@ -23,7 +23,7 @@ def inputs(context: MonitorContext, arguments: list[str]) -> str:
     if not 0 < count <= _MOST_SHOWN:
         raise UsageError(f"number of inputs {count}: ask for 1 to {_MOST_SHOWN}")
     history = context.timeline.history
-    before, after = history.inputs_around(count)
+    before, after = history.known.inputs_around(count)
     lines = [_line(context.timeline, each) for each in before]
     lines.append(f"{'':>9}{context.timeline.position:>16}  here")
     lines += [_line(context.timeline, each) for each in after]

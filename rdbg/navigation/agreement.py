@@ -62,7 +62,7 @@ class Agreement:
 
     def next(self) -> int | None:
         """Where the first passage of a recording must stop to compare digests."""
-        return None if self._history.live else self._history.next_digest(max(self._machine.icount, self._up_to))
+        return None if self._history.live else self._history.known.next_digest(max(self._machine.icount, self._up_to))
 
     def verify(self, position: int | None) -> None:
         """Compare the digest of a position that was just reached, if it has one and it is the first time.
@@ -72,7 +72,7 @@ class Agreement:
         """
         if position is None or self._history.live or position <= self._up_to:
             return
-        expected = self._history.expected_digests(position)
+        expected = self._history.known.expected_digests(position)
         if expected is None:
             return
         if self._machine.icount != position or self._machine.digest() != expected.state:

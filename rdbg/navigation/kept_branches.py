@@ -141,7 +141,7 @@ class KeptBranches:
             main.sync()  # what it shares must be there when it is
         history, position = replayer.history, replayer.machine.icount
         fork, entered = self._branches.forked(branch)
-        shared, records = history.own_records()
+        shared, records = history.known.own_records()
         end = max(history.end, position)
         kept = KeptBranch(fork, entered, shared, position, end, digest, records, history.finished)
         self._ours[branch.name] = notes.put_branch(branch.name, pack_branch(kept))

@@ -107,7 +107,7 @@ class SteadyConditions:
     def _outside_writes(self, watches: tuple[Watch, ...]) -> list[int]:
         """Positions at which the debugger writes there in this run, and of resets."""
         if self._outside is None:
-            self._outside = self._replayer.history.all_outside_writes()
+            self._outside = self._replayer.history.known.all_outside_writes()
         extents = [extent for watch in watches for extent in watch.storage]
         holds = self._replayer.machine.holds
         return sorted({each.icount for each in self._outside if each.kind is InputKind.RESET or holds(extents, each)})

@@ -85,8 +85,9 @@ class WriteSearch:
         self._watch = Watch(address, length, Access.WRITE, storage)
         self._wanted = Wanted(watches=(self._watch,))
         self._start = replayer.history.start
+        outside = replayer.history.known.outside_writes()
         # Positions at which something from outside may have written.
-        self._outside = sorted({event.icount for event in replayer.history.outside_writes() if self._matters(event)})
+        self._outside = sorted({event.icount for event in outside if self._matters(event)})
 
     def _matters(self, event: InputEvent) -> bool:
         return event.kind is InputKind.RESET or self._machine.holds(self._watch.storage, event)

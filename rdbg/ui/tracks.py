@@ -54,15 +54,15 @@ class _Gathered:
 
 
 def _records(timeline: Timeline) -> Iterator[tuple[int, str]]:
-    for each in timeline.history.inputs_between(timeline.start, timeline.end + 1, False):
+    for each in timeline.history.known.inputs_between(timeline.start, timeline.end + 1, False):
         yield each.record.icount, kind_name(each.record.kind)
 
 
 def _digests(timeline: Timeline) -> Iterator[tuple[int, str]]:
-    at = timeline.history.next_digest(timeline.start - 1 if timeline.start else 0)
+    at = timeline.history.known.next_digest(timeline.start - 1 if timeline.start else 0)
     while at is not None:
         yield at, "digest"
-        at = timeline.history.next_digest(at)
+        at = timeline.history.known.next_digest(at)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Tracks:
             asked = ", ".join(str(line) for line in range(32) if lines >> line & 1)
             rows.append([icount, _name(infos.get(code)), f"line {asked}" if lines else "exception"])
         machine = view.timeline.machine
-        for each in view.timeline.history.inputs_between(self.start, self.end, False):
+        for each in view.timeline.history.known.inputs_between(self.start, self.end, False):
             text = record_text(each.record, machine.architecture, machine.works)
             rows.append([each.record.icount, kind_name(each.record.kind), f"input {each.number}: {text}"])
         return sorted(rows, key=lambda row: row[0])

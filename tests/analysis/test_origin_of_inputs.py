@@ -69,7 +69,7 @@ def test_a_byte_read_from_a_serial_port_is_the_one_that_was_typed(typed: tuple[T
     _type(timeline, InputKind.SERIAL_BREAK)
     _run(timeline, 300)
     assert timeline.machine.read_memory(_DATA, 6) == b"abcca\0"
-    first = next(number for number in range(1, 9) if timeline.history.input(number) is not None)
+    first = next(number for number in range(1, 9) if timeline.history.known.input(number) is not None)
     for at in range(5):
         number = first + ((0, 0, 0, 1, 1)[at] if fifo else at)
         step = _last(timeline, _DATA + at)

@@ -38,7 +38,7 @@ def test_the_race_is_found(guest: Plan, tries: int) -> None:
 def test_a_lost_update_shrinks_to_one_interrupt_between_a_load_and_a_store(guest: Plan) -> None:
     runner = guest.runner()
     run = next(run for seed in range(200) if (run := run_seed(guest, runner, seed)).outcome.failed)
-    events = [event_of(record) for record in run.history.records() if record.kind in INPUT_KINDS]
+    events = [event_of(record) for record in run.history.known.records() if record.kind in INPUT_KINDS]
     script = scripted_inputs(events)
     shrunk = Shrinker(runner, script).shrink(holds_of(events))
     assert shrunk.run.outcome.failed == "output" and len(shrunk.holds) <= 1
@@ -58,7 +58,7 @@ def test_a_missed_wake_up_shrinks_to_one_interrupt_before_the_wait() -> None:
     run = next(
         run for seed in range(60) if (run := run_seed(MISSED, runner, seed)).outcome.held > 2 and run.outcome.failed
     )
-    events = [event_of(record) for record in run.history.records() if record.kind in INPUT_KINDS]
+    events = [event_of(record) for record in run.history.known.records() if record.kind in INPUT_KINDS]
     shrunk = Shrinker(runner, scripted_inputs(events)).shrink(holds_of(events))
     assert len(shrunk.holds) == 1
     where = find_interruption(runner, FixedPolicy(shrunk.holds), (), sum(shrunk.holds[0]))
@@ -68,7 +68,7 @@ def test_a_missed_wake_up_shrinks_to_one_interrupt_before_the_wait() -> None:
 def test_a_race_that_needs_no_moved_interrupt_is_told_so() -> None:
     runner = LOST.runner()
     run = run_seed(LOST, runner, 1)
-    events = [event_of(record) for record in run.history.records() if record.kind in INPUT_KINDS]
+    events = [event_of(record) for record in run.history.known.records() if record.kind in INPUT_KINDS]
     assert Shrinker(runner, ()).shrink(holds_of(events)).holds == ()
 
 

@@ -40,7 +40,7 @@ def test_a_seed_gives_the_same_run_whatever_ran_before(guest: Plan) -> None:
     again = {seed: run_seed(guest, other, seed) for seed in reversed(seeds)}
     for seed in seeds:
         assert first[seed].outcome == again[seed].outcome
-        assert first[seed].history.records() == again[seed].history.records()
+        assert first[seed].history.known.records() == again[seed].history.known.records()
 
 
 def test_seeds_differ() -> None:
@@ -65,7 +65,7 @@ def test_the_runs_of_guests_that_wait_are_held_in_the_wait_too() -> None:
     guest = plan("missed_wakeup", "output:never")
     runner = guest.runner()
     kinds = [
-        {record.kind for record in run_seed(guest, runner, seed).history.records()} for seed in range(20)
+        {record.kind for record in run_seed(guest, runner, seed).history.known.records()} for seed in range(20)
     ]  # fmt: skip
     assert any({InputKind.HOLD, InputKind.WAKE} <= found for found in kinds)
 
@@ -130,7 +130,7 @@ def test_runs_start_from_a_place_of_a_recording(tmp_path: Path, place: str) -> N
 
 def replayed_digest(guest: Plan, run: Finished) -> bytes:
     log = MemoryLog()
-    for record in run.history.records():
+    for record in run.history.known.records():
         log.append(record)
     machine = Machine(guest.spec)
     machine.inputs = History(log, 0, run.outcome.end, None, None, run.ending, None)
@@ -160,7 +160,7 @@ def test_what_is_typed_comes_when_it_is_due_also_after_a_wait_that_input_has_end
         Scripted(5001, InputEvent(0, InputKind.SERIAL, port=0, data=b"b")),
     )
     run = run_plain(guest, guest.runner(), script)
-    kinds = {record.kind: record.icount for record in run.history.records()}
+    kinds = {record.kind: record.icount for record in run.history.known.records()}
     assert kinds[InputKind.WAKE] == kinds[InputKind.SERIAL_BREAK] < 20
     assert kinds[InputKind.SERIAL] in (5000, 5001)
     assert replayed_digest(guest, run) == run.outcome.digest
@@ -177,5 +177,7 @@ def test_what_is_typed_enters_between_any_two_instructions() -> None:
     for seed in range(30):
         run = run_seed(guest, runner, seed)
         assert replayed_digest(guest, run) == run.outcome.digest
-        places |= {record.icount % len(code) for record in run.history.records() if record.kind == InputKind.SERIAL}
+        places |= {
+            record.icount % len(code) for record in run.history.known.records() if record.kind == InputKind.SERIAL
+        }
     assert len(places) > 15

@@ -27,7 +27,7 @@ WINDOW_EVERY = 3  # positions that are windows
 
 def expected(history: History, icount: int) -> bytes | None:
     """The state's digest that a replay has to come to."""
-    found = history.expected_digests(icount)
+    found = history.known.expected_digests(icount)
     return None if found is None else found.state
 
 
@@ -147,9 +147,9 @@ def test_every_pass_gives_the_same(made: list[tuple[str, int | bytes | float]], 
             again = Walker(source)
             source.seek(-1)
             while again.position < source.end:
-                stop = source.next_digest(again.position)
+                stop = source.known.next_digest(again.position)
                 again.run(source.end if stop is None else min(stop, source.end))
-                expected = source.expected_digests(again.position)
+                expected = source.known.expected_digests(again.position)
                 assert expected is None or expected.state == digest(again.state)
             again.run(source.end)
             assert again.state == final
@@ -214,7 +214,11 @@ def test_digests_are_noted_once_and_dropped_by_a_later_input() -> None:
     history.note_digest(30, Digests(b"d" * 16, OutputMark()))
     history.note_digest(15, Digests(b"e" * 16, OutputMark()))
     assert [expected(history, at) for at in (10, 15, 20, 30)] == [b"a" * 16, None, None, b"d" * 16]
-    assert (history.next_digest(0), history.next_digest(10), history.next_digest(30)) == (10, 30, None)
+    assert (history.known.next_digest(0), history.known.next_digest(10), history.known.next_digest(30)) == (
+        10,
+        30,
+        None,
+    )
     history.note_digest(30, Digests(b"z" * 16, OutputMark()))
     assert expected(history, 30) == b"d" * 16
 

@@ -72,11 +72,11 @@ def replay(path: str, spacing: int) -> bytes:
     machine.inputs = history
     compared = 0
     while machine.icount < history.end:
-        digest_at = history.next_digest(machine.icount)
+        digest_at = history.known.next_digest(machine.icount)
         until = min(machine.icount + spacing, history.end, history.end if digest_at is None else digest_at)
         before = machine.icount
         machine.run(RunRequest(until=until))
-        expected = history.expected_digests(machine.icount)
+        expected = history.known.expected_digests(machine.icount)
         if expected is not None:
             assert machine.digest() == expected.state
             compared += 1

@@ -69,7 +69,7 @@ def record(path: Path, seed: int) -> tuple[list[tuple[int, bytes]], list[bytes]]
     timeline.run(StopConditions(), enough)
     timeline.close()
     recording.store.close()
-    entered = timeline.history.entered_packets
+    entered = timeline.history.known.entered_packets
     return sink.packets, sent[:entered]
 
 
@@ -94,7 +94,7 @@ def test_the_state_does_not_depend_on_the_way_where_packets_enter(tmp_path: Path
     timeline, sink = reopen(tmp_path / "rec")
     dice = random.Random(2)
     end = timeline.end
-    packets = [timeline.history.packet(number) for number in dice.sample(range(1, len(entered) + 1), 15)]
+    packets = [timeline.history.known.packet(number) for number in dice.sample(range(1, len(entered) + 1), 15)]
     places = {event.icount + off for event in packets if event is not None for off in (0, 1)}
     wanted = sorted({0, end, *places, *(dice.randrange(end) for _ in range(60))})
     truth = forward(busy_spec(), copy.copy(timeline.history), [place for place in wanted if place <= end])
@@ -110,16 +110,16 @@ def test_packets_enter_in_order_and_have_numbers(tmp_path: Path) -> None:
     timeline, _ = reopen(tmp_path / "rec")
     history = timeline.history
     for number, data in enumerate(entered, start=1):
-        event = history.packet(number)
+        event = history.known.packet(number)
         assert event is not None and event.kind is InputKind.PACKET and event.data == data
-    assert history.packet(len(entered) + 1) is history.packet(0) is None
-    fifth = history.packet(5)
+    assert history.known.packet(len(entered) + 1) is history.known.packet(0) is None
+    fifth = history.known.packet(5)
     assert fifth is not None
     timeline.goto(fifth.icount)
-    assert history.entered_packets >= 5
+    assert history.known.entered_packets >= 5
     assert timeline.machine.read_memory(0x8000_0000 + BUFFERS + 5 * 2048, len(fifth.data)) == fifth.data
     timeline.goto(fifth.icount - 1)
-    assert history.entered_packets < 5
+    assert history.known.entered_packets < 5
 
 
 def test_packets_that_a_timer_makes_room_for_enter_a_waiting_cpu_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,8 +56,8 @@ def record(path: Path, initial: str = "init", budget: int = 64 << 20) -> None:
     def enough() -> bool:
         if dice.random() < 0.05:
             queue.send(serial_port(0), dice.randbytes(2))
-        if timeline._periodic is not None:
-            timeline._periodic.wait()  # the run is shorter than one snapshot takes
+        if timeline.store._periodic is not None:
+            timeline.store._periodic.wait()  # the run is shorter than one snapshot takes
         return timeline.position >= LENGTH
 
     timeline.run(StopConditions(), enough)
@@ -116,7 +116,7 @@ def test_the_end_is_reached_without_a_replay(recorded: Path) -> None:
     timeline._replayer._run = None  # type: ignore[assignment,method-assign]  # no instruction may run
     timeline.goto(timeline.end)
     assert timeline.position == timeline.end
-    expected = timeline.history.expected_digests(timeline.end)
+    expected = timeline.history.known.expected_digests(timeline.end)
     assert expected is not None and timeline.machine.digest() == expected.state
     session.opened.close()
 
@@ -188,8 +188,8 @@ def test_replaying_an_old_recording_leaves_states_where_digests_agree(tmp_path: 
     timeline = session.timeline
 
     def patient() -> bool:
-        assert timeline._periodic is not None
-        timeline._periodic.wait()
+        assert timeline.store._periodic is not None
+        timeline.store._periodic.wait()
         return False
 
     assert timeline.run(StopConditions(), patient).reason is StopReason.HISTORY_END
@@ -197,14 +197,14 @@ def test_replaying_an_old_recording_leaves_states_where_digests_agree(tmp_path: 
     session.close()
     found = periodic(tmp_path / "rec")
     assert len(found) >= 2 and found[-1] == end
-    assert all(history.expected_digests(position) is not None for position in found)
+    assert all(history.known.expected_digests(position) is not None for position in found)
 
 
 def test_a_replay_that_diverges_leaves_nothing(tmp_path: Path) -> None:
     record(tmp_path / "rec", budget=0)
     session = reopen(tmp_path / "rec", snapshot_budget=64 << 20, pace=RECORDING)
     session.timeline.goto(30_000)
-    session.timeline._periodic.wait()  # type: ignore[union-attr]
+    session.timeline.store._periodic.wait()  # type: ignore[union-attr]
     before = periodic(tmp_path / "rec")
     session.timeline.machine.write_register(18, 123456)  # type: ignore[attr-defined]  # behind the timeline's back
     with pytest.raises(Exception, match="diverged"):
@@ -304,7 +304,7 @@ def test_states_without_a_digest_are_left_alone(tmp_path: Path, caplog: pytest.L
     session = reopen(path, snapshot_budget=64 << 20)
     timeline = session.timeline
     timeline.goto(timeline.end)
-    expected = timeline.history.expected_digests(timeline.end)
+    expected = timeline.history.known.expected_digests(timeline.end)
     assert expected is not None and timeline.machine.digest() == expected.state
     session.close()
     store = SnapshotStore.open(store_path(str(path)))

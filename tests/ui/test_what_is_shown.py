@@ -159,7 +159,7 @@ def test_looking_changes_nothing(run: RecordedRun) -> None:
         RunOnView(MonitorContext(timeline, lambda: False, lambda: None, SymbolTable()), None, None), 0, "x"
     )
     assert run.goto("40%") and timeline.position
-    before = timeline.position, timeline.machine.digest(), timeline.end, len(timeline.history.records())
+    before = timeline.position, timeline.machine.digest(), timeline.end, len(timeline.history.known.records())
     path, done = server.url.split("/", 3)[3], threading.Event()
     page = Page(server.url, 0, None)  # type: ignore[arg-type]  # there is no process
     assert path
@@ -181,7 +181,7 @@ def test_looking_changes_nothing(run: RecordedRun) -> None:
     finally:
         looking.join()
         server.close()
-    after = timeline.position, timeline.machine.digest(), timeline.end, len(timeline.history.records())
+    after = timeline.position, timeline.machine.digest(), timeline.end, len(timeline.history.known.records())
     assert after == before
     run.goto("end")
     assert not timeline.diverged
