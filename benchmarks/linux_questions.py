@@ -158,4 +158,4 @@ def _distance(timeline: Timeline, at: int, register: int, patience: float | None
 
 def _printed(timeline: Timeline, text: bytes) -> int:
     """Where a text was printed first."""
-    return min(sent.icount for sent in timeline.outputs().texts(text))
+    return min(sent.icount for sent in timeline.past.outputs().texts(text))
