@@ -140,9 +140,14 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
-    """What the block hook does where something may be due."""
+    """What the block hook does where something may be due. A block that is only to be counted comes here, too: were that
+    done in the hook, it would save registers for it at each block."""
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
     cdef bint slot
+    if c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size) == COUNTED and icount + (size >> 2) < c.run.closer:
+        count_entry(c, pc, icount)
+        enter_block(c, pc, size, icount)
+        return
     if c.counts.on and may_only_count(c, pc, size, icount):
         count_next(c, pc, icount)
         enter_block(c, pc, size, icount)
@@ -186,10 +191,7 @@ cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) n
     cdef Cpu *c = <Cpu*>user
     cdef uint32_t pc = <uint32_t>address
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
-    cdef uint32_t known = c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size)
-    if known or icount + (size >> 2) >= c.run.closer:
-        if known != COUNTED or icount + (size >> 2) >= c.run.closer:
-            enter_rarely(c, pc, size)
-            return
-        count_entry(c, pc, icount)
+    if c.touched.recent[recent_slot(pc)] != recent_key(pc, size) or icount + (size >> 2) >= c.run.closer:
+        enter_rarely(c, pc, size)
+        return
     enter_block(c, pc, size, icount)
