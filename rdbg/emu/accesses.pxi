@@ -169,8 +169,7 @@ cdef void drop_accesses_from(Cpu *c, uint64_t icount) noexcept nogil:
     """The machine will be put back to ``icount``, and run from there once more."""
     while c.accesses.count and c.accesses.items[c.accesses.count - 1].icount >= icount:
         c.accesses.count -= 1
-    while c.watch.notes and c.probes.unevaluated_count and c.probes.unevaluated[c.probes.unevaluated_count - 1] >= icount:
-        c.probes.unevaluated_count -= 1
+    drop_unevaluated(c, icount, c.watch.notes)
     c.accesses.last_icount = NOWHERE
 
 
@@ -230,9 +229,10 @@ cdef next_access(Cpu *c, uint32_t address, uint32_t size, uint64_t value, before
     if before is not None:
         c.accesses.current.before = before
         c.accesses.current.has_before = True
-    if not access_wanted(c, c.where.next_pc, position(c), access_icount(c)):
-        return None
-    return c.accesses.current.number
+    c.accesses.between = c.devices.access_icount == NOWHERE
+    wanted = access_wanted(c, c.where.next_pc, position(c), access_icount(c))
+    c.accesses.between = False
+    return c.accesses.current.number if wanted else None
 
 
 cdef access_place(const Cpu *c):

@@ -174,6 +174,12 @@ cdef struct ProbedPlace:
     bint hooked                  # on_probe is called there
 
 
+# Where the condition could not be evaluated.
+cdef struct Unevaluated:
+    uint64_t icount              # where the note would count
+    bint between                 # of something between two instructions
+
+
 # Addresses and exceptions at which the CPU is looked at without stopping: see probes.pxi.
 cdef struct Probes:
     bint armed
@@ -191,7 +197,7 @@ cdef struct Probes:
     uint32_t results[2]          # registers that hold what is returned
     ExpressionStep *condition
     uint32_t condition_length
-    uint64_t *unevaluated        # icounts where notes would count for which the condition could not be evaluated
+    Unevaluated *unevaluated     # in order
     size_t unevaluated_count
     size_t unevaluated_room
     bint counts                  # how often a place is come to, instead of a note of each
@@ -250,6 +256,7 @@ cdef struct Accesses:
     size_t room
     uint64_t number              # of the next
     AccessNote current           # the one that a condition is asked of
+    bint between                 # it comes between two instructions
     uint64_t last_icount         # the latest instruction that was asked for, which may make several accesses
     uint32_t last_pc
     bint last_kept               # it is the last of `items`

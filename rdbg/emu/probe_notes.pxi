@@ -22,25 +22,44 @@ cdef void keep_note(Cpu *c, const ProbeNote *note) noexcept nogil:
         pause_soon(c)
 
 
-cdef void note_unevaluated(Cpu *c, uint64_t icount) noexcept nogil:
+cdef void note_unevaluated(Cpu *c, uint64_t icount, bint between) noexcept nogil:
     """The condition could not be evaluated for what would count at ``icount``."""
-    cdef uint64_t *wider
+    cdef Unevaluated *wider
     if c.probes.unevaluated_count == c.probes.unevaluated_room:
-        wider = <uint64_t*>realloc(c.probes.unevaluated, 2 * c.probes.unevaluated_room * 8)
+        wider = <Unevaluated*>realloc(c.probes.unevaluated, 2 * c.probes.unevaluated_room * sizeof(Unevaluated))
         if wider == NULL:
             fail_probes(c)
             return
         c.probes.unevaluated = wider
         c.probes.unevaluated_room *= 2
-    c.probes.unevaluated[c.probes.unevaluated_count] = icount
+    c.probes.unevaluated[c.probes.unevaluated_count] = Unevaluated(icount, between)
     c.probes.unevaluated_count += 1
     if c.probes.unevaluated_count >= PROBES_ENOUGH:
         pause_soon(c)
 
 
+cdef void drop_unevaluated(Cpu *c, uint64_t icount, bint accesses) noexcept nogil:
+    """The machine will be put back to ``icount``, and run from there once more. What was noted of the instruction there
+    has been, unless that are its accesses.
+
+    Args:
+        accesses: they are what is noted; those between two instructions have been.
+    """
+    cdef Unevaluated *last
+    while c.probes.unevaluated_count:
+        last = &c.probes.unevaluated[c.probes.unevaluated_count - 1]
+        if last.icount < icount or last.icount == icount and (not accesses or last.between):
+            return
+        c.probes.unevaluated_count -= 1
+
+
 cdef take_unevaluated(Cpu *c):
     """The icounts noted so since the last call, as bytes."""
-    taken = PyBytes_FromStringAndSize(<char*>c.probes.unevaluated, c.probes.unevaluated_count * 8)
+    cdef size_t i
+    cdef bytes taken = PyBytes_FromStringAndSize(NULL, c.probes.unevaluated_count * 8)
+    cdef uint64_t *icounts = <uint64_t*>PyBytes_AS_STRING(taken)
+    for i in range(c.probes.unevaluated_count):
+        icounts[i] = c.probes.unevaluated[i].icount
     c.probes.unevaluated_count = 0
     return taken
 
@@ -219,8 +238,7 @@ cdef void forget_notes(Cpu *c) noexcept nogil:
 cdef void drop_notes_behind(Cpu *c, uint64_t icount) noexcept nogil:
     """The machine will be put back to ``icount``, and run from there once more."""
     cdef ProbeNote note
-    while c.probes.unevaluated_count and c.probes.unevaluated[c.probes.unevaluated_count - 1] > icount:
-        c.probes.unevaluated_count -= 1
+    drop_unevaluated(c, icount, False)
     while c.probes.newest_open >= 0 and c.probes.open[c.probes.newest_open].note.icount > icount:
         forget_open(c, c.probes.newest_open)
     while c.probes.done_count and c.probes.done[c.probes.done_count - 1].end > icount:
@@ -243,7 +261,7 @@ cdef allocate_probes(Cpu *c):
     c.probes.done_room = 1024
     c.probes.done = <ProbeNote*>malloc(c.probes.done_room * sizeof(ProbeNote))
     c.probes.unevaluated_room = 1024
-    c.probes.unevaluated = <uint64_t*>malloc(c.probes.unevaluated_room * 8)
+    c.probes.unevaluated = <Unevaluated*>malloc(c.probes.unevaluated_room * sizeof(Unevaluated))
     c.probes.open_room = 16
     c.probes.open = <OpenNote*>calloc(c.probes.open_room, sizeof(OpenNote))
     if (c.probes.filter == NULL or c.probes.returns == NULL or c.probes.done == NULL or c.probes.open == NULL

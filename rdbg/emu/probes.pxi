@@ -75,7 +75,7 @@ cdef bint condition_of_probes(Cpu *c, uint32_t pc, uint64_t icount, uint64_t cou
         return True
     if expression_value(c, c.probes.condition, c.probes.condition_length, pc, icount, &value):
         return value != 0
-    note_unevaluated(c, counts_at)
+    note_unevaluated(c, counts_at, c.accesses.between)
     return False
 
 
