@@ -122,3 +122,13 @@ cdef class CoreMemory:
     def dma_write(self, address, const uint8_t[::1] data):
         """Write a device's bytes to memory; False, and nothing is written: as for `dma_read`."""
         return dma_write(self.c, address, data) if 0 <= address <= 0xFFFFFFFF else False
+
+    def dma_table(self, uint32_t address, uint32_t most, uint32_t last):
+        """A table in memory that a device reads, as entries of 8 bytes: up to the first one in whose second word, in
+        the order of little-endian bytes, a bit of ``last`` is set, ``most`` of them; None: as for `dma_read`."""
+        return dma_table(self.c, address, most, last)
+
+    def dma_write_pieces(self, list pieces, const uint8_t[::1] data):
+        """Write a device's bytes to several places in turn: (address, bytes) of each. False, and nothing is written: as
+        for `dma_read`."""
+        return dma_write_pieces(self.c, pieces, data)

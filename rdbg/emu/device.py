@@ -122,6 +122,31 @@ class System(Protocol):
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap: not in registers,
         not where nothing is. 0: the first one does not."""
 
+    def dma_table(self, address: int, most: int, last: int) -> bytes | None:
+        """Entries of a table of 8 bytes each, of which the last one has a bit of ``last`` in its second word, in one
+        piece.
+
+        Args:
+            address: of the first, a multiple of 4.
+            most: how many there can be.
+            last: what the second word, little endian, of the last one has.
+
+        Returns:
+            None: they are not plain memory, or somebody has to be told of each: `dma_read` reads them.
+        """
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes) -> bool:
+        """Write bytes to several places in turn.
+
+        Args:
+            pieces: address and bytes of each, none empty.
+            data: all of them.
+
+        Returns:
+            False: nothing was written, since they are not plain memory, or somebody has to be told of each: `dma_write`
+            writes them.
+        """
+
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         """Write bytes to a guest-physical address on. Translated code, dirty tracking, watchpoints and the questions
         about writers follow.

@@ -136,3 +136,43 @@ cdef bint dma_write(Cpu *c, uint32_t pa, const uint8_t[::1] data):
         return False
     move_by_dma(c, pa, <uint8_t*>&data[0], size, True)
     return True
+
+
+cdef dma_table(Cpu *c, uint32_t pa, uint32_t most, uint32_t last):
+    """See CoreMemory.dma_table."""
+    cdef uint32_t count = 0
+    cdef uint32_t at = pa
+    cdef uint32_t word, page
+    if c.watch.count or position(c) == c.touched.taken_at or pa & 3:
+        return None
+    while count < most:
+        if at > 0xFFFFFFF8U or not is_plain(c, at, 8, MAP_READ):
+            return None
+        page = c.memory.phys_map[at + 4 >> PAGE_BITS] >> 8
+        memcpy(&word, c.memory.bytes + (page << PAGE_BITS | at + 4 & (PAGE_BYTES - 1)), 4)
+        at += 8
+        count += 1
+        if word & last:
+            break
+    data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>8 * count)
+    move_by_dma(c, pa, <uint8_t*>PyBytes_AS_STRING(data), <size_t>8 * count, False)
+    return data
+
+
+cdef bint dma_write_pieces(Cpu *c, list pieces, const uint8_t[::1] data):
+    """See CoreMemory.dma_write_pieces."""
+    cdef uint32_t address, size
+    cdef size_t at = 0
+    if c.watch.count or position(c) == c.touched.taken_at:
+        return False
+    for address, size in pieces:
+        if not is_plain(c, address, size, MAP_WRITE):
+            return False
+        at += size
+    if at > <size_t>data.shape[0]:
+        raise ValueError("the pieces have more bytes than there are")
+    at = 0
+    for address, size in pieces:
+        move_by_dma(c, address, <uint8_t*>&data[at], size, True)
+        at += size
+    return True

@@ -177,6 +177,15 @@ class MachineSystem:
         if told or not self._memory.dma_write(address, data):
             self.dma.write(address, data, dma_name(source, detail))
 
+    def dma_table(self, address: int, most: int, last: int) -> bytes | None:
+        """Entries of a table, if they are plain memory and nobody has to be told."""
+        return self._memory.dma_table(address, most, last)
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes) -> bool:
+        """Write to several places, if they are plain memory and nobody has to be told."""
+        told = self.looking or self.writes.noted is not None
+        return not told and self._memory.dma_write_pieces(pieces, data)
+
     def _write_by_dma(self, first: int, data: bytes, by: DmaName) -> None:
         if not self.looking:
             self.writes.write(first, data, Writer.DEVICE, by)

@@ -12,6 +12,7 @@ from rdbg.emu.bus import BusError
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.endpoint import serial_port
 from rdbg.emu.machine import Machine
+from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image, MachineSpec
 from tests.emu.bench_system import BenchMachine
 from tests.emu.guests import WAIT
@@ -167,3 +168,47 @@ def test_what_goes_to_memory_directly_does_what_the_bus_does() -> None:
             direct.step()
             by_bus.step()
     assert {0x2, 0x3, 0x10, 0xC0001, 0x80010, 0xA0010} <= shown and not shown & {0x20, 0x21, 0xC0000}
+
+
+def touched(made: Machine) -> list[list[int]]:
+    found = made.take_touched()
+    return [list(found.written), list(found.written_virtual), list(found.read_virtual)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_several_places_are_written_as_one_after_another(seed: int) -> None:
+    dice = random.Random(seed)
+    at_once, in_turn = machine(), machine()
+    places = [RAM + 0x3FF0, HIGH_RAM + 0x5000, RAM + 16 * MIB - 64, RAM + 0x6FFF, RAM + 0x3FF8]
+    if seed > 3:
+        places.append((FLASH, LEDS, VOID)[seed % 3])
+    pieces = [(dice.choice(places), dice.randrange(1, 64)) for _ in range(8)] + [(places[-1], 7)]
+    data = dice.randbytes(sum(size for _, size in pieces))
+    for each in (at_once, in_turn):
+        touched(each)
+        each.run(RunRequest(until=100))
+    assert at_once.system.dma_write_pieces(pieces, data) == (seed <= 3), "where it is no plain memory nothing is written"
+    at = 0
+    for address, size in pieces if seed <= 3 else []:
+        in_turn.system.dma_write(address, data[at : at + size], "card")
+        at += size
+    assert at_once.digest() == in_turn.digest() and touched(at_once) == touched(in_turn)
+
+
+@pytest.mark.parametrize(("entries", "most"), [(1, 512), (5, 512), (700, 512), (3, 2)])
+def test_a_table_is_read_up_to_its_end_and_no_byte_further(entries: int, most: int) -> None:
+    made = machine()
+    start = RAM + 0x7FF4  # an entry lies across two pages
+    words = [(0x1000 * number, 0x200 | (number == entries - 1) << 31) for number in range(entries)]
+    table = b"".join(struct.pack("<II", *pair) for pair in words)
+    made.system.dma.write(start, table + bytes(64), DmaName("test"))
+    touched(made)
+    made.run(RunRequest(until=100))
+    read = made.system.dma_table(start, most, 1 << 31)
+    assert read == table[: 8 * most]
+    *_, virtual = touched(made)
+    assert {page & 0xFFFF for page in virtual if page & 0xFFFF < 0x100} == {
+        *range(0x7, (0x7FF4 + len(read) - 1 >> 12) + 1)
+    }
+    for place in (LEDS, VOID, RAM + 16 * MIB - 4, start + 2):
+        assert made.system.dma_table(place, most, 1 << 31) is None

@@ -193,6 +193,7 @@ class Oracle:
 
         machine.writes.write = write  # type: ignore[method-assign]
         machine.system.dma_write = dma_write  # type: ignore[method-assign]
+        machine.system.dma_write_pieces = lambda pieces, data: False  # type: ignore[method-assign]
 
     def _instructions(self, pc: int) -> list[int]:
         return [pc + 4 * n for n in range(self.machine.core.next_length())]

@@ -128,6 +128,12 @@ class PciSlot(Protocol):
     def dma_write(self, address: int, data: bytes, source: Device | str, detail: Detail) -> None:
         """See `PciFunction.dma_write`."""
 
+    def dma_table(self, address: int, most: int, last: int) -> bytes | None:
+        """See `System.dma_table`."""
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes) -> bool:
+        """See `System.dma_write_pieces`."""
+
 
 class PciFunction(Device):
     """One function: 256 bytes of configuration space, of which some bits may be written, and what follows from them.
@@ -286,6 +292,14 @@ class PciFunction(Device):
         """
         if self._slot is not None and self.is_master:
             self._slot.dma_write(address, data, self if source is None else source, detail)
+
+    def dma_table(self, address: int, most: int, last: int) -> bytes | None:
+        """Entries of a table, as `System.dma_table`; None, too, where the function is no bus master."""
+        return self._slot.dma_table(address, most, last) if self._slot is not None and self.is_master else None
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes) -> bool:
+        """Write to several places, as `System.dma_write_pieces`; False, too, where the function is no bus master."""
+        return self._slot is not None and self.is_master and self._slot.dma_write_pieces(pieces, data)
 
     # --- state -------------------------------------------------------------------------------
     def reset(self) -> None:

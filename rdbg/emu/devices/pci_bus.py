@@ -175,6 +175,14 @@ class PciBus:
             if 0 < following < len(data):
                 self.dma_write(address + following, data[following:], source, detail_after(detail, following))
 
+    def dma_table(self, address: int, most: int, last: int) -> bytes | None:
+        """Entries of a table; None: see `System.dma_table`."""
+        return self._system.dma_table(address, most, last)
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes) -> bool:
+        """Write to several places; False: see `System.dma_write_pieces`."""
+        return self._system.dma_write_pieces(pieces, data)
+
 
 def _pages(address: int, size: int) -> list[tuple[int, int]]:
     """(address, bytes) of each page of a range."""

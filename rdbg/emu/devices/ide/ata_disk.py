@@ -290,10 +290,7 @@ class AtaDisk(FeaturedDrive):
             if data is None:
                 self._end_dma_in_error(UNC)
                 return
-            at = 0
-            for address, length in segments:
-                self.cable.dma_write(address, data[at : at + length], Sectors(sector).after(at))
-                at += length
+            self.cable.dma_write_pieces(segments, data, Sectors(sector))
         else:
             pieces: list[bytes] = []
             at = 0

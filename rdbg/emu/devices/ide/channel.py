@@ -3,13 +3,14 @@ Programming Interface for Bus Master IDE Controllers, 1.0)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable, Iterator
 
 from rdbg.emu.device import FOREVER, Device, State, System
 from rdbg.emu.devices.fields import BIT, BYTE, FLAG, WORD, Fields, Number, load_fields, save_fields
 from rdbg.emu.devices.ide.drive import BSY, DRQ, IdeDrive, Work
 from rdbg.emu.devices.pci import PciFunction
-from rdbg.emu.dma_name import Detail
+from rdbg.emu.dma_name import Detail, Sectors
 from rdbg.errors import RdbgError
 
 DATA, ERROR, COUNT, SECTOR_NUMBER, CYLINDER_LOW, CYLINDER_HIGH, DEVICE, COMMAND = range(8)
@@ -26,6 +27,7 @@ START, MASTER_COMMAND_KEPT = 0x01, 0x09
 ACTIVE, FAILED, INTERRUPT, CAPABLE = 0x01, 0x02, 0x04, 0x60
 TABLE_SIZE = 4096
 _ENTRY = 8
+_WORDS = struct.Struct("<II")
 _LAST_ENTRY = 0x8000_0000
 
 DriveMaker = Callable[["IdeChannel", int], IdeDrive]
@@ -266,19 +268,43 @@ class IdeChannel(Device):
         """The memory that the bus master's table names. A table without an end ends after a page."""
         segments: list[tuple[int, int]] = []
         left, named = size, 0
-        while (whole or left) and (self.master_next - self.master_table) & 0xFFFF_FFFF < TABLE_SIZE:
-            entry = self.dma_read(self.master_next, _ENTRY)
-            self.master_next = self.master_next + _ENTRY & 0xFFFF_FFFF
-            address, word = int.from_bytes(entry[:4], "little"), int.from_bytes(entry[4:], "little")
+        if not (whole or left):
+            return segments, named
+        for address, word in self._whole_table() if whole else self._entries():
             length = word & 0xFFFE or 0x10000
             named += length
             take = min(left, length)
             if take:
                 segments.append((address, take))
                 left -= take
-            if word & _LAST_ENTRY:
+            if not (whole or left):
                 break
         return segments, named
+
+    def _whole_table(self) -> Iterable[tuple[int, int]]:
+        """The rest of the bus master's table."""
+        most = -(-(TABLE_SIZE - self._table_read) // _ENTRY)
+        table = None
+        if self._function is not None and most > 0:
+            table = self._function.dma_table(self.master_next, most, _LAST_ENTRY)
+        if table is None:
+            return self._entries()
+        self.master_next = self.master_next + len(table) & 0xFFFF_FFFF
+        return _WORDS.iter_unpack(table)
+
+    def _entries(self) -> Iterator[tuple[int, int]]:
+        """The same one by one: each is read when it is asked for."""
+        word = 0
+        while self._table_read < TABLE_SIZE and not word & _LAST_ENTRY:
+            entry = self.dma_read(self.master_next, _ENTRY)
+            self.master_next = self.master_next + _ENTRY & 0xFFFF_FFFF
+            address, word = _WORDS.unpack(entry)
+            yield address, word
+
+    @property
+    def _table_read(self) -> int:
+        """Bytes of the table that have been read."""
+        return (self.master_next - self.master_table) & 0xFFFF_FFFF
 
     def dma_read(self, address: int, size: int, detail: Detail = "") -> bytes:
         """Bytes of memory."""
@@ -298,6 +324,15 @@ class IdeChannel(Device):
                 self._function.dma_write(address, data, detail, self)
             finally:
                 self._is_moving = False
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes, sectors: Sectors) -> None:
+        """Write to several places of memory in turn."""
+        if self._function is None or self._function.dma_write_pieces(pieces, data):
+            return
+        at = 0
+        for address, length in pieces:
+            self.dma_write(address, data[at : at + length], sectors.after(at))
+            at += length
 
     def log(self, message: str) -> None:
         """One line about something that is not as it should be."""

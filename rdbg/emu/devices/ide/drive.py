@@ -14,7 +14,7 @@ from typing import Protocol
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Kind, Number, all_of, load_field, save_fields
 from rdbg.emu.disk import Disk
-from rdbg.emu.dma_name import Detail
+from rdbg.emu.dma_name import Detail, Sectors
 from rdbg.errors import RdbgError
 
 # Status register.
@@ -98,6 +98,15 @@ class Cable(Protocol):
 
     def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write to memory; a user sees who, and the detail."""
+
+    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes, sectors: Sectors) -> None:
+        """Write to several places of memory in turn; a user sees who, and which sectors.
+
+        Args:
+            pieces: address and bytes of each.
+            data: all of them.
+            sectors: what they are of.
+        """
 
     def log(self, message: str) -> None:
         """One line about something that is not as it should be."""
