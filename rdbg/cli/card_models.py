@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
+from rdbg.cli.option_values import hint, parse_mac, parse_serial_number, parse_switch
 from rdbg.emu.loaders.loader_device import LOADER
+from rdbg.errors import UsageError
 from rdbg.quick_dataclass import dataclass
 
 _SWITCH, _NUMBER, _TEXT = "bool (on/off)", "uint32", "str"
@@ -181,6 +183,32 @@ def card_model(name: str) -> CardModel:
         KeyError: there is none.
     """
     return _BY_NAME[name]
+
+
+def check_property(option: str, model: CardModel, name: str, text: str) -> None:
+    """See that a device has a property, and that it can have this value, as far as that does not depend on others.
+
+    Args:
+        option: as typed, for messages.
+        model: the device.
+        name: of the property.
+        text: its value.
+
+    Raises:
+        UsageError: not so.
+    """
+    kind = model.properties.get(name)
+    if kind is None:
+        raise UsageError(
+            f"{option}: {model.name} has no property {name!r}{hint(name, model.properties)}; see -device "
+            f"{model.name},help"
+        )
+    if kind.startswith("bool"):
+        parse_switch(text, f"{option}, {name}")
+    elif name == "mac":
+        parse_mac(text, option)
+    elif name == "serial":
+        parse_serial_number(text, option)
 
 
 def is_network_card(name: str) -> bool:

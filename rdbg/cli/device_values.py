@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdbg.cli.card_models import CARD_NAMES, card_model, models_text, properties_text
+from rdbg.cli.card_models import CARD_NAMES, card_model, check_property, models_text, properties_text
 from rdbg.cli.netdev_values import network_object
-from rdbg.cli.option_values import HelpWanted, hint, is_help, parse_switch, parsed_json, split_commas
+from rdbg.cli.option_values import HelpWanted, hint, is_help, parsed_json, split_commas
 from rdbg.errors import UsageError
 from rdbg.session.network_options import CardOption
 from rdbg.session.options import RunOptions
@@ -61,16 +61,10 @@ def device(options: RunOptions, value: str) -> RunOptions:
         raise HelpWanted(properties_text(model))
     seen: set[str] = set()
     for key, text in properties:
-        kind = model.properties.get(key)
-        if kind is None:
-            raise UsageError(
-                f"{option}: {model.name} has no property {key!r}{hint(key, model.properties)}; see -device {name},help"
-            )
         if key in seen:
             raise UsageError(f"{option}: {key} is given twice; keep one")
         seen.add(key)
-        if kind.startswith("bool"):
-            parse_switch(text, f"{option}, {key}")
+        check_property(option, model, key, text)
     if dict(properties).get("multifunction", "off") in ("on", "yes", "true", "y"):
         raise UsageError(f"{option}: cards have one function here; drop multifunction=on, and give each its slot")
     card = CardOption(

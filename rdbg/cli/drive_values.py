@@ -12,6 +12,7 @@ from rdbg.cli.option_values import (
     is_help,
     parse_number,
     parse_pairs,
+    parse_serial_number,
     parse_switch,
 )
 from rdbg.errors import RdbgError, UsageError
@@ -29,7 +30,6 @@ _UNITS = {"ide": 2}
 _IDE_DRIVES = 4
 _MOST_VIRTIO = 32
 _CD_INDEX = 2
-_SERIAL_LENGTH = 20
 
 #: What QEMU takes for a place elsewhere.
 _PROTOCOL = re.compile(r"(nbd|ssh|https?|ftps?|iscsi|rbd|gluster|nfs|sheepdog|json|blkdebug|nvme)(\+[a-z]+)?:")
@@ -174,9 +174,7 @@ def _line(option: str, interface: str, pairs: Mapping[str, str], is_node: bool =
         file = f"./{file}" if file is not None and file.startswith(PREFIX) else file
     if file is None and not refers and media == "disk":
         raise UsageError(f"{option}: names no file; add file=F")
-    serial = pairs.get("serial", "")
-    if len(serial) > _SERIAL_LENGTH or not serial.isascii() or not (serial.isprintable() or not serial):
-        raise UsageError(f"{option}: serial= has up to {_SERIAL_LENGTH} ASCII characters")
+    serial = parse_serial_number(pairs.get("serial", ""), option)
     made = DriveOptions(
         name=pairs.get("id", pairs.get("node-name", "")),
         bus=interface,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdbg.cli.card_models import CARD_NAMES, card_model
+from rdbg.cli.card_models import CARD_NAMES, card_model, check_property
 from rdbg.cli.option_values import hint, parse_pairs
 from rdbg.errors import UsageError
 from rdbg.session.network_options import CardOption, GlobalProperty
@@ -34,11 +34,7 @@ def global_property(options: RunOptions, value: str) -> RunOptions:
         near = hint(model, CARD_NAMES)
         notice = f"{option}: no device {model!r}{near} is here to be told; the run goes on without it"
         return replace(options, notices=(*options.notices, notice))
-    known = card_model(model).properties
-    if name not in known:
-        raise UsageError(
-            f"{option}: {card_model(model).name} has no property {name!r}{hint(name, known)}; see -device {model},help"
-        )
+    check_property(option, card_model(model), name, text)
     if name in _OWN:
         raise UsageError(f"{option}: each device has its own {name}; say it with -device")
     made = GlobalProperty(option, card_model(model).name, name, text)

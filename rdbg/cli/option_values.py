@@ -9,6 +9,7 @@ from typing import Any
 from rdbg.errors import UsageError
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 
+_SERIAL_LENGTH = 20
 _UNITS = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SWITCHES = {"on": True, "yes": True, "true": True, "y": True, "off": False, "no": False, "false": False, "n": False}
 
@@ -57,6 +58,23 @@ def parse_switch(text: str, option: str) -> bool:
         return _SWITCHES[text.lower()]
     except KeyError:
         raise UsageError(f"{option}: {text!r} is neither on nor off") from None
+
+
+def parse_mac(text: str, option: str) -> bytes:
+    """A network card's address, of one card: ``52:54:00:12:34:56``."""
+    if not re.fullmatch(r"[0-9a-fA-F]{1,2}([:-][0-9a-fA-F]{1,2}){5}", text):
+        raise UsageError(f"{option}: mac={text}: no MAC address; write for example 52:54:00:12:34:56")
+    mac = bytes(int(byte, 16) for byte in re.split("[:-]", text))
+    if mac[0] & 1:
+        raise UsageError(f"{option}: mac={text} is a group's address; make its first byte even")
+    return mac
+
+
+def parse_serial_number(text: str, option: str) -> str:
+    """What a drive says of itself."""
+    if len(text) > _SERIAL_LENGTH or not text.isascii() or not (text.isprintable() or not text):
+        raise UsageError(f"{option}: serial= has up to {_SERIAL_LENGTH} ASCII characters")
+    return text
 
 
 def split_commas(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from rdbg.cli.card_models import WITHOUT_EFFECT, is_console_port, is_network_card
 from rdbg.cli.global_values import with_globals
+from rdbg.cli.option_values import parse_mac
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 from rdbg.netdev.network_plan import NetworkPlan
@@ -56,11 +57,7 @@ class _Addresses:
             number = next(number for number in range(256) if number not in self.used)
             self.used.add(number)
             return _FIRST_MAC[:5] + bytes([(_FIRST_MAC[5] + number) & 0xFF])
-        if not re.fullmatch(r"[0-9a-fA-F]{1,2}([:-][0-9a-fA-F]{1,2}){5}", text):
-            raise UsageError(f"{card.option}: mac={text}: no MAC address; write for example 52:54:00:12:34:56")
-        mac = bytes(int(byte, 16) for byte in re.split("[:-]", text))
-        if mac[0] & 1:
-            raise UsageError(f"{card.option}: mac={text} is a group's address; make its first byte even")
+        mac = parse_mac(text, card.option)
         if mac[:5] == _FIRST_MAC[:5]:
             self.used.add((mac[5] - _FIRST_MAC[5]) & 0xFF)
         return mac

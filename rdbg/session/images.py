@@ -158,6 +158,8 @@ def machine_spec(options: RunOptions, drives: tuple[Drive, ...] = ()) -> Machine
                 "there is nothing to run; name a firmware with -bios or an ELF file with -kernel, or add -S and -s, "
                 "and let GDB load it"
             )
+    if options.append and not any(image.role == "kernel" for image in options.images):
+        raise UsageError("-append goes with -kernel alone: firmware gets no command line; drop one")
     images = tuple(read_image(file) for file in options.images)
     board = next((image for image in images if image.role == "board"), None)
     images += board_sources(board)

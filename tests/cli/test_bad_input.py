@@ -86,6 +86,7 @@ from tests.cli.command import PROJECT, TANK, assert_one_line, rdbg, rdbg_here
         (["run", "-nic", "socket,connect=..:9", "-kernel", TANK], ["..:9", "no host"]),
         (["run", "-nic", "user,guestfwd=tcp:10.0.2.9:80-tcp:..:9", "-kernel", TANK], ["..:9", "no host"]),
         (["run", "-smp", "2", "-kernel", TANK], ["one CPU"]),
+        (["run", "-bios", TANK, "-append", "quiet"], ["-append goes with -kernel"]),
         (["run", "-d", "everything", "-kernel", TANK], ["everything", "rsp"]),
         (["run", "--checkpoint-memory", "1K", "-kernel", TANK], ["1K"]),
         (["record", "-kernel", TANK], ["-o FILE"]),

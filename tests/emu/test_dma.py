@@ -187,7 +187,9 @@ def test_several_places_are_written_as_one_after_another(seed: int) -> None:
     for each in (at_once, in_turn):
         touched(each)
         each.run(RunRequest(until=100))
-    assert at_once.system.dma_write_pieces(pieces, data) == (seed <= 3), "where it is no plain memory nothing is written"
+    assert at_once.system.dma_write_pieces(pieces, data) == (seed <= 3), (
+        "where it is no plain memory nothing is written"
+    )
     at = 0
     for address, size in pieces if seed <= 3 else []:
         in_turn.system.dma_write(address, data[at : at + size], "card")
