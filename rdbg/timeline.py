@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
 from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
@@ -217,6 +218,21 @@ class Timeline:
         self._replayer.output.sink = sink
         for branch in self._branches.list():
             branch.track.output.sink = sink
+
+    @contextmanager
+    def heard(self, sink: OutputSink) -> Iterator[None]:
+        """Meanwhile a sink is given all that the machine sends, also where it has been before."""
+        gate = self._replayer.output
+
+        def both(icount: int, endpoint: Endpoint, data: bytes) -> None:
+            sink(icount, endpoint, data)
+            gate(icount, endpoint, data)
+
+        self.machine.set_output(both)
+        try:
+            yield
+        finally:
+            self.machine.set_output(gate)
 
     @property
     def passing(self) -> bool:

@@ -43,7 +43,7 @@ def place_of_output(seeker: Seeker, words: Sequence[str]) -> int:
     """
     what, *rest = words
     if what == "sent":
-        return _sent(seeker.outputs(), rest)
+        return sent_output(seeker.outputs(), rest).icount
     if what != "output":
         return _text(seeker, _KERNEL_TEXTS[what], f"a kernel's {what}", rest or ["1"])
     if not rest or not rest[0]:
@@ -65,7 +65,12 @@ def _text(seeker: Seeker, texts: tuple[bytes, ...], shown: str, words: list[str]
     )
 
 
-def _sent(log: OutputLog, words: list[str]) -> int:
+def sent_output(log: OutputLog, words: Sequence[str]) -> SentOutput:
+    """The output that words behind ``sent`` name: ``byte|packet|sector N [ENDPOINT]``.
+
+    Raises:
+        UsageError: there is no such output.
+    """
     if len(words) not in (2, 3) or words[0] not in _SENT:
         raise UsageError(f"usage: goto {OUTPUT_PLACES}")
     what, number = words[0], whole_number(words[1], f"number of the {words[0]}")
@@ -76,7 +81,7 @@ def _sent(log: OutputLog, words: list[str]) -> int:
     else:
         sent = log.output(endpoint, number) if what == "packet" else log.byte(endpoint, number)
     if sent is not None:
-        return sent.icount
+        return sent
     if what == "sector":
         raise UsageError(f"the guest did not write sector {number} of {endpoint}")
     outputs, size = log.sent(endpoint)

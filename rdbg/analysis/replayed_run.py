@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from rdbg.emu.expression import Expression
-from rdbg.emu.machine_api import DeviceLoad, MachineApi, RunRequest, RunStop
+from rdbg.emu.machine_api import DeviceLoad, MachineApi, OutputSink, RunRequest, RunStop
 from rdbg.history.known_records import NumberedInput
 from rdbg.history.log_queries import ByteFromOutside
 from rdbg.navigation.stops import never
@@ -71,6 +72,10 @@ class ReplayedRun:
     def slice(self) -> int:
         """Instructions that take a few milliseconds."""
         return self._timeline.slice
+
+    def heard(self, sink: OutputSink) -> AbstractContextManager[None]:
+        """Meanwhile a sink is given all that the machine sends."""
+        return self._timeline.heard(sink)
 
     def outputs(self) -> OutputLog:
         """All that has left the run.

@@ -9,13 +9,15 @@ from rdbg.analysis.address_expression import evaluate, register_number
 from rdbg.analysis.answer import namer
 from rdbg.analysis.last_set import LastSet, Setting
 from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
+from rdbg.analysis.output_origin import OutputOrigin
+from rdbg.analysis.output_places import sent_output
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext
 from rdbg.timeline import QuestionInterrupted
 
-ORIGIN_USAGE = "origin ADDRESS|$REGISTER [LENGTH] [--limit N] [--json]"
+ORIGIN_USAGE = "origin ADDRESS|$REGISTER [LENGTH]|sent byte|packet|sector N [ENDPOINT] [--limit N] [--json]"
 LASTSET_USAGE = "lastset REGISTER [== VALUE] [--json]"
 _LENGTH = 4
 _MOST = 1 << 12
@@ -96,14 +98,18 @@ def origin_lines(context: MonitorContext, arguments: list[str]) -> str:
             raise UsageError(f"usage: {ORIGIN_USAGE}")
         limit = whole_number(words[at + 1], "limit")
         del words[at : at + 2]
-    if len(words) not in (1, 2):
+    output = words[1:] if words[:1] == ["sent"] else []
+    if len(words) not in (1, 2) and not output:
         raise UsageError(f"usage: {ORIGIN_USAGE}")
-    target = _target(context, words)
     lines: list[str] = []
     more = False
     try:
         with ReplayedRun(context.timeline, context.interrupted) as run:
-            steps = OriginSearch(run).steps(target)
+            if output:
+                sent = sent_output(run.outputs(), output)
+                steps = OutputOrigin(run).steps(sent, output[0], whole_number(output[1], "number"))
+            else:
+                steps = OriginSearch(run).steps(_target(context, words))
             for step in islice(steps, limit):
                 lines.append(_json(context, step) if as_json else _words(context, step))
             more = next(steps, None) is not None

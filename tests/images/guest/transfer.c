@@ -1,4 +1,5 @@
-/* Reads eight sectors of the first IDE disk, from 40 on, by bus-master DMA into two pieces of memory, twice. */
+/* Reads eight sectors of the first IDE disk, from 40 on, by bus-master DMA into two pieces of memory, twice; with WRITES
+ * it makes the first piece and writes them, and resets the board. */
 typedef unsigned int u32;
 typedef unsigned char u8;
 
@@ -16,8 +17,18 @@ static void configure(u32 at, u32 value)
     GT(0xcfc) = value;
 }
 
+#ifdef WRITES
+enum { COMMAND = 0xca, DIRECTION = 0 };
+#else
+enum { COMMAND = 0xc8, DIRECTION = 8 };
+#endif
+
 void start(void)
 {
+#ifdef WRITES
+    for (u32 n = 0; n < 256; n++)
+        ((volatile u32 *)0xa0300000)[n] = n;
+#endif
     configure(0x20, MASTER | 1);
     configure(0x04, 5);
     for (int i = 0; i < 2; i++) {
@@ -28,12 +39,15 @@ void start(void)
         PORT(0x1f3) = 40;
         PORT(0x1f4) = 0;
         PORT(0x1f5) = 0;
-        PORT(0x1f7) = 0xc8;
-        PORT(MASTER) = 9;
+        PORT(0x1f7) = COMMAND;
+        PORT(MASTER) = DIRECTION | 1;
         while (PORT(0x1f7) & 0x80)
             ;
-        PORT(MASTER) = 8;
+        PORT(MASTER) = DIRECTION;
     }
+#ifdef WRITES
+    *(volatile u32 *)0xbf000500 = 0x42;
+#endif
     for (;;)
         ;
 }
