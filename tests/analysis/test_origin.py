@@ -9,7 +9,7 @@ from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.history.history import History
 from rdbg.navigation.stops import StopConditions
 from rdbg.timeline import Timeline
-from tests.emu.guests import LOOP, NOP, SKIPPING_HANDLER, addiu, i_type, lui, lw, machine_with, r_type, sw
+from tests.emu.guests import LOOP, NOP, SKIPPING_HANDLER, addiu, i_type, lui, lw, machine_with, mfc0, mtc0, r_type, sw
 
 _DATA = 0x80200000
 _SYSCALL = 0x0000000C
@@ -63,6 +63,27 @@ def test_unaligned_words_and_slots_are_followed(big_endian: bool) -> None:
     steps = _steps(code, None, big_endian, at=8)
     names = [name for name, _ in steps]
     assert names[0] == "sw" and names.count("lui") == 2 and {"lwl", "lwr"} <= set(names)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_moves_of_the_fpu_and_linked_stores_are_copies(big_endian: bool) -> None:
+    unit = [mfc0(12, 12), lui(13, 0x2000), r_type(0x25, 12, 13, 12), mtc0(12, 12)]
+    code = [
+        *unit, addiu(8, 0, 77), sw(8, 0, 16), i_type(0x30, 16, 9, 0), i_type(0x38, 16, 9, 0),  # ll, sc
+        i_type(0x31, 16, 2, 0), _move(0x10, 0, 2, 4, 6), i_type(0x39, 16, 4, 4),  # lwc1 f2, mov.s f4, swc1 f4
+        i_type(0x31, 16, 6, 4), _move(0, 10, 6), _move(4, 10, 8),  # lwc1 f6, mfc1 $10, mtc1 f8
+        i_type(0x3D, 16, 8, 8), i_type(0x35, 16, 12, 8), _move(0, 11, 12),  # sdc1 f8, ldc1 f12, mfc1 $11
+    ]  # fmt: skip
+    steps = _steps(code, 11, big_endian)
+    names = [name for name, _ in steps]
+    assert names[:7] == ["mfc1", "ldc1", "sdc1", "mtc1", "mfc1", "lwc1", "swc1"]
+    assert names[7].startswith("mov") and names[8:] == ["lwc1", "sc", "ll", "sw", "addiu"]
+    assert [ends for _, ends in steps] == [False] * 12 + [True]
+
+
+def _move(kind: int, rt: int, fs: int, fd: int = 0, function: int = 0) -> int:
+    """An instruction of the FPU that moves a value."""
+    return 0x11 << 26 | kind << 21 | rt << 16 | fs << 11 | fd << 6 | function
 
 
 def test_a_computation_names_its_operands_and_a_debuggers_write_its_maker() -> None:
