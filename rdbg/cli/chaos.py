@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ def chaos(words: Sequence[str]) -> tuple[int, str]:
     Raises:
         RdbgError: it cannot be done.
     """
+    logging.basicConfig(format="rdbg: %(message)s", level=logging.WARNING)
     line, qemu_words = parse_chaos(words)
     if line.last("shrink") is not None:
         return shrink(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -114,4 +115,11 @@ class Recorder:
                 raise RdbgError(
                     f"{path}: deleted or moved away while recording; the journal is kept up to icount "
                     f"{self._writer.covered_on_disk}"
+                )
+            # Its size alone: to open and close SQLite's file would let go of the locks that this process has on it.
+            if identity is not None and os.path.getsize(path) == 0:
+                self._writer.flush()
+                raise RdbgError(
+                    f"{path}: recording failed: another program has written to the file (it is empty); keep others "
+                    "away from it, and record again"
                 )

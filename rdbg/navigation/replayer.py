@@ -189,13 +189,18 @@ class Replayer:
             return
         self._put_back(origin)
 
-    def restore_stored(self, info: SnapshotInfo) -> Checkpoint:
+    def restore_stored(self, info: SnapshotInfo, stored: StoredStates | None = None) -> Checkpoint:
         """Stand where a stored state was taken; gives it to the caller, with its table.
+
+        Args:
+            info: the state.
+            stored: those that it is one of; None: of the run at hand. A branch has none of its own, and may share the
+                past that it is of.
 
         Raises:
             RdbgError: it is gone or damaged, or not of this machine, which stands anywhere then.
         """
-        loaded = self.stored.load(info)
+        loaded = (stored or self.stored).load(info)
         try:
             self._put_back(loaded.checkpoint)
             self.machine.know_page_digests(loaded.digests.copy())

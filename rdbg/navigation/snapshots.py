@@ -120,7 +120,9 @@ class Snapshots:
         """
         if snapshot.state is None:
             assert snapshot.stored is not None
-            self._in_memory[snapshot.name] = replace(snapshot, state=replayer.restore_stored(snapshot.stored))
+            self._in_memory[snapshot.name] = replace(
+                snapshot, state=replayer.restore_stored(snapshot.stored, self._stored)
+            )
         elif snapshot.state is not None:
             replayer.restore(snapshot.state)
 

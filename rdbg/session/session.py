@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
+from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
 from rdbg.history.live_queue import LiveQueue
 from rdbg.host.messages import say
@@ -23,7 +24,7 @@ from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
-from rdbg.recording.recording import OpenRecording
+from rdbg.recording.recording import NewRecording, OpenRecording
 from rdbg.serial.ports import ControlEnd, SerialPorts
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
@@ -245,7 +246,21 @@ class Session:
             recording.store.close()
             self._note_troubles(ending=True)
             if not self._troubles:
+                self._check_store(recording)
+            if not self._troubles:
                 say(f"recorded {self.timeline.end} instructions to {recording.path}")
+
+    def _check_store(self, recording: NewRecording) -> None:
+        """Without its snapshots a recording cannot be replayed: another program may have written to them. What has
+        been read before does not tell."""
+        from rdbg.store.snapshot_store import SnapshotStore
+
+        try:
+            with closing(SnapshotStore.open(recording.store.path, recording.writer.header.recording_id)) as store:
+                store.named()
+        except RdbgError as error:
+            self._troubles.append(str(error))
+            say(str(error))
 
     def write_symbols(self, folder: Path) -> str | None:
         """Put the guest's ELF image where GDB can read it.

@@ -82,8 +82,12 @@ def test_shrinking_names_the_interrupt_and_the_source(kept: Path, gdb_program: s
     assert f"rdbg debug {shrunk} --at race" in told
     assert rdbg("dump", shrunk).stdout.decode().lower().count("hold") == 1
     assert b"LOST 1" in rdbg("replay", shrunk).stdout
-    again = rdbg("chaos", "--shrink", shrunk, "-o", kept.with_name("smaller"))
+    smaller = kept.with_name("smaller")
+    Path(f"{smaller}.snapshots-wal").write_bytes(b"left by somebody")
+    again = rdbg("chaos", "--shrink", shrunk, "-o", smaller)
     assert again.returncode == 0 and b"one is enough" in again.stdout
+    told_of = again.stderr.decode().splitlines()
+    assert len(told_of) == 1 and told_of[0].startswith("rdbg: ") and "-wal.old1" in told_of[0]
     words = ("--gdb-program", gdb_program, "--at", "race", "--batch")
     looked = rdbg("debug", shrunk, *words, "--ex", "info line *$epc", "--ex", "reverse-stepi", "--ex", "x/i $pc")
     assert b"rare_update.c" in looked.stdout and b"main+" in looked.stdout

@@ -138,6 +138,17 @@ def test_a_journal_that_another_program_writes_to(gdb: Gdb, tmp_path: Path, chan
     assert_told(gdb, recorder, word, str(tmp_path / "j"))
 
 
+@pytest.mark.parametrize("change", [lambda data: b"", lambda data: bytes(len(data)), lambda data: data[:5000]])
+def test_a_store_that_another_program_writes_to(gdb: Gdb, tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    recorder = Recorder(tmp_path / "j")
+    connect(gdb, recorder.port)
+    gdb.run("stepi 10")
+    store = tmp_path / "j.snapshots"
+    write_over(store, change(store.read_bytes()))
+    code, said = recorder.end(gdb)
+    assert code == 1 and str(store) in said and " instructions to " not in said, said
+
+
 def write_over(path: Path, data: bytes) -> None:
     """In place, and never empty in between but when it shall be."""
     with open(path, "r+b") as file:

@@ -292,3 +292,24 @@ def test_a_branch_that_is_deleted_while_one_is_on_it_stays_in_memory_alone(path:
     assert there.timeline.branches()[1:] == []
     first.end()
     there.end()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_snapshot_of_an_earlier_session_is_loaded_on_a_branch(path: Path, kept: bool) -> None:
+    first = Session(path)
+    first.timeline.goto(LENGTH // 4)
+    first.timeline.snapshots.save("early")
+    stood, digest = first.timeline.position, first.timeline.machine.digest()
+    if kept:
+        diverted(first, "one", LENGTH // 2)
+    first.end()
+    second = Session(path)
+    timeline = second.timeline
+    if kept:
+        timeline.switch("one")
+    else:
+        diverted(second, "one", LENGTH // 2)
+    assert timeline.snapshots.load("early").position == stood
+    assert (timeline.branch_name, timeline.machine.digest()) == ("one", digest)
+    timeline.goto(timeline.end)
+    second.end()
