@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,6 +49,8 @@ _TABLES = ("executions hot_loop", "syscalls")
 #: A million calls, and the instructions among which they are: two in a turn of the hot loop.
 _CALLED, _CALLS, _CALLS_LENGTH = "leaf", 1_000_000, TURN["calls"] * 500_000
 _REPEATS = 2
+#: Registers that a function called by `main` has to leave as they are: the number of the round is in one of them.
+_KEPT = tuple(f"r{number}" for number in range(16, 24))
 #: Instructions of a trace, and of the profiles.
 _TRACED, _PROFILED = 500_000, 100_000_000
 #: How much sooner two cores should be.
@@ -99,11 +103,16 @@ class _Asked:
         self._recording = recording
         self._guest = guest
         self._repeats = repeats
+        self._pristine = recording.parent / f"{recording.name}.pristine"
+        self._pristine.mkdir()
+        for file in recording.parent.glob(f"{recording.name}*"):
+            if file.is_file():
+                shutil.copy(file, self._pristine)
         self._session = self._opened()
         self._timeline = self._session.timeline
 
-    def _opened(self) -> Session:
-        options = replaying(parse_line([]).options, str(self._recording))
+    def _opened(self, recording: Path | None = None) -> Session:
+        options = replaying(parse_line([]).options, str(recording or self._recording))
         options = replace(options, serials=(SerialSpec(SerialKind.NULL),))
         return Session(options, Surroundings(command_line=("benchmarks",), terminal=False, signals=False))
 
@@ -134,17 +143,32 @@ class _Asked:
             )
 
     def searches(self) -> Iterator[Row]:
-        """Searches back in the hot loop: with a condition that holds halfway back, and without, near."""
+        """Searches back in the hot loop: with conditions that hold halfway back, and without, near."""
         word = self._guest.symbols["written_halfway"]
         place = self._guest.symbols["hot_loop"]
         architecture = self._timeline.machine.architecture
         for name, where, aim in (
-            ("with a condition that holds halfway back", f"word({word:#x}) == 0", _SEARCH_AIM),
+            ("with a condition on registers that holds halfway back", self._round_halfway(), _SEARCH_AIM),
+            ("with a condition on memory, which is decided without a replay", f"word({word:#x}) == 0", _NEAR_AIM),
             ("to what is near", "", _NEAR_AIM),
         ):
             conditions = {place: (parse_where(where, architecture),)} if where else {}
             wanted = StopConditions(frozenset({place}), conditions=conditions)
             yield self._speed_up(f"search back {name}", aim, lambda jobs, wanted=wanted: self._search(wanted, jobs))
+
+    def _round_halfway(self) -> str:
+        """A condition on registers that holds in the loop in the round halfway, and in no later one."""
+        timeline = self._timeline
+        place = StopConditions(frozenset({self._guest.symbols["hot_loop"]}))
+        values: list[dict[str, int]] = []
+        for position in (timeline.start + (timeline.end - timeline.start) // 2, timeline.end):
+            timeline.goto(position)
+            timeline.reverse_run(place, never)
+            machine = timeline.machine
+            kept = [info for info in machine.architecture.registers if info.name in _KEPT]
+            values.append({f"${info.name}": machine.read_register(info.number) for info in kept})
+        halfway, last = values
+        return " && ".join(f"{name} == {value:#x}" for name, value in halfway.items() if last[name] != value)
 
     def registers(self) -> Iterator[Row]:
         """``lastset`` and ``origin``, in a new session each time: the first one."""
@@ -182,18 +206,21 @@ class _Asked:
             run.advance(RunRequest(until=end, slice=run.slice))
 
     def _search(self, wanted: StopConditions, jobs: int) -> float:
-        """Seconds of a search in a session that has found out nothing yet."""
-        session = self._opened()
-        try:
-            timeline = session.timeline
-            timeline.goto(timeline.end)
-            if jobs > 1:
-                timeline.copies.call(RunCopies(timeline, jobs, session.reopen))
-            began = time.perf_counter()
-            timeline.reverse_run(wanted, never)
-            return time.perf_counter() - began
-        finally:
-            session.close()
+        """Seconds of a search in a recording of which nothing has been found out yet: sessions leave that beside it."""
+        with tempfile.TemporaryDirectory(dir=self._recording.parent) as folder:
+            for file in self._pristine.iterdir():
+                shutil.copy(file, folder)
+            session = self._opened(Path(folder) / self._recording.name)
+            try:
+                timeline = session.timeline
+                timeline.goto(timeline.end)
+                if jobs > 1:
+                    timeline.copies.call(RunCopies(timeline, jobs, session.reopen))
+                began = time.perf_counter()
+                timeline.reverse_run(wanted, never)
+                return time.perf_counter() - began
+            finally:
+                session.close()
 
     def _speed_up(self, name: str, aim: float, do: Callable[[int], float | None]) -> Row:
         """All cores beside one, by the clock: the best of each, since what other programs take is no part of it."""
