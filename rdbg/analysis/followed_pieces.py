@@ -253,7 +253,8 @@ class _Look:
     def _ends(self, taken: Notes, began: Notes) -> Notes:
         """What ends a call first that was open when the piece began, for each frame."""
         start, end = self.piece.start, self.piece.end
-        returned = taken[(taken["ended"] == RETURNED) & (taken["end"] >= start) & (taken["end"] < end)]
+        ended = np.flatnonzero((taken["ended"] == RETURNED) & (taken["end"] >= start) & (taken["end"] < end))
+        returned = taken[ended[_begin_runs(taken, ended)]]
         replaced = began[(began["arrival"] == CALL) | (began["kind"] == EXCEPTION)].copy()
         replaced["end"] = replaced["icount"]
         replaced["ended"] = REPLACED
@@ -279,6 +280,18 @@ def _as_the_piece_ends(taken: Notes, piece: Piece) -> Notes:
     notes["ended"][notes["ended"] == AGAIN] = OPEN
     found: Notes = notes[(notes["icount"] >= piece.start) & (notes["icount"] < piece.end)]
     return found
+
+
+def _begin_runs(notes: Notes, chosen: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which of the chosen notes are of another frame than the one before them, or have ended elsewhere: the turns of a
+    loop, which has no return for each, end together."""
+    begin = np.ones(len(chosen), bool)
+    if len(chosen) > 1:
+        begin[1:] = False
+        for name in ("end", *_KEY):
+            column = notes[name][chosen]
+            begin[1:] |= column[1:] != column[:-1]
+    return begin
 
 
 def first_ends(ends: Notes) -> Notes:

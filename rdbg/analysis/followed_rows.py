@@ -21,6 +21,10 @@ from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
 
 _Frame = tuple[int, int, int]
+#: Instructions of the first piece behind a stretch that is looked through for returns; the next ones are ever longer.
+_BEHIND = 1 << 21
+#: Rows that are made at once.
+_AT_ONCE = 4096
 
 
 @runtime_checkable
@@ -122,10 +126,13 @@ class _Endings:
 
     def _pieces_behind(self) -> list[_KnownPiece]:
         if self._behind is None:
-            behind = Piece(self._stretch.end, self._pool.run.end)
-            pieces = self._pool.split(behind, False) if behind.start < behind.end else []
-            # What returns at the very end of the run has done so at a position where no piece is.
-            self._behind = [_KnownPiece(piece) for piece in pieces]
+            # Most return soon: one is asked of no more than it takes.
+            self._behind = []
+            start, end, length = self._stretch.end, self._pool.run.end, _BEHIND
+            while start < end:
+                # What returns at the very end of the run has done so at a position where no piece is.
+                self._behind.append(_KnownPiece(Piece(start, min(start + length, end))))
+                start, length = start + length, 2 * length
         return self._behind
 
 
@@ -175,6 +182,15 @@ def followed_rows(question: FollowedQuestion, pool: PiecePool, stretch: Piece, n
     yield from order(asked, endings, pool.answers(asked, pieces, newest_first))
 
 
+def _rows(question: FollowedQuestion, notes: Notes, newest_first: bool = False) -> Iterator[Row]:
+    """Rows of notes, some at a time: a row takes twenty times as much memory as its note."""
+    for at in range(0, len(notes), _AT_ONCE):
+        first = max(len(notes) - at - _AT_ONCE, 0) if newest_first else at
+        last = len(notes) - at if newest_first else at + _AT_ONCE
+        made = question.made(notes[first:last])
+        yield from reversed(made) if newest_first else made
+
+
 def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterator[FollowedPart]) -> Iterator[Row]:
     waiting: deque[Notes] = deque()  # of which the first is open
 
@@ -182,7 +198,7 @@ def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
         while waiting:
             notes = waiting.popleft()
             still = np.flatnonzero(notes["ended"] == OPEN)
-            yield from question.made(notes[: still[0]] if len(still) else notes)
+            yield from _rows(question, notes[: still[0]] if len(still) else notes)
             if len(still):
                 waiting.appendleft(notes[still[0] :])
                 return
@@ -204,7 +220,7 @@ def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
     rest = np.concatenate([no_notes(), *waiting])
     if len(rest) and not isinstance(trouble, QuestionInterrupted):
         rest = endings.settle(rest)
-    yield from question.made(rest)
+    yield from _rows(question, rest)
     if trouble is not None:
         raise trouble
 
@@ -222,10 +238,10 @@ def _newest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
                     endings.pieces.insert(0, known)
                     notes = endings.settle(np.concatenate(found))
                     found.clear()
-                    yield from question.made(notes)[::-1]
+                    yield from _rows(question, notes, newest_first=True)
         except (QuestionInterrupted, ConditionFailed) as error:
             trouble = error
-    yield from question.made(np.concatenate([no_notes(), *found]))[::-1]
+    yield from _rows(question, np.concatenate([no_notes(), *found]), newest_first=True)
     if trouble is not None:
         raise trouble
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 Answer = TypeVar("Answer")
 
 #: Seconds after which a search calls for helpers: what is near is found sooner by one.
-PATIENCE = 0.2
+PATIENCE = 0.1
 #: Seconds that a stretch should take. Shorter ones cost more states to restore; of a longer one more is in vain.
 PIECE_SECONDS = 0.1
 #: Seconds between two looks at the outside world while there is nothing to do but wait.

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from rdbg.analysis import followed_pieces
+from rdbg.analysis import followed_pieces, followed_rows
 from rdbg.analysis.asking import ask
 from rdbg.analysis.calls import Calls
 from rdbg.analysis.counting import count_rows
@@ -94,6 +94,8 @@ def test_borders_change_no_call_of_functions_that_recur_jump_and_leave(
 ) -> None:
     monkeypatch.setattr(followed_pieces, "_BEFORE", 3)
     monkeypatch.setattr(followed_pieces, "_PATIENCE", patience)
+    monkeypatch.setattr(followed_rows, "_BEHIND", 5)
+    monkeypatch.setattr(followed_rows, "_AT_ONCE", 2)
     timeline, (first, last) = test_calls.lived(name, big_endian=False)
     dice = random.Random(name)
     assert compare(timeline, Calls(first, last), dice, 20) + compare(timeline, Calls(first, last), dice, 4)
