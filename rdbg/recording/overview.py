@@ -201,7 +201,8 @@ def _image(image: ImageReference, store: SnapshotStore | None, problems: list[st
         except RdbgError as error:
             problems.append(str(error))
             kept = "damaged in the snapshot store"
-    return f"{image.role} {image.path}, {image.length:,} bytes, digest {image.digest.hex()[:32]}, {kept}"
+    kind = image.role.partition(" ")[0]  # which peripheral's source it is, and the like, the path says
+    return f"{kind} {image.path}, {image.length:,} bytes, digest {image.digest.hex()[:32]}, {kept}"
 
 
 def _size(size: int) -> str:

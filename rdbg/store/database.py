@@ -26,6 +26,10 @@ _LOGS, _LOG_INDEX = ("-wal", "-journal"), "-shm"
 
 _log = logging.getLogger("rdbg.snapshots")
 
+#: A page of the file. Contents of disks come in pieces of up to 1 MB: with SQLite's 4096 bytes each of them takes twice
+#: as many calls of the host.
+_PAGE_BYTES = 8192
+
 #: Another rdbg on the same recording holds the file for the time of one save: a second or so.
 _BUSY_SECONDS = 5.0
 #: The largest values are images.
@@ -175,6 +179,7 @@ def create(path: str, recording_id: bytes) -> StoreConnection:
         raise RdbgError(f"{path}: cannot create the snapshot store: {error.strerror}") from error
     with guard(path, "create the snapshot store"):
         connection = _connect(path, "rwc")
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")

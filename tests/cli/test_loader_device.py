@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import shlex
 import struct
 import subprocess
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rdbg.emu.loaders.intel_hex import parse_hex
+from rdbg.emu.loaders.uimage import parse_uimage
+from rdbg.errors import RdbgError
 from tests.cli.command import TANK, TANK_OUTPUT, assert_one_line, rdbg, rdbg_here
 
 _START = 0x80001000
+Maker = Callable[..., bytes]
 
 
 def program() -> bytes:
@@ -92,10 +100,12 @@ def words(line: str, files: dict[str, Path]) -> list[str]:
 def test_what_is_loaded_is_there_at_power_on_and_in_a_replay(line: str, files: dict[str, Path], tmp_path: Path) -> None:
     done = rdbg("record", "-o", tmp_path / "run", *words(line, files), "-EL")
     assert (done.returncode, done.stdout) == (0, LINES[line]), done.stderr
-    for file in files.values():
-        file.unlink()
-    replayed = rdbg("replay", tmp_path / "run")
-    assert (replayed.returncode, replayed.stdout) == (0, LINES[line]), replayed.stderr
+    if "{text}" in line:
+        assert f"loader {files['raw']}, {len(program())} bytes" in rdbg("info", tmp_path / "run").stdout.decode()
+        for file in files.values():
+            file.unlink()
+        replayed = rdbg("replay", tmp_path / "run")
+        assert (replayed.returncode, replayed.stdout) == (0, LINES[line]), replayed.stderr
 
 
 @pytest.mark.real("qemu-system-mips")
@@ -143,6 +153,25 @@ def test_a_damaged_image_of_u_boots_is_refused(files: dict[str, Path]) -> None:
     files["packed"].write_bytes(whole[:80] + b"\xff" * 8 + whole[88:])
     done = rdbg_here("run", "-EL", "-device", f"loader,file={files['packed']},cpu-num=0", "-serial", "null")
     assert_one_line(done, 1, "cannot be unpacked")
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=40), st.integers(0, 200), st.sampled_from([uimage, intel_hex]), st.booleans())
+def test_whatever_a_file_holds_it_is_read_or_refused(noise: bytes, at: int, made: Maker, packed: bool) -> None:
+    whole = uimage(program(), packed) if made is uimage else intel_hex(program())
+    data = whole[:at] + noise + whole[at + len(noise) :]
+    with contextlib.suppress(RdbgError):
+        found = parse_uimage(data, "it")
+        assert found is None or len(found.data) <= 64 << 20
+    assert parse_hex(data) is None or data.startswith(b":")
+
+
+def test_a_file_of_many_pieces_is_placed_at_once(tmp_path: Path) -> None:
+    lines = [f":01{at:04X}0055{-(1 + (at >> 8) + (at & 255) + 0x55) & 255:02X}" for at in range(0, 0xFFFE, 2)]
+    for name in "ab":
+        (tmp_path / name).write_text("\n".join([":020000040100F9", *lines, ":00000001FF"]))
+    said = [word for name in "ab" for word in ("-device", f"loader,file={tmp_path / name}")]
+    assert_one_line(rdbg_here("run", "-kernel", TANK, "-serial", "null", *said), 1, "overlaps loader image")
 
 
 def test_its_properties_are_listed() -> None:

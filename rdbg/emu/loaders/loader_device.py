@@ -160,14 +160,19 @@ def _place(memory: tuple[MemoryRegion, ...], address: int, data: bytes, what: st
 
 
 def _check_overlap(before: Iterable[ImagePiece], pieces: Sequence[ImagePiece]) -> None:
-    for other in before:
-        for piece in pieces:
-            if (
-                piece.backing == other.backing
-                and piece.offset < other.offset + len(other.data)
-                and other.offset < piece.offset + len(piece.data)
-            ):
-                raise RdbgError(
-                    f"{piece.what} overlaps {other.what} at offset {max(piece.offset, other.offset):#x} of "
-                    f"{piece.backing}: give one another address"
-                )
+    """See that no piece lies over what is loaded already; a file may say twice what is in one place."""
+    furthest: dict[tuple[str, bool], ImagePiece] = {}  # of each backing, of the old and the new: what reaches furthest
+    marked = [*((piece, False) for piece in before), *((piece, True) for piece in pieces)]
+    for piece, is_new in sorted(marked, key=lambda each: each[0].offset):
+        other = furthest.get((piece.backing, not is_new))
+        if other is not None and piece.offset < _end(other):
+            new, old = (piece, other) if is_new else (other, piece)
+            place = f"offset {piece.offset:#x} of {piece.backing}"
+            raise RdbgError(f"{new.what} overlaps {old.what} at {place}: give one another address")
+        own = furthest.get((piece.backing, is_new))
+        if piece.data and (own is None or _end(piece) > _end(own)):
+            furthest[piece.backing, is_new] = piece
+
+
+def _end(piece: ImagePiece) -> int:
+    return piece.offset + len(piece.data)
