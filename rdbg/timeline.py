@@ -118,7 +118,7 @@ class Timeline:
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._stored = StoredStates(self._keeper, history, store)
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace(), clock)
-        self._replayer.checkpoint()
+        self._replayer.states.checkpoint()
         self._traveller = Traveller(self._replayer)
         self.survey = PastSurvey(self._replayer)  #: finds out what later questions would have to replay
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
@@ -152,11 +152,11 @@ class Timeline:
 
     def keep_state(self) -> None:
         """Let the machine come back here without a replay, as long as memory allows."""
-        self._replayer.checkpoint_if_far(0)
+        self._replayer.states.checkpoint_if_far(0)
 
     def state_before(self, position: int) -> int:
         """The latest position up to this one where the machine can stand without a replay."""
-        return self._replayer.latest(position).position
+        return self._replayer.states.latest(position).position
 
     # --- where and what --------------------------------------------------------------------
     @property
@@ -400,13 +400,13 @@ class Timeline:
         """
         stop = self._replayer.advance(request)
         if stop.kind is StopKind.PAUSED:
-            self._replayer.checkpoint_regularly()
+            self._replayer.states.checkpoint_regularly()
         return stop
 
     @property
     def slice(self) -> int:
         """Instructions that take about as long as a user waits without noticing."""
-        return self._replayer.slice
+        return self._replayer.paced.slice
 
     # --- branches --------------------------------------------------------------------------
     @property

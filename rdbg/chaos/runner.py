@@ -158,7 +158,7 @@ class Run:
         self._replayer: Replayer = runner.guest.begin(self._inputs)
         self._output = OutputWatcher(runner._conditions)
         self._replayer.output.sink = self._output
-        self._replayer.checkpoint()  # what is noticed late is looked for from here
+        self._replayer.states.checkpoint()  # what is noticed late is looked for from here
         self._script = deque(script)
         self._late = 0  # by so many instructions what is left of it comes later: an endpoint had no room
         self._no_room = _NO_ROOM
@@ -183,9 +183,9 @@ class Run:
                 if stop.kind is StopKind.WATCHPOINT:
                     self._replayer.step()
                     true = self._true_expression()
-                    self._replayer.checkpoint_if_far(_SLICE)
+                    self._replayer.states.checkpoint_if_far(_SLICE)
                     continue
-                self._replayer.checkpoint_if_far(_FAR)
+                self._replayer.states.checkpoint_if_far(_FAR)
                 asleep = stop.kind is StopKind.IDLE and not self._idle(stop)
                 if self._output.found is not None:
                     condition, icount, _, _ = self._output.found

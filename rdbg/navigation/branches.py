@@ -116,7 +116,7 @@ class Branches:
         """
         self.check_free(name)
         replayer, keeper = self._replayer, self._replayer.keeper
-        replayer.checkpoint()  # coming back is one restore
+        replayer.states.checkpoint()  # coming back is one restore
         position = replayer.machine.icount
         entered = replayer.history.entered(position)
         track = replayer.fork()
@@ -168,7 +168,7 @@ class Branches:
             self._set_aside(detached)
         self._enter(target)
         common = replayer.keeper.checkpoints.latest_shared(position, entered)
-        replayer.restore(common)
+        replayer.states.restore(common)
 
     def synced(self) -> bool:
         """Let the disk have the journal up to here; False: the recording broke off, what refers to it is in vain.

@@ -64,7 +64,7 @@ class Branching:
             first = max(target.fork - 1, self._replayer.history.start)
             arrives = self._traveller.go(first, interrupted)
             if arrives:
-                self._replayer.checkpoint()
+                self._replayer.states.checkpoint()
                 branches.switch(target)
                 main.position = stood  # it went to where they part, and not the user
         else:

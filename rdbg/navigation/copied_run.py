@@ -69,7 +69,9 @@ class CopiedRun:
         """What is learnt on the way is of no use to others: look up less often, and keep fewer states. For a copy
         that nobody talks to."""
         replayer = self._replayer
-        replayer.pace = replace(replayer.pace, slice_seconds=_SLICE_PASSING, spacing_seconds=_SPACING_PASSING)
+        replayer.paced.pace = replace(
+            replayer.paced.pace, slice_seconds=_SLICE_PASSING, spacing_seconds=_SPACING_PASSING
+        )
 
     def borders(self, start: int, end: int, parts: int, lead: int) -> list[int]:
         """Positions that divide a stretch into at most so many parts that take about as long: ``start`` first.
@@ -84,7 +86,7 @@ class CopiedRun:
         if len(states) >= parts:  # as many lie in each second of a replay
             wanted = [states[len(states) * part // parts] for part in range(1, parts)]
         else:
-            latest = self._replayer.latest
+            latest = self._replayer.states.latest
             wanted = [latest(start + (end - start) * part // parts).position for part in range(1, parts)]
         found = [start]
         found.extend(each + lead for each in wanted if found[0] < each + lead < end)
@@ -93,4 +95,4 @@ class CopiedRun:
     @property
     def speed(self) -> float:
         """Instructions that are replayed in a second, about."""
-        return self._replayer.speed
+        return self._replayer.paced.speed

@@ -97,7 +97,7 @@ class Forward:
         """
         if conditions.watches:
             # A watched access may be noticed late; finding its place again starts from a checkpoint.
-            self._replayer.checkpoint_if_far(self._replayer.slice)
+            self._replayer.states.checkpoint_if_far(self._replayer.paced.slice)
         origin = self._machine.icount
         steady = SteadyConditions(self._replayer, Search.wanted(conditions, self._machine.architecture).conditional)
         limit = conditions.position if conditions.position is not None and conditions.position > origin else None
@@ -119,7 +119,7 @@ class Forward:
             stop = self._replayer.advance(
                 RunRequest(
                     until=limit if present else min(self._replayer.history.end, limit or self._replayer.history.end),
-                    slice=self._replayer.slice,
+                    slice=self._replayer.paced.slice,
                     breakpoints=conditions.breakpoints,
                     conditions=conditions.conditions,
                     watches=conditions.watches,
@@ -148,7 +148,7 @@ class Forward:
             elif stop.kind is StopKind.IDLE:
                 return End(StopReason.HISTORY_END)
             elif stop.kind is StopKind.PAUSED:
-                self._replayer.checkpoint_regularly()
+                self._replayer.states.checkpoint_regularly()
                 if self.at_live_end:
                     self._replayer.agreement.note()
                 elif not present:
@@ -178,13 +178,13 @@ class Forward:
         possible = index.earliest_possible(
             here, self._replayer.history.end, Search.wanted(conditions, self._machine.architecture)
         )
-        checkpoint = self._replayer.latest(possible)
-        while checkpoint.position > here + self._replayer.slice:
+        checkpoint = self._replayer.states.latest(possible)
+        while checkpoint.position > here + self._replayer.paced.slice:
             if not self._replayer.output.new_before(checkpoint.output):
                 break
-            checkpoint = self._replayer.latest((here + checkpoint.position) // 2)
-        if checkpoint.position > here + self._replayer.slice:
-            self._replayer.restore(checkpoint)
+            checkpoint = self._replayer.states.latest((here + checkpoint.position) // 2)
+        if checkpoint.position > here + self._replayer.paced.slice:
+            self._replayer.states.restore(checkpoint)
             if self._machine.icount < here:  # a damaged state on disk
                 self._traveller.go(here)
 

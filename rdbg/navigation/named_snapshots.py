@@ -37,7 +37,7 @@ class NamedSnapshots:
             RdbgError: the name cannot be used, or the disk is full.
         """
         lasting, replayer = self._branches.synced(), self._replayer
-        self._branches.current.snapshots.save(name, replayer.capture(), replayer.machine, in_memory=not lasting)
+        self._branches.current.snapshots.save(name, replayer.states.capture(), replayer.machine, in_memory=not lasting)
 
     def load(self, name: str) -> Stop:
         """Roll execution back (or forward) to a named snapshot's moment.
@@ -48,7 +48,7 @@ class NamedSnapshots:
         replayer, machine = self._replayer, self._replayer.machine
         found = self._restorable(name, replayer.history.start, replayer.history.end)
         here = machine.icount
-        replayer.checkpoint_if_far(replayer.pace.rung)
+        replayer.states.checkpoint_if_far(replayer.paced.pace.rung)
         try:
             found.branch.snapshots.restore(found.snapshot, replayer)
         except RdbgError:

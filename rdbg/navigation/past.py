@@ -12,8 +12,9 @@ from rdbg.errors import RdbgError
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.output_log import OutputLog, SentOutput
-from rdbg.navigation.replayer import Origin, Replayer
+from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
+from rdbg.navigation.states import Origin
 from rdbg.navigation.stops import Interrupted, StopConditions, never
 from rdbg.navigation.traveller import Traveller
 from rdbg.navigation.writes import LastWrite, Order, after_all_at
@@ -142,7 +143,7 @@ class Past:
             return log
         try:
             if not (origin.position <= here and replayer.output.passed == log.count):
-                replayer.restore(origin)
+                replayer.states.restore(origin)
                 replayer.catch_up()
             if not replayer.run_to(end, interrupted, rungs=False):
                 raise QuestionInterrupted
@@ -167,9 +168,9 @@ class Past:
 
     def _latest_known(self, position: int, count: int) -> Origin:
         """The latest state up to which not more than ``count`` outputs have left."""
-        origin, start = self._replayer.latest(position), self._replayer.history.start
+        origin, start = self._replayer.states.latest(position), self._replayer.history.start
         while origin.position > start and sum(sent.outputs for sent in origin.output.endpoints) > count:
-            origin = self._replayer.latest(origin.position - 1)
+            origin = self._replayer.states.latest(origin.position - 1)
         return origin
 
     def sent_by(

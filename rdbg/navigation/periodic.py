@@ -56,19 +56,19 @@ class PeriodicSnapshots:
         self._clock = clock
         self._effort = effort
         self._spent = effort()  # when the latest state was taken
-        self._next_time = clock() + replayer.pace.least_snapshot_seconds
+        self._next_time = clock() + replayer.paced.pace.least_snapshot_seconds
         self._next_index = clock() + _INDEX_SECONDS
         self._live = replayer.history.live
         self._closed = False
 
     def consider(self) -> None:
         """The machine stands at a position: save it if it is time."""
-        pace = self._replayer.pace
+        pace = self._replayer.paced.pace
         if self._closed or self._writer.busy or (pace.snapshot_spacing is None and self._clock() < self._next_time):
             return
         self._collect()
         if self._writer.trouble is None and self._replayer.agreement.verified and self._wanted():
-            self._submit(self._replayer.capture(), self._replayer.machine.virtual_ns)
+            self._submit(self._replayer.states.capture(), self._replayer.machine.virtual_ns)
 
     def close(self) -> None:
         """Save the end of the run, if it is known, and the index; then end the writer."""
@@ -97,7 +97,7 @@ class PeriodicSnapshots:
         if replayer.machine.icount >= end:
             if not replayer.agreement.verified:
                 return
-            latest = replayer.capture()
+            latest = replayer.states.capture()
         else:
             latest = replayer.keeper.checkpoints.latest(end)
             if latest is None or not self._live:
@@ -113,11 +113,11 @@ class PeriodicSnapshots:
     def _wanted(self) -> bool:
         replayer = self._replayer
         position, history = replayer.machine.icount, replayer.history
-        gap = replayer.pace.snapshot_spacing
+        gap = replayer.paced.pace.snapshot_spacing
         if gap is None:
             gap = (position - history.start) // _PER_RUN
             if not history.live or position < history.end:
-                gap = max(gap, int(replayer.speed * self._seconds_between()))
+                gap = max(gap, int(replayer.paced.speed * self._seconds_between()))
             elif self._effort() - self._spent < self._seconds_between():
                 return False  # a replay of this takes about as long, however fast or slow these instructions are
         before, after = replayer.stored.latest(position), replayer.stored.next(position)
@@ -128,7 +128,7 @@ class PeriodicSnapshots:
 
     def _seconds_between(self) -> float:
         """Seconds of replay from one state to the next, by what the latest one cost the writer."""
-        pace = self._replayer.pace
+        pace = self._replayer.paced.pace
         if self._writer.seconds == 0:  # none yet
             return pace.snapshot_seconds
         return min(max(pace.least_snapshot_seconds, _EFFORT_PARTS * self._writer.seconds), pace.snapshot_seconds)
@@ -136,7 +136,7 @@ class PeriodicSnapshots:
     def _submit(self, state: Checkpoint, virtual_ns: int) -> None:
         self._spent = self._effort()
         index: PackedIndex | None = None
-        if self._clock() >= self._next_index or self._replayer.pace.snapshot_spacing is not None:
+        if self._clock() >= self._next_index or self._replayer.paced.pace.snapshot_spacing is not None:
             index = self._index()
             self._next_index = self._clock() + _INDEX_SECONDS
         self._writer.submit(Job(state, virtual_ns, index, self._replayer.output.log.unsaved()))

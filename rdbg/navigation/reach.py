@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rdbg.navigation.replayer import Origin, Replayer
+from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.states import Origin
 
 
 class Reach:
@@ -19,10 +20,10 @@ class Reach:
     def __init__(self, replayer: Replayer, start: int) -> None:
         self._replayer = replayer
         self._start = start
-        self._instructions = replayer.pace.rung
+        self._instructions = replayer.paced.pace.rung
 
     def origin(self, high: int) -> Origin:
         """A state from which to run to ``high``, which is behind the search's end."""
-        found = self._replayer.latest(max(min(high - 1, high - self._instructions), self._start))
-        self._instructions = min(2 * self._instructions, self._replayer.slice)
+        found = self._replayer.states.latest(max(min(high - 1, high - self._instructions), self._start))
+        self._instructions = min(2 * self._instructions, self._replayer.paced.slice)
         return found

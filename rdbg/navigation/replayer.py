@@ -5,12 +5,10 @@ All movements go through here. Upper parts say where to and what to stop at.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from rdbg.checkpoints.checkpoint import Checkpoint
 from rdbg.checkpoints.keeper import CheckpointKeeper
 from rdbg.emu.device import DeviceFailure
 from rdbg.emu.machine_api import Block, MachineApi, RunRequest, RunStop, StopKind, Watch, WatchHit
@@ -23,17 +21,11 @@ from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.event_log import EventLog
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.output_gate import OutputGate
-from rdbg.navigation.pace import Pace
+from rdbg.navigation.pace import MeasuredPace, Pace
+from rdbg.navigation.states import States
 from rdbg.navigation.stops import Interrupted, never
 from rdbg.navigation.stored import StoredStates
 from rdbg.navigation.track import Saver, Track
-from rdbg.store.snapshot import SnapshotInfo
-
-_log = logging.getLogger("rdbg.snapshots")
-_trace = logging.getLogger("rdbg.timeline")
-
-#: Where a replay can begin.
-Origin = Checkpoint | SnapshotInfo
 
 
 class GivenUp(Exception):
@@ -65,8 +57,6 @@ class Replayer:
         self.history = history
         self.keeper = keeper
         self.stored = stored
-        self._pinned: Checkpoint | None = None  # where was looked closely last
-        self.pace = pace
         self.output = OutputGate(lived=history.live)
         self.events = EventLog(history.start)
         self.saver: Saver | None = None
@@ -74,10 +64,8 @@ class Replayer:
         self.progress: Progress = SILENT  #: told by whoever moves the machine far, or searches
         self.agreement = Agreement(machine, history, self.output, pace.digest_instructions, clock)
         self._clock = clock
-        self.speed = 2e7  # instructions a second, until measured
-        self._measured_instructions = 0
-        self._measured_seconds = 0.0
-        self._checkpoint_cost = 0.0
+        self.paced = MeasuredPace(pace)
+        self.states = States(machine, keeper, self.track(), self.paced, clock)
         machine.inputs = history
         machine.set_output(self.output)
 
@@ -89,7 +77,7 @@ class Replayer:
         """Another run that shares this one's past up to here and goes on live from here, in memory."""
         history = self.history.fork(self.machine.icount)
         output = self.output.fork()
-        agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
+        agreement = Agreement(self.machine, history, output, self.paced.pace.digest_instructions, self._clock)
         events = self.events.fork(self.machine.icount)
         return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 
@@ -99,133 +87,20 @@ class Replayer:
         output.sink = self.output.sink
         output.log = self.output.log.fork()
         output.log.forget_after(output.log.count_before(fork))
-        agreement = Agreement(self.machine, history, output, self.pace.digest_instructions, self._clock)
+        agreement = Agreement(self.machine, history, output, self.paced.pace.digest_instructions, self._clock)
         return Track(history, StoredStates(self.keeper, history, None), output, events, None, agreement)
 
     def use(self, track: Track) -> None:
         """Go on along another run; the machine stands where both have been, or is about to be put there."""
-        self._pin(None)
+        self.states.use(track)
         self.history, self.stored, self.output, self.saver = track.history, track.stored, track.output, track.saver
         self.events, self.agreement = track.events, track.agreement
         self.machine.inputs = self.history
         self.machine.set_output(self.output)
 
-    @property
-    def slice(self) -> int:
-        """Instructions that take about ``slice_seconds``."""
-        return self.pace.slice or max(2000, int(self.speed * self.pace.slice_seconds))
-
-    @property
-    def spacing(self) -> int:
-        """Instructions between regular checkpoints; they shall not cost more than a twentieth of the time."""
-        seconds = max(self.pace.spacing_seconds, 20 * self._checkpoint_cost)
-        return self.pace.spacing or max(5000, int(self.speed * seconds))
-
-    @property
-    def _interval(self) -> int:
-        """Instructions that an interval of the index has, where checkpoints are dear and stand further apart."""
-        return self.pace.spacing or max(5000, int(self.speed * self.pace.spacing_seconds))
-
-    # --- states --------------------------------------------------------------------------------
-    def capture(self) -> Checkpoint:
-        """The state here, for the caller to keep."""
-        return self.keeper.capture(self.history.entered(self.machine.icount), self.output.mark)
-
     def note_digest(self) -> None:
         """Write down what a replay has to come to here, if the run is live."""
         self.history.note_digest(self.machine.icount, Digests(self.machine.digest(), self.output.mark))
-
-    def checkpoint(self) -> None:
-        """Make a checkpoint here."""
-        began = self._clock()
-        position = self.machine.icount
-        self.keeper.take(self.history.entered(position), self.output.mark, max(self.history.end, position))
-        _trace.debug("checkpoint at icount %d", position)
-        # Slow to rise, so that one hiccup of the host does not thin the future.
-        self._checkpoint_cost += (self._clock() - began - self._checkpoint_cost) * 0.25
-
-    def checkpoint_if_far(self, distance: int) -> None:
-        """Make a checkpoint here unless the replay to here takes at most ``distance`` instructions."""
-        position = self.machine.icount
-        if position - self._in_memory(position).position > distance:
-            self.checkpoint()
-
-    def checkpoint_regularly(self) -> None:
-        """Make a checkpoint here if one is due, and end an interval of the index."""
-        self.keeper.look(self._interval)
-        position, spacing = self.machine.icount, self.spacing
-        if position - self._in_memory(position).position < spacing:
-            return
-        following = self.keeper.checkpoints.next(position)
-        if following is None or following.position - position > spacing // 2:
-            self.checkpoint()
-
-    def latest(self, position: int) -> Origin:
-        """The latest state at or before ``position`` that can be restored, in memory or on disk."""
-        found = self._in_memory(position)
-        if self._pinned is not None and found.position < self._pinned.position <= position:
-            found = self._pinned
-        info = self.stored.latest(position)
-        # Reading pages from disk takes as long as some replay does.
-        if info is not None and info.position - found.position > self.spacing // 2:
-            return info
-        return found
-
-    def restore(self, origin: Origin) -> None:
-        """Stand where a state was taken, with the inputs entered that had entered then.
-
-        `catch_up` makes up for later ones (a debugger's write, a byte for an idle CPU). If a stored state is damaged,
-        the machine stands at an earlier one.
-        """
-        while isinstance(origin, SnapshotInfo):
-            try:
-                checkpoint = self.restore_stored(origin)
-            except RdbgError as error:
-                _log.warning("%s; an earlier state is used", error)
-                self.stored.discard(origin)
-                origin = self.latest(origin.position)
-                continue
-            self.keeper.adopt(checkpoint, self.history.end)
-            return
-        self._put_back(origin)
-
-    def restore_stored(self, info: SnapshotInfo, stored: StoredStates | None = None) -> Checkpoint:
-        """Stand where a stored state was taken; gives it to the caller, with its table.
-
-        Args:
-            info: the state.
-            stored: those that it is one of; None: of the run at hand. A branch has none of its own, and may share the
-                past that it is of.
-
-        Raises:
-            RdbgError: it is gone or damaged, or not of this machine, which stands anywhere then.
-        """
-        loaded = (stored or self.stored).load(info)
-        try:
-            self._put_back(loaded.checkpoint)
-            self.machine.know_page_digests(loaded.digests.copy())
-            info.check(self.machine.digest())
-        except RdbgError:
-            self.keeper.store.release(loaded.checkpoint.table)
-            raise
-        return loaded.checkpoint
-
-    def _put_back(self, checkpoint: Checkpoint) -> None:
-        self.keeper.restore(checkpoint.state, checkpoint.table)
-        self.history.seek(checkpoint.position, checkpoint.entered)
-        self.output.mark = checkpoint.output
-
-    def _in_memory(self, position: int) -> Checkpoint:
-        found = self.keeper.checkpoints.latest(position)
-        if found is None:
-            raise RdbgError(f"icount {position} is before the start of this run")
-        return found
-
-    def _pin(self, checkpoint: Checkpoint | None) -> None:
-        """Keep one state beside all that memory allows, in place of the one before."""
-        if self._pinned is not None:
-            self.keeper.store.release(self._pinned.table)
-        self._pinned = checkpoint
 
     # --- running -------------------------------------------------------------------------------
     def advance(self, request: RunRequest, hits: LastHits | None = None) -> RunStop:
@@ -260,7 +135,7 @@ class Replayer:
             self.agreement.fail()
             raise
         if not request.exact:
-            self._measure(self.machine.icount - start, self._clock() - began)
+            self.paced.ran(self.machine.icount - start, self._clock() - began)
         if (
             stop.kind is StopKind.WATCHPOINT
             and request.exact
@@ -305,17 +180,17 @@ class Replayer:
         """
         while (position := self.machine.icount) < target:
             rung = target
-            if rungs and target - position > 2 * self.pace.rung:
+            if rungs and target - position > 2 * self.paced.pace.rung:
                 rung = target - (target - position) // 2
-            stop = self.advance(RunRequest(until=rung, slice=self.slice))
+            stop = self.advance(RunRequest(until=rung, slice=self.paced.slice))
             here = self.machine.icount
             if stop.kind is StopKind.LIMIT:
                 if rung == target:
                     return True
-                self.checkpoint_if_far(self.pace.rung)
+                self.states.checkpoint_if_far(self.paced.pace.rung)
                 rungs = here > position  # or else a step of several instructions is in the way
             elif stop.kind is StopKind.PAUSED:
-                self.checkpoint_regularly()
+                self.states.checkpoint_regularly()
             else:  # idle or powered off: nothing comes after
                 return True
             if interrupted():
@@ -349,7 +224,7 @@ class Replayer:
             stop = self._step_closely(start)
         poke = self.history.next_poke()
         if poke is not None and poke < self.machine.icount:
-            self.restore(self.latest(start))
+            self.states.restore(self.states.latest(start))
             self.run_to(start, never, rungs=False)
             raise self._write_inside_a_step(poke)
         self.history.advance(self.machine.icount, idle=stop.kind is StopKind.IDLE)
@@ -368,14 +243,14 @@ class Replayer:
         if failure.icount >= self.machine.icount == self.history.start:
             return
         self.history.end_at(failure.icount)  # nothing comes from outside on the way there
-        self.restore(self.latest(failure.icount))
+        self.states.restore(self.states.latest(failure.icount))
         self.run_to(failure.icount, never, rungs=False)
         self.history.end_at(self.machine.icount)
 
     def _stand_before(self, position: int, change: WatchHit) -> RunStop:
         """Go back to before the step that has led to a position, where something else than the CPU wrote."""
         target = max(position - 1, self.history.start)
-        self.restore(self.latest(target))
+        self.states.restore(self.states.latest(target))
         self.run_to(target, never, rungs=False)
         self.catch_up()
         return RunStop(StopKind.WATCHPOINT, self.machine.icount, self.machine.pc, change)
@@ -390,7 +265,7 @@ class Replayer:
         leads. The machine stands where it stood."""
         here = self.machine.icount
         _, change = self._step(watches)
-        self.restore(self.latest(here))
+        self.states.restore(self.states.latest(here))
         self.run_to(here, never, rungs=False)
         self.catch_up()
         return change
@@ -404,7 +279,7 @@ class Replayer:
 
     def _step_closely(self, start: int) -> RunStop:
         """Step from ``start`` once more, after a step that ran past a fault whose place it could not tell."""
-        self.restore(self.latest(start))
+        self.states.restore(self.states.latest(start))
         self.run_to(start, never, rungs=False)
         self.catch_up()
         architecture = self.machine.architecture
@@ -486,7 +361,7 @@ class Replayer:
         assert place is not None
         if hits is not None:
             hits.note(self.machine, 0, place)
-        self.restore(self.latest(place))
+        self.states.restore(self.states.latest(place))
         while self.machine.icount < place:
             # Other places like this one may lie on the way; they are passed the same way, each nearer to the start.
             if self.advance(RunRequest(until=place)).kind is StopKind.LIMIT:
@@ -494,7 +369,7 @@ class Replayer:
         self.catch_up()  # the debugger may have written where the checkpoint stands
         # The next such place begins from here, also where memory is too short for a checkpoint: else each would go back
         # over all before it.
-        self._pin(self.capture())
+        self.states.pin(self.states.capture())
         start = self.machine.icount
         end = start + self.machine.architecture.longest_block
         if request.until is not None:
@@ -507,11 +382,3 @@ class Replayer:
         if found.kind is StopKind.LIMIT and end != request.until:
             return replace(found, kind=StopKind.PAUSED)
         return found
-
-    def _measure(self, instructions: int, seconds: float) -> None:
-        self._measured_instructions += instructions
-        self._measured_seconds += seconds
-        if self._measured_seconds > 0.002 and self._measured_instructions > 0:
-            speed = self._measured_instructions / self._measured_seconds
-            self.speed += (speed - self.speed) * 0.3
-            self._measured_instructions, self._measured_seconds = 0, 0.0

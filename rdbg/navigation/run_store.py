@@ -54,7 +54,7 @@ class RunStore:
         """
         try:
             snapshots = self._branches.current.snapshots
-            snapshots.save(self._initial, self._replayer.capture(), self._replayer.machine, initial=True)
+            snapshots.save(self._initial, self._replayer.states.capture(), self._replayer.machine, initial=True)
         except RdbgError as error:
             raise RdbgError(f"Could not create snapshot for icount record: {error}") from error
 

@@ -73,7 +73,7 @@ class Scratch:
         keeper.sync()
         keeper.release(keeper.detach(moment.position, moment.entered))
         scratch.history.rewind(moment.position, moment.records)
-        self._replayer.restore(self._replayer.latest(moment.position))
+        self._replayer.states.restore(self._replayer.states.latest(moment.position))
         self._traveller.go(moment.position)
         self._replayer.output.forget_ahead()
         self._replayer.events.forget_after(moment.position)

@@ -122,7 +122,7 @@ class Search:
                 self._clear(self._watches, low if access is None else access.after, high)
                 found = None if access is None else _found(access)
             else:
-                self._replayer.restore(reach.origin(high))
+                self._replayer.states.restore(reach.origin(high))
                 if self._needless(start, high):
                     continue
                 low = self._machine.icount
@@ -146,7 +146,7 @@ class Search:
         replayer = self._replayer
 
         def border(end: int) -> int:
-            return replayer.latest(max(start, min(end - length, end - 1))).position
+            return replayer.states.latest(max(start, min(end - length, end - 1))).position
 
         shared = SharedSearch(crew, self._look_alone, border, self._poll, lambda looked: looked.found is not None)
         self._shared = shared
@@ -219,7 +219,7 @@ class Search:
         hits = LastHits(self._machine.icount)
         request = RunRequest(
             until=high,
-            slice=self._replayer.slice,
+            slice=self._replayer.paced.slice,
             breakpoints=breakpoints,
             conditions=self._conditions if breakpoints else {},
             watches=self._watches,
@@ -229,9 +229,9 @@ class Search:
             stop = self._replayer.advance(request, hits)
             if stop.kind is not StopKind.PAUSED:
                 break
-            self._replayer.checkpoint_regularly()
+            self._replayer.states.checkpoint_regularly()
             # The same may be asked again: know more finely what was touched here.
-            self._replayer.keeper.look(self._replayer.slice // 2)
+            self._replayer.keeper.look(self._replayer.paced.slice // 2)
             self._poll()
         return hits
 
@@ -246,7 +246,7 @@ class Search:
                 return access
             # More blocks than are noted, and none of them makes the access after all.
             # (Where the scan began there may be no checkpoint any more.)
-            self._replayer.restore(self._replayer.latest(low))
+            self._replayer.states.restore(self._replayer.states.latest(low))
             high = hits.since
             hits = self._scan(high, frozenset())
 
@@ -289,7 +289,7 @@ class Search:
         return found
 
     def _goto(self, position: int) -> None:
-        self._replayer.restore(self._replayer.latest(position))
+        self._replayer.states.restore(self._replayer.states.latest(position))
         if not self._replayer.run_to(position, self._interrupted):
             raise SearchInterrupted
 

@@ -121,10 +121,10 @@ class Snapshots:
         if snapshot.state is None:
             assert snapshot.stored is not None
             self._in_memory[snapshot.name] = replace(
-                snapshot, state=replayer.restore_stored(snapshot.stored, self._stored)
+                snapshot, state=replayer.states.restore_stored(snapshot.stored, self._stored)
             )
         elif snapshot.state is not None:
-            replayer.restore(snapshot.state)
+            replayer.states.restore(snapshot.state)
 
     def copy_to(self, store: SnapshotStore) -> None:
         """Put all that are in memory into a store, too.

@@ -90,7 +90,7 @@ class PastSurvey:
     def _to_search(self) -> list[SurveyPiece]:
         replayer = self._replayer
         start, pieces = replayer.history.start, []
-        length = max(int(replayer.speed * _PIECE_SECONDS), 1)
+        length = max(int(replayer.paced.speed * _PIECE_SECONDS), 1)
         for sought in reversed(self._asked):
             conditions = _conditions(sought)
             reach = replayer.machine.architecture.step_reach
@@ -100,7 +100,7 @@ class PastSurvey:
                 possible = replayer.keeper.index.latest_possible(start, high, wanted)
                 if possible is None:
                     break
-                low = max(start, replayer.latest(max(start, min(possible - length, possible - 1))).position)
+                low = max(start, replayer.states.latest(max(start, min(possible - length, possible - 1))).position)
                 pieces.append(SurveyPiece(low, possible, sought))
                 high = low
         return pieces
@@ -109,7 +109,7 @@ class PastSurvey:
         replayer = self._replayer
         index = replayer.keeper.index
         start, end = replayer.history.start, replayer.history.end
-        least = int(replayer.speed * _QUICK_SECONDS)
+        least = int(replayer.paced.speed * _QUICK_SECONDS)
         intervals = [each for each in index if each.start < end]
         segments = replayer.machine.architecture.segments
         pages = hot_pages(intervals, least, _MOST_PAGES, segments)
@@ -128,12 +128,12 @@ class PastSurvey:
                     unknown[-1] = (unknown[-1][0], high)
                 else:
                     unknown.append((low, high))
-        length = max(int(replayer.speed * _PIECE_SECONDS), 1)
+        length = max(int(replayer.paced.speed * _PIECE_SECONDS), 1)
         pieces = []
         for low, high in unknown:
             borders = {max(low, start), high}
             for near in range(low + length, high, length):
-                border = replayer.latest(near).position  # where a state is to begin from
+                border = replayer.states.latest(near).position  # where a state is to begin from
                 if low < border < high:
                     borders.add(border)
             pieces += [SurveyPiece(one, other, pages=pages) for one, other in pairwise(sorted(borders))]
@@ -166,15 +166,15 @@ class PastSurvey:
             *(Watch(page * _PAGE_BYTES, _PAGE_BYTES, Access.WRITE) for page in virtual),
             *(Watch(0, _PAGE_BYTES, Access.WRITE, (_extent(page),)) for page in memory),
         )
-        replayer.restore(replayer.latest(piece.start))
+        replayer.states.restore(replayer.states.latest(piece.start))
         replayer.run_to(piece.start, never, rungs=False)
         found: list[StoredWords] = []
         machine.mark_words(virtual, memory)
         try:
             at = machine.icount
             while at < piece.end:
-                until = min(at + _SLICES * replayer.slice, piece.end)
-                request = RunRequest(until=until, slice=replayer.slice, watches=watches, last_hit=True)
+                until = min(at + _SLICES * replayer.paced.slice, piece.end)
+                request = RunRequest(until=until, slice=replayer.paced.slice, watches=watches, last_hit=True)
                 hits = LastHits(at)
                 kind = StopKind.PAUSED
                 while machine.icount < until and kind is StopKind.PAUSED:
@@ -187,7 +187,7 @@ class PastSurvey:
                 if kind not in (StopKind.PAUSED, StopKind.LIMIT) or here == at:
                     break  # the end of the run, or of the last step that ends before the piece does
                 at = here
-                replayer.checkpoint_regularly()
+                replayer.states.checkpoint_regularly()
         finally:
             machine.mark_words((), ())
         return found

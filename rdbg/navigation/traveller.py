@@ -47,10 +47,10 @@ class Traveller:
         here = self.position
         if position != here and here >= self.history.end:
             # Coming back to the present should not take a replay.
-            self._replayer.checkpoint_if_far(self._replayer.pace.rung)
-        checkpoint = self._replayer.latest(position)
+            self._replayer.states.checkpoint_if_far(self._replayer.paced.pace.rung)
+        checkpoint = self._replayer.states.latest(position)
         if position < here or checkpoint.position > here:
-            self._replayer.restore(checkpoint)
+            self._replayer.states.restore(checkpoint)
         _log.debug("from icount %d to %d: a replay of %d", here, position, position - self.position)
         self._replayer.keeper.visit(position)
         began = self.position
@@ -65,11 +65,11 @@ class Traveller:
 
     def before_all(self) -> None:
         """Stand at the start of the history, where nothing has entered yet."""
-        self._replayer.restore(self._replayer.latest(self._replayer.history.start))
+        self._replayer.states.restore(self._replayer.states.latest(self._replayer.history.start))
 
     def write_search(self, address: int, length: int, interrupted: Interrupted) -> WriteSearch:
         """A search for writes to what stands behind virtual addresses here."""
-        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        self._replayer.states.checkpoint_if_far(self._replayer.paced.pace.rung)
         self._replayer.keeper.look(0)
         return WriteSearch(self._replayer, address, length, interrupted, self.helpers)
 
@@ -82,7 +82,7 @@ class Traveller:
             SearchInterrupted: the user asked to stop.
         """
         origin = self.position
-        self._replayer.checkpoint_if_far(self._replayer.pace.rung)
+        self._replayer.states.checkpoint_if_far(self._replayer.paced.pace.rung)
         self._replayer.keeper.look(0)
         try:
             search = Search(self._replayer, conditions, interrupted, self.helpers)

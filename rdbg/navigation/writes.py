@@ -123,7 +123,7 @@ class WriteSearch:
         replayer, origin, left = self._replayer, bound.after, count
 
         def border(end: int) -> int:
-            return replayer.latest(max(self._start, min(end - length, end - 1))).position
+            return replayer.states.latest(max(self._start, min(end - length, end - 1))).position
 
         alone = partial(self._look_alone, bound, count)
         self._shared = shared = SharedSearch(crew, alone, border, self._poll, lambda found: len(found) >= left)
@@ -194,16 +194,16 @@ class WriteSearch:
     def _scan(self, low: int, high: int) -> LastHits:
         """The latest blocks of a stretch in which a write may have been made."""
         replayer = self._replayer
-        replayer.restore(replayer.latest(low))
+        replayer.states.restore(replayer.states.latest(low))
         hits = LastHits(self._machine.icount)
         while self._machine.icount < high:
-            request = RunRequest(until=high, slice=replayer.slice, watches=(self._watch,), last_hit=True)
+            request = RunRequest(until=high, slice=replayer.paced.slice, watches=(self._watch,), last_hit=True)
             stop = replayer.advance(request, hits)
             if stop.kind is not StopKind.PAUSED:
                 break
-            replayer.checkpoint_regularly()
+            replayer.states.checkpoint_regularly()
             # The same may be asked again: know more finely what was touched here.
-            replayer.keeper.look(replayer.slice // 2)
+            replayer.keeper.look(replayer.paced.slice // 2)
             self._poll()
         return hits
 
@@ -216,7 +216,7 @@ class WriteSearch:
             for start, end in stretches:
                 if first:
                     # From before, so that what happens at ``start`` itself is seen.
-                    replayer.restore(replayer.latest(max(start - 1, replayer.history.start)))
+                    replayer.states.restore(replayer.states.latest(max(start - 1, replayer.history.start)))
                     first = False
                     machine.note_writes(self._watch)
                 if machine.icount < start:

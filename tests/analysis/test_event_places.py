@@ -98,7 +98,7 @@ def test_ctrl_c_keeps_what_was_found(recording: str) -> None:
             asked += 1
             return asked > 8
 
-        timeline._replayer.pace = timeline._replayer.pace.__class__(slice=20_000)
+        timeline._replayer.paced.pace = timeline._replayer.paced.pace.__class__(slice=20_000)
         with pytest.raises(UsageError, match="is kept: ask again"):
             sought(Seeker(timeline, soon), ["interrupt", "-1"])
         assert run.position == stood

@@ -42,7 +42,7 @@ def test_a_checkpoint_there_or_beside_it(address: int, offset: int) -> None:
     for turn in (20, 21, 40):
         timeline.goto(branch_at(turn) + offset)
         assert timeline.position == branch_at(turn) + offset
-        timeline._replayer.checkpoint()
+        timeline._replayer.states.checkpoint()
         assert keeper.checkpoints.at(branch_at(turn) + offset) is not None
     conditions = StopConditions(breakpoints=frozenset({address}))
     timeline.goto(END)
