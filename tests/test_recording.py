@@ -16,7 +16,7 @@ from rdbg.emu.spec import Image, MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.journal.records import EndOfRun, EndReason
 from rdbg.recording.recording import NewRecording, OpenRecording, store_path
-from rdbg.store import database
+from rdbg.store import transaction
 from rdbg.store.snapshot_store import SnapshotStore
 
 SPEC = MachineSpec("malta", "24Kf", False, 1 << 28, 3, (Image("bios", "gone/u-boot.bin", b"boot" * 1000),))
@@ -241,7 +241,7 @@ def log_of_one_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The write-ahead log of a store when somebody has been killed before it was folded into the file."""
     store = SnapshotStore.open(str(path))
     with monkeypatch.context() as patch:
-        patch.setattr(database, "fold_log", lambda connection: None)
+        patch.setattr(transaction, "fold_log", lambda connection: None)
         store.notes.put_bookmark("later", 1)
         log = path.with_name(f"{path.name}-wal").read_bytes()
     store.close()

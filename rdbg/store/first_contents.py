@@ -13,14 +13,15 @@ from collections import OrderedDict
 
 import numpy as np
 import zstandard
-from numpy.typing import NDArray
 
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
-from rdbg.store.database import StoreConnection, Transaction, connect, connect_nowhere, fold_log, guard
+from rdbg.store.contents_rows import ContentsBatch, ContentsIndex, ContentsRow, as_runs
+from rdbg.store.database import connect, connect_nowhere
 from rdbg.store.page_bits import PageBits
 from rdbg.store.snapshot import ZERO_PAGE
+from rdbg.store.transaction import StoreConnection, Transaction, fold_log, guard
 
 #: Pages of a row: 1 MB, so a single page is found by decompressing 1 MB at most.
 _BATCH = 256
@@ -32,8 +33,6 @@ _ROWS_HELD = 16
 #: Seconds that another process may take to save a snapshot.
 _BUSY_SECONDS = 60
 _MOST_DISK = 1 << 16
-
-Pages = NDArray[np.uint32]
 
 
 class LostPage(RdbgError):
@@ -57,28 +56,6 @@ class Kept:
     stored: int
 
 
-@dataclass(frozen=True)
-class _Row:
-    """What a row holds but for the contents."""
-
-    id: int
-    pages: Pages
-    zeros: Pages  # first, count, first, count, ...
-    lost: Pages
-
-
-class _Batch:
-    """Pages of a disk on their way to the store."""
-
-    def __init__(self) -> None:
-        self.contents: dict[int, bytes] = {}
-        self.zeros: list[int] = []
-        self.lost: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self.contents) + len(self.zeros) // 64 + len(self.lost)
-
-
 class FirstContents:
     """The first contents of the disks of one run.
 
@@ -98,11 +75,11 @@ class FirstContents:
         self._database = threading.Lock()
         self._changed = threading.Condition()
         self._known: dict[int, PageBits] = {}
-        self._open: dict[int, _Batch] = {}  # being filled
-        self._waiting: list[tuple[int, _Batch]] = []  # for the thread, the first one in its hands
-        self._rows: dict[int, list[_Row]] = {}
-        self._index: dict[int, _Index] = {}
-        self._loaded: dict[int, _Index] = {}  # of what was there from the start
+        self._open: dict[int, ContentsBatch] = {}  # being filled
+        self._waiting: list[tuple[int, ContentsBatch]] = []  # for the thread, the first one in its hands
+        self._rows: dict[int, list[ContentsRow]] = {}
+        self._index: dict[int, ContentsIndex] = {}
+        self._loaded: dict[int, ContentsIndex] = {}  # of what was there from the start
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._thread: threading.Thread | None = None
         self._ending = False
@@ -165,7 +142,7 @@ class FirstContents:
             for at in range(count):
                 batch = self._open.get(disk)
                 if batch is None:
-                    batch = self._open[disk] = _Batch()
+                    batch = self._open[disk] = ContentsBatch()
                 one = None if content is None else content[at * PAGE_SIZE : (at + 1) * PAGE_SIZE]
                 if one is None:
                     batch.lost.append(page)
@@ -249,9 +226,9 @@ class FirstContents:
                     self._changed.notify_all()
                 return
 
-    def _store(self, disk: int, batch: _Batch) -> _Row:
+    def _store(self, disk: int, batch: ContentsBatch) -> ContentsRow:
         pages = np.array(list(batch.contents), "<u4")
-        zeros, lost = _runs(batch.zeros), np.array(batch.lost, "<u4")
+        zeros, lost = as_runs(batch.zeros), np.array(batch.lost, "<u4")
         data = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(batch.contents.values()))
         fields = (disk, pages.tobytes(), data, zeros.tobytes(), lost.tobytes())
         with self._database, self._transaction():
@@ -261,7 +238,7 @@ class FirstContents:
             ).lastrowid
             self._durable = False
         assert made is not None
-        return _Row(made, pages, zeros, lost)
+        return ContentsRow(made, pages, zeros, lost)
 
     def _transaction(self) -> Transaction:
         return Transaction(self.path, self._db, self._writable, "keep the disks' contents", tidy=False)
@@ -286,7 +263,7 @@ class FirstContents:
                     raise LostPage(f"page {page} of disk {disk} could not be read")
             index = self._index.get(disk)
             if index is None or index.rows < len(self._rows[disk]):
-                index = self._index[disk] = _Index(self._rows[disk])
+                index = self._index[disk] = ContentsIndex(self._rows[disk])
         place = index.place(page)
         if place is None:
             return ZERO_PAGE
@@ -371,57 +348,15 @@ class FirstContents:
                 right = right and all(isinstance(column, bytes) and len(column) % 4 == 0 for column in columns)
                 if not right or len(columns[1]) % 8 or len(columns[0]) > 4 * _BATCH:
                     raise RdbgError(f"{self.path}: the list of the disks' contents is damaged; take a good copy")
-                row = _Row(number, *(np.frombuffer(column, "<u4").astype(np.uint32) for column in columns))
+                row = ContentsRow(number, *(np.frombuffer(column, "<u4").astype(np.uint32) for column in columns))
                 self._rows.setdefault(disk, []).append(row)
-        self._loaded = {disk: _Index(rows) for disk, rows in self._rows.items()}
+        self._loaded = {disk: ContentsIndex(rows) for disk, rows in self._rows.items()}
         self._index = dict(self._loaded)
 
     def _sizes(self) -> dict[int, int]:
         with self._database, guard(self.path, "measure the disks' contents"):
             query = "SELECT disk, sum(length(data) + length(pages) + length(zeros)) FROM disk_contents GROUP BY disk"
             return {int(disk): int(size) for disk, size in self._db.execute(query)}
-
-
-class _Index:
-    """Where the pages of a disk are."""
-
-    def __init__(self, rows: list[_Row]) -> None:
-        self.rows = len(rows)
-        ids = np.array([row.id for row in rows], np.int64)
-        lengths = np.array([len(row.pages) for row in rows], np.int64)
-        pages = np.concatenate([row.pages for row in rows])
-        order = np.argsort(pages, kind="stable")
-        self._pages = pages[order]
-        self._ids = np.repeat(ids, lengths)[order]
-        self._places = np.concatenate([np.arange(length) for length in lengths])[order]
-        self._lost = np.sort(np.concatenate([row.lost for row in rows]))
-        runs = np.concatenate([row.zeros for row in rows]).reshape(-1, 2).astype(np.int64)
-        self._zeros = runs[np.argsort(runs[:, 0], kind="stable")]
-
-    def has(self, page: int) -> bool:
-        """Whether a page is there, or lost."""
-        at = int(np.searchsorted(self._zeros[:, 0], page, "right"))
-        if at and page < self._zeros[at - 1].sum():
-            return True
-        return self.place(page) is not None
-
-    def place(self, page: int) -> tuple[int, int] | None:
-        """Row and place of a page; a negative row: it is lost; None: it is zeros."""
-        at = int(np.searchsorted(self._pages, page))
-        if at < len(self._pages) and self._pages[at] == page:
-            return int(self._ids[at]), int(self._places[at])
-        at = int(np.searchsorted(self._lost, page))
-        return (-1, 0) if at < len(self._lost) and self._lost[at] == page else None
-
-
-def _runs(numbers: list[int]) -> Pages:
-    """Numbers as runs: first, count, first, count, ..."""
-    if not numbers:
-        return np.zeros(0, "<u4")
-    ordered = np.sort(np.array(numbers, np.int64))
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered) != 1) + 1])
-    counts = np.diff(np.concatenate([starts, [len(ordered)]]))
-    return np.stack([ordered[starts], counts], axis=1).ravel().astype("<u4")
 
 
 def _check_sum(fields: tuple[object, ...]) -> bytes:

@@ -9,8 +9,8 @@ from rdbg.emu.output_mark import OutputMark
 from rdbg.errors import RdbgError
 from rdbg.journal.output_marks import build_mark, parse_mark
 from rdbg.quick_dataclass import dataclass
-from rdbg.store.database import StoreConnection, Transaction, guard
 from rdbg.store.snapshot import LONGEST_NAME, check_name
+from rdbg.store.transaction import StoreConnection, Transaction, guard
 
 _CHECK_BYTES = 16
 #: Icounts that SQLite can hold.

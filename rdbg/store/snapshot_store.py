@@ -24,7 +24,7 @@ from rdbg.errors import RdbgError, UsageError
 from rdbg.host.clock import host_seconds
 from rdbg.journal.header import image_digest
 from rdbg.journal.output_marks import build_mark
-from rdbg.store.database import StoreConnection, Transaction, connect, create, fold_log, guard
+from rdbg.store.database import connect, create
 from rdbg.store.notes import StoreNotes
 from rdbg.store.snapshot import (
     LONGEST_NAME,
@@ -37,6 +37,7 @@ from rdbg.store.snapshot import (
 )
 from rdbg.store.stored_pages import MOST_STATE, StoredPages
 from rdbg.store.thinning import Candidate, choose_victims
+from rdbg.store.transaction import StoreConnection, Transaction, fold_log, guard
 
 #: Bytes that periodic snapshots may add to the file before they are thinned.
 PERIODIC_BUDGET = 256 << 20

@@ -11,8 +11,8 @@ import zstandard
 from rdbg.checkpoints.page_store import distinct
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.errors import RdbgError
-from rdbg.store.database import guard
 from rdbg.store.snapshot import ZERO_PAGE, Table, page_digest
+from rdbg.store.transaction import guard
 
 #: Level 1 compresses a page in 10 microseconds; higher levels gain a few percent on guests' memory.
 _LEVEL = 1
