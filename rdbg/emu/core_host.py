@@ -54,6 +54,7 @@ class CoreHost:
     def __init__(self, machine: HostMachine) -> None:
         self._machine = machine
         self._bus = machine.bus
+        self._timers = machine.system.timers
         self.wait_idle = False  #: the run comes back when the CPU waits
         self.skip_ns = 0  #: idle time that the caller has waited for, in nanoseconds
         self.idle_ns: int | None = None  #: nanoseconds until a timer would end the wait; None: only an input can
@@ -126,7 +127,7 @@ class CoreHost:
         machine = self._machine
         if machine.inputs.asks_interrupts:
             self._before_work(icount)
-        while (timer := machine.system.timers.earliest()) is not None and (timer.deadline_ns or 0) <= machine.now_ns:
+        while (timer := self._timers.earliest()) is not None and (timer.deadline_ns or 0) <= machine.now_ns:
             timer.disarm()
             timer.function()
             # In a replay inputs enter before what else happens at their position: what a timer has made room for comes
@@ -142,7 +143,7 @@ class CoreHost:
     def plan(self, icount: int) -> tuple[int, int]:
         """What is known to come: the icount of the next event, which happens right there; and an icount, at least
         ``icount``, from which something that waits outside may enter anywhere."""
-        timer = self._machine.system.timers.earliest()
+        timer = self._timers.earliest()
         event = self._icount_of(timer.deadline_ns) if timer is not None else cpu.NEVER
         known = self._machine.inputs.next_icount()
         if known is not None:
@@ -161,7 +162,7 @@ class CoreHost:
     def _before_work(self, icount: int) -> None:
         """Devices are about to be done with a piece of work: let whoever is asked delay it."""
         machine = self._machine
-        for number in machine.system.timers.work_due(machine.now_ns):
+        for number in self._timers.work_due(machine.now_ns):
             for event in machine.inputs.delay_work(icount, number, self._idled_until(icount)):
                 machine.entrance.enter(event)
                 self._idle_events = 0  # as after any input that comes in a wait
@@ -211,7 +212,7 @@ class CoreHost:
             # A replay passes the same timers before it lets enter what came after them.
             after_timers = self._machine.now_ns + 1 if self._idle_events else None
             self.woken_by = list(self._machine.inputs.take(icount, after_timers))
-        timer = self._machine.system.timers.earliest()
+        timer = self._timers.earliest()
         deadlines = [d for d in (timer.deadline_ns if timer else None, cpu_ns) if d is not None]
         deadline = min((d for d in deadlines if d < cpu.NEVER), default=None)
         status = self._machine.core.registers.read_cp0(12, 0)
