@@ -76,6 +76,8 @@ def times_executed(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[i
 
     def take(ended: bool) -> tuple[int, int]:
         taken = run.machine.take_probe_count()
+        if ended:
+            run.machine.take_probe_notes(ended=True)  # else what was counted last is not counted when it comes again
         return taken.times, number_within(taken.unevaluated, piece.start, piece.end)
 
     return _numbers(run, piece, replace(probes, counts=(piece.start, piece.end)), take)

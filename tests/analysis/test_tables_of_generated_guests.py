@@ -55,6 +55,15 @@ def test_executions_are_where_breakpoints_are_met(seed: int, often: bool) -> Non
         ]
 
 
+def test_executions_are_counted_as_often_as_one_asks() -> None:
+    trial = Trial(3, length=400, often=False)
+    timeline = trial.timeline
+    pool = InOneProcess(lambda: ReplayedRun(timeline))
+    position = next(at for at in range(timeline.start, timeline.end) if at in trial._at)
+    once, stretch = Executions(trial._at[position].pc), Piece(position, position + 1)
+    assert [sum(count_rows(once, pool, stretch, False)) for _ in range(3)] == [1, 1, 1]
+
+
 def test_what_a_step_does_counts_once_where_a_stretch_begins_inside_of_it() -> None:
     trial = Trial(3, length=1000, often=True)
     timeline = trial.timeline
