@@ -63,12 +63,11 @@ class Multiplexer(AroundSerial):
 
     def receive(self) -> bytes:
         """What was typed to the port that is typed to, without the commands to rdbg."""
-        return self._without_commands(self._end.receive())
+        return self._without_commands(self._put_off() + self._end.receive())
 
     def overdue(self) -> bytes:
         """What was held back, and what came for a port behind what came for another."""
-        later, self._later = self._later, b""
-        return self._without_commands(later + self._end.overdue())
+        return self._without_commands(self._put_off() + self._end.overdue())
 
     def take_breaks(self) -> int:
         """How often Ctrl-A b was typed, or a break came."""
@@ -97,6 +96,11 @@ class Multiplexer(AroundSerial):
         self.flush()
         self._answers.close()
         self._end.close()
+
+    def _put_off(self) -> bytes:
+        """What came behind a change from one port to another: it comes before what comes now."""
+        later, self._later = self._later, b""
+        return later
 
     def _without_commands(self, data: bytes) -> bytes:
         kept = bytearray()

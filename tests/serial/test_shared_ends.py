@@ -104,6 +104,24 @@ def test_two_serial_ports_and_the_monitor_take_turns(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes().count(b"zero one") == 1
 
 
+def test_what_is_typed_meanwhile_stays_behind_what_waits_for_another_port(tmp_path: Path) -> None:
+    """A packet with two changes of the port is passed on in three polls, and more may come between them."""
+    chardev = ["-chardev", "socket,id=c,path=DIR/s,server=on,wait=off,mux=on"]
+    opened = ports(*chardev, "-serial", "chardev:c", "-serial", "chardev:c", folder=tmp_path)
+    typist = Typist(tmp_path / "s", opened)
+    came: dict[Endpoint, bytes] = {ZERO: b"", ONE: b""}
+
+    def take(endpoint: Endpoint, data: bytes, breaks: int) -> None:
+        came[endpoint] += data
+
+    for packet in (b"one\x01czero\x01cone\x01", b"czero", b" two\x01cend", b"", b"", b""):
+        if packet:
+            typist.connection.sendall(packet)
+        opened.poll(take, lambda endpoint: True, lambda: False, 0.005)
+    assert came == {ONE: b"oneoneend", ZERO: b"zerozero two"}
+    typist.close()
+
+
 def test_without_mon_there_is_no_monitor_at_a_socket(tmp_path: Path) -> None:
     opened = ports("-chardev", "socket,id=c,path=DIR/s,server,nowait,mux=on", "-serial", "chardev:c", folder=tmp_path)
     typist = Typist(tmp_path / "s", opened)
