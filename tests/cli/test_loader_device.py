@@ -174,6 +174,12 @@ def test_a_file_of_many_pieces_is_placed_at_once(tmp_path: Path) -> None:
     assert_one_line(rdbg_here("run", "-kernel", TANK, "-serial", "null", *said), 1, "overlaps loader image")
 
 
+def test_a_truncated_elf_file_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(Path(TANK).read_bytes()[:3000])
+    done = rdbg_here("run", "-EL", "-device", f"loader,file={tmp_path / 'f'},cpu-num=0", "-serial", "null")
+    assert_one_line(done, 1, f"rdbg: loader image '{tmp_path / 'f'}' is truncated")
+
+
 def test_its_properties_are_listed() -> None:
     done = rdbg_here("run", "-device", "loader,help")
     assert b"  force-raw=<bool (on/off)>\n" in done.stdout and done.returncode == 0

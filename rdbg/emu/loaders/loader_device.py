@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rdbg.elf.elf_file import is_elf
 from rdbg.emu.loaders.elf import parse_elf, physical
@@ -143,7 +144,7 @@ def _file(
     """Where a file goes, and where it starts."""
     data = image.data
     if not device.raw and is_elf(data):
-        elf = parse_elf(image, big_endian)
+        elf = parse_elf(replace(image, role=LOADER), big_endian)
         placed = [place(memory, segment.paddr, segment.data, what, segment.size) for segment in elf.segments]
         return placed, elf.entry
     if not device.raw and (uimage := parse_uimage(data, what)) is not None:
