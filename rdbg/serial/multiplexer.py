@@ -77,6 +77,8 @@ class Multiplexer(AroundSerial):
     def take_arrival(self) -> bool:
         """Whether somebody has come. The monitor greets who finds himself there."""
         arrived = self._end.take_arrival()
+        if arrived:
+            self._escaped = False  # by a Ctrl-A of who was there before
         if arrived and self.port is None and self.console is not None:
             self.console.greet()
         return arrived

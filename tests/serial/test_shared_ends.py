@@ -122,6 +122,16 @@ def test_what_is_typed_meanwhile_stays_behind_what_waits_for_another_port(tmp_pa
     typist.close()
 
 
+def test_a_ctrl_a_of_who_has_gone_makes_no_command_of_what_the_next_types(tmp_path: Path) -> None:
+    opened = ports("-serial", "mon:unix:DIR/s,server,nowait", folder=tmp_path)
+    first = Typist(tmp_path / "s", opened)
+    first.type(b"ls\x01")
+    first.connection.close()
+    second = Typist(tmp_path / "s", opened)
+    assert second.type(b"x\r") == [(ZERO, b"x\r", 0)] and not opened.quit_requested
+    second.close()
+
+
 def test_without_mon_there_is_no_monitor_at_a_socket(tmp_path: Path) -> None:
     opened = ports("-chardev", "socket,id=c,path=DIR/s,server,nowait,mux=on", "-serial", "chardev:c", folder=tmp_path)
     typist = Typist(tmp_path / "s", opened)
