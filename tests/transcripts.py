@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,6 +157,17 @@ class Terminal:
                 break
             said += data
         return _lines(plain.removesuffix(wanted))
+
+    def press(self, key: bytes, until: str) -> None:
+        """Press a key each half second until the program says something, and nothing behind it."""
+        said = b""
+        deadline = time.monotonic() + _PATIENCE
+        while not _ESCAPE.sub(b"", said).endswith(until.encode()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it did not say {until!r}; so far: {said.decode(errors='replace')}")
+            os.write(self._terminal, key)
+            while select.select([self._terminal], [], [], 0.5)[0]:
+                said += os.read(self._terminal, 65536)
 
     def type(self, command: str) -> None:
         """Type a line, or ``^A x``."""

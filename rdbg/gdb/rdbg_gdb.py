@@ -46,10 +46,14 @@ class _Jumps:
         self._here: str | None = None
         self._level = 0
         self._obeyed = True  # the latest monitor command has come to its end
+        self._unconfirmed = False  # GDB asks questions while it is under way only
 
     def before(self) -> None:
         """To be called before a monitor command."""
         self._obeyed = False
+        if not gdb.parameter("confirm"):  # or a second Ctrl-C would end the connection without a question
+            gdb.execute("set confirm on", to_string=True)
+            self._unconfirmed = True
         self._level = _selected_level()
         self._here = self._position()
 
@@ -58,6 +62,7 @@ class _Jumps:
         that shows the place and the displays, and tells front ends, whose windows would go on showing the old frame.
         A command that has not moved it leaves the frame that the user looks at."""
         self._obeyed = True
+        self._confirm_no_more()
         now = self._position()
         if self._here is not None and now is not None and now != self._here:
             gdb.execute("stepi 0")
@@ -70,9 +75,15 @@ class _Jumps:
         and rdbg gives the command up when it is asked for something else."""
         if not self._obeyed:
             self._obeyed = True
+            self._confirm_no_more()
             with contextlib.suppress(gdb.error):
                 gdb.execute("maintenance flush register-cache", to_string=True)
                 gdb.execute("info registers pc", to_string=True)
+
+    def _confirm_no_more(self) -> None:
+        if self._unconfirmed:
+            self._unconfirmed = False
+            gdb.execute("set confirm off", to_string=True)
 
     def _position(self) -> str | None:
         try:
