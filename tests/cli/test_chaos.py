@@ -69,7 +69,7 @@ def test_a_kept_run_says_how_to_run_it_again(kept: Path) -> None:
     assert (kept.parent / "again" / kept.name).exists()
 
 
-def test_shrinking_names_the_interrupt_and_the_source(kept: Path, gdb_program: str) -> None:
+def test_shrinking_names_the_interrupt_and_the_source(kept: Path, gdb_program: str, tmp_path: Path) -> None:
     done = rdbg("chaos", "--shrink", kept)
     told = done.stdout.decode()
     assert done.returncode == 0, done.stderr
@@ -82,7 +82,7 @@ def test_shrinking_names_the_interrupt_and_the_source(kept: Path, gdb_program: s
     assert f"rdbg debug {shrunk} --at race" in told
     assert rdbg("dump", shrunk).stdout.decode().lower().count("hold") == 1
     assert b"LOST 1" in rdbg("replay", shrunk).stdout
-    smaller = kept.with_name("smaller")
+    smaller = tmp_path / "smaller"
     Path(f"{smaller}.snapshots-wal").write_bytes(b"left by somebody")
     again = rdbg("chaos", "--shrink", shrunk, "-o", smaller)
     assert again.returncode == 0 and b"one is enough" in again.stdout

@@ -83,7 +83,7 @@ def test_a_bar_is_drawn_at_a_terminal_and_wiped(recording: Path, jobs: int) -> N
     done = _impatient(recording, "--jobs", str(jobs), stderr=theirs)
     os.close(theirs)
     drawn = all_of(ours)
-    assert re.search(r"\rinstructions looked through: +\d+%\|.*\| [\d.]+M?/29.\dM", drawn)
+    assert re.search(r"\rinstructions looked through: +\d+%\|.*\| [\d.]+[kM]?/29.\dM", drawn)
     *_, wiped, end = drawn.split("\r")
     assert wiped.isspace() and not end, "the line is left empty"
     assert done.returncode == 0
