@@ -84,7 +84,12 @@ def served(words: Sequence[str], program: Sequence[str] = RDBG) -> Iterator[int]
         yield port
     finally:
         process.terminate()
-        assert "Traceback" not in process.communicate(timeout=_PATIENCE)[1]
+        try:
+            errors = process.communicate(timeout=_PATIENCE)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        assert "Traceback" not in errors
 
 
 def is_running(pid: int) -> bool:

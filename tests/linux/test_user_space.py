@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +51,7 @@ class _Client:
     """Says packets that GDB would not: standing where memory cannot be read, it could not go on."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=300)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._decoder = Decoder(1 << 20)
 
     def ask(self, packet: str) -> bytes:
@@ -103,6 +105,14 @@ def _stops(words: Sequence[str], program: Sequence[str]) -> list[_Stop]:
     raise AssertionError("it does not end")
 
 
+def _stops_of_qemu(words: Sequence[str]) -> list[_Stop]:
+    """QEMU's, which now and then comes to a standstill under ``-icount`` and obeys no signal either: then another one
+    is asked, since its answers are what is wanted."""
+    with contextlib.suppress(TimeoutError, subprocess.TimeoutExpired):
+        return _stops(words, ["qemu-system-mipsel"])
+    return _stops(words, ["qemu-system-mipsel"])
+
+
 def test_the_same_stops_as_in_qemu(tmp_path: Path) -> None:
     assert shutil.which("qemu-system-mipsel")
     initrd = tmp_path / "initrd.gz"
@@ -110,7 +120,7 @@ def test_the_same_stops_as_in_qemu(tmp_path: Path) -> None:
     machine = ["-M", "malta", "-m", "128", "-kernel", str(LINUX / KERNEL), "-initrd", str(initrd)]
     machine += ["-append", APPEND, "-icount", "shift=7", "-no-reboot", "-net", "none"]
     ours = _stops(["run", *machine], RDBG)
-    theirs = _stops([*machine, *QEMU], ["qemu-system-mipsel"])
+    theirs = _stops_of_qemu([*machine, *QEMU])
     starts = [stop for stop in ours if stop.pc == ours[0].pc]
     assert len(starts) >= 7 and len(ours) > len(starts)
     # QEMU stops before the page is in the TLB too, where GDB can read nothing, and again when it is.
