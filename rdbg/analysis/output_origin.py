@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
 from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.emu.disk_write import decode_disk_write
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine_api import Access, RunRequest, Space, Watch
@@ -14,9 +15,6 @@ from rdbg.emu.probes import OtherAccess, Probes
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import SentOutput
-
-#: Bytes of a disk's sector.
-SECTOR_SIZE = 512
 
 
 class OutputOrigin:

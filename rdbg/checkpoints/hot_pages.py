@@ -11,8 +11,7 @@ from rdbg.checkpoints.interval_index import Interval
 from rdbg.checkpoints.page_set import EMPTY, PageSet
 from rdbg.checkpoints.touched_pages import DEVICE_PAGES
 from rdbg.emu.architecture import AddressSegment
-
-_PAGE_BYTES = 4096
+from rdbg.emu.memory_map import PAGE_SIZE
 
 
 class HotPages(NamedTuple):
@@ -50,8 +49,8 @@ def hot_pages(intervals: Sequence[Interval], least: int, most: int, segments: Se
         segments: addresses that no TLB translates.
     """
     fixed = PageSet.of_runs(
-        np.array([each.start // _PAGE_BYTES for each in segments], np.uint64),
-        np.array([(each.start + each.length) // _PAGE_BYTES for each in segments], np.uint64),
+        np.array([each.start // PAGE_SIZE for each in segments], np.uint64),
+        np.array([(each.start + each.length) // PAGE_SIZE for each in segments], np.uint64),
     )
     virtual = _most_written([(each.pages.written, each.end - each.start) for each in intervals], least, most, fixed)
     devices = PageSet(np.array([DEVICE_PAGES, 1 << 63], np.uint64))

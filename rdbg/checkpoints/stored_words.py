@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from rdbg.checkpoints.page_set import PageSet
 from rdbg.emu.machine_api import Access, Space, Watch
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.quick_dataclass import dataclass
 
-_PAGE_BYTES = 4096
 _WORD_BYTES = 4
 #: Stretches that are kept, and bytes that they take, before neighbours are joined.
 _MOST_STRETCHES = 4096
@@ -87,7 +87,7 @@ def _untouched(pages: PageSet, words: PageSet, address: int, length: int) -> boo
     last = address + length - 1
     if words.meets(address // _WORD_BYTES, last // _WORD_BYTES):
         return False
-    return all(pages.meets(page, page) for page in range(address // _PAGE_BYTES, last // _PAGE_BYTES + 1))
+    return all(pages.meets(page, page) for page in range(address // PAGE_SIZE, last // PAGE_SIZE + 1))
 
 
 def _holds(pages: PageSet, wanted: PageSet) -> bool:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from rdbg.checkpoints.page_set import Numbers, PageSet
 from rdbg.emu.machine_api import Touched
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.quick_dataclass import dataclass
 
-_PAGE_BYTES = 1 << 12
 #: Runs of code that an interval may have, 8 or 16 bytes each. Beyond, the narrowest gaps between them are filled.
 _MOST_RUNS = 512
 _LAST_ADDRESS = (1 << 64) - 1
@@ -39,7 +39,7 @@ class TouchedPages:
     def of(cls, touched: Touched) -> TouchedPages:
         """From what the machine reports."""
         if touched.executed_blocks is None:
-            executed = _bytes(np.asarray(touched.executed_virtual, np.uint64) * np.uint64(_PAGE_BYTES), _PAGE_BYTES)
+            executed = _bytes(np.asarray(touched.executed_virtual, np.uint64) * np.uint64(PAGE_SIZE), PAGE_SIZE)
         else:
             executed = _bytes(touched.executed_blocks[:, 0].astype(np.uint64), touched.executed_blocks[:, 1])
         devices = np.asarray(touched.written_devices, np.uint64) + np.uint64(DEVICE_PAGES)

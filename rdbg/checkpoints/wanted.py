@@ -5,9 +5,8 @@ from __future__ import annotations
 from rdbg.checkpoints.cleared import Breakpoint, Sought
 from rdbg.checkpoints.touched_pages import DEVICE_PAGES, TouchedPages
 from rdbg.emu.machine_api import Access, Conditions, Space, Watch
+from rdbg.emu.memory_map import PAGE_SIZE
 
-_PAGE_BITS = 12
-_PAGE_BYTES = 1 << _PAGE_BITS
 _NO_CONDITIONS: Conditions = {}
 
 
@@ -32,7 +31,7 @@ class Wanted:
         # the page before, perhaps in the interval before.
         self._executed = [
             (
-                max(address - reach, 0) if address % _PAGE_BYTES < reach else address,
+                max(address - reach, 0) if address % PAGE_SIZE < reach else address,
                 address,
                 Breakpoint(address, tuple(conditions.get(address, ()))),
             )
@@ -43,7 +42,7 @@ class Wanted:
         self._watches = []
         for watch in watches:
             last = watch.address + watch.length - 1
-            self._watches.append((watch, watch.address >> _PAGE_BITS, last >> _PAGE_BITS, _storage_pages(watch)))
+            self._watches.append((watch, watch.address // PAGE_SIZE, last // PAGE_SIZE, _storage_pages(watch)))
 
     def __bool__(self) -> bool:
         return bool(self._executed or self._watches)
@@ -78,8 +77,8 @@ def _storage_pages(watch: Watch) -> list[tuple[int, int]]:
     base = {Space.MEMORY: 0, Space.DEVICE: DEVICE_PAGES}
     return [
         (
-            base[extent.space] + (extent.address >> _PAGE_BITS),
-            base[extent.space] + (extent.address + extent.length - 1 >> _PAGE_BITS),
+            base[extent.space] + extent.address // PAGE_SIZE,
+            base[extent.space] + (extent.address + extent.length - 1) // PAGE_SIZE,
         )
         for extent in watch.storage
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rdbg.cli.card_models import CARD_NAMES, card_model, check_property, models_text, properties_text
 from rdbg.cli.netdev_values import network_object
 from rdbg.cli.option_values import HelpWanted, hint, is_help, parsed_json, split_commas
+from rdbg.emu.spec import ON
 from rdbg.errors import UsageError
 from rdbg.session.network_options import CardOption
 from rdbg.session.options import RunOptions
@@ -65,7 +66,7 @@ def device(options: RunOptions, value: str) -> RunOptions:
             raise UsageError(f"{option}: {key} is given twice; keep one")
         seen.add(key)
         check_property(option, model, key, text)
-    if dict(properties).get("multifunction", "off") in ("on", "yes", "true", "y"):
+    if dict(properties).get("multifunction", "off") in ON:
         raise UsageError(f"{option}: cards have one function here; drop multifunction=on, and give each its slot")
     card = CardOption(
         option,

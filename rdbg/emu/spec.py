@@ -59,6 +59,10 @@ class Drive:
     serial: str = ""
 
 
+#: How QEMU spells a switch among a card's properties.
+ON, OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
+
+
 @dataclass(frozen=True)
 class Plugged:
     """A card that is plugged into the board, or a part of such a card, or what is loaded beside its firmware.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rdbg.emu.disk import SECTOR_SIZE
 from rdbg.emu.disk_write import sectors_written
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.output_mark import OutputMark, Sent, endpoint_order
@@ -24,7 +25,6 @@ MOST_MEMORY = 64 << 20
 _READ_AT_ONCE = 16 << 20
 #: Stretches that are held unpacked.
 _UNPACKED = 4
-_SECTOR_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class OutputLog:
             chunk = self._chunk(stretch)
             rows = chunk.rows_of(disk)
             first = chunk.sectors[rows]
-            covers = (first <= sector) & (sector < first + chunk.sizes[rows] // _SECTOR_BYTES)
+            covers = (first <= sector) & (sector < first + chunk.sizes[rows] // SECTOR_SIZE)
             if before is not None:
                 covers &= chunk.icounts[rows] < before
             found = np.flatnonzero(covers)

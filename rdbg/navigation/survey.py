@@ -11,6 +11,7 @@ from rdbg.checkpoints.page_set import PageSet
 from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.checkpoints.wanted import Wanted
 from rdbg.emu.machine_api import Access, Extent, RunRequest, Space, StopKind, Watch
+from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.navigation.last_hits import LastHits
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import Search
@@ -28,7 +29,6 @@ _SLICES = 2
 #: What was asked for lately and is looked for in all of the run; stops of it in a piece, after which the rest is left.
 _MOST_SOUGHT = 4
 _MOST_HITS = 8
-_PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ class PastSurvey:
         replayer, machine = self._replayer, self._replayer.machine
         virtual, memory = piece.pages.virtual.pages(), piece.pages.memory.pages()
         watches = (
-            *(Watch(page * _PAGE_BYTES, _PAGE_BYTES, Access.WRITE) for page in virtual),
-            *(Watch(0, _PAGE_BYTES, Access.WRITE, (_extent(page),)) for page in memory),
+            *(Watch(page * PAGE_SIZE, PAGE_SIZE, Access.WRITE) for page in virtual),
+            *(Watch(0, PAGE_SIZE, Access.WRITE, (_extent(page),)) for page in memory),
         )
         replayer.states.restore(replayer.states.latest(piece.start))
         replayer.run_to(piece.start, never, rungs=False)
@@ -208,4 +208,4 @@ def _conditions(sought: Sought) -> StopConditions:
 
 
 def _extent(page: int) -> Extent:
-    return Extent(Space.MEMORY, page * _PAGE_BYTES, _PAGE_BYTES, 0)
+    return Extent(Space.MEMORY, page * PAGE_SIZE, PAGE_SIZE, 0)

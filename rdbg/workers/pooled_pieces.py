@@ -249,15 +249,15 @@ def next_piece(waiting: Sequence[Piece], last: Piece | None) -> int:
     """
     if last is None:
         return 0
+    follows = [at for at, piece in enumerate(waiting) if _are_neighbours(last, piece)]
+    if follows:
+        return follows[-1]
     runs = [[0]]  # of neighbours
     for at, (before, piece) in enumerate(pairwise(waiting), 1):
         if _are_neighbours(before, piece):
             runs[-1].append(at)
         else:
             runs.append([at])
-    follows = [at for at, piece in enumerate(waiting) if _are_neighbours(last, piece)]
-    if follows:
-        return follows[-1]
     longest = max(runs, key=len)
     return longest[len(longest) // 2]
 

@@ -10,10 +10,9 @@ from rdbg.emu.devices.virtio import block, console, net
 from rdbg.emu.devices.virtio.virtio_device import CommonFeature, VirtioDevice
 from rdbg.emu.devices.virtio.virtio_function import Interfaces, VirtioFunction
 from rdbg.emu.endpoint import Endpoint
-from rdbg.emu.spec import Plugged
+from rdbg.emu.spec import OFF, ON, Plugged
 from rdbg.errors import UsageError
 
-_ON, _OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
 #: Properties of QEMU's that say how it works, and not what the guest finds; and offloads, which are not offered either
 #: by a QEMU whose peer is no tap device.
 _WITHOUT_EFFECT = frozenset(
@@ -46,11 +45,11 @@ _FEATURES: Mapping[str, int] = {
 }
 #: Properties that have one value here.
 _FIXED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("packed", "iommu_platform", "mq", "rss", "hash", "guest_rsc_ext", "scsi", "failover"), _OFF),
+    **dict.fromkeys(("packed", "iommu_platform", "mq", "rss", "hash", "guest_rsc_ext", "scsi", "failover"), OFF),
     **dict.fromkeys(("min_io_size", "opt_io_size", "host_mtu"), ("0",)),
     **dict.fromkeys(("logical_block_size", "physical_block_size"), ("512",)),
     **dict.fromkeys(("rx_queue_size", "tx_queue_size", "queue-size"), ("256",)),
-    "write-cache": ("auto", *_ON),
+    "write-cache": ("auto", *ON),
     "num-queues": ("1",),
     "speed": ("-1",),
     "duplex": ("",),
@@ -91,9 +90,9 @@ class VirtioProperties:
             UsageError: it is no switch.
         """
         value = self.text(name)
-        if value in _ON:
+        if value in ON:
             return True
-        if value in _OFF:
+        if value in OFF:
             return False
         if value in ("", "auto"):
             return default

@@ -11,13 +11,12 @@ from rdbg.emu.loaders.intel_hex import parse_hex
 from rdbg.emu.loaders.placement import ImagePiece, place
 from rdbg.emu.loaders.uimage import parse_uimage
 from rdbg.emu.memory_map import MemoryRegion
-from rdbg.emu.spec import Image, MachineSpec, Plugged
+from rdbg.emu.spec import OFF, ON, Image, MachineSpec, Plugged
 from rdbg.errors import RdbgError, UsageError
 from rdbg.quick_dataclass import dataclass
 
 LOADER = "loader"
 _MOST_DATA = 8
-_ON, _OFF = ("on", "yes", "true", "y"), ("off", "no", "false", "n")
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ def parse_loader(item: Plugged) -> LoaderDevice:
 
     def switch(name: str) -> bool:
         text = said.get(name, "off").lower()
-        if text not in (*_ON, *_OFF):
+        if text not in (*ON, *OFF):
             raise UsageError(f"{option}: {name} takes on or off, not {text!r}")
-        return text in _ON
+        return text in ON
 
     file, raw, length = said.get("file", ""), switch("force-raw"), number("data-len", _MOST_DATA)
     big = switch("data-be")
