@@ -158,6 +158,19 @@ class Terminal:
             said += data
         return _lines(plain.removesuffix(wanted))
 
+    def wait_asleep(self) -> None:
+        """Wait until the program waits for something itself.
+
+        Who has seen what a program sent knows that it is behind its ``send``, not that it
+        waits for the answer: on a busy machine it may stand between the two.
+        """
+        status = Path(f"/proc/{self._pid}/stat")
+        deadline = time.monotonic() + _PATIENCE
+        while status.read_text().rsplit(")", 1)[1].split()[0] != "S":
+            if time.monotonic() > deadline:
+                raise TimeoutError("it does not come to rest")
+            time.sleep(0.01)
+
     def press(self, key: bytes, until: str) -> None:
         """Press a key each half second until the program says something, and nothing behind it."""
         said = b""

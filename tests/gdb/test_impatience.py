@@ -62,6 +62,7 @@ def test_gdb_asks_before_a_second_interrupt_in_a_monitor_command_ends_the_sessio
             terminal.read("(gdb) ")
             terminal.type("monitor info endpoints")
             assert line.waiting.wait(60)
+            terminal.wait_asleep()
             terminal.press(b"\x03", _QUESTION)
             terminal.type("n")
             line.released.set()
