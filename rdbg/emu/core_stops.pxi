@@ -45,6 +45,11 @@ cdef class CoreStops:
         One that faults is none: it is made when the instruction runs again."""
         return watched_access(self.c)
 
+    def step_reaches_outside(self):
+        """Whether the next step may have to do with something else than the CPU and its memory: the CPU waits or begins
+        to, accesses what is no memory, or calls the host."""
+        return bool(step_reaches_outside(self.c))
+
     def stops_here(self):
         """Whether a breakpoint stops before the next instruction."""
         return bool(stops_here(self.c, self.c.where.next_pc, position(self.c)))

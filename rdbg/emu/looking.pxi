@@ -1,5 +1,13 @@
 # Where the CPU stands, looked at: the place, and what the next step would do.
 
+cdef uint32_t first_accessed(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc) noexcept nogil:
+    """The address that a load or store computes: ``w`` at ``pc``, or in the slot of ``branch`` there."""
+    cdef uint32_t first = effective_address(c, w)
+    if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
+        first += pc + 8 - gpr(c, 31)         # the branch sets ra before its slot runs
+    return first
+
+
 cdef watched_by(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc):
     cdef int size = 4
     cdef bint store = False
@@ -11,9 +19,7 @@ cdef watched_by(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc):
     cdef Place place
     if form == 0 or uses_fpu(w) and not c.guest.cp0.status & STATUS_CU1:
         return None
-    first = effective_address(c, w)
-    if branch and (branch >> 26 == 3 or branch >> 26 == 1 and branch & 0x100000) and ((w >> 21) & 31) == 31:
-        first += pc + 8 - gpr(c, 31)         # the branch sets ra before its slot runs
+    first = first_accessed(c, w, branch, pc)
     last = first + size - 1
     if translate(c, first, STORE if store else LOAD, kernel_mode(c), &pa) != TRANSLATED:
         return None
@@ -45,6 +51,25 @@ cdef watched_access(const Cpu *c):
         if hit is not None:
             return hit
     return None
+
+
+cdef bint reaches_outside(const Cpu *c, uint32_t w, uint32_t branch, uint32_t pc) noexcept nogil:
+    """Whether an instruction may have to do with something else than the CPU and its memory: it accesses what is none,
+    waits, or calls the host."""
+    cdef int size = 4
+    cdef bint store = False
+    if memory_access(w, &size, &store) == 0:
+        return w == CALL_WORD or w >> 26 == 0x10 and w & 0x200003F == 0x2000020   # wait
+    return place_of(c, first_accessed(c, w, branch, pc), ACCESS_WRITE if store else ACCESS_READ).space != SPACE_MEMORY
+
+
+cdef bint step_reaches_outside(const Cpu *c) noexcept nogil:
+    """See CoreStops.step_reaches_outside."""
+    cdef uint32_t pc = c.where.next_pc
+    cdef uint32_t w = code_word(c, pc)
+    if c.guest.halted or reaches_outside(c, w, 0, pc):
+        return True
+    return slot_runs(c, pc) and reaches_outside(c, code_word(c, pc + 4), w, pc)
 
 
 cdef current_place(const Cpu *c):

@@ -215,6 +215,11 @@ class Machine:
         return self._runs.watched_access(watches)
 
     @property
+    def step_is_apart(self) -> bool:
+        """Whether nothing but the CPU has to do with the next step and where it leads; see `MachineApi`."""
+        return self._runs.step_is_apart
+
+    @property
     def branch_target(self) -> int | None:
         """Where the next instruction leads if it is a branch that is taken."""
         return branch_target(self._next_word(), self.pc, self.read_register)

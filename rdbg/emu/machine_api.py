@@ -206,6 +206,12 @@ class MachineApi(Protocol):
         """The watched access that the next step makes; None: it makes none, or raises an exception instead."""
 
     @property
+    def step_is_apart(self) -> bool:
+        """Whether nothing but the CPU has to do with the next step and where it leads, so that only its stores change
+        memory: no device is accessed, no timer expires, nothing enters. False: something may."""
+        ...
+
+    @property
     def branch_target(self) -> int | None:
         """Where the next instruction leads if it is a branch that is taken, or a jump; None: it is neither."""
 

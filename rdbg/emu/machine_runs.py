@@ -111,6 +111,14 @@ class MachineRuns:
         hit = self._stops.watched_access()
         return None if hit is None else self._watch_hit(*hit)
 
+    @property
+    def step_is_apart(self) -> bool:
+        """Whether nothing but the CPU has to do with the next step and where it leads; False: something may."""
+        here = self._core.icount
+        if self._stops.step_reaches_outside():
+            return False
+        return min(self._host.plan(here)) > here + self._core.next_length()
+
     def take_probe_notes(self, ended: bool) -> ProbeNotes:
         """What runs with probes have noted."""
         rows, waiting_from, unevaluated, doubtful_from = self._notes.take_probe_notes(ended)

@@ -263,6 +263,8 @@ class Replayer:
     def changed_by_step(self, watches: tuple[Watch, ...]) -> WatchHit | None:
         """What of the watched memory is changed by something else than the CPU's stores in the next step, or where that
         leads. The machine stands where it stood."""
+        if self.machine.step_is_apart:
+            return None
         here = self.machine.icount
         _, change = self._step(watches)
         self.states.restore(self.states.latest(here))

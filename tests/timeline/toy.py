@@ -406,6 +406,10 @@ class Toy:
         values = [1] if codes is None else map(self.evaluate, codes)
         return self.pc in breakpoints and any(value is None or value for value in values)
 
+    @property
+    def step_is_apart(self) -> bool:
+        return True
+
     def take_change(self) -> WatchHit | None:
         return None  # nothing but its instructions writes to its memory
 
