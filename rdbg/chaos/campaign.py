@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 
 from rdbg.chaos import worker
 from rdbg.chaos.plan import Plan
 from rdbg.chaos.runner import Outcome
 from rdbg.chaos.worker import Result
 from rdbg.errors import RdbgError
-from rdbg.host.interrupts import ENDING_SIGNALS
+from rdbg.host.interrupts import on_ending_signals
 from rdbg.host.shared_flag import SharedFlag
 from rdbg.quick_dataclass import dataclass
 
@@ -119,7 +116,12 @@ class Campaign:
         pool = ProcessPoolExecutor(
             min(self._jobs, count), self._context, worker.begin, (self._plan, self._stop, os.getpid())
         )
-        with _signals(summary, self._stop.set):
+
+        def note(number: int) -> None:
+            summary.signal = number
+            self._stop.set()
+
+        with on_ending_signals(note):
             try:
                 self._drive(pool, summary, iter(range(first, first + count)), until_failure)
             except BrokenProcessPool:
@@ -187,19 +189,3 @@ def _kill_the_deaf() -> None:
         process.join(max(0.0, deadline - time.monotonic()))
         if process.is_alive():
             process.kill()
-
-
-@contextmanager
-def _signals(summary: Summary, stop: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile a signal that ends programs ends the campaign in order."""
-
-    def note(number: int, frame: FrameType | None) -> None:
-        summary.signal = number
-        stop()
-
-    previous = {number: signal.signal(number, note) for number in ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -6,9 +6,6 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from rdbg.chaos.keep import FAILURE, RACE, keep
 from rdbg.chaos.plan import Plan, StartPlace, recorded_events
@@ -21,7 +18,7 @@ from rdbg.cli.code_places import CodePlaces
 from rdbg.cli.qemu_options import ParsedLine
 from rdbg.cli.shrink_report import ShrinkReport
 from rdbg.errors import RdbgError, UsageError
-from rdbg.host.interrupts import ENDING_SIGNALS
+from rdbg.host.interrupts import on_ending_signals
 from rdbg.recording.recording import OpenRecording
 from rdbg.session.images import elf_image
 
@@ -69,7 +66,7 @@ def shrink(line: ParsedLine) -> tuple[int, str]:
     command += tuple(word for name in HANDED_ON for value in own.get(name, ()) for word in (f"--{name}", value))
     began = time.monotonic()
     signals: list[int] = []
-    with _noting(signals):
+    with on_ending_signals(signals.append):
         runner = Plan(spec, StartPlace(path), fail_on, limits=limits, symbols=symbols).runner(lambda: bool(signals))
         script = scripted_inputs(events)
         try:
@@ -138,18 +135,3 @@ def _clear() -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{'':60}\r")
         sys.stderr.flush()
-
-
-@contextmanager
-def _noting(signals: list[int]) -> Iterator[None]:
-    """Meanwhile note signals that end programs."""
-
-    def note(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-
-    previous = {number: signal.signal(number, note) for number in ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

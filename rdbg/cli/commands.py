@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rdbg.cli.command_page import PLACES, CommandArgument, CommandOption, CommandPage, Subcommand
+from rdbg.cli.command_page import CommandArgument, CommandOption, CommandPage, Subcommand
 from rdbg.cli.qemu_options import HARMLESS, parse_line
 from rdbg.cli.running import one_file, replaying, run_session
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
 from rdbg.host.shell_progress import shell_progress
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import RecordMode
 
 #: Name of the snapshot that `rdbg record` starts from.
@@ -45,39 +44,15 @@ _REPLAY_OPTIONS = (
     *HARMLESS,
 )
 
-_AN_OUTPUT = ("o", "output")
 _RECORD_PAGE = CommandPage(
     options=(
-        CommandOption(_AN_OUTPUT, "FILE", "the recording; FILE.snapshots belongs to it"),
+        CommandOption(("o", "output"), "FILE", "the recording; FILE.snapshots belongs to it"),
         CommandOption(("snapshot",), "NAME", f"name of the snapshot made at the start (default {INITIAL_SNAPSHOT})"),
     ),
     notes="Ctrl-A x at the terminal, SIGINT, SIGTERM, or the guest's power-off ends the recording. The options of "
     "rdbg run:",
     machine=None,
 )
-_DUMP_PAGE = CommandPage(
-    operands=("RECORDING",),
-    options=(
-        CommandOption(
-            ("pcap",),
-            "CAPTURE",
-            "write all network packets instead, in pcapng's format, with the guest's time, and the icount in each "
-            "packet's comment: monitor goto ICOUNT goes there. The recording is replayed for that.",
-        ),
-    ),
-    notes="One line for each record.",
-)
-_SYMBOLS_PAGE = CommandPage(
-    operands=("RECORDING",),
-    options=(
-        CommandOption(
-            _AN_OUTPUT, "FILE", "an ELF file of symbols alone: for GDB's file command, or rdbg debug --symbols"
-        ),
-        CommandOption(("at",), "PLACE", "where in the recording to look (default: end)", lambda: PLACES),
-    ),
-    notes="Needs a kernel with CONFIG_KALLSYMS; exported data are found where the kernel supports modules.",
-)
-_NOWHERE = SerialSpec(SerialKind.NULL)
 
 
 def _run(words: Sequence[str]) -> int:
@@ -154,26 +129,15 @@ def _mcp_page() -> CommandPage:
 
 
 def _dump(words: Sequence[str]) -> int:
-    from rdbg.recording.dump import write_dump
+    from rdbg.cli.dump_command import dump
 
-    line = parse_line(words, own=_DUMP_PAGE.values(), operands=True, allowed=())
-    recording = one_file("dump", line.operands)
-    capture = line.last("pcap")
-    if capture is not None:
-        return _capture(recording, Path(capture), words)
-    with writing() as out:
-        return 0 if write_dump(recording, out) else 1
+    return dump(words)
 
 
-def _capture(recording: str, path: Path, words: Sequence[str]) -> int:
-    from rdbg.session.capture import write_capture
+def _dump_page() -> CommandPage:
+    from rdbg.cli.dump_command import DUMP_PAGE
 
-    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
-    with shell_progress() as progress:
-        incoming, outgoing = write_capture(options, path, ("rdbg", "dump", *words), progress)
-    with writing() as out:
-        print(f"{incoming} packets that came in and {outgoing} that went out in {path}", file=out)
-    return 0
+    return DUMP_PAGE
 
 
 def _info(words: Sequence[str]) -> int:
@@ -200,25 +164,15 @@ def _unpack(words: Sequence[str]) -> int:
 
 
 def _symbols(words: Sequence[str]) -> int:
-    from rdbg.monitor.kernel_symbols import write_kernel_symbols
-    from rdbg.session.session import Session
-    from rdbg.session.surroundings import Surroundings
+    from rdbg.cli.symbols_command import symbols
 
-    line = parse_line(words, own=_SYMBOLS_PAGE.values(), operands=True, allowed=())
-    output = line.last("o") or line.last("output")
-    if output is None:
-        raise UsageError("symbols: names no file to write to; add -o FILE")
-    options = replace(replaying(line.options, one_file("symbols", line.operands)), serials=(_NOWHERE,))
-    session = Session(options, Surroundings(command_line=("rdbg", "symbols", *words), terminal=False))
-    try:
-        with session.interruptible(), shell_progress() as progress, session.timeline.telling(progress):
-            table = write_kernel_symbols(session.timeline, line.last("at") or "end", Path(output))
-    finally:
-        session.close()
-    moved = f" (the kernel has moved itself by {table.moved:#x})" if table.moved else ""
-    with writing() as out:
-        print(f"{len(table.symbols)} symbols in {output}{moved}; in GDB: file {output}", file=out)
-    return 0
+    return symbols(words)
+
+
+def _symbols_page() -> CommandPage:
+    from rdbg.cli.symbols_command import SYMBOLS_PAGE
+
+    return SYMBOLS_PAGE
 
 
 def _query(words: Sequence[str]) -> int:
@@ -396,7 +350,7 @@ COMMANDS = {
     "dump": Subcommand(
         "RECORDING [--pcap CAPTURE]",
         "print a recording's journal in words, or write its packets",
-        lambda: _DUMP_PAGE,
+        _dump_page,
         _dump,
     ),
     "info": Subcommand(
@@ -420,7 +374,7 @@ COMMANDS = {
     "symbols": Subcommand(
         "RECORDING -o FILE [--at PLACE]",
         "read a Linux kernel's symbols out of its memory, for GDB",
-        lambda: _SYMBOLS_PAGE,
+        _symbols_page,
         _symbols,
     ),
     "completion": Subcommand(

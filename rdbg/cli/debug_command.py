@@ -11,12 +11,11 @@ from pathlib import Path
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.page_opening import page_of
 from rdbg.cli.qemu_options import ParsedLine, parse_line
-from rdbg.cli.running import one_file, prepare, replaying, run_helpers
+from rdbg.cli.running import go_to_places, one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
 from rdbg.host.messages import say
-from rdbg.host.shell_progress import shell_progress
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
-from rdbg.session.images import read_image
+from rdbg.session.images import read_symbols
 from rdbg.session.options import ImageFile, RunOptions
 
 DEBUG_PAGE = CommandPage(
@@ -62,18 +61,14 @@ def debug(words: Sequence[str]) -> int:
         terminal=False,
         log=log,
         ended=lambda: gdb is not None and gdb.poll() is not None,
-        symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
+        symbols=read_symbols(symbols),
         helpers=run_helpers(),
         onlooker=page_of(Path(recording or "guest").name) if "ui" in line.own else None,
     )
     with tempfile.TemporaryDirectory(prefix="rdbg-") as folder:
         session = Session(options, around)
         try:
-            for place in line.own.get("at", []):
-                with shell_progress() as progress, session.timeline.telling(progress):
-                    beyond = session.goto(place)
-                if beyond:
-                    say(f"--at {beyond}")
+            go_to_places(session, line.own.get("at", []))
             assert session.server is not None
             symbols = symbols or session.write_symbols(Path(folder))
             start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)

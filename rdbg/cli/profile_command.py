@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from rdbg.analysis.profile_files import callgrind, folded, picture, speedscope
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import parse_number
 from rdbg.cli.qemu_options import ParsedLine, parse_line
-from rdbg.cli.running import one_file, replaying
+from rdbg.cli.running import CUT_SHORT, one_file
 from rdbg.cli.standard_streams import writing
 from rdbg.elf.elf_file import ElfFile
 from rdbg.errors import UsageError
@@ -28,17 +27,13 @@ from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.host.whole_file import whole_file
 from rdbg.quick_dataclass import dataclass
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import read_image
-from rdbg.session.options import ImageFile
+from rdbg.session.images import read_symbols
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
 from rdbg.workers.run_copies import RunCopies, all_cores
 
-_NOWHERE = SerialSpec(SerialKind.NULL)
-#: Exit code of what Ctrl-C has cut short, as a shell has it.
-_CUT_SHORT = 130
 _OPTIONS = (
     CommandOption(
         ("from",), "PLACE", "where the stretch of the run begins, a place as in monitor goto", lambda: PLACES
@@ -160,16 +155,16 @@ def _write(command: str, words: Sequence[str], formats: Sequence[_Format]) -> in
         say(f"interrupted: {output} has what ran up to icount {counted.blocks.end}")
     with writing() as out:
         print(f"{counted.title} in {output}", file=out)
-    return 0 if complete else _CUT_SHORT
+    return 0 if complete else CUT_SHORT
 
 
 def _count(command: str, recording: str, line: ParsedLine, words: Sequence[str]) -> tuple[_Counted, bool]:
     """What ran, and whether that is all."""
     symbols = line.last("symbols")
-    file = None if symbols is None else read_image(ImageFile("symbols", symbols)).data
+    file = read_symbols(symbols)
     jobs = parse_number(line.last("jobs") or str(all_cores()), "--jobs", 1, 1024)
-    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
-    session = Session(options, Surroundings(command_line=("rdbg", command, *words), terminal=False, symbols=file))
+    around = Surroundings(command_line=("rdbg", command, *words), terminal=False, symbols=file)
+    session = Session(silent_replay(recording), around)
     try:
         timeline = session.timeline
         stretch = stretch_of(timeline, line.last("from"), line.last("to"))

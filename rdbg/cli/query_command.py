@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from rdbg.analysis.answer import INTERRUPTED, AnswerInterrupted, answer_lines, namer
 from rdbg.analysis.input_places import INPUTS
@@ -13,8 +12,7 @@ from rdbg.analysis.place_names import position_of
 from rdbg.analysis.question_table import QUESTION_OPTIONS, QUESTIONS, Asker, understand
 from rdbg.cli.command_page import PLACES, Choices, CommandArgument, CommandOption, CommandPage
 from rdbg.cli.option_values import hint, parse_number
-from rdbg.cli.qemu_options import parse_line
-from rdbg.cli.running import replaying
+from rdbg.cli.running import CUT_SHORT
 from rdbg.cli.standard_streams import writing
 from rdbg.errors import UsageError
 from rdbg.host.interrupts import NotedInterrupts
@@ -22,16 +20,11 @@ from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.monitor.command import MonitorContext
 from rdbg.monitor.origin_commands import LASTSET_USAGE, ORIGIN_USAGE, lastset_lines, origin_lines
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import read_image
-from rdbg.session.options import ImageFile
+from rdbg.session.images import read_symbols
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 from rdbg.workers.run_copies import RunCopies, all_cores
-
-_NOWHERE = SerialSpec(SerialKind.NULL)
-#: Exit code of an answer that Ctrl-C has cut short, as a shell has it.
-_CUT_SHORT = 130
 
 _CHOICES: dict[str, Choices] = {"PLACE": lambda: PLACES}
 _JOBS = CommandOption(("jobs",), "N", "processes that look through the run (default: one for each core)")
@@ -72,9 +65,8 @@ def query(words: Sequence[str]) -> int:
     symbols, rest = _symbols(rest)
     jobs, rest = _jobs(rest)
     scheduler, rest = _taken(rest, _SCHEDULER, "lacks the address of a scheduler, tcp://HOST:PORT")
-    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *words), terminal=False, symbols=symbols)
-    session = Session(options, around)
+    session = Session(silent_replay(recording), around)
     try:
         timeline = session.timeline
         asked = understand(Asker(timeline, session.symbols), name, rest)
@@ -94,7 +86,7 @@ def query(words: Sequence[str]) -> int:
             except AnswerInterrupted:
                 out.flush()
                 say(INTERRUPTED)
-                return _CUT_SHORT
+                return CUT_SHORT
     finally:
         session.close()
     return 0
@@ -126,16 +118,15 @@ def _at_a_place(recording: str, name: str, words: Sequence[str], line: Sequence[
     """``origin`` and ``lastset``: they are asked at one position, and told in steps, not in a table."""
     symbols, rest = _symbols(words)
     place, rest = _taken(rest, _AT, "names no place")
-    options = replace(replaying(parse_line([]).options, recording), serials=(_NOWHERE,))
     around = Surroundings(command_line=("rdbg", "query", *line), terminal=False, symbols=symbols)
-    session = Session(options, around)
+    session = Session(silent_replay(recording), around)
     try:
         timeline = session.timeline
         timeline.goto(position_of(timeline, place or "end"))
         with writing() as out, NotedInterrupts() as ended:
             context = MonitorContext(timeline, ended, lambda: None, session.symbols)
             out.write(_AT_A_PLACE[name](context, rest))
-            return _CUT_SHORT if ended() else 0
+            return CUT_SHORT if ended() else 0
     finally:
         session.close()
 
@@ -143,7 +134,7 @@ def _at_a_place(recording: str, name: str, words: Sequence[str], line: Sequence[
 def _symbols(words: Sequence[str]) -> tuple[bytes | None, list[str]]:
     """The ELF file named by ``--symbols``, and the other words."""
     path, rest = _taken(words, _SYMBOLS, "names no file")
-    return None if path is None else read_image(ImageFile("symbols", path)).data, rest
+    return read_symbols(path), rest
 
 
 def _jobs(words: Sequence[str]) -> tuple[int, list[str]]:

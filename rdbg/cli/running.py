@@ -18,8 +18,12 @@ from rdbg.host.shell_progress import shell_progress
 from rdbg.session.options import RecordMode, RunOptions
 
 if TYPE_CHECKING:
+    from rdbg.session.session import Session
     from rdbg.timeline import Timeline
     from rdbg.workers.run_copies import RunCopies
+
+#: Exit code of what Ctrl-C has cut short, as a shell has it.
+CUT_SHORT = 130
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
@@ -58,6 +62,19 @@ def run_helpers(jobs: int | None = None) -> Callable[[Timeline, Callable[[], Non
     from rdbg.workers.run_copies import RunCopies, all_cores
 
     return lambda timeline, reopen: RunCopies(timeline, jobs or all_cores(), reopen)
+
+
+def go_to_places(session: Session, places: Sequence[str]) -> None:
+    """Go to each place that ``--at`` names, in turn.
+
+    Raises:
+        RdbgError: there is no such place.
+    """
+    for place in places:
+        with shell_progress() as progress, session.timeline.telling(progress):
+            beyond = session.goto(place)
+        if beyond:
+            say(f"--at {beyond}")
 
 
 def replaying(options: RunOptions, path: str) -> RunOptions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rdbg.analysis.instruction_trace import InstructionTrace
@@ -11,7 +10,7 @@ from rdbg.analysis.place_names import stretch_of
 from rdbg.cli.command_page import PLACES, CommandOption, CommandPage
 from rdbg.cli.option_values import hint
 from rdbg.cli.qemu_options import parse_line
-from rdbg.cli.running import one_file, replaying
+from rdbg.cli.running import CUT_SHORT, one_file
 from rdbg.cli.standard_streams import writing
 from rdbg.emu.instruction_rows import instruction_text
 from rdbg.emu.machine_api import InstructionRows
@@ -21,13 +20,10 @@ from rdbg.host.messages import say
 from rdbg.host.shell_progress import shell_progress
 from rdbg.host.whole_file import whole_file
 from rdbg.quick_dataclass import dataclass
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
-
-_NOWHERE = SerialSpec(SerialKind.NULL)
-_CUT_SHORT = 130
 
 TRACE_PAGE = CommandPage(
     operands=("RECORDING",),
@@ -75,10 +71,10 @@ def trace(words: Sequence[str]) -> int:
     name = line.last("format", "tenet") or ""
     if name not in _FORMATS:
         raise UsageError(f"--format {name}: there is no such format{hint(name, _FORMATS)}; write tenet or json")
-    options = replaying(line.options, one_file("trace", line.operands))
+    options = silent_replay(one_file("trace", line.operands))
     output = line.last("o") or line.last("output")
     around = Surroundings(command_line=("rdbg", "trace", *words), terminal=False, signals=False)
-    session = Session(replace(options, serials=(_NOWHERE,)), around)
+    session = Session(options, around)
     try:
         with NotedInterrupts() as noted, shell_progress(bar=output is not None) as progress:
             timeline = session.timeline
@@ -112,4 +108,4 @@ def _write(pieces: Iterator[InstructionRows], names: Mapping[int, str], chosen: 
             file.writelines(until_interrupted())
     for notice in cut:
         say(notice)
-    return _CUT_SHORT if cut else 0
+    return CUT_SHORT if cut else 0

@@ -11,13 +11,11 @@ from rdbg.cli.debug_command import what_to_run
 from rdbg.cli.option_values import parse_number
 from rdbg.cli.page_opening import page_of
 from rdbg.cli.qemu_options import parse_line
-from rdbg.cli.running import prepare, run_helpers
+from rdbg.cli.running import go_to_places, prepare, run_helpers
 from rdbg.host.messages import say
-from rdbg.host.shell_progress import shell_progress
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import read_image
-from rdbg.session.options import ImageFile
+from rdbg.session.images import read_symbols
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 
@@ -49,12 +47,11 @@ def ui(words: Sequence[str]) -> int:
         serials = options.serials or (SerialSpec(SerialKind.NULL),)
         options = replace(options, stopped=True, serials=serials)
     options = replace(options, gdb=options.gdb or TcpAddress(LOOPBACK, 0))
-    symbols = line.last("symbols")
     title = recording or (options.images[-1].path if options.images else "guest")
     around = Surroundings(
         command_line=("rdbg", "ui", *words),
         log=prepare(options),
-        symbols=read_image(ImageFile("symbols", symbols)).data if symbols is not None else None,
+        symbols=read_symbols(line.last("symbols")),
         helpers=run_helpers(),
         onlooker=page_of(Path(title).name, parse_number(line.last("port", "0") or "0", "--port", 0, 65535)),
     )
@@ -62,11 +59,7 @@ def ui(words: Sequence[str]) -> int:
     try:
         assert session.server is not None
         say(f"GDB may come too: target remote {':'.join(map(str, session.server.address))}")
-        for place in line.own.get("at", []):
-            with shell_progress() as progress, session.timeline.telling(progress):
-                beyond = session.goto(place)
-            if beyond:
-                say(f"--at {beyond}")
+        go_to_places(session, line.own.get("at", []))
         session.run()
     finally:
         session.close()

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 #: What ends programs.
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def on_ending_signals(note: Callable[[int], None]) -> Iterator[None]:
+    """Meanwhile a signal that ends programs ends nothing: ``note`` is called with its number."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        note(number)
+
+    previous = {number: signal.signal(number, handle) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class NotedInterrupts:

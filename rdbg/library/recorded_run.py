@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -21,9 +20,8 @@ from rdbg.library.run_tables import Address, Place, RunTables
 from rdbg.monitor.command import STALE, MonitorContext
 from rdbg.monitor.interpreter import obey
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.images import read_image
-from rdbg.session.options import IcountOptions, ImageFile, RecordMode, RunOptions
+from rdbg.session.images import read_symbols
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 from rdbg.targets.disassembly import Instruction, disassemble
@@ -61,11 +59,8 @@ class RecordedRun(RunTables):
 
     def __init__(self, path: str, symbols: str | None = None) -> None:
         self._path = path
-        elf = None if symbols is None else read_image(ImageFile("symbols", symbols)).data
-        options = RunOptions(
-            icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(path)), serials=(SerialSpec(SerialKind.NULL),)
-        )
-        self._session = Session(options, Surroundings(terminal=False, symbols=elf, signals=False))
+        around = Surroundings(terminal=False, symbols=read_symbols(symbols), signals=False)
+        self._session = Session(silent_replay(path), around)
         super().__init__(self._session.timeline, self._session.symbols)
         # The write that was found last: what was asked, and where that led.
         self._found: dict[tuple[int, int, int], Order] = {}

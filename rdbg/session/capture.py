@@ -10,18 +10,18 @@ from rdbg.emu.spec import Plugged
 from rdbg.host.progress import SILENT, Progress
 from rdbg.host.whole_file import whole_file
 from rdbg.recording.pcapng import MAGIC, PcapngWriter
-from rdbg.session.options import RunOptions
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 
 
 def write_capture(
-    options: RunOptions, path: Path, command_line: Sequence[str], progress: Progress = SILENT
+    recording: str | Path, path: Path, command_line: Sequence[str], progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Replay a recording from its start to its end, and write its packets.
 
     Args:
-        options: of the replay.
+        recording: which.
         path: the capture; it appears when it is whole.
         command_line: the words typed.
         progress: told how far the replay has come.
@@ -34,7 +34,7 @@ def write_capture(
     """
     counts = [0, 0]
     with whole_file(path, MAGIC, "a capture") as file:
-        session = Session(options, Surroundings(command_line=tuple(command_line)))
+        session = Session(silent_replay(recording), Surroundings(command_line=tuple(command_line)))
         try:
             start = session.spec.rtc_base * 1_000_000_000
             writer = PcapngWriter(file, _cards(session.spec.plugged), f"rdbg {__version__}")

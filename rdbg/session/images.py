@@ -46,6 +46,15 @@ def read_image(file: ImageFile) -> Image:
     return Image(file.role, file.path, data)
 
 
+def read_symbols(path: str | None) -> bytes | None:
+    """The bytes of an ELF file that a user names for its symbols; None: none is named.
+
+    Raises:
+        RdbgError: it cannot be read, or it is empty.
+    """
+    return None if path is None else read_image(ImageFile("symbols", path)).data
+
+
 def elf_image(spec: MachineSpec) -> bytes | None:
     """A machine's ELF image, if it was started from one."""
     loaded = (image.role for image in spec.images if image.role.startswith(loader_role("")))

@@ -10,7 +10,7 @@ from rdbg.emu.spec import Plugged
 from rdbg.net.tcp_address import TcpAddress
 from rdbg.netdev.network_plan import NetworkPlan, PacketDump
 from rdbg.quick_dataclass import dataclass
-from rdbg.serial.serial_spec import Chardev, SerialSpec
+from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
 from rdbg.session.drive_options import DriveLine, DriveOptions
 from rdbg.session.network_options import CardOption, GlobalProperty, NetdevOption
 
@@ -192,3 +192,14 @@ class RunOptions:
     snapshot_bytes: int = DEFAULT_SNAPSHOT_BYTES
     idle_work: bool = True
     said: frozenset[str] = frozenset()
+
+
+def silent_replay(recording: str | Path) -> RunOptions:
+    """A replay for those who only ask: nothing of it is printed.
+
+    Args:
+        recording: its journal.
+    """
+    return RunOptions(
+        icount=IcountOptions(mode=RecordMode.REPLAY, journal=Path(recording)), serials=(SerialSpec(SerialKind.NULL),)
+    )

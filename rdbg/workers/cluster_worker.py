@@ -16,8 +16,7 @@ from rdbg.analysis.question import Piece, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.errors import RdbgError
 from rdbg.quick_dataclass import dataclass
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.options import IcountOptions, RecordMode, RunOptions
+from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import QuestionInterrupted
@@ -159,10 +158,7 @@ class _Machine:
         return self._session_on(_brought(job, folder, ended, bring))
 
     def _session_on(self, journal: Path) -> Session:
-        options = RunOptions(
-            icount=IcountOptions(mode=RecordMode.REPLAY, journal=journal), serials=(SerialSpec(SerialKind.NULL),)
-        )
-        session = Session(options, Surroundings(terminal=False))
+        session = Session(silent_replay(journal), Surroundings(terminal=False))
         session.timeline.copies.become(_CHECKPOINT_MEMORY, lambda: False)
         return session
 
