@@ -17,8 +17,9 @@ from rdbg.emu.devices.i8042 import I8042
 from rdbg.emu.devices.i8254 import I8254
 from rdbg.emu.devices.i8259 import InterruptPair
 from rdbg.emu.devices.ide.ata_disk import AtaDisk
+from rdbg.emu.devices.ide.bus_master import BusMasterPorts
 from rdbg.emu.devices.ide.cd_drive import CdDrive
-from rdbg.emu.devices.ide.channel import CONTROL, BusMasterPorts, DriveMaker, IdeChannel
+from rdbg.emu.devices.ide.channel import CONTROL, DriveMaker, IdeChannel
 from rdbg.emu.devices.ide.drive import IdeDrive
 from rdbg.emu.devices.isa import IsaBus
 from rdbg.emu.devices.mc146818 import Mc146818
@@ -141,7 +142,7 @@ class Piix4:
             IdeChannel("ide0", system, line(IRQ_IDE0), ide_drives(drives, 0)),
             IdeChannel("ide1", system, line(IRQ_IDE1), ide_drives(drives, 1)),
         )
-        self._bus_master = BusMasterPorts("piix4.ide.dma", self.channels)
+        self._bus_master = BusMasterPorts("piix4.ide.dma", (self.channels[0].master, self.channels[1].master))
         self._usb = Uhci("piix4.uhci", system)
         self.functions = (
             _isa_function(), _ide_function(self._bus_master), _usb_function(self._usb), _pm_function()
@@ -172,7 +173,7 @@ class Piix4:
         for channel, (commands, control) in zip(self.channels, IDE_PORTS, strict=True):
             isa.attach(commands, 8, channel)
             isa.attach(control, 1, channel, CONTROL)
-            channel.connect(self.functions[1])
+            channel.master.connect(self.functions[1])
         pm = self.functions[3]
         isa.attach_movable(ConfiguredPorts(pm, self.pm, PM_PORTS, PM_BASE, (PM_ENABLE, 1)))
         isa.attach_movable(ConfiguredPorts(pm, self.smbus, SMBUS_PORTS, SMBUS_BASE, (SMBUS_ENABLE, 1)))

@@ -199,7 +199,7 @@ class AtaDisk(FeaturedDrive):
     def _finish_read(self) -> None:
         count, sector = min(self.count, self.block), self.address()
         self.status = READY
-        data = self._read_disk(sector, count)
+        data = self.read_disk(sector, count)
         if data is None:
             self._fail(UNC)
             return
@@ -221,15 +221,6 @@ class AtaDisk(FeaturedDrive):
         else:
             self.stop_transfer()
         self.cable.request_interrupt()
-
-    def _read_disk(self, sector: int, count: int) -> bytes | None:
-        if self.disk is None:
-            return None
-        try:
-            return self.disk.read(sector, count)
-        except DiskError as error:
-            self.cable.log(str(error))
-            return None
 
     def _write_disk(self, sector: int, data: bytes) -> bool:
         if self.disk is None:
@@ -273,7 +264,7 @@ class AtaDisk(FeaturedDrive):
     def _finish_dma(self) -> None:
         """Move all data at once: the time that it takes has passed."""
         size = SECTOR * self.count
-        segments, named = self.cable.dma_segments(size)
+        segments, named = self.cable.master.segments(size)
         if not size or sum(length for _, length in segments) < size:
             # Nothing to do, or a table that is too short: then there is no interrupt.
             self.status = READY
@@ -286,17 +277,17 @@ class AtaDisk(FeaturedDrive):
             self._end_dma_in_error(0)
             return
         if self.dma == DMA_READ:
-            data = self._read_disk(sector, self.count)
+            data = self.read_disk(sector, self.count)
             if data is None:
                 self._end_dma_in_error(UNC)
                 return
-            self.cable.dma_write_pieces(segments, data, Sectors(sector))
+            self.cable.master.write_pieces(segments, data, Sectors(sector))
         else:
             pieces: list[bytes] = []
             at = 0
             for address, length in segments:
                 written = Sectors(sector).after(at) if self.dma == DMA_WRITE else "sectors to trim"
-                pieces.append(self.cable.dma_read(address, length, written))
+                pieces.append(self.cable.master.read(address, length, written))
                 at += length
             data = b"".join(pieces)
             if not (self._write_disk(sector, data) if self.dma == DMA_WRITE else self._trim(data)):
@@ -316,12 +307,8 @@ class AtaDisk(FeaturedDrive):
 
     def _trim(self, data: bytes) -> bool:
         """Ranges whose contents are no longer wanted: they are checked, and kept."""
-        for at in range(0, len(data), 8):
-            entry = int.from_bytes(data[at : at + 8], "little")
-            sector, count = entry & (1 << 48) - 1, entry >> 48
-            if count and not self._is_inside(sector, count):
-                return False
-        return True
+        entries = (int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
+        return all(self._is_inside(entry & (1 << 48) - 1, entry >> 48) for entry in entries if entry >> 48)
 
     # --- other commands ----------------------------------------------------------------------
     def _identify(self) -> bool:
@@ -387,16 +374,11 @@ class AtaDisk(FeaturedDrive):
             self.smart_autosave = self.sector == smart.AUTOSAVE_ON
         elif self.features == smart.EXECUTE and self.sector < smart.SELF_TESTS:
             self.smart_test = smart.add_self_test(self.smart_log, self.smart_test, self.sector)
-        elif self.features == smart.READ_THRESHOLDS:
-            data = smart.thresholds()
-        elif self.features == smart.READ_DATA:
-            data = smart.values(self.smart_autosave)
-        elif self.features == smart.READ_LOG and self.sector == smart.LOG_ERRORS:
-            data = smart.error_log()
-        elif self.features == smart.READ_LOG and self.sector == smart.LOG_SELF_TESTS:
-            data = smart.self_test_log(bytes(self.smart_log), self.smart_test)
         elif self.features != smart.STATUS:
-            self.abort()
+            log = bytes(self.smart_log)
+            data = smart.sector_read(self.features, self.sector, self.smart_autosave, log, self.smart_test)
+            if data is None:
+                self.abort()
         if data is None:
             return True
         self.status = READY

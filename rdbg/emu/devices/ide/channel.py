@@ -1,16 +1,13 @@
-"""An IDE channel of the PIIX4: its ports, its two drives, its bus master (82371AB data sheet, chapter 'Bus master IDE';
-Programming Interface for Bus Master IDE Controllers, 1.0)."""
+"""An IDE channel of the PIIX4: its ports, its two drives, and when their work is done."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from rdbg.emu.device import FOREVER, Device, State, System
-from rdbg.emu.devices.fields import BIT, BYTE, FLAG, WORD, Fields, Number, load_fields, save_fields
+from rdbg.emu.devices.fields import BIT, BYTE, FLAG, Fields, Number, load_fields, save_fields
+from rdbg.emu.devices.ide.bus_master import IdeBusMaster
 from rdbg.emu.devices.ide.drive import BSY, DRQ, IdeDrive, Work
-from rdbg.emu.devices.pci import PciFunction
-from rdbg.emu.dma_name import Detail, Sectors
 from rdbg.errors import RdbgError
 
 DATA, ERROR, COUNT, SECTOR_NUMBER, CYLINDER_LOW, CYLINDER_HIGH, DEVICE, COMMAND = range(8)
@@ -20,15 +17,6 @@ INTERRUPTS_OFF, SOFT_RESET, SHOW_OLD = 0x02, 0x04, 0x80
 
 #: Virtual time that a drive needs to come to its data, and for a sector of them.
 ACCESS_NS, SECTOR_NS = 20_000, 1_000
-
-# Bus master.
-MASTER_COMMAND, MASTER_STATUS, MASTER_TABLE = 0, 2, 4
-START, MASTER_COMMAND_KEPT = 0x01, 0x09
-ACTIVE, FAILED, INTERRUPT, CAPABLE = 0x01, 0x02, 0x04, 0x60
-TABLE_SIZE = 4096
-_ENTRY = 8
-_WORDS = struct.Struct("<II")
-_LAST_ENTRY = 0x8000_0000
 
 DriveMaker = Callable[["IdeChannel", int], IdeDrive]
 
@@ -50,10 +38,6 @@ class IdeChannel(Device):
         "work": Number(0, max(Work)),
         "worker": BIT,
         "wants_dma": FLAG,
-        "master_command": BYTE,
-        "master_status": BYTE,
-        "master_table": WORD,
-        "master_next": WORD,
     }
 
     def __init__(self, name: str, system: System, irq: Callable[[bool], None], make: DriveMaker) -> None:
@@ -61,15 +45,10 @@ class IdeChannel(Device):
         self._system = system
         self._irq = irq
         self._timer = system.work_timer(f"{name}.work", self._finish, f"a command of {name}")
-        self._function: PciFunction | None = None
-        self._is_moving = False  # the bus master is at work: its own ports do not answer it
+        self.master = IdeBusMaster(self, self._master_started, self._master_stopped)
         self.irq_level = False
         self.drives = (make(self, 0), make(self, 1))
         self._set_reset_state()
-
-    def connect(self, function: PciFunction) -> None:
-        """Say whose bus master it is."""
-        self._function = function
 
     def _set_reset_state(self) -> None:
         self.selected = 0
@@ -77,8 +56,7 @@ class IdeChannel(Device):
         self.work = Work.NONE
         self.worker = 0
         self.wants_dma = False
-        self.master_command = self.master_status = self.master_table = 0
-        self.master_next = 0  # the table's entry that comes next
+        self.master.reset()
 
     def reset(self) -> None:
         """Both drives are reset, the first is selected, the bus master stands."""
@@ -101,7 +79,7 @@ class IdeChannel(Device):
 
     def read(self, offset: int, size: int) -> int:
         """A guest load: of the data port, of a register, or of two registers."""
-        if self._is_moving:
+        if self.master.is_moving:
             return 0
         if offset == DATA and size != 1:
             if size == 8:
@@ -148,7 +126,7 @@ class IdeChannel(Device):
 
     def write(self, offset: int, size: int, value: int) -> None:
         """A guest store: to the data port, to a register, or to two registers."""
-        if self._is_moving:
+        if self.master.is_moving:
             return
         if offset == DATA and size != 1:
             if size == 8:
@@ -210,7 +188,7 @@ class IdeChannel(Device):
     def request_interrupt(self) -> None:
         """Raise the channel's interrupt, unless the CPU does not want it."""
         if not self.control & INTERRUPTS_OFF:
-            self.master_status |= INTERRUPT
+            self.master.note_interrupt()
             self._set_irq(True)
 
     # --- work --------------------------------------------------------------------------------
@@ -248,13 +226,21 @@ class IdeChannel(Device):
             drive.diagnose()
         self.control &= ~SOFT_RESET
 
-    # --- bus master --------------------------------------------------------------------------
+    # --- DMA ---------------------------------------------------------------------------------
     def begin_dma(self, drive: IdeDrive) -> None:
         """Transfer once the bus master has been started."""
         self.worker = drive.unit
         self.wants_dma = True
-        if self.master_status & ACTIVE:
+        if self.master.is_active:
             self._run_dma()
+
+    def _master_started(self) -> None:
+        if self.wants_dma:
+            self._run_dma()
+
+    def _master_stopped(self) -> None:
+        if self.work is Work.DMA:
+            self._finish()  # what has begun comes to its end
 
     def _run_dma(self) -> None:
         self._schedule(Work.DMA, ACCESS_NS + SECTOR_NS * self.drives[self.worker].dma_sectors())
@@ -262,130 +248,25 @@ class IdeChannel(Device):
     def end_dma(self, more: bool = False) -> None:
         """The drive's transfer is over; the bus master stays active if its table has more."""
         self.wants_dma = False
-        self.master_status = self.master_status & ~ACTIVE | (ACTIVE if more else 0)
-
-    def dma_segments(self, size: int, whole: bool = True) -> tuple[list[tuple[int, int]], int]:
-        """The memory that the bus master's table names. A table without an end ends after a page."""
-        segments: list[tuple[int, int]] = []
-        left, named = size, 0
-        if not (whole or left):
-            return segments, named
-        for address, word in self._whole_table() if whole else self._entries():
-            length = word & 0xFFFE or 0x10000
-            named += length
-            take = min(left, length)
-            if take:
-                segments.append((address, take))
-                left -= take
-            if not (whole or left):
-                break
-        return segments, named
-
-    def _whole_table(self) -> Iterable[tuple[int, int]]:
-        """The rest of the bus master's table."""
-        most = -(-(TABLE_SIZE - self._table_read) // _ENTRY)
-        table = None
-        if self._function is not None and most > 0:
-            table = self._function.dma_table(self.master_next, most, _LAST_ENTRY)
-        if table is None:
-            return self._entries()
-        self.master_next = self.master_next + len(table) & 0xFFFF_FFFF
-        return _WORDS.iter_unpack(table)
-
-    def _entries(self) -> Iterator[tuple[int, int]]:
-        """The same one by one: each is read when it is asked for."""
-        word = 0
-        while self._table_read < TABLE_SIZE and not word & _LAST_ENTRY:
-            entry = self.dma_read(self.master_next, _ENTRY)
-            self.master_next = self.master_next + _ENTRY & 0xFFFF_FFFF
-            address, word = _WORDS.unpack(entry)
-            yield address, word
-
-    @property
-    def _table_read(self) -> int:
-        """Bytes of the table that have been read."""
-        return (self.master_next - self.master_table) & 0xFFFF_FFFF
-
-    def dma_read(self, address: int, size: int, detail: Detail = "") -> bytes:
-        """Bytes of memory."""
-        if self._function is None:
-            return bytes(size)
-        self._is_moving = True
-        try:
-            return self._function.dma_read(address, size, detail, self)
-        finally:
-            self._is_moving = False
-
-    def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
-        """Write to memory."""
-        if self._function is not None:
-            self._is_moving = True
-            try:
-                self._function.dma_write(address, data, detail, self)
-            finally:
-                self._is_moving = False
-
-    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes, sectors: Sectors) -> None:
-        """Write to several places of memory in turn."""
-        if self._function is None or self._function.dma_write_pieces(pieces, data):
-            return
-        at = 0
-        for address, length in pieces:
-            self.dma_write(address, data[at : at + length], sectors.after(at))
-            at += length
+        self.master.end(more)
 
     def log(self, message: str) -> None:
         """One line about something that is not as it should be."""
         self._system.log(message)
 
-    def read_master(self, offset: int, size: int) -> int:
-        """A guest load from the bus master's eight ports."""
-        if self._is_moving:
-            return 0
-        if offset >= MASTER_TABLE:
-            return self.master_table >> (8 * (offset - MASTER_TABLE)) & ((1 << (8 * size)) - 1)
-        if size == 1 and offset == MASTER_COMMAND:
-            return self.master_command
-        if size == 1 and offset == MASTER_STATUS:
-            return self.master_status
-        return (1 << (8 * size)) - 1
-
-    def write_master(self, offset: int, size: int, value: int) -> None:
-        """A guest store to the bus master's eight ports."""
-        if self._is_moving:
-            return
-        if offset >= MASTER_TABLE:
-            shift = 8 * (offset - MASTER_TABLE)
-            mask = ((1 << (8 * size)) - 1) << shift & 0xFFFF_FFFF
-            self.master_table = self.master_table & ~mask | value << shift & mask & ~3
-        elif size == 1 and offset == MASTER_STATUS:
-            kept = self.master_status & ACTIVE | self.master_status & ~value & (FAILED | INTERRUPT)
-            self.master_status = value & CAPABLE | kept
-        elif size == 1 and offset == MASTER_COMMAND:
-            self._set_master_command(value)
-
-    def _set_master_command(self, value: int) -> None:
-        if (value ^ self.master_command) & START:
-            if value & START:
-                self.master_next = self.master_table
-                if not self.master_status & ACTIVE:
-                    self.master_status |= ACTIVE
-                    if self.wants_dma:
-                        self._run_dma()
-            else:
-                if self.work is Work.DMA:
-                    self._finish()  # what has begun comes to its end
-                self.master_status &= ~ACTIVE
-        self.master_command = value & MASTER_COMMAND_KEPT
-
     # --- state -------------------------------------------------------------------------------
     def save(self) -> State:
         """Registers, both drives, the bus master."""
-        return save_fields(self, self._FIELDS) | {"drives": [dict(drive.save()) for drive in self.drives]}
+        return (
+            save_fields(self, self._FIELDS)
+            | self.master.save()
+            | {"drives": [dict(drive.save()) for drive in self.drives]}
+        )
 
     def load(self, state: State) -> None:
         """Take back what ``save`` gave."""
         load_fields(self, self._FIELDS, state)
+        self.master.load(state)
         self.work = Work(self.work)
         drives = state.get("drives")
         if not isinstance(drives, list) or len(drives) != len(self.drives):
@@ -394,38 +275,3 @@ class IdeChannel(Device):
             if not isinstance(saved, dict):
                 raise RdbgError(f"saved state of device {self.name!r} is damaged: a drive cannot be {str(saved)[:40]}")
             drive.load(self.name, saved)
-
-
-class BusMasterPorts(Device):
-    """The sixteen ports of both channels' bus masters. Their state is the channels'.
-
-    Args:
-        name: unique in the machine.
-        channels: both.
-    """
-
-    def __init__(self, name: str, channels: tuple[IdeChannel, IdeChannel]) -> None:
-        super().__init__(name)
-        self._channels = channels
-
-    def read(self, offset: int, size: int) -> int:
-        """A guest load."""
-        return self._channels[offset >> 3].read_master(offset & 7, size)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        """A guest store."""
-        self._channels[offset >> 3].write_master(offset & 7, size, value)
-
-    def stable_until(self, offset: int, size: int) -> int:
-        """Loads have no effect."""
-        return FOREVER
-
-    def reset(self) -> None:
-        """No state of its own."""
-
-    def save(self) -> State:
-        """No state of its own."""
-        return {}
-
-    def load(self, state: State) -> None:
-        """No state of its own."""

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from rdbg.emu.device import State, StateValue
 from rdbg.emu.devices.fields import BYTE, FLAG, Bytes, Kind, Number, all_of, load_field, save_fields
-from rdbg.emu.disk import Disk
-from rdbg.emu.dma_name import Detail, Sectors
+from rdbg.emu.devices.ide.bus_master import IdeBusMaster
+from rdbg.emu.disk import Disk, DiskError
 from rdbg.errors import RdbgError
 
 # Status register.
@@ -56,6 +56,8 @@ class After(IntEnum):
 class Cable(Protocol):
     """The channel, as a drive on it sees it."""
 
+    master: IdeBusMaster  #: moves what the drive transfers by DMA
+
     def request_interrupt(self) -> None:
         """Raise the channel's interrupt, unless the CPU does not want it."""
 
@@ -79,33 +81,6 @@ class Cable(Protocol):
 
         Args:
             more: the bus master's table has room for more than was transferred.
-        """
-
-    def dma_segments(self, size: int, whole: bool = True) -> tuple[list[tuple[int, int]], int]:
-        """The memory that the bus master's table names.
-
-        Args:
-            size: bytes that are wanted.
-            whole: whether the table is read to its end, or only as far as is needed.
-
-        Returns:
-            (address, bytes) of each piece, ``size`` bytes together or fewer; the bytes that the table names as far as
-            it was read.
-        """
-
-    def dma_read(self, address: int, size: int, detail: Detail) -> bytes:
-        """Bytes of memory; a user sees who, and the detail."""
-
-    def dma_write(self, address: int, data: bytes, detail: Detail) -> None:
-        """Write to memory; a user sees who, and the detail."""
-
-    def dma_write_pieces(self, pieces: list[tuple[int, int]], data: bytes, sectors: Sectors) -> None:
-        """Write to several places of memory in turn; a user sees who, and which sectors.
-
-        Args:
-            pieces: address and bytes of each.
-            data: all of them.
-            sectors: what they are of.
         """
 
     def log(self, message: str) -> None:
@@ -222,6 +197,16 @@ class IdeDrive(ABC):
             if command in self.SEEKING and not self.error:
                 self.status |= DSC
             self.cable.request_interrupt()
+
+    def read_disk(self, sector: int, count: int) -> bytes | None:
+        """Sectors of the medium; None: they cannot be read, which is logged."""
+        if self.disk is None:
+            return None
+        try:
+            return self.disk.read(sector, count)
+        except DiskError as error:
+            self.cable.log(str(error))
+            return None
 
     # --- data that the CPU moves -------------------------------------------------------------
     def offer(self, data: bytes, after: After) -> None:

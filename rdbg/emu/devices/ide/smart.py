@@ -30,7 +30,28 @@ def _with_sum(data: bytearray) -> bytes:
     return bytes(data)
 
 
-def thresholds() -> bytes:
+def sector_read(feature: int, number: int, autosave: bool, tests: bytes, count: int) -> bytes | None:
+    """What one of the subcommands that read gives; None: there is no such one.
+
+    Args:
+        feature: the subcommand.
+        number: of the log that is read.
+        autosave: whether attributes are saved without being asked for.
+        tests: the log of self-tests, 512 bytes, as tests left it.
+        count: number of the last self-test; 0: there was none.
+    """
+    if feature == READ_THRESHOLDS:
+        return _thresholds()
+    if feature == READ_DATA:
+        return _values(autosave)
+    if feature == READ_LOG and number == LOG_ERRORS:
+        return _error_log()
+    if feature == READ_LOG and number == LOG_SELF_TESTS:
+        return _self_test_log(tests, count)
+    return None
+
+
+def _thresholds() -> bytes:
     """READ THRESHOLDS."""
     data = bytearray(SECTOR)
     data[0] = 1
@@ -40,12 +61,8 @@ def thresholds() -> bytes:
     return _with_sum(data)
 
 
-def values(autosave: bool) -> bytes:
-    """READ DATA.
-
-    Args:
-        autosave: whether attributes are saved without being asked for.
-    """
+def _values(autosave: bool) -> bytes:
+    """READ DATA."""
     data = bytearray(SECTOR)
     data[0] = 1
     for index, attribute in enumerate(_ATTRIBUTES):
@@ -59,20 +76,15 @@ def values(autosave: bool) -> bytes:
     return _with_sum(data)
 
 
-def error_log() -> bytes:
+def _error_log() -> bytes:
     """The summary of errors: there are none."""
     data = bytearray(SECTOR)
     data[0] = 1
     return _with_sum(data)
 
 
-def self_test_log(tests: bytes, count: int) -> bytes:
-    """The self-tests.
-
-    Args:
-        tests: the log's 512 bytes, as tests left it.
-        count: number of the last one; 0: there was none.
-    """
+def _self_test_log(tests: bytes, count: int) -> bytes:
+    """The self-tests."""
     data = bytearray(SECTOR)
     data[0] = 1
     if count:
