@@ -10,7 +10,6 @@ from rdbg.emu.devices.fields import (
     BYTE,
     FLAG,
     HALF,
-    NANOSECONDS,
     WORD,
     Bytes,
     Fields,
@@ -25,6 +24,7 @@ from rdbg.emu.devices.fields import (
 from rdbg.emu.devices.network.ethernet import ADDRESS_SIZE
 from rdbg.emu.devices.network.network_card import NetworkCard
 from rdbg.emu.devices.network.rtl8139 import rtl8139_registers as r
+from rdbg.emu.devices.network.rtl8139.rtl8139_clock import Rtl8139Clock
 from rdbg.emu.devices.network.rtl8139.rtl8139_eeprom import (
     CLOCK,
     DATA_IN,
@@ -39,7 +39,6 @@ from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
 
 VENDOR, DEVICE = 0x10EC, 0x8139
 CAPABILITIES, CAPABILITIES_AT = 0x34, 0xDC  #: the place of a list, though the status register says that there is none
-TIMER_PERIOD_NS = r.CLOCK_NS << 32
 FRAME_ROOM, FRAME_LEAST = 1536, 1514
 HASH_SIZE = 8
 
@@ -67,8 +66,7 @@ class Rtl8139(NetworkCard):
             "multi_interrupt",
         )
         | all_of(BYTE, "chip_command", "control_93c46", "transmit_threshold")
-        | all_of(WORD, "receive_config", "transmit_config", "timer_interrupt")
-        | {"clock_runs": FLAG, "timer_base_ns": NANOSECONDS}
+        | all_of(WORD, "receive_config", "transmit_config")
     )
 
     def __init__(self, name: str, system: System, port: int, mac: bytes) -> None:
@@ -80,7 +78,7 @@ class Rtl8139(NetworkCard):
             bars=(Bar(0, "io", r.SIZE, self), Bar(1, "memory", r.SIZE, self)),
         )
         self.words = rtl8139_eeprom_words(mac)
-        self._timer = system.timer(f"{name}.timer", self._timer_expired)
+        self._clock = Rtl8139Clock(name, system, lambda: self.interrupt(r.TIMED_OUT))
         self._set_power_on_state()
 
     @property
@@ -109,15 +107,12 @@ class Rtl8139(NetworkCard):
         self._update_interrupt()
         self.traffic.chip_reset()
         self.transmit_config = r.VERSION
-        self.clock_runs = True
         self.chip_command = r.COMMAND_RESET
         self.config |= r.CONFIG_RESET
         self.plus_command = 0
         self.bmcr = r.BMCR_RESET
         self._reset_phy()
-        self.timer_interrupt = 0
-        self.timer_base_ns = 0
-        self._arm_timer()
+        self._clock.reset()
 
     def _reset_phy(self) -> None:
         self.bmsr = r.BMSR_RESET | (r.BMSR_LINK if self.link_up else 0)
@@ -146,11 +141,11 @@ class Rtl8139(NetworkCard):
         if offset & 0xF0 == r.TX_ADDRESS:
             return traffic.transmit_address[offset >> 2 & 3]
         if offset == r.TIMER:
-            return (self._system.now_ns - self.timer_base_ns) // r.CLOCK_NS
+            return self._clock.count
         return {
             r.RX_MISSED: traffic.missed, r.TX_CONFIG: self.transmit_config, r.RX_CONFIG: self.receive_config,
             r.RX_BUFFER: traffic.buffer, r.RX_RING_LOW: traffic.ring_low, r.RX_RING_HIGH: traffic.ring_high,
-            r.TIMER_INTERRUPT: self.timer_interrupt,
+            r.TIMER_INTERRUPT: self._clock.wanted,
         }.get(offset)  # fmt: skip
 
     def _read_half(self, offset: int) -> int | None:
@@ -188,7 +183,7 @@ class Rtl8139(NetworkCard):
         if offset == r.CONTROL_93C46:
             return self._read_93c46()
         return {
-            r.MEDIA: r.MEDIA_RESET | ~self.bmsr & r.BMSR_LINK, r.CLOCK: int(self.clock_runs),
+            r.MEDIA: r.MEDIA_RESET | ~self.bmsr & r.BMSR_LINK, r.CLOCK: int(self._clock.runs),
             r.REVISION: r.PCI_REVISION, r.TX_THRESHOLD: self.transmit_threshold,
             r.TX_VERSION_BYTE: self.transmit_config >> 24,
         }.get(offset, 0)  # fmt: skip
@@ -231,12 +226,9 @@ class Rtl8139(NetworkCard):
         elif offset == r.RX_RING_HIGH:
             traffic.ring_high = value
         elif offset == r.TIMER:
-            self.timer_base_ns = self._system.now_ns
-            self._arm_timer()
+            self._clock.restart()
         elif offset == r.TIMER_INTERRUPT:
-            if value != self.timer_interrupt:
-                self.timer_interrupt = value
-                self._arm_timer()
+            self._clock.wanted = value
         else:
             return False
         return True
@@ -252,7 +244,7 @@ class Rtl8139(NetworkCard):
             # never be told of. Linux's driver leaves some.
             self._function.set_irq(False)
             self.interrupt_status &= ~(value & ~r.INTERRUPTS_RESERVED)
-            self._arm_timer()
+            self._clock.arm()
             self._update_interrupt()
             self._system.room_grown()
         elif offset == r.MULTI_INTERRUPT:
@@ -294,7 +286,7 @@ class Rtl8139(NetworkCard):
             self._write_transmit_config(self.transmit_config & ~0xFF | value)
         elif offset == r.CLOCK:
             if value in (r.CLOCK_RUN, r.CLOCK_HALT):
-                self.clock_runs = value == r.CLOCK_RUN
+                self._clock.runs = value == r.CLOCK_RUN
         elif offset == r.TX_THRESHOLD:
             self.transmit_threshold = value
         elif offset == r.TX_POLL and value & r.POLL_NORMAL:
@@ -323,7 +315,7 @@ class Rtl8139(NetworkCard):
             self._chip_reset()
         self.control_93c46 = value
 
-    # --- interrupt and timer -----------------------------------------------------------------
+    # --- interrupt -----------------------------------------------------------------
     def interrupt(self, causes: int) -> None:
         """Ask for an interrupt."""
         self.interrupt_status |= causes
@@ -331,22 +323,6 @@ class Rtl8139(NetworkCard):
 
     def _update_interrupt(self) -> None:
         self._function.set_irq(bool(self.interrupt_status & self.interrupt_mask))
-
-    def _arm_timer(self) -> None:
-        """The timer counts 33 MHz clocks up to 32 bits; an interrupt comes when it is at a number other than 0."""
-        now = self._system.now_ns
-        passed = max(now - self.timer_base_ns, 0)
-        self.timer_base_ns += passed // TIMER_PERIOD_NS * TIMER_PERIOD_NS
-        if not self.timer_interrupt:
-            self._timer.disarm()
-            return
-        deadline = self.timer_base_ns + self.timer_interrupt * r.CLOCK_NS
-        self._timer.arm(deadline if deadline > now else deadline + TIMER_PERIOD_NS)
-
-    def _timer_expired(self) -> None:
-        if self.clock_runs:
-            self.interrupt(r.TIMED_OUT)
-            self._arm_timer()
 
     def link_changed(self) -> None:
         """The status register follows, and an interrupt says so."""
@@ -356,7 +332,7 @@ class Rtl8139(NetworkCard):
     # --- reception ---------------------------------------------------------------------------
     def can_receive(self) -> bool:
         """A card that is off takes frames and drops them; one that is on wants room for the longest."""
-        if not self.clock_runs or not self.chip_command & r.COMMAND_RECEIVE:
+        if not self._clock.runs or not self.chip_command & r.COMMAND_RECEIVE:
             return True
         traffic = self.traffic
         if traffic.is_plus_receiver and traffic.has_ring:
@@ -367,7 +343,7 @@ class Rtl8139(NetworkCard):
     def free_descriptors(self) -> int:
         """Of the receive ring in C+ mode; without one, a further frame is missed."""
         traffic = self.traffic
-        if not self.clock_runs or not self.chip_command & r.COMMAND_RECEIVE:
+        if not self._clock.runs or not self.chip_command & r.COMMAND_RECEIVE:
             return 1
         if traffic.is_plus_receiver and traffic.has_ring:
             return max(traffic.owned_descriptors(), 1)
@@ -375,7 +351,7 @@ class Rtl8139(NetworkCard):
 
     def take(self, frame: bytes) -> bool:
         """Receive a frame."""
-        if not self.clock_runs or not self.chip_command & r.COMMAND_RECEIVE:
+        if not self._clock.runs or not self.chip_command & r.COMMAND_RECEIVE:
             return True
         return self.traffic.receive(frame)
 
@@ -385,6 +361,7 @@ class Rtl8139(NetworkCard):
         return (
             super().save()
             | save_fields(self, self._FIELDS)
+            | self._clock.save()
             | {
                 "address": bytes(self.address),
                 "hash_filter": bytes(self.hash_filter),
@@ -400,6 +377,7 @@ class Rtl8139(NetworkCard):
         """Take back what ``save`` gave."""
         super().load(state)
         load_fields(self, self._FIELDS, state)
+        self._clock.load(state)
         self.address = bytearray(load_bytes(self, "address", state, Bytes(ADDRESS_SIZE, ADDRESS_SIZE)))
         self.hash_filter = bytearray(load_bytes(self, "hash_filter", state, Bytes(HASH_SIZE, HASH_SIZE)))
         self.config = dict(zip(r.CONFIG_KEPT, load_ints(self, "config", state, len(r.CONFIG_KEPT)), strict=True))
