@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -11,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdbg.emu.disk import SECTOR_SIZE
-from rdbg.emu.disk_write import sectors_written
-from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.output_mark import OutputMark, Sent, endpoint_order
 from rdbg.errors import RdbgError
+from rdbg.navigation.output_tail import OutputTail
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.notes import StoredOutputs
-from rdbg.store.output_chunks import MOST_OUTPUTS, MOST_TEXT, TEXT_KINDS, OutputChunk, pack_outputs, unpack_outputs
+from rdbg.store.output_chunks import TEXT_KINDS, OutputChunk, pack_outputs, unpack_outputs
 
 #: Bytes of compressed stretches that are held in memory: what is older is read from the store, or is forgotten.
 MOST_MEMORY = 64 << 20
@@ -90,36 +89,14 @@ class OutputLog:
         self._saved = 0  # outputs that the store has
         self._fetch: Callable[[int], bytes | None] | None = None
         self._unpacked: dict[int, OutputChunk] = {}
-        self._begin_tail()
-
-    def _begin_tail(self) -> None:
-        self._places: dict[Endpoint, tuple[int, bool, bool]] = {}
-        self._icounts = array("Q")
-        self._tail_places = bytearray()
-        self._sizes = array("I")
-        self._sectors = array("Q")
-        self._text = bytearray()
-        self._tail: OutputChunk | None = None
+        self._tail = OutputTail()
 
     # --- taking --------------------------------------------------------------------------------
     def add(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """The next output; see `rdbg.emu.machine_api.OutputSink`."""
-        place = self._places.get(endpoint)
-        if place is None:
-            place = len(self._places), endpoint.kind in TEXT_KINDS, endpoint.kind == EndpointKind.DISK
-            self._places[endpoint] = place
-        self._icounts.append(icount)
-        self._tail_places.append(place[0])
-        size, sector = len(data), 0
-        if place[1]:
-            self._text += data
-        elif place[2]:
-            sector, size = sectors_written(data)
-        self._sizes.append(size)
-        self._sectors.append(sector)
-        self._tail = None
+        self._tail.add(icount, endpoint, data)
         self.count += 1
-        if len(self._icounts) >= MOST_OUTPUTS or len(self._text) >= MOST_TEXT:
+        if self._tail.is_full:
             self._end_tail()
 
     def load(
@@ -134,7 +111,7 @@ class OutputLog:
         """
         self._fetch = fetch
         for each in stored:
-            if each.first != self.count or self._icounts or (last is not None and each.until > last):
+            if each.first != self.count or len(self._tail) or (last is not None and each.until > last):
                 break
             counts = {sent.endpoint: (sent.outputs, sent.size) for sent in each.before.endpoints}
             # A copy of this process that answers a question must not read a file that is open here.
@@ -262,7 +239,7 @@ class OutputLog:
 
     def endpoints(self) -> list[Endpoint]:
         """By which anything has left, in order."""
-        return sorted({*self._counts, *self._places}, key=endpoint_order)
+        return sorted({*self._counts, *self._tail.endpoints()}, key=endpoint_order)
 
     def sent(self, endpoint: Endpoint) -> tuple[int, int]:
         """How many outputs have left by an endpoint, and how many bytes."""
@@ -323,29 +300,16 @@ class OutputLog:
             yield stretches[at - 1], self._chunk(stretches[at - 1])
 
     def _all(self) -> list[_Stretch]:
-        if not self._icounts:
+        if not len(self._tail):
             return self._stretches
         return [*self._stretches, self._tail_stretch()]
 
     def _tail_stretch(self) -> _Stretch:
-        first = self.count - len(self._icounts)
-        return _Stretch(first, len(self._icounts), self._icounts[-1], self._counts, None)
-
-    def _tail_chunk(self) -> OutputChunk:
-        if self._tail is None:
-            self._tail = OutputChunk(
-                tuple(self._places),
-                np.frombuffer(bytes(self._tail_places), np.uint8),
-                np.array(self._icounts, np.uint64),
-                np.array(self._sizes, np.uint32),
-                np.array(self._sectors, np.uint64),
-                bytes(self._text),
-            )
-        return self._tail
+        return _Stretch(self.count - len(self._tail), len(self._tail), self._tail.last_icount, self._counts, None)
 
     def _chunk(self, stretch: _Stretch) -> OutputChunk:
-        if stretch.first == self.count - len(self._icounts) and self._icounts:
-            return self._tail_chunk()
+        if len(self._tail) and stretch.first == self.count - len(self._tail):
+            return self._tail.chunk()
         chunk = self._unpacked.pop(stretch.first, None)
         if chunk is None:
             chunk = self._read(stretch)
@@ -372,17 +336,15 @@ class OutputLog:
     def _cut(self, first: int) -> None:
         """Know nothing from a damaged stretch on."""
         self._stretches = [stretch for stretch in self._stretches if stretch.first < first]
-        self._begin_tail()
+        self._tail = OutputTail()
         self.count = self._saved = first
-        self._counts = dict(self._stretches[-1].counts) if self._stretches else {}
-        if self._stretches:
-            self._recount()
+        self._recount()
 
     def _end_tail(self) -> None:
-        if not self._icounts:
+        if not len(self._tail):
             return
-        first, chunk = self.count - len(self._icounts), self._tail_chunk()
-        self._begin_tail()
+        first, chunk = self.count - len(self._tail), self._tail.chunk()
+        self._tail = OutputTail()
         self._hold(first, chunk, self._counts)
         self._recount()
 

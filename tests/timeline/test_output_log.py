@@ -11,7 +11,7 @@ import pytest
 from rdbg.emu.disk_write import DiskWrite, encode_disk_write
 from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port, serial_port
 from rdbg.errors import RdbgError
-from rdbg.navigation import output_log
+from rdbg.navigation import output_tail
 from rdbg.navigation.output_log import OutputLog
 from rdbg.recording.recording import store_path
 from rdbg.store.output_chunks import unpack_outputs
@@ -58,7 +58,7 @@ def agree(log: OutputLog, sent: list[tuple[int, Endpoint, bytes]]) -> None:
 
 
 def test_a_log_says_what_was_sent_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_log, "MOST_OUTPUTS", 17)
+    monkeypatch.setattr(output_tail, "MOST_OUTPUTS", 17)
     dice = random.Random(3)
     for _ in range(20):
         sent = generated(dice, dice.randrange(1, 120))
@@ -77,7 +77,7 @@ def test_a_log_says_what_was_sent_however_it_is_cut(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_log_that_is_too_long_forgets_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_log, "MOST_OUTPUTS", 10)
+    monkeypatch.setattr(output_tail, "MOST_OUTPUTS", 10)
     log = OutputLog(most_memory=2000)
     for number in range(2000):
         log.add(number, SERIAL, b"%04d" % number)
