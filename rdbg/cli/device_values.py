@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdbg.cli.card_models import CARD_NAMES, card_model, check_property, models_text, properties_text
 from rdbg.cli.netdev_values import network_object
-from rdbg.cli.option_values import HelpWanted, hint, is_help, parsed_json, split_commas
+from rdbg.cli.option_values import HelpWanted, as_words, hint, is_help, json_object, object_pairs, split_commas
 from rdbg.emu.spec import ON
 from rdbg.errors import UsageError
 from rdbg.session.network_options import CardOption
@@ -89,17 +89,22 @@ def vga(options: RunOptions, value: str) -> RunOptions:
 
 def made_object(options: RunOptions, value: str) -> RunOptions:
     """``-object``."""
-    kind = split_commas(value)[0].removeprefix("qom-type=")
     if is_help(value):
         raise HelpWanted("List of user creatable objects:\n" + "".join(f"  {name}\n" for name in _OBJECTS))
+    if value.startswith("{"):
+        option = f"-object {value}"
+        value = as_words(object_pairs(json_object(value, option), option))
+    first, *others = split_commas(value)
+    named = [part.removeprefix("qom-type=") for part in (first, *others) if part.startswith("qom-type=")]
+    kind = named[0] if named else first
     reason = next((words for start, words in _OTHER_OBJECTS.items() if kind.startswith(start)), None)
     if reason is not None:
         raise UsageError(f"-object {kind}: {reason}")
     if kind not in _OBJECTS:
         raise UsageError(f"-object {kind}: not supported{hint(kind, _OBJECTS)}; there are {', '.join(_OBJECTS)}")
-    if kind.startswith("filter-"):
+    if kind == "filter-dump":
         return network_object(options, value)
-    return options  # where random bytes come from and which thread works is for the host to say
+    return options  # packets are in the recording anyway; where random bytes come from is for the host to say
 
 
 def _of_words(option: str, value: str) -> list[tuple[str, str]]:
@@ -117,12 +122,14 @@ def _of_words(option: str, value: str) -> list[tuple[str, str]]:
 
 
 def _of_json(option: str, value: str) -> list[tuple[str, str]]:
-    try:
-        found = parsed_json(value)
-    except ValueError as error:
-        raise UsageError(f"{option}: not JSON: {error}") from None
-    if not isinstance(found, dict) or not isinstance(found.get("driver"), str):
+    found = json_object(value, option)
+    driver, slot = found.get("driver"), found.get("addr")
+    if not isinstance(driver, str):
         raise UsageError(f'{option}: names no device; write {{"driver":"NAME",...}}')
-    words = {True: "on", False: "off"}
-    pairs = [(str(key), words[text] if isinstance(text, bool) else str(text)) for key, text in found.items()]
-    return [("driver", found["driver"]), *(pair for pair in pairs if pair[0] != "driver")]
+    if isinstance(slot, int) and driver in CARD_NAMES and card_model(driver).bus == "PCI":
+        # A text is a slot; a number has its function in it, and -1 is any.
+        found["addr"] = f"{slot >> 3:x}.{slot & 7}"
+        if slot == -1:
+            del found["addr"]
+    pairs = object_pairs(found, option)
+    return [("driver", driver), *(pair for pair in pairs if pair[0] != "driver")]

@@ -10,6 +10,8 @@ from rdbg.cli.option_values import (
     HelpWanted,
     hint,
     is_help,
+    json_object,
+    object_pairs,
     parse_number,
     parse_pairs,
     parse_serial_number,
@@ -88,10 +90,7 @@ def blockdev(options: RunOptions, value: str) -> RunOptions:
         raise HelpWanted("-blockdev driver=file|raw|qcow2|blkreplay,node-name=N,...\n")
     option = f"-blockdev {value}"
     if value.startswith("{"):
-        try:
-            pairs = json_keys(value)
-        except ValueError as error:
-            raise UsageError(f"{option}: not JSON: {error}") from None
+        pairs = dict(object_pairs(json_object(value, option), option))
         _check_keys(option, pairs)
     else:
         pairs = parse_pairs(value, "-blockdev", _KEYS, first="driver")

@@ -8,16 +8,17 @@ from dataclasses import replace
 from rdbg.cli.card_models import NIC_ALIASES, card_model
 from rdbg.cli.option_values import (
     HelpWanted,
+    as_words,
     hint,
     is_help,
+    json_object,
+    object_pairs,
     parse_number,
     parse_pairs,
     parse_switch,
-    parsed_json,
     split_commas,
 )
 from rdbg.errors import UsageError
-from rdbg.host.json_keys import flattened_json
 from rdbg.netdev.network_plan import Netdev, PacketDump
 from rdbg.quick_dataclass import dataclass
 from rdbg.session.network_options import CardOption, NetdevOption
@@ -65,7 +66,10 @@ def netdev(options: RunOptions, value: str) -> RunOptions:
     if is_help(value):
         raise HelpWanted("Available netdev backend types:\n" + "".join(f"{kind}\n" for kind in NETDEV_KEYS))
     option = f"-netdev {value}"
-    words = _words(_of_json(option, value) if value.startswith("{") else value, "-netdev", ("id",))
+    written = (
+        as_words(object_pairs(json_object(value, option), option, _USER_LISTS)) if value.startswith("{") else value
+    )
+    words = _words(written, "-netdev", ("id",))
     name = words.pairs.get("id", "")
     if not name:
         raise UsageError(f"{option}: has no name; add id=ID, by which a -device names it: netdev=ID")
@@ -115,14 +119,12 @@ def net(options: RunOptions, value: str) -> RunOptions:
 
 
 def network_object(options: RunOptions, value: str) -> RunOptions:
-    """``-object filter-dump`` and ``filter-replay``.
+    """``-object filter-dump``.
 
     Raises:
         UsageError: it makes no sense.
     """
     option = f"-object {value}"
-    if split_commas(value)[0].endswith("filter-replay"):
-        return options  # all packets are in the recording anyway
     keys = ("qom-type", "id", "netdev", "file", "queue", "maxlen", "status", "position", "insert")
     pairs = parse_pairs(value, "-object filter-dump", keys, first="qom-type")
     for key in ("id", "netdev", "file"):
@@ -154,23 +156,6 @@ def _models() -> str:
 def _unused(options: RunOptions) -> str:
     """A name as QEMU makes one up."""
     return f"#net{len(options.netdevs):03}"
-
-
-def _of_json(option: str, value: str) -> str:
-    """JSON, as libvirt writes it, in QEMU's other form."""
-    try:
-        found = parsed_json(value)
-        parts = []
-        for key in [key for key in _USER_LISTS if isinstance(found.get(key), list)]:
-            for entry in found.pop(key):
-                said = entry.get("str") if isinstance(entry, dict) else entry
-                if not isinstance(said, str):
-                    raise ValueError(f'{key} is no list of {{"str":"..."}}')
-                parts.append((key, said))
-        parts = [*flattened_json(found).items(), *parts]
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{option}: not JSON as QEMU takes it: {error}") from None
-    return ",".join(f"{key}={text}".replace(",", ",,") for key, text in parts)
 
 
 def _words(value: str, option: str, own: Sequence[str], default: str = "") -> _Words:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rdbg.errors import UsageError
@@ -114,15 +114,57 @@ def parse_pairs(text: str, option: str, known: Collection[str], first: str | Non
     return pairs
 
 
-def parsed_json(text: str) -> Any:
-    """A value that is written as JSON.
+def json_object(text: str, option: str) -> dict[str, Any]:
+    """A value that is written as a JSON object.
+
+    Args:
+        text: the value.
+        option: as typed, for messages.
 
     Raises:
-        ValueError: it is none.
+        UsageError: it is none, or has a key twice.
     """
-    import json  # for the few that write it so
+    from rdbg.host.json_text import read_json  # for the few that write it so
 
-    return json.loads(text)
+    try:
+        found = read_json(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: not JSON as QEMU takes it: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{option}: not JSON as QEMU takes it: it is no object")
+    return found
+
+
+def object_pairs(found: Mapping[str, Any], option: str, lists: Collection[str] = ()) -> list[tuple[str, str]]:
+    """What an object says, as ``key=value`` pairs with dotted keys.
+
+    Args:
+        found: the object.
+        option: as typed, for messages.
+        lists: keys whose value is a list of texts, or of ``{"str": TEXT}``: a pair for each.
+
+    Raises:
+        UsageError: something in it is no object, text, number or switch, or stands there twice.
+    """
+    from rdbg.host.json_keys import flattened_json
+
+    parts: list[tuple[str, str]] = []
+    listed = [key for key in lists if isinstance(found.get(key), list)]
+    for key in listed:
+        for entry in found[key]:
+            said = entry.get("str") if isinstance(entry, dict) else entry
+            if not isinstance(said, str):
+                raise UsageError(f'{option}: {key} is no list of {{"str":"..."}}')
+            parts.append((key, said))
+    try:
+        return [*flattened_json({key: value for key, value in found.items() if key not in listed}).items(), *parts]
+    except ValueError as error:
+        raise UsageError(f"{option}: not JSON as QEMU takes it: {error}") from None
+
+
+def as_words(pairs: Iterable[tuple[str, str]]) -> str:
+    """Pairs in the form ``key=value,key=value``."""
+    return ",".join(f"{key}={text}".replace(",", ",,") for key, text in pairs)
 
 
 def hint(word: str, known: Collection[str]) -> str:

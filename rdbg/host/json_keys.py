@@ -11,12 +11,17 @@ def flattened_json(value: object, prefix: str = "") -> dict[str, str]:
         prefix: the key that it stands at.
 
     Raises:
-        ValueError: something in it is no object, text, number or switch.
+        ValueError: something in it is no object, text, number or switch, or one of them stands there twice: once with
+            a dotted key.
     """
     if isinstance(value, dict):
         found: dict[str, str] = {}
         for key, inner in value.items():
-            found |= flattened_json(inner, f"{prefix}.{key}" if prefix else str(key))
+            made = flattened_json(inner, f"{prefix}.{key}" if prefix else str(key))
+            twice = next((each for each in made if each in found), None)
+            if twice is not None:
+                raise ValueError(f"duplicate key {twice!r}")
+            found |= made
         return found
     if isinstance(value, bool):
         return {prefix: "on" if value else "off"}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from rdbg.host.json_text import DuplicateKeyError, read_json
 from rdbg.quick_dataclass import dataclass
 
 #: A request of more bytes than this is refused: none that makes sense comes near.
@@ -20,17 +19,12 @@ _PATIENCE = 64
 #: What a request has one of.
 _COMMANDS = ("execute", "exec-oob")
 
-#: Characters of a 64-bit integer, at most.
-_LONGEST_WHOLE = 20
-
 _BLANKS = b" \t\r\n"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._")
 _MARKS = frozenset(b"{}[]:,\"'" + _BLANKS)
 #: Behind nonsense something new may begin: on another line, or after the byte that says so.
 _LINE_ENDS = b"\n\xff"
 _LINE_END = re.compile(rb"[\n\xff]")
-_WORD = re.compile("[A-Za-z]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -126,15 +120,10 @@ class RequestStream:
     def _take_in_string(self, byte: int) -> None:
         if self._escaped:
             self._escaped = False
-            if byte == ord("'"):
-                self._text.pop()  # JSON knows no \'
         elif byte == ord("\\"):
             self._escaped = True
         elif byte == self._quote:
             self._quote = 0
-            byte = ord('"')
-        elif byte == ord('"'):
-            self._text.append(ord("\\"))  # within single quotes
         self._text.append(byte)
 
     def _take_mark(self, byte: int) -> None:
@@ -144,7 +133,6 @@ class RequestStream:
             return
         if byte in b"\"'":
             self._quote = byte
-            byte = ord('"')
         self._braces += (byte == ord("{")) - (byte == ord("}"))
         self._brackets += (byte == ord("[")) - (byte == ord("]"))
         self._text.append(byte)
@@ -162,53 +150,8 @@ class RequestStream:
         except UnicodeDecodeError:
             return _error("invalid UTF-8 sequence in string")
         try:
-            value = _DECODER.decode(text)
-            if "\\u" in text and (found := _SURROGATE.search(json.dumps(value, ensure_ascii=False))):
-                return _error(f"\\u{ord(found[0]):04x} is not a valid Unicode character")
-        except json.JSONDecodeError as error:
-            return _error(_why(text, error))
-        except ValueError as error:  # of the hooks
+            return read_json(text)
+        except DuplicateKeyError:
+            return _error("duplicate key")
+        except ValueError as error:
             return _error(str(error))
-        return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("duplicate key")
-    return members
-
-
-def _constant(word: str) -> Any:
-    raise ValueError(f"invalid keyword '{word}'")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("a number is out of range")
-    return value
-
-
-def _whole(text: str) -> int | float:
-    """What has more than 64 bits is no integer, as for QEMU."""
-    if len(text) <= _LONGEST_WHOLE and -(1 << 63) <= (value := int(text)) < 1 << 64:
-        return value
-    return _number(text)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_number, parse_int=_whole)
-
-
-def _why(text: str, error: json.JSONDecodeError) -> str:
-    """QEMU's words for what is wrong."""
-    if error.msg == "Expecting ':' delimiter":
-        return "missing : in object pair"
-    if error.msg.startswith("Invalid \\"):
-        return "invalid escape sequence in string"
-    word = _WORD.match(text, error.pos)
-    if word is not None:
-        return f"invalid keyword '{word[0]}'"
-    if error.msg == "Expecting ',' delimiter":
-        return "expected separator in " + ("list" if text.startswith("[") else "dict")
-    return "expecting value"

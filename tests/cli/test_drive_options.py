@@ -83,6 +83,7 @@ _QCOW2 = '{"driver":"qcow2","file":{"driver":"file","filename":"F"}}'
         (_QCOW2, "", {"file": "F", "format": "qcow2"}),
         (_QCOW2, ",format=raw,if=virtio", {"file": "F", "format": "raw", "bus": "virtio"}),
         ('{"driver":"file","filename":"a,b","locking":"off"}', ",media=cdrom", {"file": "a,b", "format": None}),
+        ("{'driver':'raw','filename':'it\\'s \"F\"'}", "", {"file": 'it\'s "F"', "format": "raw"}),
         (
             '{"driver":"raw","file.filename":"F","cache":{"no-flush":true}}',
             "",
@@ -106,6 +107,11 @@ def test_a_file_s_name_may_be_json(name: str, more: str, fields: dict[str, objec
         ('{"driver":"raw","offset":512,"file":{"driver":"file","filename":"F"}}', "unknown key 'offset'"),
         ('{"driver":"qcow2","file":"node"}', "'node' is a node's name"),
         ('{"driver":"luks","filename":"F"}', "no image format 'luks'"),
+        ('{"driver":"raw","driver":"raw","file.filename":"F"}', "not JSON: duplicate key 'driver'"),
+        ('{"driver":"raw","file":{"filename":"F","filename":"G"}}', "not JSON: duplicate key 'filename'"),
+        ('{"driver":"raw","file.filename":"F","file":{"filename":"G"}}', "not JSON: duplicate key 'file.filename'"),
+        ('{"driver":"raw","file.filename":"F","locking":NaN}', "not JSON: invalid keyword 'NaN'"),
+        ('{"driver":' + "[" * 20_000, "not JSON: it is too deep"),
     ],
 )
 def test_json_that_names_no_file_is_refused(name: str, words: str) -> None:

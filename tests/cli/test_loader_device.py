@@ -89,6 +89,17 @@ LINES = {
     "-device loader,addr=0x3000,data=0x4142434445460d0a,data-len=4,data-be=on": b"ABCD\0\0\0\0",
     """-device '{{"driver":"loader","file":"{raw}","addr":4096}}' -device loader,addr=0x80001000,cpu-num=0 """
     "-device loader,file={text},addr=0x3000": b"file\r\n\r\n",
+    f"-device loader,addr=-2147479552,cpu-num=0 -device loader,file={{raw}},addr=0x1000 {NUMBER}": b"hello\r\n\0",
+    **{
+        f"-device loader,file={{raw}},addr=0x1000 -device loader,addr=0xffffffff80001000,cpu-num=0 {number}": printed
+        for number, printed in {
+            "-device loader,addr=0x3000,data=-4,data-len=8": b"\xfc" + b"\xff" * 7,
+            "-device loader,addr=0x3000,data=-4,data-len=2,data-be=on": b"\xff" * 2 + bytes(6),
+            "-device loader,addr=0x3000,data=-18446744073709551615,data-len=8": b"\1" + bytes(7),
+            "-device loader,addr=030000,data=0101,data-len=010": b"A" + bytes(7),
+            """-device '{{"driver":"loader","addr":12288,"data":-4,"data-len":4}}'""": b"\xfc\xff\xff\xff" + bytes(4),
+        }.items()
+    },
 }
 
 
@@ -132,6 +143,11 @@ def test_a_number_beside_a_kernel_lets_it_start_as_ever() -> None:
         ("loader,addr=0x1000,data=1,data-len=4,file=x", 2, ["a file and a number at once"]),
         ("loader,file=x,cpu-num=1", 2, ["Specified boot CPU#1 is nonexistent"]),
         ("loader,file=x,addr=here", 2, ["addr takes a number, not 'here'"]),
+        ("loader,addr=0x1000,data=1,data-len=-1", 2, ["data-len takes a number from 0 to 0x8, not -1"]),
+        ("loader,addr=0x1000,data=1,data-len=08", 2, ["data-len takes a number, not '08'"]),
+        ("loader,addr=0x1000,data=-18446744073709551616,data-len=1", 2, ["data takes a number from 0 to 0xffff"]),
+        ("loader,addr=0x1000,data=1_0,data-len=1", 2, ["data takes a number, not '1_0'"]),
+        ("loader,addr=-0x7fffd000,data=1,data-len=1", 2, ["addr takes a number from 0 to 0xffffffff, not -0x7fffd000"]),
         ("loader,force-raw=on", 2, ["no file"]),
         ("loader,fil=x", 2, ["no property 'fil'", "did you mean file?"]),
         ("loader,file=/nowhere/x", 1, ["/nowhere/x", "the loader image"]),

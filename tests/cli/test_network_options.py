@@ -190,6 +190,16 @@ def test_json_as_libvirt_writes_it() -> None:
         assert (read.netdev.name, read.netdev.kind) == (wanted.netdev.name, wanted.netdev.kind)
 
 
+def test_a_number_of_json_is_a_slot_with_its_function_and_objects_may_be_json() -> None:
+    options = _options(
+        """-nodefaults -device '{"driver":"e1000","addr":96}' -device "{'driver':'pcnet','addr':-1}" """
+        """-netdev user,id=n -object '{"id":"d","netdev":"n","file":"F","maxlen":100,"qom-type":"filter-dump"}' """
+        "-object id=i,qom-type=iothread"
+    )
+    assert [card.slot for card in options.plugged] == [0x0C, 0x12]
+    assert [(dump.name, dump.path, dump.longest) for dump in options.dumps] == [("d", "F", 100)]
+
+
 def test_a_slots_function_may_be_hexadecimal_too() -> None:
     (card,) = _options("-nodefaults -device e1000,addr=0x0b.0x0").plugged
     assert card.slot == 0x0B
@@ -263,6 +273,13 @@ def test_what_holds_for_all_devices_of_a_model() -> None:
         ("-nic user,model=ne2k_pci", ["no network card 'ne2k_pci'; there are e1000, pcnet, rtl8139, virtio-net-pci"]),
         ("-net nic,model=e100", ["no network card 'e100' (did you mean e1000?)"]),
         ('-netdev \'{"type":"user"\'', ["not JSON as QEMU takes it"]),
+        ('-netdev \'{"type":"user","id":"n","id":"m"}\'', ["-netdev {", "duplicate key 'id'"]),
+        ('-device \'{"driver":"pcnet","driver":"e1000"}\'', ["-device {", "duplicate key 'driver'"]),
+        ('-blockdev \'{"driver":"file","node-name":"a","node-name":"b"}\'', ["-blockdev {", "key 'node-name'"]),
+        ('-object \'{"qom-type":"iothread","id":"a","id":"b"}\'', ["-object {", "duplicate key 'id'"]),
+        ('-device \'{"driver":"pcnet","mac":["x"]}\'', ["mac is no object, text, number or switch"]),
+        ('-device \'{"driver":"pcnet","addr":89}\'', ["addr=b.1", "one function"]),
+        ('-device \'{"driver":' + "[" * 20_000 + "'", ["too deep"]),
         ('-netdev \'{"type":"user","id":null}\'', ["id is no object, text, number or switch"]),
         ('-netdev \'{"type":"user","id":"n","hostfwd":[5]}\'', ['hostfwd is no list of {"str":"..."}']),
         ('-netdev \'{"type":"user","id":"n","hostfwd":7}\'', ["hostfwd=7: not a forward"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rdbg.emu.boards.card import Card, CardHost
+from rdbg.emu.c_number import c_number
 from rdbg.emu.device import Device
 from rdbg.emu.devices.virtio import block, console, net
 from rdbg.emu.devices.virtio.virtio_device import CommonFeature, VirtioDevice
@@ -72,14 +73,14 @@ class VirtioProperties:
         return self._left.pop(name, "")
 
     def number(self, name: str, default: int) -> int:
-        """A number, decimal or with 0x.
+        """A number, as C spells it.
 
         Raises:
             UsageError: it is none.
         """
         value = self.text(name)
         try:
-            return int(value, 0) if value else default
+            return c_number(value) if value else default
         except ValueError:
             raise UsageError(f"{self._model} takes a number as {name}, not {value!r}") from None
 

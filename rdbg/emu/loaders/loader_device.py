@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rdbg.elf.elf_file import is_elf
+from rdbg.emu.c_number import c_number
 from rdbg.emu.loaders.elf import parse_elf, physical
 from rdbg.emu.loaders.intel_hex import parse_hex
 from rdbg.emu.loaders.placement import ImagePiece, place
@@ -17,6 +18,7 @@ from rdbg.quick_dataclass import dataclass
 
 LOADER = "loader"
 _MOST_DATA = 8
+_DATA = (1 << 8 * _MOST_DATA) - 1
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,11 @@ def parse_loader(item: Plugged) -> LoaderDevice:
     def number(name: str, most: int) -> int:
         text = said.get(name, "0")
         try:
-            value = int(text, 0)
+            value = c_number(text)
         except ValueError:
             raise UsageError(f"{option}: {name} takes a number, not {text!r}") from None
+        if -_DATA <= value < 0 and most > 1 << 32:
+            value &= _DATA  # of 64 bits: C takes a minus before an unsigned number
         if not 0 <= value <= most:
             raise UsageError(f"{option}: {name} takes a number from 0 to {most:#x}, not {text}")
         return value
@@ -84,8 +88,10 @@ def parse_loader(item: Plugged) -> LoaderDevice:
         raise UsageError(f"{option}: loads nothing; add file=F, or addr=A with data= and data-len=, or with cpu-num=0")
     elif not file and not has_cpu:
         raise UsageError(f"{option}: cpu-num must be specified when setting a program counter: add cpu-num=0")
-    value = number("data", (1 << 64) - 1).to_bytes(_MOST_DATA, "big" if big else "little")
-    return LoaderDevice(file, number("addr", 0xFFFF_FFFF), value[:length], raw, has_cpu and not length)
+    value = number("data", _DATA).to_bytes(_MOST_DATA, "big" if big else "little")
+    # The CPU has 32 bits of where it is to start; in memory there is nothing behind them.
+    address = number("addr", 0xFFFF_FFFF if file or length else _DATA) & 0xFFFF_FFFF
+    return LoaderDevice(file, address, value[:length], raw, has_cpu and not length)
 
 
 @dataclass(frozen=True)
