@@ -152,10 +152,16 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_output_that_cannot_be_written_is_no_divergence(recording: Path) -> None:
-    """The replay goes on to its end; that its output is lost is said, and makes the exit code."""
-    done = rdbg("replay", recording, "-serial", "file:/dev/full")
-    assert done.returncode == 1
-    assert b"writing failed: No space left on device" in done.stderr and b"diverged" not in done.stderr
+    """The replay goes on to its end; that its output is lost is said by the option that names it, and makes the exit
+    code."""
+    for words, said in {
+        "-serial file:/dev/full": b"-serial file:/dev/full: writing failed: No space left on device",
+        "-serial chardev:C -chardev file,id=C,path=/dev/full": b"-chardev file,id=C,path=/dev/full: writing failed:",
+        "-serial chardev:C -chardev null,id=C,logfile=/dev/full": b"-chardev null,id=C,logfile=/dev/full: writing ",
+    }.items():
+        done = rdbg("replay", recording, *words.split())
+        assert done.returncode == 1
+        assert said in done.stderr and b"diverged" not in done.stderr
 
 
 def test_standard_output_on_a_full_disk(recording: Path) -> None:

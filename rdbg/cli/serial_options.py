@@ -101,7 +101,8 @@ def parse_chardev(text: str) -> Chardev:
     log_append = parse_switch(pairs.get("logappend", "off"), f"{option} logappend")
     if log_append and not pairs.get("logfile"):
         raise UsageError(f"{option}: logappend=on and no log; add logfile=F")
-    spec = replace(_parse_end(kind, option, pairs), log=pairs.get("logfile", ""), log_append=log_append)
+    named = f"-chardev {kind},id={name}"
+    spec = replace(_parse_end(kind, option, pairs), option=named, log=pairs.get("logfile", ""), log_append=log_append)
     if muxed:
         # A terminal is the user's own, so the monitor is always there, as with mon:stdio; elsewhere if -mon says so.
         typed = kind not in ("null", "file")

@@ -41,31 +41,33 @@ def open_backend(
     Raises:
         RdbgError: it cannot be opened.
     """
-    backend = _open(spec, screen, listen_any, label, f"-{label.rstrip('0123456789')} {spec.kind.value}")
+    option = spec.option or f"-{label.rstrip('0123456789')} {spec.kind.value}"
+    backend = _open(spec, screen, listen_any, label, option)
     if not spec.log:
         return backend
     try:
-        return LoggedSerial(backend, FileSerial(spec.log, spec.log_append, "-chardev logfile="))
+        return LoggedSerial(backend, FileSerial(spec.log, spec.log_append, f"{option},logfile="))
     except RdbgError:
         backend.close()
         raise
 
 
 def _open(spec: SerialSpec, screen: Screen | None, listen_any: bool, label: str, option: str) -> SerialBackend:
+    before_path = f"{option},path=" if spec.option else f"{option}:"
     if spec.kind is SerialKind.STDIO:
         return StdioSerial(signals=not spec.escape) if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.STDERR:
         return StderrSerial() if screen is None else ScreenSerial(screen)
     if spec.kind is SerialKind.FILE:
-        return FileSerial(spec.path, spec.append)
+        return FileSerial(spec.path, spec.append, before_path)
     if spec.kind is SerialKind.TCP and spec.address is not None:
         return TcpSerial(spec.address, spec.server, spec.wait, listen_any, option)
     if spec.kind is SerialKind.TELNET and spec.address is not None:
         return TelnetSerial(spec.address, spec.server, spec.wait, listen_any, option)
     if spec.kind is SerialKind.UNIX:
-        return UnixSerial(spec.path, spec.server, spec.wait, option)
+        return UnixSerial(spec.path, spec.server, spec.wait, before_path)
     if spec.kind is SerialKind.PTY:
-        return PtySerial(label)
+        return PtySerial(label, option)
     return NullSerial()
 
 
@@ -310,9 +312,10 @@ def _check_terminal(
         return sum(not spec.shared for spec in at_terminal) + len({spec.shared for spec in at_terminal if spec.shared})
 
     if users(guest) > 1:
+        named = [spec.option for spec in guest if spec.kind is SerialKind.STDIO and spec.option]
         raise UsageError(
-            "-serial stdio: two serial ports cannot share the terminal; give one another back end, or both a -chardev "
-            "stdio with mux=on"
+            f"{named[-1] if named else '-serial stdio'}: two serial ports cannot share the terminal; give one another "
+            "back end, or both a -chardev stdio with mux=on"
         )
     if users((*guest, *monitors)) > 1:
         raise UsageError(

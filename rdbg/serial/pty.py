@@ -17,16 +17,17 @@ class PtySerial(SerialBackend):
 
     Args:
         label: what it is for, as QEMU says it: ``serial0``.
+        option: as typed, for messages.
 
     Raises:
         RdbgError: there is none left.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, option: str = "-serial pty") -> None:
         try:
             self._handle, self._other = os.openpty()
         except OSError as error:
-            raise RdbgError(f"-serial pty: cannot open a pseudo-terminal: {error.strerror}") from error
+            raise RdbgError(f"{option}: cannot open a pseudo-terminal: {error.strerror}") from error
         tty.setraw(self._other)
         os.set_blocking(self._handle, False)
         self._pending = bytearray()

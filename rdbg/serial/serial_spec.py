@@ -37,6 +37,7 @@ class SerialSpec:
         wait: server: do not start the guest before somebody has connected.
         chardev: id of the ``-chardev`` that is meant, to be put in place of this; or empty.
         shared: id of a ``-chardev`` with ``mux=on``, which several may have; or empty.
+        option: the ``-chardev`` that says it, with its kind and id, for messages; or empty.
         log: a file that what leaves here is written to as well; or empty.
         log_append: the log goes behind what is there already.
     """
@@ -51,6 +52,7 @@ class SerialSpec:
     wait: bool = False
     chardev: str = ""
     shared: str = ""
+    option: str = ""
     log: str = ""
     log_append: bool = False
 

@@ -20,12 +20,12 @@ class UnixSerial(SocketSerial):
         RdbgError: something else has that name, or somebody else listens there, or nobody does.
     """
 
-    def __init__(self, path: str, server: bool, wait: bool, option: str = "-serial unix") -> None:
+    def __init__(self, path: str, server: bool, wait: bool, option: str = "-serial unix:") -> None:
         try:
             door = UnixDoor(path) if server else None
             peer = None if server else unix_connection(path)
         except OSError as error:
             action = "listen" if server else "connect"
             reason = error.strerror or str(error)
-            raise RdbgError(f"{option}:{path}: cannot {action}: {reason}; choose another file") from error
+            raise RdbgError(f"{option}{path}: cannot {action}: {reason}; choose another file") from error
         super().__init__(door, peer, wait)

@@ -167,8 +167,21 @@ def test_a_log_has_what_leaves_also_while_nobody_is_connected(tmp_path: Path) ->
 
 
 def test_what_cannot_be_shared_or_logged_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RdbgError, match="-chardev logfile=.*/none/log: cannot write it: No such file"):
-        ports("-chardev", "null,id=c,logfile=DIR/none/log", "-serial", "chardev:c", folder=tmp_path)
+    for line, said in {
+        "null,id=c,logfile=DIR/none/log": "-chardev null,id=c,logfile=.*/none/log: cannot write it: No such file",
+        "file,path=DIR/none/f,id=c": "-chardev file,id=c,path=.*/none/f: cannot write it: No such file",
+        "socket,id=c,path=DIR/none/s": "-chardev socket,id=c,path=.*/none/s: cannot connect: No such file",
+        "socket,id=c,path=DIR/none/s,server=on": "-chardev socket,id=c,path=.*/none/s: cannot listen: No such file",
+        "socket,id=c,port=1": "-chardev socket,id=c:127.0.0.1:1: cannot connect",
+        "socket,id=c,host=0.0.0.0,port=1,server=on": "-chardev socket,id=c:0.0.0.0:1 is open to other hosts",
+        "socket,id=c,port=1,telnet=on": "-chardev socket,id=c:127.0.0.1:1: cannot connect",
+    }.items():
+        for user in ("-serial", "-monitor"):
+            if not line.startswith(("null", "file")) or user == "-serial":
+                with pytest.raises(RdbgError, match=f"^{said}"):
+                    ports("-chardev", line, user, "chardev:c", folder=tmp_path)
+    with pytest.raises(UsageError, match="^-chardev stdio,id=d: two serial ports cannot share the terminal"):
+        ports("-chardev", "stdio,id=c", "-chardev", "stdio,id=d", "-serial", "chardev:c", "-serial", "chardev:d")
     with pytest.raises(UsageError, match="logappend=on and no log; add logfile=F"):
         parse_line(["-chardev", "null,id=c,logappend=on"])
     with pytest.raises(UsageError, match="another one has that back end.*share one with mux=on"):
