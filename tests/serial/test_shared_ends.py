@@ -181,7 +181,17 @@ def test_what_cannot_be_shared_or_logged_is_said(tmp_path: Path) -> None:
                 with pytest.raises(RdbgError, match=f"^{said}"):
                     ports("-chardev", line, user, "chardev:c", folder=tmp_path)
     with pytest.raises(UsageError, match="^-chardev stdio,id=d: two serial ports cannot share the terminal"):
-        ports("-chardev", "stdio,id=c", "-chardev", "stdio,id=d", "-serial", "chardev:c", "-serial", "chardev:d")
+        ports(
+            "-chardev",
+            "stdio,id=c",
+            "-chardev",
+            "stdio,id=d",
+            "-serial",
+            "chardev:c",
+            "-serial",
+            "chardev:d",
+            folder=tmp_path,
+        )
     with pytest.raises(UsageError, match="logappend=on and no log; add logfile=F"):
         parse_line(["-chardev", "null,id=c,logappend=on"])
     with pytest.raises(UsageError, match="another one has that back end.*share one with mux=on"):
