@@ -16,6 +16,7 @@ from rdbg.cli import qemu_surroundings as around
 from rdbg.cli import qemu_values as values
 from rdbg.cli.card_models import CARD_NAMES, card_model
 from rdbg.cli.command_page import WIDTH, Choices, option_entries
+from rdbg.cli.config_file import read_config
 from rdbg.cli.drive_cards import place_drives
 from rdbg.cli.global_values import apply_globals, global_property
 from rdbg.cli.loader_values import place_loaders
@@ -49,6 +50,18 @@ class Option:
     def spellings(self) -> tuple[str, ...]:
         """Its spellings, with dashes, as the help writes them: QEMU takes one or two for each."""
         return tuple(f"--{name}" if "-" in name else f"-{name}" for name in self.names)
+
+
+def _read_config(options: RunOptions, value: str) -> RunOptions:
+    """``-readconfig``: options that stand in a file."""
+    for section in read_config(value):
+        option = _BY_NAME[section.option]
+        try:
+            options = option.apply(options, section.value)
+        except UsageError as error:
+            raise UsageError(f"-readconfig {value}:{section.line}: {error}") from None
+        options = replace(options, said=options.said | {option.names[0]})
+    return options
 
 
 OPTIONS = (
@@ -103,13 +116,14 @@ OPTIONS = (
     Option(("rtc",), "base=utc|localtime|DATE", values.rtc, "what the real-time clock shows at power-on"),
     Option(
         ("serial",),
-        "stdio|null|file:F|pty|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait]",
+        "stdio|null|file:F|pty|pipe:F|chardev:ID |tcp:HOST:PORT|telnet:HOST:PORT|unix:F [,server][,nowait] "
+        "|udp:HOST:PORT[@HOST:PORT]",
         around.serial,
         "where the next serial port leads to (the first: mon:stdio); mon: before it: the monitor is behind Ctrl-A c",
     ),
     Option(
         ("chardev",),
-        "stdio|null|file|pty|socket,id=ID [,path=F][,append=on][,host=H,port=P][,server=on|off] [,wait=on|off]"
+        "stdio|null|file|pty|pipe|socket|udp,id=ID [,path=F][,append=on][,host=H,port=P][,server=on|off] [,wait=on|off]"
         "[,mux=on|off][,logfile=F[,logappend=on]]",
         around.chardev,
         "a back end with a name; mux=on: serial ports and -mon share it; path=F is a file's; a socket has host=H,port=P"
@@ -117,13 +131,13 @@ OPTIONS = (
     ),
     Option(
         ("monitor",),
-        "stdio|pty|unix:F|tcp:HOST:PORT|telnet:HOST:PORT[,...]|none",
+        "stdio|pty|pipe:F|unix:F|tcp:HOST:PORT|telnet:HOST:PORT[,...]|none",
         around.monitor,
         "where the monitor can be typed at without GDB (also: Ctrl-A c under -serial mon:stdio)",
     ),
     Option(
         ("qmp",),
-        "unix:F|tcp:HOST:PORT|stdio|pty[,...]|none",
+        "unix:F|tcp:HOST:PORT|stdio|pty|pipe:F[,...]|none",
         qmp_options.qmp(pretty=False),
         "where programs drive the run by QEMU's machine protocol (QMP)",
     ),
@@ -168,6 +182,12 @@ OPTIONS = (
         "filter-dump,id=ID,netdev=ID,file=F",
         device_values.made_object,
         "write the packets of a back end to F, for Wireshark (of a recording: rdbg dump --pcap)",
+    ),
+    Option(
+        ("readconfig",),
+        "FILE",
+        _read_config,
+        'options from a file of QEMU\'s form: sections such as [drive "ID"] with lines KEY = "VALUE"',
     ),
     Option(("pidfile",), "FILE", around.pid_file, "write the process number there; it goes when the run ends"),
     Option(("gdb",), "tcp:HOST:PORT", around.gdb, "listen for GDB; no host is loopback, another wants --listen-any"),

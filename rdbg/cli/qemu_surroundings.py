@@ -59,7 +59,7 @@ def serial(options: RunOptions, value: str) -> RunOptions:
 def monitor(options: RunOptions, value: str) -> RunOptions:
     """``-monitor``: the monitor's commands without GDB."""
     if is_help(value):
-        raise HelpWanted("-monitor takes none, and what -serial takes but file: and mon:\n")
+        raise HelpWanted("-monitor takes none, and what -serial takes but file:, udp: and mon:\n")
     if value == "vc":
         return replace(
             options, notices=(*options.notices, "-monitor vc: there are no windows; the run goes on without")
@@ -67,7 +67,7 @@ def monitor(options: RunOptions, value: str) -> RunOptions:
     spec = parse_serial(value, "-monitor")
     if spec.kind is SerialKind.NULL and not spec.chardev:
         return options
-    if spec.kind is SerialKind.FILE or spec.escape:
+    if spec.kind in (SerialKind.FILE, SerialKind.UDP) or spec.escape:
         raise UsageError(
             f"-monitor {value}: nobody can type there; write -monitor stdio, unix:F,server or tcp::PORT,server"
         )
@@ -82,7 +82,7 @@ def pid_file(options: RunOptions, value: str) -> RunOptions:
 def chardev(options: RunOptions, value: str) -> RunOptions:
     """``-chardev``: a back end with a name, for ``-serial chardev:ID``."""
     if is_help(value):
-        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\npty\nsocket\n")
+        raise HelpWanted("Available chardev backend types:\nstdio\nnull\nfile\npty\npipe\nsocket\nudp\n")
     made: Chardev = parse_chardev(value)
     if any(other.name == made.name for other in options.chardevs):
         raise UsageError(f"-chardev {value}: a second one with id={made.name}; choose another id")

@@ -37,6 +37,9 @@ from rdbg.session.options import (
 )
 
 BOARDS = {"malta": "MIPS Malta Core LV (default)", "bare": "a board of your own: -M bare,file=BOARD.toml"}
+#: Options that are properties of the machine to QEMU, and the images that they name.
+_MACHINE_IMAGES = {"kernel": "kernel", "initrd": "initrd", "firmware": "bios"}
+_MACHINE_KEYS = ("type", "file", "accel", "usb", "graphics", "mem-merge", "append", *_MACHINE_IMAGES)
 _MAX_SHIFT = 10  # as in QEMU
 
 
@@ -44,11 +47,11 @@ def machine(options: RunOptions, value: str) -> RunOptions:
     """``-M``."""
     if is_help(value):
         raise HelpWanted("Supported machines are:\n" + listing(BOARDS))
-    pairs = parse_pairs(value, "-M", ("type", "file", "accel", "usb", "graphics", "mem-merge"), first="type")
-    board = pairs.get("type", "malta")
+    pairs = parse_pairs(value, "-M", _MACHINE_KEYS, first="type")
+    board = pairs.get("type", options.board)
     if board not in BOARDS:
         raise UsageError(f"-M {board}: no such machine{hint(board, BOARDS)}; there are {', '.join(BOARDS)}")
-    if board == "bare" and "file" not in pairs:
+    if board == "bare" and "type" in pairs and "file" not in pairs:
         raise UsageError("-M bare: names no description; write -M bare,file=BOARD.toml")
     if board != "bare" and "file" in pairs:
         raise UsageError(f"-M {board}: file= goes with -M bare only")
@@ -57,6 +60,9 @@ def machine(options: RunOptions, value: str) -> RunOptions:
     if "accel" in pairs:
         accelerator(options, pairs["accel"])
     options = replace(options, board=board)
+    for key, role in _MACHINE_IMAGES.items():
+        options = _add_image(options, role, pairs[key]) if key in pairs else options
+    options = append(options, pairs["append"]) if "append" in pairs else options
     return _add_image(options, "board", pairs["file"]) if "file" in pairs else options
 
 

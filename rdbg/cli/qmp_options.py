@@ -12,7 +12,7 @@ from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.session.options import QmpOption, RunOptions
 
 #: What can carry bytes both ways.
-_KINDS = (SerialKind.TCP, SerialKind.UNIX, SerialKind.STDIO, SerialKind.PTY)
+_KINDS = (SerialKind.TCP, SerialKind.UNIX, SerialKind.STDIO, SerialKind.PTY, SerialKind.PIPE)
 _MODES = ("readline", "control")
 _CURE = "write -qmp unix:F,server,nowait or -qmp tcp::PORT,server,nowait"
 
@@ -23,7 +23,7 @@ def qmp(pretty: bool) -> Callable[[RunOptions, str], RunOptions]:
 
     def apply(options: RunOptions, value: str) -> RunOptions:
         if is_help(value):
-            raise HelpWanted(f"{option} takes none, stdio, pty, chardev:ID, and tcp: and unix: as -serial does\n")
+            raise HelpWanted(f"{option} takes none, stdio, pty, chardev:ID, tcp:, unix: and pipe: as -serial does\n")
         spec = parse_serial(value, option)
         if spec.kind is SerialKind.NULL and not spec.chardev:
             return options
@@ -38,7 +38,7 @@ def mon(options: RunOptions, value: str) -> RunOptions:
     """``-mon chardev=ID[,mode=readline|control][,pretty=on]``: ``-monitor`` and ``-qmp`` in QEMU's long form."""
     if value == "none":
         return options
-    pairs = parse_pairs(value, "-mon", ("chardev", "mode", "pretty"), first="chardev")
+    pairs = parse_pairs(value, "-mon", ("id", "chardev", "mode", "pretty"), first="chardev")
     mode = pairs.get("mode", "readline")
     if mode not in _MODES:
         raise UsageError(f"-mon mode={mode}: there is no such mode{hint(mode, _MODES)}; write readline or control")

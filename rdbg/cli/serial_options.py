@@ -11,8 +11,6 @@ from rdbg.serial.serial_spec import Chardev, SerialKind, SerialSpec
 #: QEMU's back ends that are known and not here, with what to use instead.
 _ELSEWHERE = {
     "vc": "there are no windows; use stdio or tcp:HOST:PORT,server",
-    "udp": "use tcp:HOST:PORT,server",
-    "pipe": "use stdio or file:PATH",
     "ringbuf": "use file:PATH",
     "memory": "use file:PATH",
     "serial": "use stdio",
@@ -29,7 +27,8 @@ _SOCKETS = {"tcp": SerialKind.TCP, "telnet": SerialKind.TELNET, "unix": SerialKi
 
 def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
     """Understand ``stdio``, ``null``, ``none``, ``file:PATH``, ``tcp:HOST:PORT[,server][,nowait]``, the same with
-    ``telnet:`` or ``unix:PATH``, ``pty`` or ``chardev:ID``; ``mon:`` before what can be typed at.
+    ``telnet:`` or ``unix:PATH``, ``udp:HOST:PORT[@HOST:PORT]``, ``pipe:PATH``, ``pty`` or ``chardev:ID``; ``mon:``
+    before what can be typed at.
 
     Args:
         text: the value.
@@ -42,7 +41,7 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
     name, _, rest = text.removeprefix("mon:").partition(":")
     if name == "stdio" and not rest:
         return SerialSpec(SerialKind.STDIO, escape=monitored)
-    if monitored and name not in ("pty", *_SOCKETS):
+    if monitored and name not in ("pty", "pipe", "udp", *_SOCKETS):
         raise UsageError(f"{option} {text}: mon: goes with what can be typed at; write for example {option} mon:stdio")
     if name in ("null", "none") and not rest:
         return SerialSpec(SerialKind.NULL)
@@ -52,6 +51,12 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
         return SerialSpec(SerialKind.FILE, path=rest)
     if name == "pty" and not rest:
         return SerialSpec(SerialKind.PTY, escape=monitored)
+    if name == "pipe":
+        if not rest:
+            raise UsageError(f"{option} pipe: names no file; write {option} pipe:PATH, and mkfifo PATH.in PATH.out")
+        return SerialSpec(SerialKind.PIPE, path=rest, escape=monitored)
+    if name == "udp":
+        return replace(_parse_datagrams(rest, f"{option} udp:{rest}"), escape=monitored)
     if name in _SOCKETS:
         return replace(_parse_stream(_SOCKETS[name], rest, option), escape=monitored)
     if name == "chardev":
@@ -60,10 +65,10 @@ def parse_serial(text: str, option: str = "-serial") -> SerialSpec:
         return SerialSpec(SerialKind.NULL, chardev=rest)
     if name in _ELSEWHERE:
         raise UsageError(f"{option} {text}: {name} is not supported; {_ELSEWHERE[name]}")
-    known = ["stdio", "null", "file", "pty", *_SOCKETS]
+    known = ["stdio", "null", "file", "pty", "pipe", "udp", *_SOCKETS]
     kinds = (
         "stdio", "mon:stdio", "null", "file:PATH", "tcp:HOST:PORT[,server][,nowait]", "telnet:HOST:PORT[,...]",
-        "unix:PATH[,...]", "pty", "chardev:ID",
+        "unix:PATH[,...]", "pty", "pipe:PATH", "udp:HOST:PORT[@HOST:PORT]", "chardev:ID",
     )  # fmt: skip
     raise UsageError(f"{option} {text}: unknown back end{hint(name, known)}; there are {', '.join(kinds)}")
 
@@ -77,13 +82,15 @@ _CHARDEV_KEYS = {
         "host", "port", "path", "server", "wait", "telnet", "nodelay", "delay", "reconnect", "ipv4", "ipv6", "to",
     ),
     "pty": (),
+    "pipe": ("path",),
+    "udp": ("host", "port", "localaddr", "localport", "ipv4", "ipv6"),
 }  # fmt: skip
 #: Keys of all of them.
 _COMMON_KEYS = ("id", "mux", "logfile", "logappend")
 
 
 def parse_chardev(text: str) -> Chardev:
-    """Understand ``KIND,id=ID[,KEY=VALUE...]``, KIND being ``stdio``, ``null``, ``file``, ``socket`` or ``pty``.
+    """Understand ``KIND,id=ID[,KEY=VALUE...]``, KIND being a key of `_CHARDEV_KEYS`.
 
     Raises:
         UsageError: anything else.
@@ -121,6 +128,14 @@ def _parse_end(kind: str, option: str, pairs: dict[str, str]) -> SerialSpec:
         return SerialSpec(SerialKind.FILE, path=pairs["path"], append=append)
     if kind == "pty":
         return SerialSpec(SerialKind.PTY)
+    if kind == "pipe":
+        if not pairs.get("path"):
+            raise UsageError(f"{option}: names no file; add path=PATH, and mkfifo PATH.in PATH.out")
+        return SerialSpec(SerialKind.PIPE, path=pairs["path"])
+    if kind == "udp":
+        peer = f"{_bracketed(pairs.get('host', ''))}:{pairs.get('port', '')}"
+        local = f"{_bracketed(pairs.get('localaddr', ''))}:{pairs.get('localport', '0')}"
+        return _parse_datagrams(f"{peer}@{local}" if {"localaddr", "localport"} & set(pairs) else peer, option)
     return _parse_socket(option, pairs) if kind == "socket" else SerialSpec(SerialKind.NULL)
 
 
@@ -133,10 +148,23 @@ def _parse_socket(option: str, pairs: dict[str, str]) -> SerialSpec:
         raise UsageError(f"{option}: names no port; add port=P, or path=P for a Unix socket")
     kind = SerialKind.TELNET if parse_switch(pairs.get("telnet", "off"), f"{option} telnet") else SerialKind.TCP
     host = pairs.get("host", "")
-    address = parse_address(f"[{host}]:{pairs['port']}" if ":" in host else f"{host}:{pairs['port']}", option)
+    address = parse_address(f"{_bracketed(host)}:{pairs['port']}", option)
     if not server and address.port == 0:
         raise UsageError(f"{option}: port 0 cannot be connected to")
     return SerialSpec(kind, address=address, server=server, wait=server and wait)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _parse_datagrams(text: str, option: str) -> SerialSpec:
+    """``HOST:PORT[@HOST:PORT]``: where what the guest sends goes, and where it comes from."""
+    peer, at, local = text.partition("@")
+    address = parse_address(peer, option)
+    if address.port == 0:
+        raise UsageError(f"{option}: nothing can be sent to port 0")
+    return SerialSpec(SerialKind.UDP, address=address, local=parse_address(local, option) if at else None)
 
 
 def _parse_stream(kind: SerialKind, text: str, option: str) -> SerialSpec:

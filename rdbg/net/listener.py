@@ -46,12 +46,17 @@ def permitted_address(address: TcpAddress, listen_any: bool, option: str) -> Tcp
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][4]
     except OSError as error:
         raise RdbgError(f"{option}:{address}: {error.strerror or error}") from error
-    if not ipaddress.ip_address(str(found[0]).partition("%")[0]).is_loopback:
+    if not is_loopback(str(found[0])):
         raise RdbgError(
             f"{option}:{address} is open to other hosts, and whoever connects can change the guest; if that is meant, "
             f"add --listen-any, or else write {option}::{address.port}"
         )
     return address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, in numbers, is this computer's alone."""
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
 
 
 def foreign(first: bytes) -> str | None:

@@ -18,12 +18,14 @@ from rdbg.serial.file import FileSerial
 from rdbg.serial.logged import LoggedSerial
 from rdbg.serial.monitor_console import MonitorConsole
 from rdbg.serial.multiplexer import Multiplexer
+from rdbg.serial.pipe import PipeSerial
 from rdbg.serial.pty import PtySerial
 from rdbg.serial.screen import Screen, ScreenSerial
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.serial.stderr import StderrSerial
 from rdbg.serial.stdio import StdioSerial
 from rdbg.serial.tcp import TcpSerial, TelnetSerial
+from rdbg.serial.udp import UdpSerial
 from rdbg.serial.unix import UnixSerial
 
 
@@ -68,6 +70,10 @@ def _open(spec: SerialSpec, screen: Screen | None, listen_any: bool, label: str,
         return UnixSerial(spec.path, spec.server, spec.wait, before_path)
     if spec.kind is SerialKind.PTY:
         return PtySerial(label, option)
+    if spec.kind is SerialKind.PIPE:
+        return PipeSerial(spec.path, before_path)
+    if spec.kind is SerialKind.UDP and spec.address is not None:
+        return UdpSerial(spec.address, spec.local, listen_any, option)
     return NullSerial()
 
 
@@ -173,7 +179,7 @@ class SerialPorts:
     def _converse(self, backend: SerialBackend, who: Conversation, kind: SerialKind) -> None:
         self._consoles[len(self._backends)] = who
         self._backends.append(backend)
-        if kind in (SerialKind.STDIO, SerialKind.PTY) or backend.take_arrival():
+        if kind in (SerialKind.STDIO, SerialKind.PTY, SerialKind.PIPE) or backend.take_arrival():
             who.greet()
 
     @property

@@ -18,6 +18,8 @@ class SerialKind(Enum):
     TELNET = "telnet"
     UNIX = "unix"
     PTY = "pty"
+    PIPE = "pipe"
+    UDP = "udp"
     STDERR = "stderr"  #: of no option: where a semihosting console without a back end prints
 
 
@@ -30,9 +32,10 @@ class SerialSpec:
         escape: whether Ctrl-A is a command to rdbg (``mon:stdio``, or ``mux=on``). Otherwise Ctrl-C ends the run, if
             it is typed at the terminal.
         monitored: whether Ctrl-A c leads to the monitor.
-        path: for FILE and UNIX.
+        path: for FILE, UNIX and PIPE.
         append: FILE: behind what is there already.
-        address: for TCP and TELNET.
+        address: for TCP and TELNET; UDP: the peer's.
+        local: UDP: where the peer sends to; None: any.
         server: TCP, TELNET, UNIX: listen for a connection instead of making one.
         wait: server: do not start the guest before somebody has connected.
         chardev: id of the ``-chardev`` that is meant, to be put in place of this; or empty.
@@ -48,6 +51,7 @@ class SerialSpec:
     path: str = ""
     append: bool = False
     address: TcpAddress | None = None
+    local: TcpAddress | None = None
     server: bool = False
     wait: bool = False
     chardev: str = ""
