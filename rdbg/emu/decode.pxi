@@ -207,6 +207,15 @@ cdef bint is_rdhwr_counter(uint32_t w) noexcept nogil:
     return (w & 0xFFE007FFU) == 0x7C00003B and ((w >> 11) & 31) <= 3
 
 
+cdef inline bint is_paired_single(uint32_t w) noexcept nogil:
+    """Whether ``w`` computes with paired singles, which no model has."""
+    cdef uint32_t op = w >> 26
+    cdef uint32_t form = (w >> 21) & 31
+    if op == 0x11:
+        return form == 22 or (form == 16 or form == 20) and w & 0x3F == 0x26     # cvt.ps.s cvt.ps.pw
+    return op == 0x13 and w & 7 == 6 and w & 0x3F >= 0x1E        # alnv.ps, madd.ps and its like
+
+
 cdef uint32_t registers_written(uint32_t w) noexcept nogil:
     """A superset of the general registers that an instruction changes, as bits (MIPS32 vol. II, appendix A)."""
     cdef uint32_t op = w >> 26

@@ -36,6 +36,18 @@ def ends_handler(cp0: ReadCp0) -> bool:
     return cp0(*_STATUS) & (_ERL | _EXL) != 0
 
 
+def handled(word: int, cp0: ReadCp0) -> int | None:
+    """Where the exception happened whose handler the CPU is in, and is still in behind an instruction; None: in none.
+
+    Args:
+        word: the instruction.
+        cp0: of the CPU that is about to run it.
+    """
+    if not ends_handler(cp0) or return_address(word, cp0) is not None:
+        return None
+    return cp0(*(_ERROREPC if cp0(*_STATUS) & _ERL else _EPC))
+
+
 def by_interrupt(cp0: ReadCp0) -> bool:
     """Whether the latest exception was an interrupt."""
     return cp0(*_CAUSE) & 0x7C == 0

@@ -8,6 +8,10 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
     """
     cdef uint32_t last = pc | (PAGE_BYTES - 4)
     cdef uint64_t icount = position(c)
+    if icount >= c.run.attention:                # what is due comes first
+        c.run.why = WHY_NONE
+        if at_boundary(c, pc, icount):
+            return
     stand_at(c, pc, icount)
     if pc != last:
         c.run.arm_at = last

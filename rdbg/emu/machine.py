@@ -21,7 +21,7 @@ from rdbg.emu.disk import Disk, DiskSource, make_disks
 from rdbg.emu.disk_overlay import DiskOverlay
 from rdbg.emu.endpoint import Endpoint
 from rdbg.emu.entrance import Entrance
-from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, return_address
+from rdbg.emu.exception_return import by_interrupt, ends_handler, entries, handled, return_address
 from rdbg.emu.expression import Expression
 from rdbg.emu.host_memory import guest_memory, populate, require_address_space
 from rdbg.emu.inputs import InputEvent, InputKind, InputSource, NoInputs
@@ -236,6 +236,11 @@ class Machine:
     def handler_return(self) -> int | None:
         """The same, if that ends the handler of an exception."""
         return self.exception_return if ends_handler(self.core.registers.read_cp0) else None
+
+    @property
+    def handled(self) -> int | None:
+        """Where the exception happened whose handler the CPU is in, and is still in behind the next instruction."""
+        return handled(self._next_word(), self.core.registers.read_cp0)
 
     @property
     def by_interrupt(self) -> bool:

@@ -224,6 +224,11 @@ class MachineApi(Protocol):
         """The same, if that ends the handler of an exception: there is code that returns from none, as a jump."""
 
     @property
+    def handled(self) -> int | None:
+        """Where the exception happened whose handler the CPU is in, and is still in behind the next instruction; None:
+        it is in none."""
+
+    @property
     def by_interrupt(self) -> bool:
         """Whether the latest exception was an interrupt."""
         ...

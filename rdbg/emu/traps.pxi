@@ -1,5 +1,12 @@
 # Exceptions that Unicorn raises by itself, and where in the block they happened.
 
+cdef inline bint goes_on_behind_paired_single(const Cpu *c, uint32_t w) noexcept nogil:
+    """Whether the reserved instruction ``w`` does not end its block: with registers of 64 bits (Status.FR) Unicorn's translator
+    goes on behind an operation on paired singles, after the operation that raises the exception."""
+    cdef uint32_t wide = STATUS_CU1 | STATUS_FR
+    return c.guest.cp0.status & wide == wide and is_paired_single(w)
+
+
 cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
     """Find the instruction that raised a conditional exception: its address in ``pc``; returns how many could have.
 
@@ -31,7 +38,7 @@ cdef int scan_for_trap(Cpu *c, int number, uint32_t *pc) noexcept nogil:
         elif number == UC_EXCP_FPE:
             hit = may_raise_fpe(w)
         elif number == UC_EXCP_RI:
-            hit = is_rdhwr_counter(w)
+            hit = is_rdhwr_counter(w) or goes_on_behind_paired_single(c, w)
         else:
             hit = False
             if memory_access(w, &size, &store) in (1, 2) and store == (number == UC_EXCP_ADES):

@@ -95,17 +95,32 @@ class StepBack:
             _either(conditions.breakpoints, unconditional, entries),
         )
         earliest = max(self._traveller.history.start, origin - LONGEST_HANDLER)
-        found = Search(self._replayer, wanted, interrupted).latest_before(origin, earliest)
-        if found is None or found.position < earliest:
-            return None
-        self._traveller.go(found.position)
-        if found.watch is not None:
-            return End(StopReason.WATCHPOINT, found.watch)
-        if self._machine.stops_here(frozenset({address}), {}):
-            return None
-        if conditions.breakpoints and self._machine.stops_here(conditions.breakpoints, conditions.conditions):
-            return End(StopReason.BREAKPOINT)
-        return End(StopReason.STEP)
+        while True:
+            found = Search(self._replayer, wanted, interrupted).latest_before(origin, earliest)
+            if found is None or found.position < earliest:
+                return None
+            origin = found.position
+            self._traveller.go(origin)
+            if found.watch is not None:
+                return End(StopReason.WATCHPOINT, found.watch)
+            if self._machine.stops_here(frozenset({address}), {}):
+                return None
+            if conditions.breakpoints and self._machine.stops_here(conditions.breakpoints, conditions.conditions):
+                return End(StopReason.BREAKPOINT)
+            if self._is_entry():
+                return End(StopReason.STEP)
+
+    def _is_entry(self) -> bool:
+        """Whether the handler begins here, at a vector. A longer one may run on through the next vector, and an
+        exception within a handler leads to one, too: both stand in that handler already, one step before."""
+        here = self._traveller.position
+        if here == self._traveller.history.start:
+            return True
+        handled = self._machine.handled
+        self._traveller.go(here - 1)
+        before = self._machine.handled
+        self._traveller.go(here)
+        return before is None or before != handled
 
 
 def _either(breakpoints: frozenset[int], conditions: Conditions, entries: Conditions) -> Conditions:

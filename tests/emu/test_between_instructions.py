@@ -8,7 +8,22 @@ import pytest
 
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import RunRequest
-from tests.emu.guests import CODE, ERET, LOOP, NOP, addiu, i_type, lui, lw, machine_with, mfc0, mtc0, r_type, sw
+from tests.emu.guests import (
+    CODE,
+    ERET,
+    LOOP,
+    NOP,
+    addiu,
+    i_type,
+    lui,
+    lw,
+    machine_with,
+    mfc0,
+    mtc0,
+    poke_words,
+    r_type,
+    sw,
+)
 from tests.emu.guests import HANDLER as HANDLER_AT
 
 COMPARE, STATUS, EPC = 11, 12, 14
@@ -118,3 +133,23 @@ def test_a_device_s_time_is_that_of_its_access_when_a_part_of_the_block_has_run_
             run(before, machine)
             machine.load_state(start)
             assert run(until, machine) == wanted, (before, until)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_timer_strikes_before_a_branch_whose_slot_is_passed_over_and_cannot_be_fetched(big_endian: bool) -> None:
+    """``bnel $0, $0`` in the last word of a mapped page, the next one unmapped: its block is done by hand."""
+    low = (CODE & 0x1FFFFFFF) >> 6 | 0x1F  # valid, dirty, global
+    page = CODE & 0x1FFFFFFF
+    maps = [lui(8, page >> 16), mtc0(8, 10), lui(8, low >> 16), i_type(0x0D, 8, 8, low & 0xFFFF), mtc0(8, 2),
+            addiu(8, 0, 1), mtc0(8, 3), mtc0(0, 0), mtc0(0, 5), 0x42000002]  # fmt: skip
+    near_end = 0xFE0
+    leads_there = [lui(25, page >> 16), i_type(0x0D, 25, 25, near_end), r_type(8, 25, 0, 0), NOP]
+    started = len(maps) + len(leads_there)
+    for due in range(started, started + 8):
+        machine = machine_with([*[addiu(9, 9, 1)] * 7, i_type(0x15, 0, 0, 4)], HANDLER, big_endian, CODE + near_end)
+        poke_words(machine, 0x80300000, [*maps, *leads_there])
+        machine.core.registers.write_pc(0x80300000)
+        machine.core.registers.write_cp0(STATUS, 0, TIMER_ON)
+        machine.core.registers.write_cp0(COMPARE, 0, due * 8 // 6)
+        machine.run(RunRequest(until=due))
+        assert machine.core.registers.read_cp0(EPC, 0) == page + near_end + 4 * (due - started)

@@ -318,7 +318,8 @@ class Generator:
         return [EI, *self.timer(), *[self.alu() for _ in range(r.choice([0, 0, 5, 30]))], WAIT, self.plain()]
 
     # --- the whole ---------------------------------------------------------------------------
-    def make(self) -> list[int]:
+    def pieces(self) -> list[tuple[Callable[[], list[int]], float]]:
+        """What makes the pieces of the code, and how often each is asked."""
         r = self.dice
         pieces: list[tuple[Callable[[], list[int]], float]] = [
             (lambda: [self.plain() for _ in range(r.randrange(1, 6))], 2), (self.branch, 4), (self.chain, 1),
@@ -329,6 +330,12 @@ class Generator:
         if self.often:
             pieces += [(self.device_store, 1), (self.interval_timer, 0.3), (self.opening, 2),
                        (self.software_interrupt, 1), (self.wait, 1)]  # fmt: skip
+        return pieces
+
+    def make(self) -> list[int]:
+        """The code's words."""
+        r = self.dice
+        pieces = self.pieces()
         makers, weights = [piece[0] for piece in pieces], [piece[1] for piece in pieces]
         self.words = [i_type(0x04, 0, 0, 3), NOP, NOP, NOP, addiu(TURNS, TURNS, 1)]
         for page in range(PAGES):

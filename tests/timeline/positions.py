@@ -14,20 +14,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from rdbg.emu.endpoint import serial_port
 from rdbg.emu.expression import Operation, Step
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Access, Watch
+from rdbg.emu.mips32 import PC, READ_ONLY, STATUS
 from rdbg.errors import RdbgError
 from rdbg.history.history import History
+from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, never
 from rdbg.timeline import Timeline
 from tests.emu.guests import ERET, HANDLER, addiu
-from tests.timeline.generated_guest import CODE, DATA, generated_guest
+from tests.timeline.generated_guest import CODE, DATA, UNCACHED, generated_guest
+from tests.timeline.odd_guest import odd_guest
 
 #: Device registers of all kinds, and what is not there.
 ELSEWHERE = [0xB80003F8, 0xB8000060, 0xB8000070, 0xBBE00000, 0xB4000000, 0xBF000900, 0xBFC00000, 0xBE000000, 0x00400000]
 GENERAL_REGISTERS = range(8, 16)
+#: Status.IE, EXL, ERL, user mode, the timer's mask, FR, CU1.
+STATUS_BITS = (1, 2, 4, 0x10, 1 << 15, 1 << 26, 1 << 29)
 VECTORS = (0x80000000, HANDLER)
 
 
@@ -66,15 +72,17 @@ class Trial:
         seed: which guest, and what is done to it.
         length: instructions that it lives.
         often: whether the guest is often interrupted.
+        odd: whether it does what is rarer (`odd_guest`), and the debugger writes what it rarely does.
     """
 
-    def __init__(self, seed: int, length: int, often: bool = False) -> None:
+    def __init__(self, seed: int, length: int, often: bool = False, odd: bool = False) -> None:
         self.dice = d = random.Random(seed)
         self.checked = 0
         self._length = length
         self._big_endian = bool(seed & 1)
         self._guest = seed
         self._often = often
+        self._odd = odd
         self._seen: list[Seen] = []
         self._pcs = [CODE]
         pace = Pace(
@@ -82,8 +90,9 @@ class Trial:
             slice=d.choice([20, 200, 1000]),
             rung=d.choice([5, 50, 10**9]),
         )
+        self._outside = LiveQueue(lambda endpoint: self.timeline.machine.input_room(endpoint))
         self.timeline = self._timeline(
-            History.live_run(),
+            History.live_run(self._outside),
             pace=pace,
             max_checkpoints=d.choice([10, 60, 1000]),
             checkpoint_memory=d.choice([0, 1 << 20, 1 << 28]),
@@ -96,7 +105,8 @@ class Trial:
             self._compare(seen)
 
     def _timeline(self, history: History, **settings: object) -> Timeline:
-        machine = generated_guest(self._guest, self._big_endian, self._often)
+        make = odd_guest if self._odd else generated_guest
+        machine = make(self._guest, self._big_endian, self._often)
         return Timeline(machine, history, sleep=False, **settings)  # type: ignore[arg-type]
 
     # --- the truth ---------------------------------------------------------------------------
@@ -166,7 +176,9 @@ class Trial:
     def _write(self) -> None:
         """The debugger writes: a register, or code."""
         d, timeline = self.dice, self.timeline
-        if d.random() < 0.5:
+        if self._odd and d.random() < 0.6:
+            self._write_oddly()
+        elif d.random() < 0.5:
             timeline.write_register(d.choice(GENERAL_REGISTERS), d.randrange(2))
         else:
             register = d.choice(GENERAL_REGISTERS)
@@ -175,12 +187,33 @@ class Trial:
             timeline.write_memory(CODE + 4 * d.randrange(3072), word.to_bytes(4, order))  # type: ignore[arg-type]
         self._seen = [seen for seen in self._seen if seen.position != timeline.position]  # as it was before
 
+    def _write_oddly(self) -> None:
+        """Any register, what comes by a packet or a serial port, data, code by another of its addresses."""
+        d, timeline = self.dice, self.timeline
+        match d.randrange(5):
+            case 0:
+                timeline.write_register(PC, d.choice(self._pcs))
+            case 1:
+                timeline.write_register(STATUS, timeline.machine.read_register(STATUS) ^ d.choice(STATUS_BITS))
+            case 2:
+                infos = timeline.machine.architecture.registers_of(timeline.machine.layout)
+                info = d.choice([info for info in infos if info.name not in READ_ONLY and info.number != STATUS])
+                timeline.write_register(info.number, d.choice([0, 1, 0x80, CODE, 0x7FF00000]))
+            case 3:
+                self._outside.send_packet(0, d.randbytes(8))
+                self._outside.send(serial_port(0), d.randbytes(d.randrange(1, 3)))
+            case _:
+                place = d.choice([DATA, UNCACHED + 4 * d.randrange(3072), CODE + 4096 * d.randrange(1, 3) - 4])
+                timeline.write_memory(place, addiu(9, 9, d.randrange(9)).to_bytes(4, "little"))
+
     def _conditions(self, pcs: list[int]) -> StopConditions:
         d = self.dice
         breakpoints = frozenset(d.choice(pcs) for _ in range(d.randrange(1, 4)))
         watches: tuple[Watch, ...] = ()
         if d.random() < 0.4:
             place = d.choice([DATA + 4 * d.randrange(64), CODE + 4 * d.randrange(3072)])
+            if self._odd:
+                place = d.choice([place, place & 0x1FFFFFFF, place | 0x20000000, 0x40000000 | place & 0x3FFFFF])
             watches = (Watch(place, 4, d.choice(list(Access))),)
         conditions = {}
         if d.random() < 0.3:
@@ -286,7 +319,7 @@ def main() -> None:
     while time.monotonic() - began < options.minutes * 60:
         seed = options.first + guests
         try:
-            trial = Trial(seed, options.length, often=bool(seed & 2))
+            trial = Trial(seed, options.length, often=bool(seed & 2), odd=bool(seed & 4))
             trial.visit(options.visits)
             checked += trial.checked
         except (Mismatch, RdbgError, AssertionError) as error:

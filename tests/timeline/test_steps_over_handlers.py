@@ -88,3 +88,34 @@ def test_an_eret_outside_of_a_handler_is_a_jump(big_endian: bool) -> None:
     assert timeline.machine.pc == CODE + 12
     stop = timeline.reverse_step()
     assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, here, CODE + 4 * 6)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_a_handler_that_runs_through_the_next_vector_begins_at_its_own(big_endian: bool) -> None:
+    """The one for interrupts, at 0x200, is none of its entries."""
+    skip = [*[NOP] * 40, mfc0(27, 14), addiu(27, 27, 4), mtc0(27, 14), ERET]
+    guest = [addiu(8, 8, 1), r_type(0x0C, 0, 0, 0), addiu(8, 8, 1), beq(0, 0, -4), NOP]
+    timeline = Timeline(machine_with(guest, skip, big_endian), History.live_run())
+    timeline.run(StopConditions(frozenset({CODE + 8})), lambda: False)
+    assert timeline.position == 2 + len(skip)
+    stop = timeline.reverse_step()
+    assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, 1, CODE + 4)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_an_exception_within_a_handler_is_not_its_entry(big_endian: bool) -> None:
+    """A refill handler loads from a table whose page is mapped by the general handler, which returns to what was
+    interrupted first; that is run again."""
+    table = lw(27, 0x5000, 0)
+    maps = [*REFILL[:-1], ERET]
+    guest = [addiu(8, 8, 1), lw(9, 0x1000, 0), addiu(9, 9, 1), beq(0, 0, -4), NOP]
+    machine = machine_with(guest, maps, big_endian)
+    poke_words(machine, 0x80000000, [table, *maps])
+    timeline = Timeline(machine, History.live_run())
+    timeline.run(StopConditions(frozenset({VECTOR})), lambda: False)
+    assert timeline.position == 3  # the load, and that from the table, have faulted
+    timeline.run(StopConditions(frozenset({CODE + 8})), lambda: False)
+    assert timeline.position == 24
+    assert timeline.reverse_step().pc == CODE + 4
+    stop = timeline.reverse_step()
+    assert (stop.reason, stop.position, stop.pc) == (StopReason.STEP, 0, CODE)

@@ -517,7 +517,7 @@ class Toy:
         self._digest = digests
 
     # --- debugger's view ---------------------------------------------------------------------
-    exception_return = handler_return = None  # it has no exceptions
+    exception_return = handler_return = handled = None  # it has no exceptions
     branch_target = None  # none leads to itself
     by_interrupt = False
 
