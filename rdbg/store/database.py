@@ -13,6 +13,7 @@ from pathlib import Path
 from rdbg.errors import RdbgError
 from rdbg.host.file_identity import file_identity
 from rdbg.host.regular_file import MOST_BYTES
+from rdbg.store.log_files import refuse_odd_logs
 from rdbg.store.transaction import StoreConnection, explain, guard
 
 #: 'rdbg' in SQLite's field for the application of a file.
@@ -107,7 +108,7 @@ def put_logs_aside(path: str) -> None:
 def _full_logs(path: str) -> list[str]:
     """The logs beside a store that have something in them."""
     logs = [path + suffix for suffix in _LOGS]
-    return [log for log in logs if os.path.lexists(log) and os.path.getsize(log)]
+    return [log for log in logs if os.path.lexists(log) and os.lstat(log).st_size]
 
 
 def _keep_aside(log: str) -> None:
@@ -193,6 +194,8 @@ def connect(path: str, recording_id: bytes | None) -> tuple[StoreConnection, boo
     if not os.path.isfile(path):
         raise RdbgError(f"{path}: no snapshot store there; it belongs beside the journal, copy it along")
     writable = os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)
+    if writable:
+        refuse_odd_logs(path)
     if writable and recording_id is not None:
         _leave_strange_logs(path, recording_id)
     with guard(path, "open the snapshot store"):
@@ -227,6 +230,7 @@ def refuse_store_target(path: str) -> None:
     """
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise RdbgError(f"{path}: cannot replace the snapshot store: this is no file; choose another name")
+    refuse_odd_logs(path)
     with guard(path, "replace the snapshot store"):
         connection = _connect(path, "rw")
     try:

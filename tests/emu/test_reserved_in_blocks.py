@@ -10,8 +10,9 @@ from tests.emu.guests import CODE, LOOP, NOP, addiu, beq, machine_with
 CU1, FR = 1 << 29, 1 << 26
 RESERVED = 10
 PAIRED_SINGLES = {
-    "add.ps": 0x46C41080, "c.f.ps": 0x46C41030, "cabs.f.ps": 0x46C41070, "movf.ps": 0x46C01091, "cvt.ps.s": 0x460410A6, "cvt.ps.pw": 0x468010A6,
-    "alnv.ps": 0x4C44109E, "madd.ps": 0x4C4410A6, "nmsub.ps": 0x4C4410BE,
+    "add.ps": 0x46C41080, "c.f.ps": 0x46C41030, "cabs.f.ps": 0x46C41070, "movf.ps": 0x46C01091,
+    "cvt.ps.s": 0x460410A6, "cvt.ps.pw": 0x468010A6, "alnv.ps": 0x4C44109E, "madd.ps": 0x4C4410A6,
+    "nmsub.ps": 0x4C4410BE,
 }  # fmt: skip
 COPROCESSOR_OFF = 11
 

@@ -84,6 +84,7 @@ class Trial:
         self._often = often
         self._odd = odd
         self._seen: list[Seen] = []
+        self._written = -1  # where the debugger has written to registers that let interrupts in
         self._pcs = [CODE]
         pace = Pace(
             spacing=d.choice([50, 300, 2000, 10**9]),
@@ -148,7 +149,8 @@ class Trial:
 
     # --- living ------------------------------------------------------------------------------
     def _note(self, way: str) -> None:
-        self._seen.append(self._now(way, self.timeline))
+        if self.timeline.position != self._written:
+            self._seen.append(self._now(way, self.timeline))
         self._pcs.append(self.timeline.machine.pc)
 
     def _live(self) -> None:
@@ -190,6 +192,7 @@ class Trial:
     def _write_oddly(self) -> None:
         """Any register, what comes by a packet or a serial port, data, code by another of its addresses."""
         d, timeline = self.dice, self.timeline
+        self._written = timeline.position  # an interrupt that is let in so comes with the next movement
         match d.randrange(5):
             case 0:
                 timeline.write_register(PC, d.choice(self._pcs))
