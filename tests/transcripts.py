@@ -182,6 +182,10 @@ class Terminal:
             while select.select([self._terminal], [], [], 0.5)[0]:
                 said += os.read(self._terminal, 65536)
 
+    def press_once(self, key: bytes) -> None:
+        """Press a key."""
+        os.write(self._terminal, key)
+
     def type(self, command: str) -> None:
         """Type a line, or ``^A x``."""
         typed = b"\x01x" if command == "^A x" else f"{command}\n".encode()

@@ -23,6 +23,8 @@ from rdbg.quick_dataclass import dataclass
 _FIRST, _MOST = 1 << 12, 1 << 24
 #: Behind all instructions of a block.
 _NONE = 1 << 62
+#: Blocks that ran, sorted at once: a user waits meanwhile, and to sort many more takes longer for each.
+_AT_ONCE = 1 << 16
 #: Blocks whose setters are remembered.
 _MOST_KNOWN = 1 << 18
 
@@ -124,7 +126,7 @@ class LastSet:
 
     def _settings(self, register: int, rows: NDArray[np.void], wanted: int | None) -> Iterator[Setting]:
         """Those among the blocks that a look at the registers confirms, latest first."""
-        for row, index in self._candidates(register, rows, wanted):
+        for row, index in self._all_candidates(register, rows, wanted):
             icount = int(rows["icount"][row]) + index
             pc, code = int(rows["pc"][row]) + 4 * index, int(rows["code"][row]) + 4 * index
             before = self._word(code - 4) if index else self._slot_of(rows, row)
@@ -174,8 +176,16 @@ class LastSet:
         effects = self._word(int(rows["code"][row]) + 4 * index)
         return effects is not None and effects.branch
 
-    def _candidates(self, register: int, rows: NDArray[np.void], wanted: int | None) -> Iterator[tuple[int, int]]:
+    def _all_candidates(self, register: int, rows: NDArray[np.void], wanted: int | None) -> Iterator[tuple[int, int]]:
         """(row, index of the instruction in its block), latest first."""
+        for end in range(len(rows) - 1, 0, -_AT_ONCE):
+            start = max(0, end - _AT_ONCE)
+            for row, index in self._candidates(register, rows[start : end + 1], wanted):
+                yield start + row, index
+            self._run.looked_at(int(rows["icount"][start]))
+
+    def _candidates(self, register: int, rows: NDArray[np.void], wanted: int | None) -> Iterator[tuple[int, int]]:
+        """The same of rows of which the last only says where the block before it ended."""
         counts = np.diff(rows["icount"].astype(np.int64))
         done = counts - (rows["entry"][1:] == Entry.EXCEPTION)  # an instruction that raised an exception set nothing
         unique, inverse = _different(rows[:-1])

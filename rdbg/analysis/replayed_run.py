@@ -10,12 +10,33 @@ from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import DeviceLoad, MachineApi, OutputSink, RunRequest, RunStop
 from rdbg.history.known_records import NumberedInput
 from rdbg.history.log_queries import ByteFromOutside
+from rdbg.host.progress import Progress
 from rdbg.navigation.stops import never
 from rdbg.timeline import LastWrite, Order, OutputLog, QuestionInterrupted, StopReason, Timeline
 
 
 def _nothing(position: int) -> None:
     pass
+
+
+def looked_back(timeline: Timeline, progress: Progress) -> tuple[Callable[[int], None], Callable[[int], None]]:
+    """What a run tells while a question looks back from where it stands: that it goes on, and how far it has looked.
+
+    Args:
+        timeline: the run.
+        progress: told.
+    """
+    stood = furthest = timeline.position
+
+    def goes_on(position: int) -> None:
+        progress.advance(stood - furthest, stood - timeline.start, "instructions looked back through")
+
+    def looked(position: int) -> None:
+        nonlocal furthest
+        furthest = max(min(furthest, position), timeline.start)
+        goes_on(position)
+
+    return goes_on, looked
 
 
 class ReplayedRun:
@@ -25,6 +46,7 @@ class ReplayedRun:
         timeline: the run; nobody else moves it meanwhile.
         interrupted: polled every few milliseconds; True ends the question.
         progress: told every few milliseconds which position is reached.
+        looked: told down to which position a question has looked at what it was told of the run.
     """
 
     def __init__(
@@ -32,10 +54,12 @@ class ReplayedRun:
         timeline: Timeline,
         interrupted: Callable[[], bool] = never,
         progress: Callable[[int], None] = _nothing,
+        looked: Callable[[int], None] = _nothing,
     ) -> None:
         self._timeline = timeline
         self._interrupted = interrupted
         self._progress = progress
+        self._looked = looked
         self._stood = timeline.position
 
     def __enter__(self) -> ReplayedRun:
@@ -157,6 +181,16 @@ class ReplayedRun:
             self.go(position - 1)
         else:
             self._timeline.before_all()
+
+    def looked_at(self, position: int) -> None:
+        """A question has looked at what it was told of the run from here on.
+
+        Raises:
+            QuestionInterrupted: the user asked to stop.
+        """
+        self._looked(position)
+        if self._interrupted():
+            raise QuestionInterrupted
 
     def advance(self, request: RunRequest) -> RunStop:
         """Run on until something is to be looked at; see `Timeline.advance`.

@@ -39,6 +39,16 @@ def _asked(question: str) -> str:
     return _monitor(f"script {question}")
 
 
+def _waited_for(question: str) -> str:
+    """The same where the answer may take long: what rdbg says meanwhile is shown, and a Ctrl-C leaves what was found
+    until then."""
+    try:
+        _execute(f"monitor script keep {question}")
+    except KeyboardInterrupt:
+        _rdbg_jumps.prompts()  # makes rdbg give it up
+    return _asked("kept")
+
+
 class _Jumps:
     """Shows where the guest stands when a monitor command has moved it (``goto``, ``loadvm``, ``back``, ``switch``)."""
 
@@ -155,11 +165,11 @@ class _Origin(gdb.Command):  # type: ignore[misc]
         except gdb.error as error:
             raise gdb.GdbError(str(error)) from None
         if re.fullmatch(r"\$[A-Za-z0-9_]+", argument.strip()):
-            gdb.write(_with_lines(_monitor(f"origin {argument.strip()}")))
+            gdb.write(_with_lines(_waited_for(f"origin {argument.strip()}")))
             return
         if value.address is None:
             raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor origin ADDRESS LENGTH")
-        gdb.write(_with_lines(_monitor(f"origin {int(value.address):#x} {value.type.sizeof}")))
+        gdb.write(_with_lines(_waited_for(f"origin {int(value.address):#x} {value.type.sizeof}")))
 
 
 def _with_lines(said: str) -> str:
@@ -196,7 +206,7 @@ class _LastWrite(gdb.Command):  # type: ignore[misc]
         if value.address is None:
             raise gdb.GdbError(f"{argument} has no address; for one that you know: monitor lastwrite ADDRESS LENGTH")
         address = int(value.address)
-        said = _monitor(f"lastwrite {address:#x} {value.type.sizeof}")
+        said = _waited_for(f"lastwrite {address:#x} {value.type.sizeof}")
         gdb.write(said)
         found = re.search(r"pc (0x[0-9a-f]+)", said)
         if found is not None:

@@ -11,7 +11,7 @@ from rdbg.analysis.last_set import LastSet, Setting
 from rdbg.analysis.origin import OriginSearch, OriginStep, SoughtBytes
 from rdbg.analysis.output_origin import OutputOrigin
 from rdbg.analysis.output_places import sent_output
-from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.replayed_run import ReplayedRun, looked_back
 from rdbg.analysis.whole_number import whole_number
 from rdbg.errors import UsageError
 from rdbg.monitor.command import MonitorCommand, MonitorContext
@@ -39,7 +39,7 @@ def lastset_lines(context: MonitorContext, arguments: list[str]) -> str:
     value = whole_number(words[2], "value") if len(words) == 3 else None
     position = context.timeline.position
     try:
-        with ReplayedRun(context.timeline, context.interrupted) as run:
+        with _run(context) as run:
             holds = run.machine.read_register(register)
             found = next(LastSet(run).before(register, position, value), None)
     except QuestionInterrupted:
@@ -47,6 +47,10 @@ def lastset_lines(context: MonitorContext, arguments: list[str]) -> str:
     if as_json:
         return _setting_json(context, found)
     return _setting_words(context, words[0], value, holds, found)
+
+
+def _run(context: MonitorContext) -> ReplayedRun:
+    return ReplayedRun(context.timeline, context.interrupted, *looked_back(context.timeline, context.progress))
 
 
 def _setting_words(context: MonitorContext, name: str, value: int | None, holds: int, found: Setting | None) -> str:
@@ -104,7 +108,7 @@ def origin_lines(context: MonitorContext, arguments: list[str]) -> str:
     lines: list[str] = []
     more = False
     try:
-        with ReplayedRun(context.timeline, context.interrupted) as run:
+        with _run(context) as run:
             if output:
                 sent = sent_output(run.outputs(), output)
                 steps = OutputOrigin(run).steps(sent, output[0], whole_number(output[1], "number"))

@@ -135,6 +135,7 @@ class Client:
         self._told_of_layout = False
         self._told_troubles = 0
         self.console_open = False  #: the client shows what is said: it waits for a stop, or for a monitor command
+        self.kept_answer = ""  #: to a command of the script's, which asks for it
         self._commanded = False  # a monitor command is under way
         self._has_said = False  # and has shown something,
         self._had_more = False  # when another request waited already: this client does not wait for answers

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from rdbg.analysis import last_set
 from rdbg.elf.elf_file import read_elf
 from rdbg.emu.machine_api import Access, Watch
 from rdbg.gdbstub import GdbServer
 from rdbg.history.history import History
 from rdbg.monitor.command import MonitorContext
-from rdbg.monitor.interpreter import run
+from rdbg.monitor.interpreter import commands, run
 from rdbg.monitor.line_progress import line_progress
 from rdbg.navigation.pace import Pace
 from rdbg.rsp.framing import Packet, encode
@@ -132,3 +134,41 @@ def test_a_raw_interrupt_ends_a_command(timeline: Timeline, line: str) -> None:
     assert end == b"OK" and b"interrupted".hex().encode() in b"".join(said)
     assert client.ask(b"bs").startswith(b"T05"), "it has ended the command, and nothing after it"
     server.close()
+
+
+@pytest.mark.parametrize("line", ["lastset $k1", "lastset $v0 == 0x12345678", "origin $k1"])
+def test_what_looks_back_for_registers_tells_how_far_it_has_come(long_run: Timeline, line: str) -> None:
+    context = session_of(long_run, lambda: False)
+    told = Told()
+    commands()[line.split()[0]].function(replace(context, progress=told), line.split()[1:])
+    assert {what for _, _, what in told.heard} == {"instructions looked back through"}
+    assert [done for done, _, _ in told.heard] == sorted(done for done, _, _ in told.heard)
+    assert all(done <= (total or 0) == long_run.end - long_run.start for done, total, _ in told.heard)
+
+
+@pytest.mark.parametrize("line", ["lastset $k1", "lastset $v0 == 5", "lastset $a0 == 0", "lastset $ra"])
+def test_a_trace_is_looked_at_a_part_at_a_time(long_run: Timeline, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody waits, and may have had enough."""
+    asked = []
+    context = session_of(long_run, lambda: asked.append(1) is not None)
+    whole, looks = run(context, line), len(asked)
+    monkeypatch.setattr(last_set, "_AT_ONCE", 3)
+    asked.clear()
+    assert run(context, line) == whole
+    assert len(asked) > looks
+
+
+def test_the_script_asks_for_an_answer_that_its_user_waited_for(long_run: Timeline) -> None:
+    client = RawClient(serve(long_run))
+
+    def said(line: str, then: bytes = b"") -> bytes:
+        client.send(encode(b"qRcmd," + line.encode().hex().encode()) + then)
+        *console, end = [event.data for event in client.receive() if isinstance(event, Packet)]
+        assert end == b"OK"
+        return b"".join(bytes.fromhex(packet[1:].decode()) for packet in console)
+
+    said("script")
+    assert said("script keep lastset $k1") == b"" and said("script kept").startswith(b"icount 35, pc 0xbfc00604: ")
+    assert said("script kept") == b""
+    assert said("script keep lastset $k1", b"\x03") == b""
+    assert said("script kept") == b"interrupted: what was before that was not looked at\n"
