@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from rdbg.checkpoints.keeper import DEFAULT_MEMORY, MAX_CHECKPOINTS, CheckpointKeeper
-from rdbg.emu.endpoint import Endpoint
-from rdbg.emu.machine_api import MachineApi, OutputSink, RunRequest, RunStop, StopKind, WatchHit
-from rdbg.emu.output_mark import OutputMark
-from rdbg.errors import RdbgError
+from rdbg.emu.machine_api import MachineApi, StopKind, WatchHit
 from rdbg.history.history import History
 from rdbg.host.progress import Progress
 from rdbg.journal.records import EndOfRun, EndReason
+from rdbg.navigation.agreement import Agreement
 from rdbg.navigation.bookmarks import Bookmarks
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.branching import Branching
@@ -30,10 +28,11 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.past import Past, QuestionInterrupted
 from rdbg.navigation.places import Places
 from rdbg.navigation.replayer import Replayer
+from rdbg.navigation.run_output import RunOutput
 from rdbg.navigation.run_store import RunStore
 from rdbg.navigation.scratch import Scratch
 from rdbg.navigation.search import SearchInterrupted
-from rdbg.navigation.snapshots import Snapshots, load_initial
+from rdbg.navigation.snapshots import Snapshots, stand_at_start
 from rdbg.navigation.step_back import StepBack
 from rdbg.navigation.stops import Interrupted, Stop, StopConditions, StopReason, never
 from rdbg.navigation.stored import StoredStates
@@ -108,13 +107,8 @@ class Timeline:
         self.machine = machine
         self.places = Places()
         self.break_at: int | None = None  #: icount at which `run` stops once
-        if initial_snapshot and store is not None and not history.live:
-            load_initial(machine, store, initial_snapshot)
-        if not history.live and machine.icount < history.start:
-            raise RdbgError(
-                f"the recording says that it starts at icount {history.start}, and what it starts from is at icount "
-                f"{machine.icount}: it is damaged; take a good copy"
-            )
+        if not history.live:
+            stand_at_start(machine, history, store, initial_snapshot)
         self._keeper = CheckpointKeeper(machine, checkpoint_memory, max_checkpoints)
         self._stored = StoredStates(self._keeper, history, store)
         self._replayer = Replayer(machine, history, self._keeper, self._stored, pace or Pace(), clock)
@@ -122,8 +116,9 @@ class Timeline:
         self._traveller = Traveller(self._replayer)
         self.survey = PastSurvey(self._replayer)  #: finds out what later questions would have to replay
         self._forward = Forward(self._traveller, self._replayer, sleep, wait, congested, clock)
-        self._live_end = LiveEnd(self._replayer, self._forward)
+        self.live_end = LiveEnd(self._replayer, self._forward)  #: where the machine can be changed
         self._branches = Branches(self._replayer, Snapshots(self._keeper, self._stored))
+        self.output = RunOutput(self._replayer, self._branches)  #: what the guest sends
         #: The branch that a write in the past makes, which is not meant to last.
         self.scratch = Scratch(self._branches, self._traveller, self._replayer)
         self.snapshots = NamedSnapshots(self._branches, self._traveller, self._replayer, self.places)  #: the named ones
@@ -149,14 +144,6 @@ class Timeline:
         """Nobody asks anything now: to be called again and again. What the first jump needs is read meanwhile."""
         self._stored.read_ahead()
         self._stored.settle()
-
-    def keep_state(self) -> None:
-        """Let the machine come back here without a replay, as long as memory allows."""
-        self._replayer.states.checkpoint_if_far(0)
-
-    def state_before(self, position: int) -> int:
-        """The latest position up to this one where the machine can stand without a replay."""
-        return self._replayer.states.latest(position).position
 
     # --- where and what --------------------------------------------------------------------
     @property
@@ -202,43 +189,9 @@ class Timeline:
         return self._branches.main.history.failure
 
     @property
-    def diverged(self) -> bool:
-        """Whether this replay is known not to be what was recorded."""
-        return self._branches.main.track.agreement.diverged
-
-    @property
-    def compared(self) -> int:
-        """How many of the recording's state digests this replay has met, and agreed with."""
-        return self._branches.main.track.agreement.compared
-
-    def set_output(self, sink: OutputSink | None) -> None:
-        """Where goes what leaves by the endpoints. It is given each output once, when `run` or `step` pass its place
-        for the first time; jumps and searches are silent. Packets and what is written to disks leave a live run alone,
-        and none of its branches."""
-        self._replayer.output.sink = sink
-        for branch in self._branches.list():
-            branch.track.output.sink = sink
-
-    @contextmanager
-    def heard(self, sink: OutputSink) -> Iterator[None]:
-        """Meanwhile a sink is given all that the machine sends, also where it has been before."""
-        gate = self._replayer.output
-
-        def both(icount: int, endpoint: Endpoint, data: bytes) -> None:
-            sink(icount, endpoint, data)
-            gate(icount, endpoint, data)
-
-        self.machine.set_output(both)
-        try:
-            yield
-        finally:
-            self.machine.set_output(gate)
-
-    @property
-    def passing(self) -> bool:
-        """Whether `run` or `step` is at work: what the machine does now the user sees. Jumps and searches are
-        silent."""
-        return self._replayer.output.is_open
+    def agreement(self) -> Agreement:
+        """Whether this replay is what was recorded, and how much of it has been compared."""
+        return self._branches.main.track.agreement
 
     @contextmanager
     def telling(self, progress: Progress) -> Iterator[None]:
@@ -248,11 +201,6 @@ class Timeline:
             yield
         finally:
             self._replayer.progress = before
-
-    @property
-    def sent(self) -> OutputMark:
-        """What has left by each endpoint since the start of the run, up to here."""
-        return self._replayer.output.mark
 
     def checkpoints(self) -> CheckpointSummary:
         """What there is to go back by."""
@@ -387,27 +335,6 @@ class Timeline:
             return conditions
         return replace(conditions, watches=tuple(self.machine.resolved(watch) for watch in conditions.watches))
 
-    # --- questions about the past ----------------------------------------------------------
-    def advance(self, request: RunRequest) -> RunStop:
-        """Run on along the known history to see what happens on the way; nothing is shown to anybody.
-
-        Args:
-            request: as for `MachineApi.run`, with ``until`` at most ``end`` and no ``last_hit``. PAUSED may come before
-                the slice is over.
-
-        Raises:
-            RdbgError: the replay has diverged from the recording.
-        """
-        stop = self._replayer.advance(request)
-        if stop.kind is StopKind.PAUSED:
-            self._replayer.states.checkpoint_regularly()
-        return stop
-
-    @property
-    def slice(self) -> int:
-        """Instructions that take about as long as a user waits without noticing."""
-        return self._replayer.paced.slice
-
     # --- branches --------------------------------------------------------------------------
     @property
     def branch_name(self) -> str:
@@ -449,34 +376,6 @@ class Timeline:
         stop = self.goto(target.position, interrupted)
         self.kept.arrived(target)
         return stop
-
-    # --- writing ---------------------------------------------------------------------------
-    def write_memory(self, address: int, data: bytes) -> None:
-        """Write at a virtual address at the live end, as an input of the run: all of it or nothing.
-
-        Raises:
-            RdbgError: in the past (where it would not be what happened), or not all of it is memory.
-        """
-        self._live_end.write_memory(address, data)
-
-    def write_register(self, number: int, value: int) -> None:
-        """Write a register (the debugger's number) at the live end, as an input of the run.
-
-        Raises:
-            RdbgError: in the past, or there is no such register.
-        """
-        self._live_end.write_register(number, value)
-
-    def require_live_end(self, what: str) -> None:
-        """Check that the machine can be changed here.
-
-        Args:
-            what: is to be changed, for the message.
-
-        Raises:
-            RdbgError: it is in the past, or the recording is finished.
-        """
-        self._live_end.require(what)
 
     # --- the end ---------------------------------------------------------------------------
     def close(self) -> None:

@@ -40,7 +40,7 @@ class InstructionTrace:
             if self._interrupted():
                 raise QuestionInterrupted
             here = timeline.position
-            stop = timeline.advance(RunRequest(until=until, slice=timeline.slice, instructions=True))
+            stop = timeline.past.advance(RunRequest(until=until, slice=timeline.past.slice, instructions=True))
             yield _within(machine.take_instructions(), start, end, held)
             if timeline.position == here and stop.kind is not StopKind.PAUSED:
                 if until > end:

@@ -69,7 +69,7 @@ class ReplayedRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._timeline.diverged:
+        if not self._timeline.agreement.diverged:
             self._timeline.goto(self._stood)
 
     @property
@@ -95,11 +95,11 @@ class ReplayedRun:
     @property
     def slice(self) -> int:
         """Instructions that take a few milliseconds."""
-        return self._timeline.slice
+        return self._timeline.past.slice
 
     def heard(self, sink: OutputSink) -> AbstractContextManager[None]:
         """Meanwhile a sink is given all that the machine sends."""
-        return self._timeline.heard(sink)
+        return self._timeline.output.heard(sink)
 
     def outputs(self) -> OutputLog:
         """All that has left the run.
@@ -160,7 +160,7 @@ class ReplayedRun:
 
     def keep_state(self) -> None:
         """Let the machine come back here without a replay, as long as memory allows."""
-        self._timeline.keep_state()
+        self._timeline.past.keep_state()
 
     def go_near(self, position: int) -> None:
         """Stand at a position up to this one to which no replay is needed.
@@ -168,7 +168,7 @@ class ReplayedRun:
         Raises:
             QuestionInterrupted: the user asked to stop.
         """
-        self.go(self._timeline.state_before(position))
+        self.go(self._timeline.past.state_before(position))
 
     def go_before(self, position: int) -> None:
         """Stand before ``position``, so that all is still to come that happens there; at the start of the run, where
@@ -193,7 +193,7 @@ class ReplayedRun:
             raise QuestionInterrupted
 
     def advance(self, request: RunRequest) -> RunStop:
-        """Run on until something is to be looked at; see `Timeline.advance`.
+        """Run on until something is to be looked at; see `Timeline.past.advance`.
 
         Raises:
             QuestionInterrupted: the user asked to stop.
@@ -201,6 +201,6 @@ class ReplayedRun:
         """
         if self._interrupted():
             raise QuestionInterrupted
-        stop = self._timeline.advance(request)
+        stop = self._timeline.past.advance(request)
         self._progress(stop.position)
         return stop

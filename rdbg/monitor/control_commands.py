@@ -25,7 +25,7 @@ def _continue(context: MonitorContext, arguments: list[str]) -> str:
 
 def _reset(context: MonitorContext, arguments: list[str]) -> str:
     no_arguments(arguments, "system_reset")
-    context.timeline.require_live_end("the machine")
+    context.timeline.live_end.require("the machine")
     if context.control.request is None:
         raise UsageError("nothing can be put into this run from outside")
     context.control.request(InputEvent(0, InputKind.RESET))

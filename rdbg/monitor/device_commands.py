@@ -71,7 +71,7 @@ def _set_link(context: MonitorContext, arguments: list[str]) -> str:
     if not cards:
         known = [label for label, _ in plugs.network_cards()] + [netdev.name for netdev in plugs.networks.netdevs]
         raise RdbgError(f"Device '{name}' not found; there are: {', '.join(known) or 'none'}")
-    context.timeline.require_live_end("a link")
+    context.timeline.live_end.require("a link")
     if context.control.request is None:
         raise UsageError("nothing can be put into this run from outside")
     for card in cards:
@@ -88,7 +88,7 @@ def _gpio(context: MonitorContext, arguments: list[str]) -> str:
     pins = context.timeline.machine.pins
     if name not in pins:
         raise RdbgError(f"there is no pin '{name}'; there are: {', '.join(pins) or 'none'}")
-    context.timeline.require_live_end("a pin's level")
+    context.timeline.live_end.require("a pin's level")
     if context.control.request is None:
         raise UsageError("nothing can be put into this run from outside")
     endpoint, number = pins[name]

@@ -97,7 +97,7 @@ def _bookmarks(context: MonitorContext, arguments: list[str]) -> str:
 
 def _endpoints(context: MonitorContext, arguments: list[str]) -> str:
     timeline = context.timeline
-    sent = timeline.sent
+    sent = timeline.output.sent
     lines = [f"{'ENDPOINT':<14}{'OUTPUTS':>12}{'BYTES SENT':>16}"]
     for endpoint in sorted(timeline.machine.endpoints, key=endpoint_order):
         out = sent.sent(endpoint)

@@ -1,4 +1,4 @@
-"""Questions about the past. The machine stands where it stood when they are answered."""
+"""Questions about the past. When one is answered, the machine stands where it stood; `Past.advance` alone moves it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from rdbg.checkpoints.interval_index import Interval
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.expression import Expression
+from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.errors import RdbgError
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.event_log import EventLog
@@ -108,6 +109,35 @@ class Past:
             shortest: instructions.
         """
         self._replayer.keeper.look(shortest)
+
+    def advance(self, request: RunRequest) -> RunStop:
+        """Run on along the known history to see what happens on the way; nothing is shown to anybody. The machine stays
+        where that leads.
+
+        Args:
+            request: as for `MachineApi.run`, with ``until`` at most the run's end and no ``last_hit``. PAUSED may come
+                before the slice is over.
+
+        Raises:
+            RdbgError: the replay has diverged from the recording.
+        """
+        stop = self._replayer.advance(request)
+        if stop.kind is StopKind.PAUSED:
+            self._replayer.states.checkpoint_regularly()
+        return stop
+
+    @property
+    def slice(self) -> int:
+        """Instructions that take about as long as a user waits without noticing."""
+        return self._replayer.paced.slice
+
+    def keep_state(self) -> None:
+        """Let the machine come back here without a replay, as long as memory allows."""
+        self._replayer.states.checkpoint_if_far(0)
+
+    def state_before(self, position: int) -> int:
+        """The latest position up to this one where the machine can stand without a replay."""
+        return self._replayer.states.latest(position).position
 
     # --- exceptions and interrupts ---------------------------------------------------------------
     def known_events(self) -> EventLog:

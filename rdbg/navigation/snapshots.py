@@ -13,6 +13,7 @@ from rdbg.emu.machine_api import MachineApi
 from rdbg.emu.memory_map import PAGE_SIZE
 from rdbg.emu.state_digest import StateDigest
 from rdbg.errors import RdbgError
+from rdbg.history.history import History
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
 from rdbg.quick_dataclass import dataclass
@@ -230,3 +231,24 @@ def load_initial(machine: MachineApi, store: SnapshotStore, name: str) -> None:
         loaded.info.check(machine.digest())
     except RdbgError as error:
         raise RdbgError(f"Could not load snapshot for icount replay: {error}") from error
+
+
+def stand_at_start(machine: MachineApi, history: History, store: SnapshotStore | None, initial: str) -> None:
+    """Put a machine, as it was built, where a recording starts.
+
+    Args:
+        machine: just built.
+        history: the recording's inputs.
+        store: its snapshots, if it has any.
+        initial: name of the one that it starts from; empty: it starts from power-on.
+
+    Raises:
+        RdbgError: the snapshot cannot be loaded, or is of another moment than the recording says.
+    """
+    if initial and store is not None:
+        load_initial(machine, store, initial)
+    if machine.icount < history.start:
+        raise RdbgError(
+            f"the recording says that it starts at icount {history.start}, and what it starts from is at icount "
+            f"{machine.icount}: it is damaged; take a good copy"
+        )

@@ -7,7 +7,7 @@ from rdbg.timeline import Timeline
 
 def replayed_whole(timeline: Timeline, path: str) -> str:
     """What a replay was for: it is what was recorded."""
-    count = timeline.compared
+    count = timeline.agreement.compared
     digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
     outcome = digests if count else "it has no state digest to compare with"
     return f"replayed {timeline.end - timeline.start} instructions of {path}: {outcome}"
@@ -15,7 +15,7 @@ def replayed_whole(timeline: Timeline, path: str) -> str:
 
 def replayed_in_part(timeline: Timeline, path: str) -> str:
     """How far a replay has come that was to be run to its end."""
-    count = timeline.compared
+    count = timeline.agreement.compared
     digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
     done, length = timeline.position - timeline.start, timeline.end - timeline.start
     return f"replayed {done} of the {length} instructions of {path}, not to its end: {digests}"

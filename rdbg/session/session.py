@@ -88,7 +88,7 @@ class Session:
     @property
     def failed(self) -> bool:
         """Whether anything went wrong that was said while the run went on; final after `close`."""
-        return bool(self._troubles) or self.timeline.diverged
+        return bool(self._troubles) or self.timeline.agreement.diverged
 
     @property
     def exit_code(self) -> int:
@@ -351,7 +351,7 @@ class Session:
             wait=outside.wait,
             congested=lambda: outside.congested,
         )
-        self.timeline.set_output(self._send)
+        self.timeline.output.lead_to(self._send)
         make_pool: MakePool | None = None
         make_copies: MakeCopies | None = None
         # What a live run has of its disks, its copies would share the places of.
@@ -459,7 +459,7 @@ class Session:
         return ends or stops
 
     def _tell_reset(self, icount: int, by_guest: bool) -> None:
-        if self.timeline.passing:
+        if self.timeline.output.is_shown:
             self._qmp.reset(self.timeline.history, icount, by_guest)
 
     def _leave(self) -> None:
@@ -478,7 +478,7 @@ class Session:
     def _shortfall(self) -> str | None:
         """How far a replay has come that was to be run to its end; None: it is there, or this is none."""
         replayed = self._kept.replayed
-        if replayed is None or not self._unfinished or self.timeline.diverged:
+        if replayed is None or not self._unfinished or self.timeline.agreement.diverged:
             return None
         return replayed_in_part(self.timeline, replayed.path)
 

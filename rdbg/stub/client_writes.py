@@ -57,7 +57,7 @@ class ClientWrites:
         """
         fresh = self._open("memory")
         try:
-            self._timeline.write_memory(address, data)
+            self._timeline.live_end.write_memory(address, data)
         except BaseException:
             self._undo(fresh)
             raise
@@ -88,7 +88,7 @@ class ClientWrites:
         fresh = self._open("registers")
         try:
             for number, value in decoded:
-                self._timeline.write_register(number, value)
+                self._timeline.live_end.write_register(number, value)
         except BaseException:
             self._undo(fresh)
             raise

@@ -43,7 +43,7 @@ class SurveyOn:
                 samples.append((here, machine.virtual_ns, 2 if user is None else int(user)))
                 next_sample = here + spacing
             until = min(end, next_sample)
-            stop = timeline.advance(RunRequest(until=until, slice=timeline.slice, probes=probes))
+            stop = timeline.past.advance(RunRequest(until=until, slice=timeline.past.slice, probes=probes))
             timeline.past.end_touched(spacing)
             if timeline.position == here and stop.kind is not StopKind.PAUSED:
                 break  # nothing comes behind

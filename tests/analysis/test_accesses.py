@@ -133,7 +133,7 @@ def test_dma_behind_a_mapped_address_is_seen_while_it_is_mapped() -> None:
         machine = machine_with(copier_guest(), [], False, CODE, 0)
     timeline = Timeline(machine, History.live_run(), sleep=False, pace=Pace(slice=50, spacing=100, rung=10))
     timeline.run(StopConditions(), lambda: timeline.position >= 400)
-    timeline.write_memory(0x80200010, b"\x44")
+    timeline.live_end.write_memory(0x80200010, b"\x44")
     pool = InOneProcess(lambda: ReplayedRun(timeline))
 
     def rows(address: int, access: Access = Access.ACCESS) -> list[tuple[str, int | None, int | None, str]]:

@@ -58,7 +58,7 @@ def calling(seed: int, length: int = 4000) -> Timeline:
     """A run of a guest that calls."""
     timeline = Timeline(calling_guest(seed), History.live_run(), pace=Pace(spacing=500), sleep=False)
     while timeline.position < length - 1:  # it may lie inside a step
-        timeline.advance(RunRequest(until=length, slice=1000))
+        timeline.past.advance(RunRequest(until=length, slice=1000))
     timeline.close()
     return timeline
 

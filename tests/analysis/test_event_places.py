@@ -59,14 +59,14 @@ def test_the_nth_is_the_nth_of_the_table_forward_and_back(recording: str) -> Non
 def watched_replays(timeline: Timeline) -> list[int]:
     """Where replays that look for something come to, from now on."""
     seen: list[int] = []
-    advance = timeline.advance
+    advance = timeline.past.advance
 
     def noted(request):  # type: ignore[no-untyped-def]
         stop = advance(request)
         seen.append(stop.position)
         return stop
 
-    timeline.advance = noted  # type: ignore[method-assign]
+    timeline.past.advance = noted  # type: ignore[method-assign]
     return seen
 
 

@@ -90,7 +90,7 @@ def test_a_computation_names_its_operands_and_a_debuggers_write_its_maker() -> N
     machine = machine_with([addiu(8, 0, 3), addiu(9, 0, 4), r_type(0x21, 8, 9, 10), LOOP, NOP])
     timeline = Timeline(machine, History.live_run())
     timeline.run(StopConditions(), lambda: timeline.position >= 50)
-    timeline.write_register(12, 99)
+    timeline.live_end.write_register(12, 99)
     position = timeline.position
     with ReplayedRun(timeline) as run:
         (step,) = OriginSearch(run).steps(SoughtBytes(position, 10))

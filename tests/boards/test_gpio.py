@@ -97,7 +97,7 @@ def test_the_digest_does_not_depend_on_the_way_with_stubs_and_pins() -> None:
     history = History.live_run(queue)
     timeline = Timeline(machine, history, sleep=False, pace=Pace(spacing=5_000, slice=1_000))
     output = bytearray()
-    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
+    timeline.output.lead_to(lambda icount, endpoint, data: output.extend(data))
     dice, presses = random.Random(5), 0
 
     def enough() -> bool:

@@ -62,7 +62,7 @@ def lived_example(length: int = 1_500_000) -> Lived:
     history = History.live_run(queue)
     timeline = Timeline(machine, history, sleep=False, pace=Pace(spacing=20_000, slice=5_000))
     output = bytearray()
-    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
+    timeline.output.lead_to(lambda icount, endpoint, data: output.extend(data))
     dice = random.Random(3)
 
     def enough() -> bool:

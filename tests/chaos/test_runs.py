@@ -94,7 +94,7 @@ def test_a_kept_run_is_a_recording(tmp_path: Path) -> None:
         initial_snapshot=recording.header.initial_snapshot,
     )
     assert timeline.run(StopConditions(), lambda: False).reason is StopReason.HISTORY_END
-    assert timeline.compared == 1 and machine.icount == run.outcome.end
+    assert timeline.agreement.compared == 1 and machine.icount == run.outcome.end
     assert machine.digest() == run.outcome.digest
     recording.close()
 

@@ -48,7 +48,7 @@ def test_a_recorded_write_does_not_depend_on_a_debuggers_numbers() -> None:
     machine = machine_with([LOOP, NOP])
     history = History.live_run()
     timeline = Timeline(machine, history)
-    timeline.write_register(MIPS32.number_of("epc"), 0x8010_0040)
+    timeline.live_end.write_register(MIPS32.number_of("epc"), 0x8010_0040)
     history.seek(-1)
     (event,) = history.take_pokes(0)
     assert (event.kind, event.port, event.value) == (InputKind.POKE_REGISTER, cp0_journal_id(14, 0), 0x8010_0040)
@@ -70,7 +70,7 @@ def test_a_write_to_a_register_that_is_not_there_is_refused_in_a_line() -> None:
         machine.apply(InputEvent(0, InputKind.POKE_REGISTER, 511, 1))
     assert "\n" not in str(caught.value)
     with pytest.raises(RdbgError, match="no register 999"):
-        Timeline(machine, History.live_run()).write_register(999, 1)
+        Timeline(machine, History.live_run()).live_end.write_register(999, 1)
 
 
 @given(st.integers(0, (1 << 32) - 1))

@@ -161,8 +161,8 @@ def record(folder: Path) -> Recording:
         timeline._replayer.note_digest()
         if end % 10_000 == 0:
             _save_periodic(machine, new.store)
-        timeline.write_register(4, end)
-        timeline.write_memory(0x80001100, b"%d" % end)
+        timeline.live_end.write_register(4, end)
+        timeline.live_end.write_memory(0x80001100, b"%d" % end)
         if end % 10_000:
             timeline.snapshots.save(f"at {end}")
     pages = TouchedPages(PageSet.of([1, 2]), PageSet.of([3]), PageSet.of([4, 5]), PageSet.of([6]))

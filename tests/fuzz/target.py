@@ -144,7 +144,7 @@ class Target:
         pace = Pace(slice=1000, spacing=4000, rung=200)
         timeline = Timeline(machine, history, pace=pace, sleep=False)
         for start, end in _EMPTY:
-            timeline.write_memory(start, _LOOP * ((end - start) // len(_LOOP)))
+            timeline.live_end.write_memory(start, _LOOP * ((end - start) // len(_LOOP)))
         while timeline.position < 1000:
             timeline.run(StopConditions(), lambda: timeline.position >= 1000)
         if not self._live:

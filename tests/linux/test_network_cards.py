@@ -97,7 +97,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             if reply is not None:
                 queue.send_packet(endpoint.port, reply)
 
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
     began = time.monotonic()
     stop = timeline.run(StopConditions(), lambda: time.monotonic() > began + 400)
     assert stop.reason is StopReason.SHUTDOWN, text[-3000:].decode("latin-1")
@@ -136,7 +136,7 @@ def test_it_replays_and_states_are_the_same_whatever_the_way(run: Run) -> None:
     machine = Machine(opened.spec())
     timeline = Timeline(machine, History.replay(opened.reader))
     left: set[EndpointKind] = set()
-    timeline.set_output(lambda icount, endpoint, data: left.add(endpoint.kind))
+    timeline.output.lead_to(lambda icount, endpoint, data: left.add(endpoint.kind))
     stop = timeline.run(StopConditions(), lambda: False)  # compares what each card would send with the recording
     end = timeline.end
     assert stop.position == end and machine.digest() == run.digest

@@ -194,9 +194,9 @@ def test_what_it_sent_and_wrote_is_gone_to_by_number(recording: Path) -> None:
         assert len(packets) >= 3 and writes
         for number in (1, 2, len(packets)):
             assert run.goto(f"sent packet {number}") == packets[number - 1].icount
-            gone = run.timeline.sent.sent(network_port(0)).outputs
+            gone = run.timeline.output.sent.sent(network_port(0)).outputs
             run.step()
-            assert gone == number or run.timeline.sent.sent(network_port(0)).outputs == number
+            assert gone == number or run.timeline.output.sent.sent(network_port(0)).outputs == number
         last = writes[-1]
         assert run.goto(f"sent sector {last.number}") == last.icount
         first = run.goto("packet 1")

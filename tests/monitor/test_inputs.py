@@ -45,7 +45,7 @@ def session() -> MonitorContext:
         if data == b"one":
             queue.send(serial_port(0), b"A")
             go_on()
-    timeline.write_memory(0x80000000 | BUFFER + 64, b"poked")
+    timeline.live_end.write_memory(0x80000000 | BUFFER + 64, b"poked")
     return MonitorContext(timeline, lambda: False, lambda: None, SymbolTable())
 
 

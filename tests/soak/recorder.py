@@ -257,7 +257,7 @@ def examine(path: Path, known: Known, whole: bool = True) -> Left:
             assert ended.reason is StopReason.HISTORY_END
         else:
             timeline.goto(timeline.end)
-        assert not timeline.diverged
+        assert not timeline.agreement.diverged
         end = machine.digest()
         there = {each.name: each.position for each in timeline.snapshots.here()}
         for name, position in known.snapshots.items():

@@ -181,12 +181,12 @@ class Trial:
         if self._odd and d.random() < 0.6:
             self._write_oddly()
         elif d.random() < 0.5:
-            timeline.write_register(d.choice(GENERAL_REGISTERS), d.randrange(2))
+            timeline.live_end.write_register(d.choice(GENERAL_REGISTERS), d.randrange(2))
         else:
             register = d.choice(GENERAL_REGISTERS)
             word = addiu(register, register, d.randrange(100))
             order = "big" if self._big_endian else "little"
-            timeline.write_memory(CODE + 4 * d.randrange(3072), word.to_bytes(4, order))  # type: ignore[arg-type]
+            timeline.live_end.write_memory(CODE + 4 * d.randrange(3072), word.to_bytes(4, order))  # type: ignore[arg-type]
         self._seen = [seen for seen in self._seen if seen.position != timeline.position]  # as it was before
 
     def _write_oddly(self) -> None:
@@ -195,19 +195,19 @@ class Trial:
         self._written = timeline.position  # an interrupt that is let in so comes with the next movement
         match d.randrange(5):
             case 0:
-                timeline.write_register(PC, d.choice(self._pcs))
+                timeline.live_end.write_register(PC, d.choice(self._pcs))
             case 1:
-                timeline.write_register(STATUS, timeline.machine.read_register(STATUS) ^ d.choice(STATUS_BITS))
+                timeline.live_end.write_register(STATUS, timeline.machine.read_register(STATUS) ^ d.choice(STATUS_BITS))
             case 2:
                 infos = timeline.machine.architecture.registers_of(timeline.machine.layout)
                 info = d.choice([info for info in infos if info.name not in READ_ONLY and info.number != STATUS])
-                timeline.write_register(info.number, d.choice([0, 1, 0x80, CODE, 0x7FF00000]))
+                timeline.live_end.write_register(info.number, d.choice([0, 1, 0x80, CODE, 0x7FF00000]))
             case 3:
                 self._outside.send_packet(0, d.randbytes(8))
                 self._outside.send(serial_port(0), d.randbytes(d.randrange(1, 3)))
             case _:
                 place = d.choice([DATA, UNCACHED + 4 * d.randrange(3072), CODE + 4096 * d.randrange(1, 3) - 4])
-                timeline.write_memory(place, addiu(9, 9, d.randrange(9)).to_bytes(4, "little"))
+                timeline.live_end.write_memory(place, addiu(9, 9, d.randrange(9)).to_bytes(4, "little"))
 
     def _conditions(self, pcs: list[int]) -> StopConditions:
         d = self.dice

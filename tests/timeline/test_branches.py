@@ -43,7 +43,7 @@ def test_a_branch_goes_its_own_way_and_the_run_stays_what_it_was(timeline: Timel
     before = timeline.machine.digest()
     timeline.branch("other")
     assert timeline.at_live_end and timeline.machine.digest() == before
-    timeline.write_register(V0, timeline.machine.read_register(V0) ^ 0x5555)
+    timeline.live_end.write_register(V0, timeline.machine.read_register(V0) ^ 0x5555)
     changed = timeline.machine.digest()
     assert changed != before
     run_on(timeline, end // 2)
@@ -88,7 +88,7 @@ def test_branches_of_branches(timeline: Timeline) -> None:
     for name, place in (("a", end // 2), ("b", end // 4), ("c", end // 3)):
         timeline.goto(place)
         timeline.branch(name)
-        timeline.write_register(V0, ord(name))
+        timeline.live_end.write_register(V0, ord(name))
         run_on(timeline, end // 3)
         mine = [timeline.end * share // 10 for share in range(11)]
         seen[name] = (mine, at(timeline, mine))
@@ -102,7 +102,7 @@ def test_a_scratch_branch_is_dropped_by_going_back_before_it(timeline: Timeline)
     timeline.goto(timeline.end // 2)
     fork, before = timeline.position, timeline.machine.digest()
     timeline.scratch.begin()
-    timeline.write_register(V0, 77)
+    timeline.live_end.write_register(V0, 77)
     run_on(timeline, 2000)
     assert timeline.scratch.active
     while timeline.scratch.active:
@@ -120,10 +120,10 @@ def test_a_scratch_branch_can_be_undone_to_a_moment_and_dropped(timeline: Timeli
     timeline.goto(timeline.end // 2)
     fork, before = timeline.position, timeline.machine.digest()
     timeline.scratch.begin()
-    timeline.write_register(V0, 77)
+    timeline.live_end.write_register(V0, 77)
     changed, moment = timeline.machine.digest(), timeline.scratch.moment()
     assert moment is not None
-    timeline.write_register(V0, 99)
+    timeline.live_end.write_register(V0, 99)
     run_on(timeline, 3000)
     assert timeline.scratch.come_back(moment)
     assert (timeline.position, timeline.machine.digest()) == (fork, changed)
@@ -135,7 +135,7 @@ def test_a_scratch_branch_can_be_undone_to_a_moment_and_dropped(timeline: Timeli
 def test_a_scratch_branch_that_gets_a_name_stays(timeline: Timeline) -> None:
     timeline.goto(timeline.end // 2)
     timeline.scratch.begin()
-    timeline.write_register(V0, 77)
+    timeline.live_end.write_register(V0, 77)
     timeline.branch("kept")
     timeline.goto(timeline.start)
     assert timeline.branch_name == "kept"
@@ -164,7 +164,7 @@ def test_snapshots_of_the_shared_past_are_there_on_every_branch() -> None:
     save("late", end // 2)
     timeline.goto(end // 3)
     timeline.branch("other")
-    timeline.write_register(V0, 77)
+    timeline.live_end.write_register(V0, 77)
     run_on(timeline, end // 2)
     save("own", timeline.end)
     save("before", end // 5)
@@ -201,7 +201,7 @@ def test_a_snapshot_of_before_a_write_and_one_of_after_it_at_one_position() -> N
     before = timeline.machine.digest()
     place = timeline.position
     timeline.branch("other")
-    timeline.write_register(V0, 77)
+    timeline.live_end.write_register(V0, 77)
     timeline.snapshots.save("after")
     assert names(timeline) == ["after", "before"]
     timeline.snapshots.load("before")

@@ -59,7 +59,7 @@ def live(spec: MachineSpec, length: int, positions: int, seed: int, **settings: 
     history = History.live_run(queue)
     timeline = Timeline(machine, history, sleep=False, **settings)  # type: ignore[arg-type]
     output = bytearray()
-    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
+    timeline.output.lead_to(lambda icount, endpoint, data: output.extend(data))
     dice = random.Random(seed)
 
     def enough() -> bool:

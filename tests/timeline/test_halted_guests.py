@@ -106,9 +106,9 @@ def test_however_long_it_slept_the_end_is_one_state(tmp_path: Path, status: int,
     recording.publish()
     timeline.store.use(recording.store)
     words = [addiu(8, 8, 1)] * 20 + [WAIT, LOOP, NOP]
-    timeline.write_memory(CODE, struct.pack(f"<{len(words)}I", *words))
-    timeline.write_register(STATUS, status)
-    timeline.write_register(PC, CODE)
+    timeline.live_end.write_memory(CODE, struct.pack(f"<{len(words)}I", *words))
+    timeline.live_end.write_register(STATUS, status)
+    timeline.live_end.write_register(PC, CODE)
     looks = 0
 
     def enough() -> bool:

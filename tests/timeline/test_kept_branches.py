@@ -66,10 +66,10 @@ def diverted(session: Session, name: str, fork: int) -> int:
     timeline = session.timeline
     timeline.goto(fork)
     timeline.branch(name, keep=True)
-    timeline.write_memory(MEMORY, name.encode())
+    timeline.live_end.write_memory(MEMORY, name.encode())
     session.queue.send(serial_port(0), b"other")
     session.on(30_000)
-    timeline.write_register(timeline.machine.architecture.number_of("r8"), 77)
+    timeline.live_end.write_register(timeline.machine.architecture.number_of("r8"), 77)
     session.on(20_000)
     return timeline.end
 
@@ -140,7 +140,7 @@ def test_a_branch_of_a_branch_is_kept_whole(path: Path) -> None:
     first.timeline.switch("one")
     first.timeline.goto(middle - 5_000)
     first.timeline.branch("two", keep=True)
-    first.timeline.write_memory(MEMORY + 64, b"two")
+    first.timeline.live_end.write_memory(MEMORY + 64, b"two")
     first.on(9_000)
     truth = first.digests(positions(first.timeline.end - 1))  # a CPU that waits is at its end
     first.end()

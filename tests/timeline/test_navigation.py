@@ -84,7 +84,7 @@ class Run:
             pace=pace,
             wait=lambda seconds: self.queue.send(serial_port(1), b"wake"),
         )
-        self.timeline.set_output(self._sink)
+        self.timeline.output.lead_to(self._sink)
         self.go_live(length)
 
     def _sink(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
@@ -216,12 +216,12 @@ class Run:
                     timeline.goto(snapshot.position)
         elif action == "poke":
             if timeline.at_live_end:
-                timeline.write_memory(self.machine.data + draw(st.integers(0, 500_000)), b"poke")
-                timeline.write_register(draw(self.registers()), draw(st.integers(0, 99)))
+                timeline.live_end.write_memory(self.machine.data + draw(st.integers(0, 500_000)), b"poke")
+                timeline.live_end.write_register(draw(self.registers()), draw(st.integers(0, 99)))
                 self.look()
             else:
                 with pytest.raises(RdbgError):
-                    timeline.write_register(draw(self.registers()), 1)
+                    timeline.live_end.write_register(draw(self.registers()), 1)
         elif action == "live":
             self.go_live(draw(st.integers(0, 300)))
         elif action == "last":

@@ -75,16 +75,16 @@ def test_what_was_sent_up_to_a_position_does_not_depend_on_the_way_there(tmp_pat
     truth = {}
     for position in positions:
         stop = replay.timeline.goto(position)
-        truth[stop.position] = replay.timeline.sent
+        truth[stop.position] = replay.timeline.output.sent
     assert truth[max(truth)].sent(serial_port(0)).outputs > 100
     dice.shuffle(positions)
     again = Replay(tmp_path / "rec")  # with the states that the first one has left on disk, too
     for position in positions:
         stop = again.timeline.goto(position)
-        assert again.timeline.sent == truth[stop.position]
+        assert again.timeline.output.sent == truth[stop.position]
     again.timeline.goto(0)
     again.run()
-    assert again.timeline.compared > 0 and not again.timeline.diverged
+    assert again.timeline.agreement.compared > 0 and not again.timeline.agreement.diverged
 
 
 def test_the_digest_of_a_machine_run_alone_is_that_of_the_timeline(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_digest_of_a_machine_run_alone_is_that_of_the_timeline(tmp_path: Pat
     machine.inputs = replay.history
     replay.history.seek(-1)
     machine.run(RunRequest(until=place))
-    assert replay.timeline.sent.sent(serial_port(0)).digest == digest
+    assert replay.timeline.output.sent.sent(serial_port(0)).digest == digest
 
 
 @pytest.mark.parametrize("kind", [EndpointKind.NETWORK, EndpointKind.DISK])

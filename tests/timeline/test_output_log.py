@@ -111,9 +111,9 @@ def test_a_recording_knows_its_output_with_and_without_a_replay(tmp_path: Path) 
             sent = replay.timeline.past.sent_by(SERIAL, number)
             assert sent is not None
             replay.timeline.goto(sent.icount)
-            assert replay.timeline.sent.sent(SERIAL).outputs == sent.number - 1
+            assert replay.timeline.output.sent.sent(SERIAL).outputs == sent.number - 1
             replay.timeline.step()
-            assert replay.timeline.sent.sent(SERIAL).outputs == sent.number
+            assert replay.timeline.output.sent.sent(SERIAL).outputs == sent.number
         assert replay.opened.store is not None
         if lacking:
             replay.opened.store.notes.put_outputs(log.unsaved())

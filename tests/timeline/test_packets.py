@@ -55,7 +55,7 @@ def record(path: Path, seed: int) -> tuple[list[tuple[int, bytes]], list[bytes]]
     recording.publish()
     timeline.store.use(recording.store)
     sink, sent = Sink(), []
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
 
     def enough() -> bool:
         if dice.random() < 0.6:
@@ -84,7 +84,7 @@ def reopen(path: Path) -> tuple[Timeline, Sink]:
     opened = OpenRecording(str(path))
     timeline = Timeline(Machine(opened.spec()), History.replay(opened.reader), store=opened.store, pace=PACE)
     sink = Sink()
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
     return timeline, sink
 
 
@@ -101,7 +101,7 @@ def test_the_state_does_not_depend_on_the_way_where_packets_enter(tmp_path: Path
     visit(Lived(busy_spec(), timeline, bytearray(), truth), dice, 70)
     timeline.goto(0)
     assert timeline.run(StopConditions(), lambda: False).reason is StopReason.HISTORY_END
-    assert timeline.compared > 0 and timeline.sent.sent(PORT).outputs == len(left)
+    assert timeline.agreement.compared > 0 and timeline.output.sent.sent(PORT).outputs == len(left)
     assert not sink.packets  # a replay sends nothing
 
 
@@ -129,7 +129,7 @@ def test_packets_that_a_timer_makes_room_for_enter_a_waiting_cpu_behind_it(monke
     queue = LiveQueue(machine.input_room)
     timeline = Timeline(machine, History.live_run(queue), pace=PACE, sleep=False)
     sink = Sink()
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
     rounds = 0
 
     def enough() -> bool:
@@ -150,7 +150,7 @@ def test_packets_that_a_timer_makes_room_for_enter_a_waiting_cpu_behind_it(monke
     again = Timeline(replay, history, pace=PACE)
     again.goto(history.end)
     assert replay.digest() == machine.digest() and replay.now_ns == machine.now_ns
-    assert again.sent == timeline.sent
+    assert again.sent == timeline.output.sent
 
 
 def test_packets_leave_a_live_run_once_and_no_branch_of_it() -> None:
@@ -158,7 +158,7 @@ def test_packets_leave_a_live_run_once_and_no_branch_of_it() -> None:
     queue = LiveQueue(machine.input_room)
     timeline = Timeline(machine, History.live_run(queue), pace=PACE, sleep=False)
     sink = Sink()
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
     for number in range(1, 11):
         queue.send_packet(0, bytes([number]) * 60)
         timeline.run(StopConditions(), lambda goal=number * 20_000: timeline.position >= goal)  # type: ignore[misc]
@@ -171,7 +171,7 @@ def test_packets_leave_a_live_run_once_and_no_branch_of_it() -> None:
     timeline.branch("other")
     queue.send_packet(0, b"branch" * 10)
     timeline.run(StopConditions(), lambda: timeline.position >= 150_000)
-    assert timeline.sent.sent(PORT).outputs > 5 and sink.packets == left
+    assert timeline.output.sent.sent(PORT).outputs > 5 and sink.packets == left
     timeline.switch("main")
     timeline.goto(timeline.end)
     queue.send_packet(0, b"main" * 15)
@@ -192,7 +192,7 @@ def test_a_replay_that_sends_another_packet_is_noticed(tmp_path: Path, monkeypat
     timeline, _ = reopen(tmp_path / "rec")
     with pytest.raises(RdbgError, match=r"between icount \d+ and icount \d+: network 0 has not sent what was recorded"):
         timeline.run(StopConditions(), lambda: False)
-    assert timeline.diverged
+    assert timeline.agreement.diverged
 
 
 def test_what_comes_while_very_many_packets_wait_is_dropped() -> None:

@@ -89,7 +89,7 @@ def reopen(path: Path, **settings: object) -> Session:
         **settings,  # type: ignore[arg-type]
     )
     output = bytearray()
-    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
+    timeline.output.lead_to(lambda icount, endpoint, data: output.extend(data))
     return Session(opened, timeline, output)
 
 

@@ -90,7 +90,7 @@ def test_digests_stay_true_wherever_the_run_goes(recorded: Path, session: Sessio
     for place in (*periodic(recorded)[::-3], session.timeline.start, session.timeline.end, 123_457):
         session.timeline.goto(place)
         assert session.timeline.machine.digest() == whole_digest(session)
-    assert not session.timeline.diverged
+    assert not session.timeline.agreement.diverged
 
 
 def test_a_question_that_comes_first_waits_for_it(recorded: Path, session: Session) -> None:

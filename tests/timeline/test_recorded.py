@@ -38,7 +38,7 @@ class Replay:
         self.timeline = Timeline(
             self.machine, self.history, store=self.opened.store, initial_snapshot=initial, pace=PACE
         )
-        self.timeline.set_output(lambda icount, endpoint, data: self.output.extend(data))
+        self.timeline.output.lead_to(lambda icount, endpoint, data: self.output.extend(data))
 
     def run(self) -> StopReason:
         return self.timeline.run(StopConditions(), lambda: False).reason
@@ -54,12 +54,12 @@ def record(path: Path, initial: str = "") -> tuple[bytes, bytes]:
     recording.publish()
     timeline.store.use(recording.store)
     output = bytearray()
-    timeline.set_output(lambda icount, endpoint, data: output.extend(data))
+    timeline.output.lead_to(lambda icount, endpoint, data: output.extend(data))
     for part in range(4):
         queue.send(serial_port(0), b"typed")
         timeline.run(StopConditions(), lambda goal=(part + 1) * LENGTH // 4: timeline.position >= goal)  # type: ignore[misc]
-        timeline.write_memory(0x80300100, b"poked")
-        timeline.write_register(17, part)
+        timeline.live_end.write_memory(0x80300100, b"poked")
+        timeline.live_end.write_register(17, part)
         timeline.reverse_step()
     timeline.snapshots.save("recorded")
     timeline.goto(timeline.end)
@@ -155,7 +155,7 @@ def test_a_finished_recording_cannot_be_written(tmp_path: Path) -> None:
     record(tmp_path / "rec")
     replay = Replay(tmp_path / "rec")
     with pytest.raises(RdbgError, match="finished"):
-        replay.timeline.write_register(2, 1)
+        replay.timeline.live_end.write_register(2, 1)
     replay.run()
     assert replay.timeline.step().reason is StopReason.HISTORY_END
     assert replay.timeline.goto(10**12).reason is StopReason.HISTORY_END
@@ -174,23 +174,23 @@ def live_timeline() -> Timeline:
 def test_the_live_end_can_be_written_and_the_past_cannot() -> None:
     timeline = live_timeline()
     end = timeline.position
-    timeline.write_register(2, 99)
+    timeline.live_end.write_register(2, 99)
     assert timeline.machine.read_register(2) == 99
     timeline.reverse_step()
     with pytest.raises(RdbgError, match=f"live end is at icount {end}"):
-        timeline.write_memory(0x80300000, b"no")
+        timeline.live_end.write_memory(0x80300000, b"no")
     timeline.goto(0)
     timeline.goto(end)
     assert timeline.machine.read_register(2) == 99
     with pytest.raises(RdbgError, match="not mapped"):
-        timeline.write_memory(0xC0000000, b"no")
+        timeline.live_end.write_memory(0xC0000000, b"no")
 
 
 def test_a_snapshot_before_a_write_shows_what_was_before() -> None:
     timeline = live_timeline()
     before = timeline.machine.read_register(2)
     timeline.snapshots.save("before")
-    timeline.write_register(2, before ^ 1)
+    timeline.live_end.write_register(2, before ^ 1)
     timeline.step()
     timeline.snapshots.load("before")
     assert timeline.machine.read_register(2) == before

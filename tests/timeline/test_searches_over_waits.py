@@ -28,7 +28,7 @@ def timeline(request: pytest.FixtureRequest) -> Timeline:
     timeline = Timeline(machine_with(GUEST, HANDLER, request.param, status=0x8001), History.live_run(), sleep=False)
     for turn in range(TURNS):
         timeline.run(StopConditions(frozenset({STORE})), never, passes=turn > 0)
-    timeline.write_memory(DATA + 64, b"abcd")
+    timeline.live_end.write_memory(DATA + 64, b"abcd")
     timeline.step()
     return timeline
 

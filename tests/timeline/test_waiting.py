@@ -59,9 +59,9 @@ def spec() -> MachineSpec:
 def start(timeline: Timeline) -> None:
     code, handler = guest()
     for address, words in ((CODE, code), (HANDLER, handler)):
-        timeline.write_memory(address, b"".join(word.to_bytes(4, "little") for word in words))
-    timeline.write_register(STATUS, INTERRUPTS_ON)
-    timeline.write_register(PC, CODE)
+        timeline.live_end.write_memory(address, b"".join(word.to_bytes(4, "little") for word in words))
+    timeline.live_end.write_register(STATUS, INTERRUPTS_ON)
+    timeline.live_end.write_register(PC, CODE)
 
 
 def test_breakpoints_stop_a_cpu_that_was_waiting() -> None:

@@ -72,7 +72,7 @@ def test_what_cannot_be_written_whole_is_not_written_at_all(name: str) -> None:
     timeline = make()
     before, entered = timeline.machine.digest(), timeline.history.entered_records
     with pytest.raises(RdbgError, match="cannot write at address 0x"):
-        timeline.write_memory(address, b"abcd")
+        timeline.live_end.write_memory(address, b"abcd")
     assert timeline.machine.digest() == before and timeline.history.entered_records == entered
     server = serve(timeline)
     client = RawClient(server)
@@ -85,7 +85,7 @@ def test_what_cannot_be_written_whole_is_not_written_at_all(name: str) -> None:
 @pytest.mark.parametrize("address", [0x8002FFFE, 0x8003FFFE])
 def test_from_flash_into_rom_and_from_rom_into_ram(address: int) -> None:
     timeline = bare()
-    timeline.write_memory(address, b"abcd")
+    timeline.live_end.write_memory(address, b"abcd")
     assert timeline.machine.read_memory(address, 4) == b"abcd"
 
 

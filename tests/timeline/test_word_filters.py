@@ -164,7 +164,7 @@ def _live(timeline: Timeline, dice: random.Random, length: int) -> None:
         target = timeline.position + dice.choice([1, 10, 100, 500])
         timeline.run(StopConditions(), partial(_has_come, timeline, target))
         if dice.random() < 0.2:
-            timeline.write_memory(DATA + 4 * dice.randrange(64), bytes(dice.randrange(256) for _ in range(4)))
+            timeline.live_end.write_memory(DATA + 4 * dice.randrange(64), bytes(dice.randrange(256) for _ in range(4)))
 
 
 def try_changing_guest(seed: int, often: bool) -> Asked:
@@ -190,7 +190,7 @@ def try_changing_guest(seed: int, often: bool) -> Asked:
     # Another future of some moment: what was found out of the first one's holds up to there.
     timeline.goto(dice.randrange(timeline.end // 2, timeline.end))
     timeline.branch("other")
-    timeline.write_memory(DATA + 4 * dice.randrange(64), b"\x01\x02\x03\x04")
+    timeline.live_end.write_memory(DATA + 4 * dice.randrange(64), b"\x01\x02\x03\x04")
     _live(timeline, dice, 500)
     asked.ask(10)
     asked.survey()

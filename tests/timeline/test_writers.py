@@ -274,7 +274,7 @@ def compare(timeline: Timeline, oracle: Oracle, dice: random.Random, times: int)
 def poke(timeline: Timeline, dice: random.Random) -> None:
     address, length = questions(dice)
     if [extent.space for extent in timeline.machine.storage(address, 1)] == [Space.MEMORY]:
-        timeline.write_memory(address, dice.randbytes(min(length, 60)))
+        timeline.live_end.write_memory(address, dice.randbytes(min(length, 60)))
 
 
 def live(timeline: Timeline, dice: random.Random, until: int) -> None:
@@ -300,7 +300,7 @@ def try_guest(seed: int) -> None:
     pace = dice.choice([Pace(slice=1000), Pace(spacing=700, slice=300, rung=50), Pace(slice=100)])
     timeline = Timeline(dma_machine(spec(code), history), history, sleep=False, pace=pace)
     live(timeline, dice, 7_000)
-    timeline.write_memory(0xA0000000 | LOST, b"poke")
+    timeline.live_end.write_memory(0xA0000000 | LOST, b"poke")
     main = Oracle(code, copy.copy(history), timeline.end)
     assert {write.writer for _, _, write in main.writes} == set(Writer) - {Writer.HOST}  # these guests call no host
     counted = main.answer(timeline, 0x80000800 | KEPT, 4)

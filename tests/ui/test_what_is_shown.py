@@ -184,4 +184,4 @@ def test_looking_changes_nothing(run: RecordedRun) -> None:
     after = timeline.position, timeline.machine.digest(), timeline.end, len(timeline.history.known.records())
     assert after == before
     run.goto("end")
-    assert not timeline.diverged
+    assert not timeline.agreement.diverged

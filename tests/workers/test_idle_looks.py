@@ -153,7 +153,7 @@ def test_a_run_that_went_on_takes_nothing_in_of_what_was_looked_at_before() -> N
     standing.looks.stand()
     timeline.goto(30_000)
     timeline.branch("other")
-    timeline.write_memory(COUNT.address, b"\7\0\0\0")
+    timeline.live_end.write_memory(COUNT.address, b"\7\0\0\0")
     while standing.looks.at_work:
         standing.looks.stand()
     assert not len(timeline._keeper.index.words) and no_process_is_left()

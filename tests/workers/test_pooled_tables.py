@@ -99,7 +99,7 @@ def test_a_table_of_a_branch_is_that_of_one_process(back_from: str) -> None:
         timeline.scratch.begin()
     place = SYMBOLS.find("count")
     assert place is not None
-    timeline.write_memory(place.address, b"\7\0\0\0")
+    timeline.live_end.write_memory(place.address, b"\7\0\0\0")
     timeline.run(StopConditions(), lambda: timeline.position >= 36_000)
     line = f"executions {COUNTING:#x} --where v0<100"
     helpers = Noted(timeline, 3)

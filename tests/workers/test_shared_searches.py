@@ -93,7 +93,7 @@ def test_a_reverse_search_finds_what_one_process_finds(
         if back_from == "a scratch write":
             timeline.goto(30_000)
             timeline.scratch.begin()
-            timeline.write_memory(COUNT.address, b"\7\0\0\0")
+            timeline.live_end.write_memory(COUNT.address, b"\7\0\0\0")
         timeline.goto(place)
         while timeline.position < place:
             timeline.step()
@@ -105,7 +105,7 @@ def test_a_reverse_search_finds_what_one_process_finds(
             timeline.branch("other")
         else:
             timeline.scratch.begin()
-        timeline.write_memory(COUNT.address, b"\7\0\0\0")
+        timeline.live_end.write_memory(COUNT.address, b"\7\0\0\0")
         timeline.run(StopConditions(), lambda: timeline.position >= 36_000)
     place, name, digest = timeline.position, timeline.branch_name, timeline.machine.digest()
     helped = Counted(timeline, 3)

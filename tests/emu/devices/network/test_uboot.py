@@ -54,7 +54,7 @@ def test_it_gets_an_address_pings_and_loads_a_file(tmp_path: Path) -> None:
             if reply is not None:
                 queue.send_packet(0, reply)
 
-    timeline.set_output(sink)
+    timeline.output.lead_to(sink)
     began = time.monotonic()
     timeline.run(StopConditions(), lambda: b"the en" in text or time.monotonic() > began + 60)
     seen = text.decode("latin-1")
