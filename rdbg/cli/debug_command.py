@@ -13,9 +13,10 @@ from rdbg.cli.page_opening import page_of
 from rdbg.cli.qemu_options import ParsedLine, parse_line
 from rdbg.cli.running import go_to_places, one_file, prepare, replaying, run_helpers
 from rdbg.elf.elf_file import is_elf
+from rdbg.emu.spec import MachineSpec
 from rdbg.host.messages import say
 from rdbg.net.tcp_address import LOOPBACK, TcpAddress
-from rdbg.session.images import read_symbols
+from rdbg.session.images import elf_image, image_folder, read_symbols
 from rdbg.session.options import ImageFile, RunOptions
 
 DEBUG_PAGE = CommandPage(
@@ -70,8 +71,8 @@ def debug(words: Sequence[str]) -> int:
         try:
             go_to_places(session, line.own.get("at", []))
             assert session.server is not None
-            symbols = symbols or session.write_symbols(Path(folder))
-            start = GdbStart(session.server.address, symbols, session.image_folder(), commands, batch)
+            symbols = symbols or _image_for_gdb(session.spec, Path(folder))
+            start = GdbStart(session.server.address, symbols, image_folder(session.spec), commands, batch)
             arguments = gdb_arguments(start, Path(folder))
             if recording is None and not batch and session.console_is_shown:
                 say(_HOW_TO_TYPE)
@@ -84,6 +85,16 @@ def debug(words: Sequence[str]) -> int:
                 gdb.wait()
             session.close()
     return code or int(session.failed)
+
+
+def _image_for_gdb(spec: MachineSpec, folder: Path) -> str | None:
+    """Put a machine's ELF image where GDB can read it; None: it was not started from one."""
+    data = elf_image(spec)
+    if data is None:
+        return None
+    path = folder / "guest.elf"
+    path.write_bytes(data)
+    return str(path)
 
 
 def what_to_run(command: str, line: ParsedLine) -> tuple[RunOptions, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from rdbg import __version__
 from rdbg.emu.boards.python_toml import is_python
@@ -129,6 +129,16 @@ class NewRecording:
             raise RdbgError(f"{self.path}: cannot put the new recording in place: {error.strerror}") from error
         with suppress(OSError):
             remove(old)  # nobody needs it, and nobody is misled by it
+
+    def check_store(self) -> None:
+        """Look at the snapshots once more, which are closed: without them the recording cannot be replayed, and another
+        program may have written to them. What has been read before does not tell.
+
+        Raises:
+            RdbgError: they are not what they were.
+        """
+        with closing(SnapshotStore.open(self.store.path, self.writer.header.recording_id)) as store:
+            store.named()
 
     def discard(self) -> None:
         """Give up before `publish`, leaving no file."""

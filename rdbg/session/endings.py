@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from rdbg.host.messages import say
 from rdbg.timeline import Timeline
 
 
-def replayed_whole(timeline: Timeline, path: str) -> str:
-    """What a replay was for: it is what was recorded."""
-    count = timeline.agreement.compared
-    digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
-    outcome = digests if count else "it has no state digest to compare with"
-    return f"replayed {timeline.end - timeline.start} instructions of {path}: {outcome}"
+class WholeReplay:
+    """A replay that is there to be run to its end, and compared with what was recorded.
 
+    Args:
+        timeline: the run.
+        path: the recording, for messages.
+    """
 
-def replayed_in_part(timeline: Timeline, path: str) -> str:
-    """How far a replay has come that was to be run to its end."""
-    count = timeline.agreement.compared
-    digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
-    done, length = timeline.position - timeline.start, timeline.end - timeline.start
-    return f"replayed {done} of the {length} instructions of {path}, not to its end: {digests}"
+    def __init__(self, timeline: Timeline, path: str) -> None:
+        self._timeline = timeline
+        self._path = path
+        self._is_done = False
+
+    def reach_end(self) -> None:
+        """Say what it was for: it is what was recorded.
+
+        Raises:
+            RdbgError: the journal is not any more.
+        """
+        self._is_done = True
+        timeline = self._timeline
+        timeline.history.sync()
+        count = timeline.agreement.compared
+        digests = "its one state digest agrees" if count == 1 else f"all its {count} state digests agree"
+        outcome = digests if count else "it has no state digest to compare with"
+        say(f"replayed {timeline.end - timeline.start} instructions of {self._path}: {outcome}")
+
+    def shortfall(self) -> str | None:
+        """How far it has come, in a line; None: to its end, or it has diverged."""
+        timeline = self._timeline
+        if self._is_done or timeline.agreement.diverged:
+            return None
+        count = timeline.agreement.compared
+        digests = "no state digest was compared" if not count else f"{count} state digest{'s' * (count > 1)} agreed"
+        done, length = timeline.position - timeline.start, timeline.end - timeline.start
+        return f"replayed {done} of the {length} instructions of {self._path}, not to its end: {digests}"
 
 
 def run_ended(exit_code: int | None, gdb: tuple[str, int] | None) -> str:

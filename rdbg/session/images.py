@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -63,6 +64,13 @@ def elf_image(spec: MachineSpec) -> bytes | None:
         if image is not None and is_elf(image.data):
             return image.data
     return None
+
+
+def image_folder(spec: MachineSpec) -> Path | None:
+    """The folder that a machine's image came from, if this host has it: sources tend to lie there."""
+    image = spec.image("kernel") or spec.image("bios")
+    folder = Path(image.path).resolve().parent if image is not None else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def elf_big_endian(image: Image) -> bool:

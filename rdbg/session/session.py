@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, closing
-from functools import partial
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from rdbg.elf.elf_file import ElfFile, read_elf
-from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
+from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
@@ -24,11 +22,10 @@ from rdbg.monitor.run_control import RunControl
 from rdbg.monitor.travel_commands import travel
 from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
-from rdbg.recording.recording import NewRecording, OpenRecording
-from rdbg.serial.ports import ControlEnd, SerialPorts
-from rdbg.serial.serial_spec import SerialKind, SerialSpec
-from rdbg.session.endings import replayed_in_part, replayed_whole, run_ended
-from rdbg.session.images import elf_image, machine_spec
+from rdbg.serial.serial_spec import SerialKind
+from rdbg.session.endings import WholeReplay, run_ended
+from rdbg.session.host_ends import open_networks, open_serial_ports, serial_specs
+from rdbg.session.images import elf_image, image_folder, machine_spec
 from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView
 from rdbg.session.options import RecordMode, RunOptions
 from rdbg.session.outside_world import OutsideWorld
@@ -36,6 +33,8 @@ from rdbg.session.pid_file import PidFile
 from rdbg.session.run_drives import RunDrives, used_drives
 from rdbg.session.run_recording import RunRecording
 from rdbg.session.surroundings import Looks, Surroundings
+from rdbg.session.troubles import Troubles
+from rdbg.session.turns import Turns
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable
@@ -43,12 +42,9 @@ from rdbg.timeline import StopConditions, StopReason, Timeline
 
 if TYPE_CHECKING:
     from rdbg.analysis.question import MakePool
-    from rdbg.netdev.networks import Networks
 
 #: How long to wait for GDB or a terminal when the guest does not run, in seconds.
 _IDLE_SECONDS = 0.05
-
-_DEFAULT_SERIAL = SerialSpec(SerialKind.STDIO, escape=True)
 
 
 class Session:
@@ -66,7 +62,7 @@ class Session:
         self._around = around or Surroundings()
         self._options = options
         self._outside: OutsideWorld | None = None
-        self._troubles: list[str] = []
+        self._troubles = Troubles()
         self._control = RunControl()
         self._pid_file: PidFile | None = None
         self._drives: RunDrives | None = None
@@ -74,11 +70,10 @@ class Session:
         self._leaving = False
         self._qmp = QmpDesk(lambda: self._leaving)
         self._guest_exit: int | None = None
-        self._unfinished = False  # this is a replay that is there to be run to its end, and is not there
+        self._whole: WholeReplay | None = None
         self._signal: int | None = None  # that ended it before
         self.server: GdbServer | None = None
         self._onlooker: Onlooker | None = None
-        self._looks: Looks | None = None
         try:
             self._set_up()
         except BaseException:
@@ -88,7 +83,7 @@ class Session:
     @property
     def failed(self) -> bool:
         """Whether anything went wrong that was said while the run went on; final after `close`."""
-        return bool(self._troubles) or self.timeline.agreement.diverged
+        return bool(self._troubles.told) or self.timeline.agreement.diverged
 
     @property
     def exit_code(self) -> int:
@@ -111,21 +106,15 @@ class Session:
         outside, server, timeline = self._outside, self.server, self.timeline
         assert outside is not None
         told = False
-        self._unfinished = self._kept.replayed is not None and server is None
+        if self._kept.replayed is not None and server is None:
+            self._whole = WholeReplay(timeline, self._kept.replayed.path)
         while not self._look_outside() and not (server is not None and server.quit_wanted):
-            if self._desk.waiting or self._qmp.waiting:
-                self._wake()
-            self._desk.obey()
-            self._qmp.obey()
-            if self._onlooker is not None:
-                if self._onlooker.waiting:
-                    self._wake()
-                self._onlooker.take_turn()
+            self._turns.take()
             if self._leaving:
                 break
             standing = not outside.ready or self._control.stopped
             if not standing and self._control.runs:
-                self._wake()
+                self._turns.wake()
                 # With nobody to look at it, a replay is there to be run: all of it, and compared with its digests.
                 stop = timeline.run(StopConditions(), self._interrupted, leap=server is not None)
                 self._control.stopped |= stop.reason is StopReason.REPLAY_BREAK
@@ -138,9 +127,8 @@ class Session:
                 if standing and not stays:
                     while outside.congested and not self._look_outside():
                         outside.wait(_IDLE_SECONDS)  # the end of what the guest printed, for a slow reader
-                    self._unfinished = False
-                    if self._kept.replayed is not None:
-                        self._tell_agreement(self._kept.replayed)
+                    if self._whole is not None:
+                        self._whole.reach_end()
                     break
                 if standing and not told and self._around.terminal:
                     told = True
@@ -151,12 +139,8 @@ class Session:
                 if idle:
                     timeline.stand()
                 server.poll(_IDLE_SECONDS if idle else 0.0, self._onlooker)
-                if idle and self._looks is not None:
-                    if server.attached or self._onlooker is not None:
-                        server.expect_questions()
-                        self._looks.stand()
-                    else:
-                        self._looks.wake()  # who would have asked is gone
+                if idle:
+                    self._turns.stand(server)
             elif standing:
                 outside.wait(_IDLE_SECONDS)
 
@@ -164,11 +148,6 @@ class Session:
     def _kept(self) -> RunRecording:
         assert self._recording is not None
         return self._recording
-
-    def _wake(self) -> None:
-        """Somebody asks something, or the run goes on."""
-        if self._looks is not None:
-            self._looks.wake()
 
     def goto(self, place: str) -> str:
         """Go to a place as users name them, before anything else happens. Ctrl-C ends it.
@@ -215,19 +194,19 @@ class Session:
     @property
     def console_is_shown(self) -> bool:
         """Whether a serial port leads to the terminal, or to GDB that has it."""
-        return any(spec.kind is SerialKind.STDIO for spec in self._serials)
+        return any(spec.kind is SerialKind.STDIO for spec in serial_specs(self._options))
 
     def close(self) -> None:
         """End the run: close its journal, give the terminal back. May be called twice."""
         signal = self._outside.signal if self._outside is not None else None
-        self._wake()
+        self._turns.wake()
         if signal is not None or (self.server is not None and self.server.quit_wanted):
             self._qmp.ended(QUIT if signal is None else SIGNAL)
         self._note_troubles()
         if self._outside is not None:
             self._guest_exit = self.timeline.exit_code
-        shortfall = self._shortfall()
-        self._unfinished = False
+        shortfall = None if self._whole is None else self._whole.shortfall()
+        self._whole = None
         try:
             if self._kept.there:
                 self.timeline.close()
@@ -245,44 +224,13 @@ class Session:
         if recording is not None:
             recording.store.close()
             self._note_troubles(ending=True)
-            if not self._troubles:
-                self._check_store(recording)
-            if not self._troubles:
+            if not self._troubles.told:
+                try:
+                    recording.check_store()
+                except RdbgError as error:
+                    self._troubles.note(str(error))
+            if not self._troubles.told:
                 say(f"recorded {self.timeline.end} instructions to {recording.path}")
-
-    def _check_store(self, recording: NewRecording) -> None:
-        """Without its snapshots a recording cannot be replayed: another program may have written to them. What has
-        been read before does not tell."""
-        from rdbg.store.snapshot_store import SnapshotStore
-
-        try:
-            with closing(SnapshotStore.open(recording.store.path, recording.writer.header.recording_id)) as store:
-                store.named()
-        except RdbgError as error:
-            self._troubles.append(str(error))
-            say(str(error))
-
-    def write_symbols(self, folder: Path) -> str | None:
-        """Put the guest's ELF image where GDB can read it.
-
-        Args:
-            folder: where to.
-
-        Returns:
-            the file's name, or None: the guest was not started from an ELF image.
-        """
-        data = elf_image(self._spec)
-        if data is None:
-            return None
-        path = folder / "guest.elf"
-        path.write_bytes(data)
-        return str(path)
-
-    def image_folder(self) -> Path | None:
-        """The folder that the guest's ELF image came from, if this host has it: sources tend to lie there."""
-        image = self._spec.image("kernel") or self._spec.image("bios")
-        folder = Path(image.path).resolve().parent if image is not None else None
-        return folder if folder is not None and folder.is_dir() else None
 
     # --- setting up ----------------------------------------------------------------------------
     def _set_up(self) -> None:
@@ -305,27 +253,13 @@ class Session:
         for endpoint in machine.board.endpoints:
             if endpoint.kind is EndpointKind.ENTROPY:
                 queue.feed(endpoint, os.urandom)
-        serials = self._serials = options.serials or ((_DEFAULT_SERIAL,) if options.default_serial else ())
         console = None if self._around.terminal else GuestConsole()
-        calls = options.semihosting.console or SerialSpec(SerialKind.STDERR) if spec.semihosting is not None else None
-        # Nobody has asked for a serial port at the terminal: what is typed is for the console that was asked for.
-        typed_first = not options.serials
-        controls = [ControlEnd(qmp.spec, partial(self._qmp.open, pretty=qmp.pretty)) for qmp in options.qmps]
-        ports = SerialPorts(
-            serials,
-            console,
-            options.listen_any,
-            options.monitors,
-            calls,
-            typed_first,
-            options.virtual_consoles,
-            controls,
-        )
+        ports = open_serial_ports(options, spec.semihosting is not None, console, self._qmp)
         outside = self._outside = OutsideWorld(
             ports, queue, lambda: self.timeline.live, self._around.ended, self._around.log
         )
         if not replays and options.network_plan.netdevs + options.network_plan.segments:
-            outside.plug_in(self._networks(options.network_plan, machine, queue))
+            outside.plug_in(open_networks(options, machine, queue, lambda: self.timeline.live))
         self._control.request = queue.put
         self._control.record = self._record
         self._control.plugs = Plugs(
@@ -354,19 +288,19 @@ class Session:
         self.timeline.output.lead_to(self._send)
         make_pool: MakePool | None = None
         make_copies: MakeCopies | None = None
+        looks: Looks | None = None
         # What a live run has of its disks, its copies would share the places of.
         if self._around.helpers is not None and not (spec.drives and not replays):
             helpers = self._around.helpers(self.timeline, self.reopen)
             self.timeline.copies.call(helpers)
             make_pool, make_copies = helpers.pool, helpers.copies
-            self._looks = helpers.idle_looks() if options.idle_work else None
+            looks = helpers.idle_looks() if options.idle_work else None
         elf = self._around.symbols or elf_image(spec)
         program = read_elf(elf) if elf is not None else None
         symbols = self._symbols = SymbolTable(program, machine.read_memory)
         monitors = MonitorContext(
             self.timeline, self._look_outside, self._leave, symbols, self._control, make_pool=make_pool
         )
-        self._desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
         self._qmp.serve(monitors, lambda: recording.path, options.name)
         if self._qmp.in_use:
             machine.power.watch_resets(self._tell_reset)
@@ -382,17 +316,19 @@ class Session:
                     brings_program=not spec.images,
                     control=self._control,
                     stop_wanted=self._stop_wanted,
-                    troubles=self._troubles,
+                    troubles=self._troubles.told,
                     console=console,
                     make_pool=make_pool,
-                    asked=self._wake,
+                    asked=lambda: self._turns.wake(),
                 ),
             )
             self.server.listen()
             self._tell_of_moving(program)
         if self._around.onlooker is not None:
             address = self.server.address if self.server is not None else None
-            self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, self.image_folder()))
+            self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, image_folder(self._spec)))
+        desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
+        self._turns = Turns(desk, self._qmp, self._onlooker, looks)
         recording.publish(self.timeline)
 
     def _record(self, path: str, force: bool) -> None:
@@ -406,19 +342,6 @@ class Session:
             self._outside.send(icount, endpoint, data)
         elif self._drives is not None:
             self._drives.take(endpoint.port, data)
-
-    def _networks(self, plan: NetworkPlan, machine: Machine, queue: LiveQueue) -> Networks:
-        """Open the host's ends of the networks. What they bring is dropped while the guest takes no input."""
-        from rdbg.netdev.networks import Networks
-
-        def receive(card: int, frame: bytes) -> None:
-            if self.timeline.live:
-                queue.send_packet(card, frame)
-
-        start = self._spec.rtc_base * 1_000_000_000
-        return Networks(
-            plan, receive, lambda card: queue.waiting(network_port(card)), lambda: start + machine.virtual_ns
-        )
 
     # --- running -------------------------------------------------------------------------------
     def _look_outside(self) -> bool:
@@ -435,28 +358,16 @@ class Session:
         found = [failure if ending else f"{failure}; the run goes on, unrecorded"] if failure is not None else []
         found += self._outside.failures if self._outside is not None else []
         found += self._drives.failures if self._drives is not None else []
-        for trouble in found:
-            if not any(told.startswith(trouble) or trouble.startswith(told) for told in self._troubles):
-                self._troubles.append(trouble)
-                say(trouble)
+        self._troubles.note(*found)
 
     def _interrupted(self) -> bool:
         """Asked while the guest runs by itself."""
-        if self._look_outside() or (self.server is not None and self.server.knocking()):
-            return True
-        if self._onlooker is not None:
-            self._onlooker.look_on()
-            if self._onlooker.waiting:
-                return True
-        return self._desk.waiting or self._qmp.waiting
+        return self._look_outside() or (self.server is not None and self.server.knocking()) or self._turns.wanted()
 
     def _stop_wanted(self) -> bool:
         """Asked while GDB moves the guest."""
-        if self._onlooker is not None:
-            self._onlooker.look_on()
         ends = self._look_outside()
-        stops = self._desk.obey_while_gdb_moves() | self._qmp.obey_while_gdb_moves()
-        return ends or stops
+        return self._turns.obey_while_gdb_moves() or ends
 
     def _tell_reset(self, icount: int, by_guest: bool) -> None:
         if self.timeline.output.is_shown:
@@ -465,22 +376,6 @@ class Session:
     def _leave(self) -> None:
         self._leaving = True
         self._qmp.ended(QUIT)
-
-    def _tell_agreement(self, replayed: OpenRecording) -> None:
-        """What a replay was for: it is what was recorded.
-
-        Raises:
-            RdbgError: the journal is not any more.
-        """
-        self.timeline.history.sync()
-        say(replayed_whole(self.timeline, replayed.path))
-
-    def _shortfall(self) -> str | None:
-        """How far a replay has come that was to be run to its end; None: it is there, or this is none."""
-        replayed = self._kept.replayed
-        if replayed is None or not self._unfinished or self.timeline.agreement.diverged:
-            return None
-        return replayed_in_part(self.timeline, replayed.path)
 
     def _tell_end(self) -> None:
         say(run_ended(self.timeline.exit_code, self.server.address if self.server is not None else None))
