@@ -150,7 +150,7 @@ def test_packets_that_a_timer_makes_room_for_enter_a_waiting_cpu_behind_it(monke
     again = Timeline(replay, history, pace=PACE)
     again.goto(history.end)
     assert replay.digest() == machine.digest() and replay.now_ns == machine.now_ns
-    assert again.sent == timeline.output.sent
+    assert again.output.sent == timeline.output.sent
 
 
 def test_packets_leave_a_live_run_once_and_no_branch_of_it() -> None:

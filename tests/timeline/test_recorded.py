@@ -255,7 +255,7 @@ def test_what_was_written_before_the_first_instruction_is_there_at_once(tmp_path
         live = Timeline(machine, history, store=recording.store, initial_snapshot="start", pace=PACE, sleep=False)
         recording.publish()
         live.store.use(recording.store)
-        live.write_memory(0x80300100, b"poked")
+        live.live_end.write_memory(0x80300100, b"poked")
         start = machine.digest()
         if instructions:
             live.run(StopConditions(), lambda live=live: live.position >= 1000)  # type: ignore[misc]

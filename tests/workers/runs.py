@@ -39,7 +39,7 @@ def written_run() -> Timeline:
     history = History.live_run()
     made = Timeline(COUNTER.start(history), history, pace=Pace(slice=500, spacing=2000))
     made.run(StopConditions(), lambda: made.position >= 20_000)
-    made.write_memory(count.address + 4, b"abcd")
+    made.live_end.write_memory(count.address + 4, b"abcd")
     made.run(StopConditions(), lambda: made.position >= 40_000)
     return made
 
