@@ -136,10 +136,6 @@ class Bus:
                 f"more than the {most * PAGE_SIZE >> 20} MiB that rdbg holds: make them smaller"
             )
 
-    def first_page(self, backing: str) -> int:
-        """Number of the first page of a backing."""
-        return self._first_page[backing]
-
     def first_byte(self, backing: str) -> int:
         """The first byte of a backing, in the machine's pages."""
         return self._first_page[backing] << PAGE_SHIFT

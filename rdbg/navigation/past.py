@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rdbg.checkpoints.interval_index import Interval
-from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.expression import Expression
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.errors import RdbgError
 from rdbg.navigation.branches import Branches
 from rdbg.navigation.event_log import EventLog
-from rdbg.navigation.output_log import OutputLog, SentOutput
+from rdbg.navigation.output_log import OutputLog
 from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.search import SearchInterrupted
 from rdbg.navigation.states import Origin
@@ -202,27 +201,3 @@ class Past:
         while origin.position > start and sum(sent.outputs for sent in origin.output.endpoints) > count:
             origin = self._replayer.states.latest(origin.position - 1)
         return origin
-
-    def sent_by(
-        self, endpoint: Endpoint, number: int, interrupted: Interrupted = never, before: int | None = None
-    ) -> SentOutput | None:
-        """What sent a byte, a packet or a sector.
-
-        Args:
-            endpoint: by which it left.
-            number: of a serial port or console, the number of the byte, from 1; of a network card that of the packet,
-                from 1; of a disk, the sector.
-            interrupted: polled.
-            before: of a disk, the last write before this icount counts; None: the last of all.
-
-        Returns:
-            the output: its ``icount`` is the position just before the instruction that sent it. None: so much has not
-            left, or nothing wrote that sector.
-
-        Raises:
-            QuestionInterrupted: the user asked to stop.
-        """
-        log = self.outputs(interrupted)
-        if endpoint.kind is EndpointKind.DISK:
-            return log.sector(endpoint, number, before)
-        return log.output(endpoint, number) if endpoint.kind is EndpointKind.NETWORK else log.byte(endpoint, number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
@@ -41,11 +40,6 @@ class Built:
 def toolchain(big_endian: bool) -> str:
     """Prefix of the assembler's and the linker's name."""
     return "mips-linux-gnu-" if big_endian else "mipsel-linux-gnu-"
-
-
-def has_toolchain(big_endian: bool) -> bool:
-    """Whether the assembler is installed."""
-    return shutil.which(toolchain(big_endian) + "as") is not None
 
 
 def build(programs: Sequence[Program], big_endian: bool, folder: Path) -> Built:

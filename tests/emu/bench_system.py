@@ -190,7 +190,7 @@ class BenchMachine:
 
     def _place(self, page: int, address: int) -> tuple[str, int]:
         for backing in reversed(self.board.memory_map.backings):
-            first = self.bus.first_page(backing.name)
+            first = self.bus.first_byte(backing.name) // 4096
             if page >= first:
                 return backing.name, (page - first) * 4096 + address % 4096
         raise AssertionError("page numbers start at 0")

@@ -21,7 +21,6 @@ from .wires import ARP_REQUEST, GUEST_MAC, Wire, until
 
 pytestmark = pytest.mark.real("libslirp0")
 LOOPBACK = IPv4Address("127.0.0.1")
-ROUTER_MAC = bytes.fromhex("525500000202")  # of a network without a guest yet; the rest is the router's address
 
 
 def _checksum(data: bytes) -> int:

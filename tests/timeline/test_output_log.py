@@ -108,7 +108,7 @@ def test_a_recording_knows_its_output_with_and_without_a_replay(tmp_path: Path) 
         assert truth in (None, places)
         truth = places
         for number in (1, len(output) // 2, len(output)):
-            sent = replay.timeline.past.sent_by(SERIAL, number)
+            sent = log.byte(SERIAL, number)
             assert sent is not None
             replay.timeline.goto(sent.icount)
             assert replay.timeline.output.sent.sent(SERIAL).outputs == sent.number - 1
