@@ -12,7 +12,7 @@ from rdbg.emu.machine_api import RunRequest
 from rdbg.emu.spec import Image
 from rdbg.errors import RdbgError
 from rdbg.session.images import board_sources
-from tests.boards.test_python_devices import source
+from tests.boards.python_boards import source
 from tests.emu.bench_system import BenchMachine
 from tests.emu.boards.test_bare import BASE, KERNEL, spec
 

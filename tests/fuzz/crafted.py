@@ -1,25 +1,17 @@
-"""Crafted files: recordings, packs, executables and boards that are right but for what somebody changed with care.
+"""Crafted files: journals and executables that are right but for what somebody changed with care, and the
+recording that all are made of.
 
 Each is drawn from a generator of random numbers, so that a kind and a number stand for one file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import random
 import sqlite3
 import struct
-import warnings
-import zipfile
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import msgpack
-import numpy as np
-import zstandard
 
 from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
 from rdbg.checkpoints.interval_index import Interval
@@ -43,11 +35,11 @@ from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions
 from rdbg.recording.recording import NewRecording
 from rdbg.store.first_contents import FirstContents
-from rdbg.store.index_codec import _VERSION, pack_index
+from rdbg.store.index_codec import pack_index
 from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.timeline import Timeline
-from tests.forgery import TLB_COUNT_AT, change_store, packed, sealed_journal, unpacked
-from tests.fuzz.crafted_notes import change_notes, put_notes
+from tests.forgery import change_store, sealed_journal
+from tests.fuzz.crafted_notes import put_notes
 
 NUMBERS = (
     -1, 0, 1, 2, 3, 4, 15, 16, 17, 52, 127, 128, 255, 256, 511, 512, 4095, 4096, 0xFFFF, 0x10000, 1 << 20,
@@ -300,175 +292,6 @@ def _chunk(dice: random.Random, ordinal: int, first: int, batch: list[Record]) -
     return chunks.build_chunk(ordinal, first, last, kinds, packets, built)
 
 
-# --- stores -----------------------------------------------------------------------------------
-def store(dice: random.Random, whole: Recording, path: Path) -> None:
-    """A snapshot store with right check sums in its rows, or one whose bytes have changed."""
-    path.write_bytes(whole.store)
-    if dice.random() < 0.25:
-        path.write_bytes(flipped(dice, whole.store))
-        return
-
-    def change(connection: sqlite3.Connection) -> None:
-        for _ in range(dice.choice((1, 1, 2, 4))):
-            dice.choice(_STORE_CHANGES)(dice, connection)
-
-    try:
-        change_store(path, change)
-        if dice.random() < 0.08:
-            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                _schema(dice, connection)
-    except (sqlite3.Error, OverflowError, TypeError, ValueError, zstandard.ZstdError):
-        pass  # what SQLite itself does not take, or a part that was made to be none; the file is as far as it came
-
-
-def _any_value(dice: random.Random, connection: sqlite3.Connection) -> None:
-    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "disk_contents", "meta",
-                         "outputs", "events", "branches"))  # fmt: skip
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    rows = [row[0] for row in connection.execute(f"SELECT rowid FROM {table}")]
-    if rows:
-        change = f"UPDATE {table} SET {dice.choice(columns)} = ? WHERE rowid = ?"
-        connection.execute(change, (dice.choice(ODD_VALUES), dice.choice(rows)))
-
-
-def _snapshot(dice: random.Random, connection: sqlite3.Connection, column: str) -> tuple[int, bytes]:
-    rows = connection.execute(f"SELECT id, {column} FROM snapshots ORDER BY id").fetchall()
-    number, data = dice.choice(rows[:1] + rows) if rows else (0, b"")
-    return number, unpacked(data) if isinstance(data, bytes) else b""
-
-
-def _put(connection: sqlite3.Connection, column: str, number: int, data: bytes) -> None:
-    connection.execute(f"UPDATE snapshots SET {column} = ? WHERE id = ?", (packed(data), number))
-
-
-def _cpu(dice: random.Random, connection: sqlite3.Connection) -> None:
-    number, data = _snapshot(dice, connection, "cpu")
-    words = bytearray(data)
-    for _ in range(dice.choice((1, 1, 3))):
-        at = 4 * dice.randrange(max(1, len(words) // 4))
-        # The front, and the TLB's count at its end, are the likeliest to do harm.
-        at = dice.choice((at, at % TLB_COUNT_AT, TLB_COUNT_AT))
-        words[at : at + 4] = (dice.choice(NUMBERS) & 0xFFFFFFFF).to_bytes(4, "little")
-    _put(connection, "cpu", number, bytes(words) if dice.random() < 0.95 else flipped(dice, data))
-
-
-def _devices(dice: random.Random, connection: sqlite3.Connection) -> None:
-    number, data = _snapshot(dice, connection, "devices")
-    if dice.random() < 0.2:
-        _put(connection, "devices", number, flipped(dice, data))
-        return
-    parts = msgpack.unpackb(data, strict_map_key=False)
-    _change_somewhere(dice, parts)
-    _put(connection, "devices", number, msgpack.packb(parts))
-
-
-def _change_somewhere(dice: random.Random, parts: object) -> None:
-    while True:
-        keys: list[object] = list(parts) if isinstance(parts, dict) else list(range(len(parts)))  # type: ignore[arg-type]
-        if not keys:
-            return
-        key = dice.choice(keys)
-        inner = parts[key]  # type: ignore[index]
-        if isinstance(inner, (list, dict)) and inner and dice.random() < 0.9:
-            parts = inner
-            continue
-        value = dice.choice((None, True, -1, b"", b"x" * 100, "text", [], {}, *(n for n in NUMBERS if n >= 0)))
-        parts[key] = value  # type: ignore[index]
-        return
-
-
-def _table(dice: random.Random, connection: sqlite3.Connection) -> None:
-    number, data = _snapshot(dice, connection, "page_table")
-    if dice.random() < 0.1:
-        _put(connection, "page_table", number, bytes(dice.choice((1, 3, 1 << 20, 5 << 20, 64 << 20))))
-        return
-    table = np.frombuffer(data[: len(data) & ~3], "<u4").copy()
-    used = table[table != 0]
-    length = dice.choice((len(table), len(table) + 1, 129, 130, 1 << 18, 1 << 20))
-    longer = np.zeros(max(length, 1), np.uint32)
-    longer[: min(len(table), length)] = table[:length]
-    longer[dice.randrange(len(longer))] = dice.choice((*used[:3].tolist(), 0xFFFFFFFF, 999))
-    _put(connection, "page_table", number, longer.astype("<u4").tobytes())
-
-
-def _page(dice: random.Random, connection: sqlite3.Connection) -> None:
-    rows = [row[0] for row in connection.execute("SELECT id FROM pages")]
-    size = dice.choice((0, 1, 4095, 4097, 1 << 20, 64 << 20))
-    connection.execute("UPDATE pages SET data = ? WHERE id = ?", (packed(bytes(size)), dice.choice(rows)))
-
-
-def _index(dice: random.Random, connection: sqlite3.Connection) -> None:
-    empty = packed(bytes((0x92, _VERSION, 0x90)))
-    (data,) = connection.execute("SELECT data FROM interval_index").fetchone() or (empty,)
-    changed = packed(flipped(dice, unpacked(data))) if isinstance(data, bytes) else b""
-    if dice.random() < 0.2:
-        changed = packed(bytes((0x92, _VERSION)) + b"\xdd\xff\xff\xff\xff" + b"\x90" * dice.choice((10, 30_000_000)))
-    check = hashlib.blake2b(changed, digest_size=16).digest()
-    connection.execute("UPDATE interval_index SET data = ?, check_sum = ?", (changed, check))
-
-
-def _notes(dice: random.Random, connection: sqlite3.Connection) -> None:
-    change_notes(dice, connection, flipped, NUMBERS)
-
-
-def _schema(dice: random.Random, connection: sqlite3.Connection) -> None:
-    table = dice.choice(("snapshots", "pages", "images", "bookmarks", "interval_index", "meta",
-                         "outputs", "events", "branches"))  # fmt: skip
-    columns = ", ".join(f"1 AS {row[1]}" for row in connection.execute(f"PRAGMA table_info({table})"))
-    connection.execute(f"DROP TABLE {table}")
-    if dice.random() < 0.5:
-        endless = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x FROM t)"
-        connection.execute(f"CREATE VIEW {table} AS {endless} SELECT {columns} FROM t")
-
-
-_STORE_CHANGES: tuple[Callable[[random.Random, sqlite3.Connection], None], ...] = (
-    _any_value, _any_value, _cpu, _cpu, _cpu, _devices, _devices, _devices, _table, _table, _page, _index,
-    _notes, _notes,
-)  # fmt: skip
-
-
-# --- packs ------------------------------------------------------------------------------------
-def pack(dice: random.Random, whole: Recording, folder: Path) -> bytes:
-    """A zip archive of crafted parts."""
-    path = folder / "member"
-    parts = {"journal": whole.journal, "snapshots": whole.store}
-    if dice.random() < 0.4:
-        parts["journal"] = journal(dice, whole)
-    if dice.random() < 0.3:
-        store(dice, whole, path)
-        parts["snapshots"] = path.read_bytes()
-    if dice.random() < 0.1:
-        parts[dice.choice(("journal", "snapshots"))] = bytes(dice.choice((0, 1, 1 << 20, 100 << 20)))
-    names = {name: name for name in parts}
-    if dice.random() < 0.1:
-        names["journal"] = dice.choice(("snapshots", "../journal", "/tmp/journal", "", "j" * 60_000, "journal/"))
-    made = io.BytesIO()
-    method = dice.choice((zipfile.ZIP_STORED, *[zipfile.ZIP_DEFLATED] * 4, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
-    with warnings.catch_warnings(), zipfile.ZipFile(made, "w", method) as archive:
-        warnings.simplefilter("ignore")
-        for name, data in parts.items():
-            # LZMA takes long for a hundred megabytes.
-            quick = (method, None) if len(data) < 2 << 20 else (zipfile.ZIP_DEFLATED, 1)
-            archive.writestr(zipfile.ZipInfo(names[name]), data, *quick)
-    data = made.getvalue()
-    if dice.random() < 0.6:
-        return data if dice.random() < 0.3 else _flip_near(dice, data)
-    return flipped(dice, data)
-
-
-def _flip_near(dice: random.Random, data: bytes) -> bytes:
-    """Change a field of one of the archive's own headers."""
-    signatures = (b"PK\1\2", b"PK\3\4", b"PK\5\6")
-    at = data.find(dice.choice(signatures), dice.choice((0, 1)))
-    if at < 0:
-        return data
-    changed = bytearray(data)
-    size = dice.choice((1, 2, 4))
-    place = at + 4 + dice.randrange(42)
-    changed[place : place + size] = (dice.choice(NUMBERS) & ((1 << 8 * size) - 1)).to_bytes(size, "little")
-    return bytes(changed)
-
-
 # --- executables ------------------------------------------------------------------------------
 def elf(dice: random.Random, good: bytes) -> bytes:
     """An executable with headers that lie."""
@@ -487,51 +310,3 @@ def elf(dice: random.Random, good: bytes) -> bytes:
         struct.pack_into("<I", data, 28, len(data))
         data += bytes(data[52:84]) * count
     return bytes(data) if dice.random() < 0.8 else flipped(dice, bytes(data))
-
-
-# --- boards -----------------------------------------------------------------------------------
-_KEYS = (
-    "name", "endian", "reset_pc", "clock_hz", "timer_irq", "base", "size", "fill", "image", "block", "port", "irq",
-    "register_shift", "frequency_hz", "ram", "rom", "flash", "uart", "timer", "ignore", "x", "registers", "gpio",
-    "pins", "high", "register", "offset", "width", "reset", "writable", "write_one_to_clear", "read_to_clear",
-    "sequence", "sequence_bits", "restart", "interrupt", "enable", "exit", "machine_reset", "on_store", "set", "clear",
-    "after_ns", "when", "device", "python", "seed", "parameters", '"\\u0000"', "a.b.c",
-)  # fmt: skip
-_VALUES = (
-    *(str(number) for number in NUMBERS), *(hex(number) for number in NUMBERS if number >= 0), '"64K"', '"²M"', '"M"',
-    '"-1M"', '"999999999999G"', '"little"', '"big"', '"native"', '"bios"', '"pflash"', '"none"', '""', '"\\n"', "true",
-    "[]", "[1, 2]", "{}",
-    "{a = 1}", '["led"]', "[[0, 3], 1]", '"A"', '"store"', '"d.py:Device"', '"device0.1"', "[[1]]",
-    "1.5", "nan", "inf", "1979-05-27", "'" + "x" * 500 + "'", "9" * 500, "[" * 50,
-    '"""', "\\", "0x", "1__0", "0b1", "0o7",
-)  # fmt: skip
-_HEADS = ("[[ram]]", "[[rom]]", "[[flash]]", "[[uart]]", "[timer]", "[[ignore]]", "[[a.b]]", "[[gpio]]", "[[device]]",
-          "[[spi]]", "[[spi.chip]]", "[[dma]]",
-          "[[registers]]", "[[registers.register]]", "[[registers.register.on_store]]")  # fmt: skip
-
-
-def board(dice: random.Random) -> bytes:
-    """The text of a board, with lines changed, moved or doubled."""
-    lines = BOARD.decode().splitlines()
-    for _ in range(dice.choice((1, 1, 2, 4, 8))):
-        at = dice.randrange(len(lines))
-        match dice.choice((0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 5, 6)):
-            case 0:
-                del lines[at : at + dice.choice((1, 2))]
-            case 1:
-                lines.insert(at, dice.choice(lines or [""]))
-            case 2:
-                lines.insert(at, f"{dice.choice(_KEYS)} = {dice.choice(_VALUES)}")
-            case 3:
-                lines.insert(at, dice.choice(_HEADS))
-            case 4:
-                key = lines[at].partition("=")[0]
-                lines[at] = f"{key}= {dice.choice(_VALUES)}"
-            case 5:
-                lines[at : at + 1] = [lines[at]] * dice.choice((2, 50, 1000))
-            case _:
-                lines.append("\n".join(lines[-3:]))
-        if not lines:
-            lines = ["x"]
-    text = "\n".join(lines).encode()
-    return text if dice.random() < 0.85 else flipped(dice, text)

@@ -46,7 +46,7 @@ from rdbg.store.snapshot_store import SnapshotStore
 from rdbg.symbols.table import SymbolTable
 from rdbg.targets.mips32_target import MIPS32_TARGET
 from rdbg.timeline import Timeline
-from tests.fuzz import crafted, crafted_images
+from tests.fuzz import crafted, crafted_boards, crafted_images, crafted_pack, crafted_store
 from tests.fuzz.guarded import GuardedMemory
 from tests.isolated import MEMORY, in_memory, isolated
 from tests.machine_use import use
@@ -150,7 +150,7 @@ class Kinds:
         """All that is in it is loaded into a machine; or the recording is replayed from it."""
         path = self._folder / "j"
         path.write_bytes(self._whole.journal)
-        crafted.store(dice, self._whole, path.with_name("j.snapshots"))
+        crafted_store.store(dice, self._whole, path.with_name("j.snapshots"))
         if dice.random() < _RUNS:
             self._replay(dice, path)
             return
@@ -247,7 +247,7 @@ class Kinds:
     def pack(self, dice: random.Random) -> None:
         """Unpacked; nothing is left when it is refused."""
         path, out = self._folder / "p", self._folder / "out"
-        path.write_bytes(crafted.pack(dice, self._whole, self._folder))
+        path.write_bytes(crafted_pack.pack(dice, self._whole, self._folder))
         before = sorted(os.listdir(self._folder))
         try:
             unpack(str(path), str(out))
@@ -276,7 +276,7 @@ class Kinds:
 
     def board(self, dice: random.Random) -> None:
         """Built, with the executable in it."""
-        text = Image("board", "b.toml", crafted.board(dice))
+        text = Image("board", "b.toml", crafted_boards.board(dice))
         spec = parse_bare(text)
         images = (Image("kernel", "k.elf", self._good), text, crafted.source())
         machine = Machine(MachineSpec("bare", "24Kf", spec.big_endian, 1 << 20, 3, images))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import END_WORDS, HERE, START_WORDS, says
 from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_guest import END_WORDS, HERE, START_WORDS, says
 
 ELF = HERE / "counter-el.elf"
 TANK = Path(__file__).parents[2] / "examples" / "guest" / "tank.elf"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import START_WORDS, says
 from tests.gdb.driver import GUESTS, Gdb, Guest
-from tests.gdb.test_guest import START_WORDS, says
 from tests.images.sectors import GUEST, SECTOR
 from tests.processes import served
 

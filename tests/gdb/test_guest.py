@@ -10,16 +10,10 @@ from pathlib import Path
 import pytest
 
 import rdbg
+from tests.gdb.answers import END_WORDS, HERE, START_WORDS, says
 from tests.gdb.driver import Gdb, Guest
 
-HERE = Path(__file__).parent / "guest"
 RUN = 6000
-START_WORDS = ("No more reverse-execution history", "Backward execution from here not possible")  # GDB 13, GDB 18
-END_WORDS = ("No more reverse-execution history", "Reached end of recorded history")
-
-
-def says(answer: object, words: tuple[str, ...]) -> bool:
-    return any(word in answer for word in words)  # type: ignore[operator]
 
 
 @pytest.fixture

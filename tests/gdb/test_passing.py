@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import END_WORDS, HERE, START_WORDS, says
 from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_guest import END_WORDS, HERE, START_WORDS, says
 
 NEVER = "if count == 123456789"
 

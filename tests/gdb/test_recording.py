@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import UBOOT_BIOS
+from tests.gdb.answers import END_WORDS, START_WORDS, says
 from tests.gdb.driver import Gdb
-from tests.gdb.test_guest import END_WORDS, START_WORDS, says
 from tests.processes import RDBG, free_port, served, spawn
 
 pytestmark = [pytest.mark.real("u-boot-qemu"), pytest.mark.timeout(900)]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import HERE, START_WORDS, says
 from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_guest import HERE, START_WORDS, says
 
 
 @pytest.fixture(params=["el", "eb"])

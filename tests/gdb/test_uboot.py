@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import UBOOT_BIOS
+from tests.gdb.answers import START_WORDS, says
 from tests.gdb.driver import Gdb, Guest
-from tests.gdb.test_guest import START_WORDS, says
 
 pytestmark = [pytest.mark.real("u-boot-qemu"), pytest.mark.timeout(900)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import START_WORDS, says
 from tests.gdb.driver import Gdb, debugged
-from tests.gdb.test_guest import START_WORDS, says
 
 WORD, FLASH, UART = 0x80200040, 0xBE080000, 0xB80003F8
 RUN = 2000

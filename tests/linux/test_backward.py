@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gdb.answers import END_WORDS, START_WORDS, says
 from tests.gdb.driver import Gdb
-from tests.gdb.test_guest import END_WORDS, START_WORDS, says
 from tests.linux.conftest import LOOP, WRITES, Recording
 
 pytestmark = [pytest.mark.real("linux-image-4kc-malta:mipsel"), pytest.mark.timeout(900)]

@@ -5,97 +5,27 @@ Each list of accesses runs on a fresh QEMU (through qtest, so there is no CPU an
 
 from __future__ import annotations
 
-import calendar
-
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbg.emu.spec import Image, MachineSpec
-from tests.emu.bench_system import BenchMachine
-from tests.emu.qtest import QtestMachine
-
-pytestmark = pytest.mark.real("qemu-system-mips")
-
-PORTS = 0x1000_0000
-GT = 0x1400_0000
-FLASH = 0x1E00_0000
-FPGA = 0x1F00_0000
-RTC_BASE = calendar.timegm((2021, 3, 4, 5, 6, 7))
-
-#: ("read", address, size, 0), ("write", address, size, value), ("step", host microseconds, 0, 0)
-Operation = tuple[str, int, int, int]
-#: Each example starts a QEMU, so there are few, and failures are shown as they are rather than shrunk for minutes.
-some = settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+from tests.emu.devices.beside_qemu import (
+    FLASH,
+    FPGA,
+    GT,
+    PORTS,
+    Operation,
+    accesses,
+    compare,
+    lists,
+    reads,
+    some,
+    steps,
+    words,
+    writes,
 )
 
-
-def bench(big_endian: bool = False) -> BenchMachine:
-    code = (0x1000FFFF).to_bytes(4, "big" if big_endian else "little")
-    images = (Image("bios", "loop.bin", code),)
-    return BenchMachine(MachineSpec("malta", "24Kf", big_endian, 256 << 20, 7, images, rtc_base=RTC_BASE))
-
-
-def compare(operations: list[Operation], big_endian: bool = False, shift: int = 3) -> None:
-    """Do the same to both. A step lets QEMU run for some microseconds of host time, and then us to the same moment."""
-    ours = bench(big_endian)
-    history: list[str] = []
-    with QtestMachine(big_endian, shift) as qemu:
-        for kind, address, size, value in operations:
-            if kind == "write":
-                ours.write(address, size, value)
-                qemu.write(address, size, value)
-                history.append(f"write {address:#x} {size} {value:#x}")
-            elif kind == "step":
-                now = run_both(ours, qemu, address / 1e6, 1 << shift)
-                history.append(f"at {now} ns")
-            else:
-                got, wanted = ours.read(address, size), qemu.read(address, size)
-                history.append(f"read {address:#x} {size}: {wanted:#x}")
-                assert got == wanted, f"got {got:#x} in\n" + "\n".join(history)
-
-
-def run_both(ours: BenchMachine, qemu: QtestMachine, seconds: float, instruction_ns: int) -> int:
-    """Let time pass to the same moment in both; gives it, in nanoseconds.
-
-    QEMU's CPU waits where a timer is due until another thread has run it. If it is stopped there, the timer has run or
-    has not, as it happens: so it goes on to a moment at which none is due.
-    """
-    while True:
-        now = qemu.run(seconds)
-        ours.system.advance(max(0, now - instruction_ns - ours.system.now))
-        if not ours.system.is_due(now):
-            ours.system.advance(now - ours.system.now)
-            return now
-        seconds = max(seconds, 1e-5)
-
-
-def accesses(addresses: list[int]) -> st.SearchStrategy[Operation]:
-    address = st.sampled_from(addresses)
-    return st.one_of(
-        st.tuples(st.just("read"), address, st.just(1), st.just(0)),
-        st.tuples(st.just("write"), address, st.just(1), st.integers(0, 255)),
-    )
-
-
-def steps(microseconds: int = 1000) -> st.SearchStrategy[Operation]:
-    return st.tuples(st.just("step"), st.integers(0, microseconds), st.just(0), st.just(0))
-
-
-def reads(addresses: list[int], size: int = 1) -> list[Operation]:
-    return [("read", address, size, 0) for address in addresses]
-
-
-def writes(base: int, pairs: list[tuple[int, int]], size: int = 1) -> list[Operation]:
-    return [("write", base + offset, size, value) for offset, value in pairs]
-
-
-def lists(strategy: st.SearchStrategy[Operation], size: int = 60) -> st.SearchStrategy[list[Operation]]:
-    return st.lists(strategy, min_size=size // 2, max_size=size)
+pytestmark = pytest.mark.real("qemu-system-mips")
 
 
 UART = [PORTS + 0x3F8 + register for register in range(8)]
@@ -203,78 +133,6 @@ CLOCK_FIELDS = {0: 59, 2: 59, 4: 23, 6: 7, 7: 28, 8: 12, 9: 99, 1: 59, 3: 59, 5:
 def test_clock(groups: list[list[Operation]]) -> None:
     final = [item for index in [*CLOCK_FIELDS, 0x0A, 0x0B, 0x0C, 0x32] for item in clock_read(index)]
     compare([item for group in groups for item in group] + final, shift=10)
-
-
-#: Registers of the north bridge but those that move windows under the test's feet.
-GT_REGISTERS = [GT + offset for offset in range(0, 0x1000, 4) if offset not in (0x000, 0x048, 0x050, 0x068, 0xC34)]
-CONFIG = [
-    0x8000_0000 | function << 8 | register for function in (0, 8, 80, 81, 82, 83, 84) for register in range(0, 256, 4)
-]
-words = st.one_of(st.integers(0, 0xFFFF_FFFF), st.sampled_from([0, 1, 0xFFFF_FFFF, 0xDEAD_BEEF]))
-
-
-@some
-@given(
-    st.booleans(),
-    lists(
-        st.one_of(
-            st.tuples(st.just("read"), st.sampled_from(GT_REGISTERS), st.just(4), st.just(0)),
-            st.tuples(st.just("write"), st.sampled_from(GT_REGISTERS), st.just(4), words),
-        ),
-        150,
-    ),
-)
-def test_north_bridge_registers(big_endian: bool, operations: list[Operation]) -> None:
-    compare(operations, big_endian)
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
-def test_north_bridge_reset_values(big_endian: bool) -> None:
-    compare(reads([GT + offset for offset in range(0, 0x1000, 4)], 4), big_endian)
-
-
-def swapped(value: int, big_endian: bool) -> int:
-    return int.from_bytes(value.to_bytes(4, "little"), "big") if big_endian else value
-
-
-@some
-@given(st.booleans(), st.lists(st.tuples(st.sampled_from(CONFIG), st.booleans(), words), max_size=60))
-def test_pci_configuration(big_endian: bool, items: list[tuple[int, bool, int]]) -> None:
-    operations: list[Operation] = []
-    for address, store, value in items:
-        operations.append(("write", GT + 0xCF8, 4, swapped(address, big_endian)))
-        # Stores with ones in the control registers of the ports would move them onto others.
-        if store and not (address >> 8 & 0xFF == 83 and address & 0xFF in (0x40, 0x80, 0x90, 0xD0)):
-            operations.append(("write", GT + 0xCFC, 4, value))
-        operations.append(("read", GT + 0xCFC, 4, 0))
-    compare(operations, big_endian)
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
-def test_pci_configuration_reset_values(big_endian: bool) -> None:
-    operations: list[Operation] = []
-    for address in CONFIG:
-        operations.append(("write", GT + 0xCF8, 4, swapped(address, big_endian)))
-        operations.append(("read", GT + 0xCFC, 4, 0))
-    compare(operations, big_endian)
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
-def test_windows_move(big_endian: bool) -> None:
-    def word(value: int) -> int:
-        return swapped(value, big_endian)
-
-    moved = 0x1BE0_0000
-    operations: list[Operation] = [("write", GT + 0x68, 4, word(0xDF))]
-    operations += writes(moved, [(0x48, word(0xC0)), (0x50, word(0x40))], 4)
-    operations += reads([GT + 0x68, moved + 0x68, moved + 0x48, moved + 0xF0], 4)
-    for base in (0x1000_0000, 0x1800_0000):
-        operations += writes(base, [(0x3FF, 0x5A)])
-        operations += reads([base + 0x3F8, base + 0x3FC], 4) + reads([base + 0x3FF, base + 0x80, base + 0x61])
-        operations += reads([base + 0x1_0000], 4)
-    # High below low: the window stays.
-    operations += writes(moved, [(0x50, word(0x3F))], 4) + reads([0x1800_03FF])
-    compare(operations, big_endian)
 
 
 @some
@@ -388,27 +246,6 @@ FPGA_REGISTERS = [FPGA + offset for offset in (0x200, 0x208, 0x210, 0x408, 0x410
 )
 def test_fpga(big_endian: bool, operations: list[Operation]) -> None:
     compare(operations, big_endian)
-
-
-#: Of each width, ports where an access meets one device only: QEMU gives a wider one to whoever has its first port,
-#: where a bus splits it.
-ABSENT = {
-    1: [0x10, 0x61, 0x80, 0x1F0, 0x1F7, 0x177, 0x3F6, 0x2E8, 0x388, 0xCF8, 0xCF9, 0xB2, 0x4D2],
-    2: [0x10, 0x62, 0x72, 0x1F8, 0x2E8, 0x388, 0x4D2, 0xCFA],
-    4: [0x10, 0x90, 0x2E8, 0x388, 0x4D4, 0xCFC],
-}
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize("size", [1, 2, 4])
-def test_ports_that_nobody_answers(big_endian: bool, size: int) -> None:
-    compare(reads([PORTS + port for port in ABSENT[size]], size), big_endian)
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
-def test_the_rest_of_the_map(big_endian: bool) -> None:
-    places = [0x1001_0000, 0x1200_0000, 0x1400_1000, 0x1C00_0000, 0x1E40_0000, 0x1F00_0940, 0x1F10_0000, 0x1FC0_0010]
-    compare(reads(places, 4) + reads([0x1FFF_FFF0], 4), big_endian)
 
 
 def keyboard(*bytes_: int) -> list[Operation]:
