@@ -34,7 +34,7 @@ from rdbg.session.run_drives import RunDrives, used_drives
 from rdbg.session.run_recording import RunRecording
 from rdbg.session.surroundings import Looks, Surroundings
 from rdbg.session.troubles import Troubles
-from rdbg.session.turns import Turns
+from rdbg.session.turns import RunTurns
 from rdbg.stub.guest_console import GuestConsole
 from rdbg.symbols.kaslr import moves_itself
 from rdbg.symbols.table import SymbolTable
@@ -328,7 +328,7 @@ class Session:
             address = self.server.address if self.server is not None else None
             self._onlooker = self._around.onlooker(RunOnView(monitors, make_copies, address, image_folder(self._spec)))
         desk = MonitorDesk(outside.consoles, monitors, lambda: self._leaving)
-        self._turns = Turns(desk, self._qmp, self._onlooker, looks)
+        self._turns = RunTurns(desk, self._qmp, self._onlooker, looks)
         recording.publish(self.timeline)
 
     def _record(self, path: str, force: bool) -> None:

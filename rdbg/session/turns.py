@@ -9,7 +9,7 @@ from rdbg.session.onlooker import Onlooker
 from rdbg.session.surroundings import Looks
 
 
-class Turns:
+class RunTurns:
     """Gives each his turn, and keeps whoever looks at the past from it while somebody asks.
 
     Args:
