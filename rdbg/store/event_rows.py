@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import construct as c
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from rdbg.errors import RdbgError
 from rdbg.journal.numbers import VAR_INT
+from rdbg.store.compressed import compressed, decompressed
 
 #: An exception or interrupt: where, the architecture's code of it, and of an interrupt the lines that asked for it.
 EVENT = np.dtype([("icount", "<u8"), ("code", "u1"), ("lines", "<u4")])
@@ -26,7 +26,7 @@ def pack_events(rows: EventRows) -> bytes:
     steps = np.diff(rows["icount"], prepend=np.uint64(0)).astype("<u8")
     columns = steps.tobytes() + rows["code"].tobytes() + rows["lines"].astype("<u4").tobytes()
     built = _Header.build({"version": _VERSION, "count": len(rows), "columns": columns})
-    return zstandard.ZstdCompressor(level=1).compress(bytes(built))
+    return compressed(bytes(built))
 
 
 def unpack_events(data: bytes) -> EventRows:
@@ -36,16 +36,14 @@ def unpack_events(data: bytes) -> EventRows:
         RdbgError: these are not its bytes.
     """
     try:
-        if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
-            raise ValueError("too long")
-        fields = _Header.parse(zstandard.ZstdDecompressor().decompress(data))
+        fields = _Header.parse(decompressed(data, _MOST_BYTES))
         count, columns = fields.count, fields.columns
         if len(columns) != _BYTES * count:
             raise ValueError("its columns are not as long as they say")
         icounts = np.cumsum(np.frombuffer(columns, "<u8", count), dtype=np.uint64)
         if (icounts[1:] < icounts[:-1]).any():
             raise ValueError("icounts that do not ascend")
-    except (zstandard.ZstdError, c.ConstructError, MemoryError, OverflowError, ValueError) as error:
+    except (c.ConstructError, MemoryError, OverflowError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RdbgError(f"what the recording says of its exceptions is damaged ({reason})") from error
     rows = np.empty(count, EVENT)

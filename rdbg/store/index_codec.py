@@ -8,7 +8,6 @@ from typing import Any
 
 import msgpack
 import numpy as np
-import zstandard
 
 from rdbg.checkpoints.cleared import Breakpoint, ClearedBreakpoint
 from rdbg.checkpoints.interval_index import Interval
@@ -17,6 +16,7 @@ from rdbg.checkpoints.stored_words import StoredWords
 from rdbg.checkpoints.touched_pages import TouchedPages
 from rdbg.emu.expression import Expression, Operation, Step
 from rdbg.quick_dataclass import dataclass
+from rdbg.store.compressed import compressed, decompressed
 
 #: Changes when the bytes, or what an interval's sets mean, change, or when one may have said too little: an index of
 #: another version is made anew.
@@ -70,15 +70,13 @@ def pack_index(
         for each in list(filter(_fits, cleared))[-_MOST_CONDITIONS:]
     ]
     packed: bytes = msgpack.packb([_VERSION, rows, word_rows, cleared_rows])
-    return zstandard.ZstdCompressor(level=1).compress(packed)
+    return compressed(packed)
 
 
 def unpack_index(data: bytes) -> PackedIndex:
     """What is in bytes that `pack_index` gave; nothing if they are damaged or of another version."""
     try:
-        if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
-            return PackedIndex()
-        values = _Values(zstandard.ZstdDecompressor().decompress(data))
+        values = _Values(decompressed(data, _MOST_BYTES))
         values.array(4)
         if values.number() != _VERSION:
             return PackedIndex()
@@ -86,7 +84,7 @@ def unpack_index(data: bytes) -> PackedIndex:
         words = tuple(_stored_words(values) for _ in range(values.array()))
         cleared = tuple(_cleared(values) for _ in range(values.array(most=_MOST_CONDITIONS)))
         return PackedIndex(intervals, words, cleared)
-    except (zstandard.ZstdError, MemoryError, ValueError, msgpack.UnpackException):
+    except (MemoryError, ValueError, msgpack.UnpackException):
         return PackedIndex()
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import construct as c
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.errors import RdbgError
 from rdbg.journal.numbers import VAR_INT
 from rdbg.quick_dataclass import dataclass
+from rdbg.store.compressed import compressed, decompressed
 
 #: Grows when the bytes, or what they mean, change.
 VERSION = 1
@@ -98,7 +98,7 @@ def pack_outputs(chunk: OutputChunk) -> bytes:
         "count": len(chunk),
         "columns": b"".join(column.tobytes() for column in columns) + chunk.text,
     }
-    return zstandard.ZstdCompressor(level=1).compress(bytes(_Header.build(fields)))
+    return compressed(bytes(_Header.build(fields)))
 
 
 def unpack_outputs(data: bytes) -> OutputChunk:
@@ -108,12 +108,10 @@ def unpack_outputs(data: bytes) -> OutputChunk:
         RdbgError: these are not its bytes.
     """
     try:
-        if not 0 <= zstandard.frame_content_size(data) <= _MOST_BYTES:
-            raise ValueError("too long")
-        fields = _Header.parse(zstandard.ZstdDecompressor().decompress(data))
+        fields = _Header.parse(decompressed(data, _MOST_BYTES))
         endpoints = tuple(Endpoint(EndpointKind(each.kind), each.port) for each in fields.endpoints)
         chunk = _chunk(endpoints, fields.count, fields.columns)
-    except (zstandard.ZstdError, c.ConstructError, MemoryError, OverflowError, ValueError) as error:
+    except (c.ConstructError, MemoryError, OverflowError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise RdbgError(f"what the recording says of its output is damaged ({reason})") from error
     return chunk
