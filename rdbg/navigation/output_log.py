@@ -94,9 +94,9 @@ class OutputLog:
     # --- taking --------------------------------------------------------------------------------
     def add(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
         """The next output; see `rdbg.emu.machine_api.OutputSink`."""
-        self._tail.add(icount, endpoint, data)
+        is_full = self._tail.add(icount, endpoint, data)
         self.count += 1
-        if self._tail.is_full:
+        if is_full:
             self._end_tail()
 
     def load(

@@ -28,17 +28,12 @@ class OutputTail:
         return len(self._icounts)
 
     @property
-    def is_full(self) -> bool:
-        """Whether these are enough for a stretch."""
-        return len(self._icounts) >= MOST_OUTPUTS or len(self._text) >= MOST_TEXT
-
-    @property
     def last_icount(self) -> int:
         """That of the newest output, of which there is one at least."""
         return self._icounts[-1]
 
-    def add(self, icount: int, endpoint: Endpoint, data: bytes) -> None:
-        """The next output; see `rdbg.emu.machine_api.OutputSink`."""
+    def add(self, icount: int, endpoint: Endpoint, data: bytes) -> bool:
+        """The next output; see `rdbg.emu.machine_api.OutputSink`. Whether these are enough for a stretch now."""
         known = self._endpoints.get(endpoint)
         if known is None:
             known = len(self._endpoints), endpoint.kind in TEXT_KINDS, endpoint.kind == EndpointKind.DISK
@@ -54,6 +49,7 @@ class OutputTail:
         self._sizes.append(size)
         self._sectors.append(sector)
         self._chunk = None
+        return len(self._icounts) >= MOST_OUTPUTS or len(self._text) >= MOST_TEXT
 
     def endpoints(self) -> set[Endpoint]:
         """By which these have left."""
