@@ -143,7 +143,7 @@ networks: $(TOOLS)
 	$(BIN)/pytest tests/linux/nightly_network.py tests/linux/nightly_tap.py
 
 # Linux for a big-endian malta, of which Debian has no packages: built from Debian's sources with disks and network cards,
-# recorded beside QEMU, replayed. Ten minutes, four of them the first time for the build.
+# recorded beside QEMU, replayed. Ten minutes; the first time some three for the build (290 s of CPU time: docs/linux.md).
 BIG_ENDIAN := .make/linux-big-endian
 BIG_ENDIAN_PACKAGES := gcc-mips-linux-gnu libc6-dev-mips-cross flex bison bc dpkg-dev xz-utils qemu-system-mips libslirp0 e2fsprogs xorriso
 big-endian: $(TOOLS)

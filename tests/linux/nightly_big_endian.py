@@ -25,11 +25,14 @@ from rdbg.emu.machine import Machine
 from rdbg.history.history import History
 from rdbg.recording.recording import OpenRecording
 from rdbg.timeline import Timeline
+from tests.conftest import PYPI_GDB
+from tests.gdb.driver import Gdb
 from tests.linux.fetch import BUSYBOX, KERNEL
 from tests.linux.file_systems import ext4, is_clean, iso9660
 from tests.linux.initramfs import initramfs
+from tests.linux.test_backward import goto, position
 from tests.linux.whatever_the_way import states_are_the_same
-from tests.processes import RDBG
+from tests.processes import RDBG, served
 
 pytestmark = pytest.mark.timeout(3000)
 
@@ -76,6 +79,7 @@ MACHINES = {
 }
 POSITIONS, VISITS = 200, 100
 REPLAYS = 3
+SYSCALL = 0x0000_000C  #: the instruction
 #: What differs with the moment: speed, and how often something is tried.
 MEASURED = re.compile(r"BogoMIPS|CPU frequency|clocksource|sched_clock|random:|udhcpc: broadcasting")
 
@@ -238,6 +242,29 @@ def test_it_replays_with_images_and_network_gone(lived: Lived) -> None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0 and "state digests agree" in done.stderr, done.stderr
         assert done.stdout.replace("\r", "") == lived.console
+
+
+def test_gdb_goes_back_through_what_the_program_said(lived: Lived) -> None:
+    """By the system call that said a line, which all programs make at the same place."""
+    with (
+        served(["replay", str(lived.path), "-S", "-serial", "null"]) as port,
+        Gdb(str(PYPI_GDB), LINUX / KERNEL) as gdb,
+    ):
+        gdb.connect(port)
+        goto(gdb, 'output "DONE" -1')
+        goto(gdb, "exception Sys previous")
+        said, registers = position(gdb), gdb.registers()
+        assert gdb.value("*(unsigned *) $pc") == SYSCALL and "DONE" in gdb.run("x/s $a1")
+        gdb.run("break *$pc")
+        before = [said]
+        for _ in range(3):
+            assert "Breakpoint 1" in gdb.run("reverse-continue", timeout=600)
+            before.append(position(gdb))
+        assert before == sorted(set(before), reverse=True)
+        for expected in reversed(before[:-1]):
+            gdb.run("continue", timeout=600)
+            assert position(gdb) == expected
+        assert gdb.registers() == registers
 
 
 def test_states_are_the_same_whatever_the_way(lived: Lived) -> None:
