@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,26 @@ GONE = "deleted or moved away while recording"
 SCRATCH = 0x80800000  #: memory that the guest does not use
 
 
+def start_with_gdb(port: int, words: Sequence[str], room: int | None) -> subprocess.Popen[str]:
+    """rdbg, once it waits for GDB or has ended.
+
+    Args:
+        port: where it waits.
+        words: what it is to do.
+        room: bytes that each of its files may have, as if the disk were full then.
+    """
+    limit = ["prlimit", f"--fsize={room}"] if room is not None else []
+    process = spawn(
+        [*limit, *RDBG, *words, "-gdb", f"tcp:127.0.0.1:{port}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: listens(port) or process.poll() is not None)
+    return process
+
+
 class Recorder:
     """rdbg, recording the counter guest, which stands at its first instruction.
 
@@ -34,15 +54,7 @@ class Recorder:
     def __init__(self, path: Path, room: int | None = None) -> None:
         self.port = free_port()
         words = ["record", "-o", str(path), "-m", "32", "-kernel", str(COUNTER), "-serial", "null", "-S"]
-        limit = ["prlimit", f"--fsize={room}"] if room is not None else []
-        self.process = spawn(
-            [*limit, *RDBG, *words, "-gdb", f"tcp:127.0.0.1:{self.port}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        wait_until(lambda: listens(self.port) or self.process.poll() is not None)
+        self.process = start_with_gdb(self.port, words, room)
 
     def end(self, gdb: Gdb) -> tuple[int, str]:
         """End it from GDB: exit code, and all that it said."""

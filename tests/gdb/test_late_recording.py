@@ -11,7 +11,7 @@ import pytest
 import rdbg
 from tests.gdb.driver import Gdb
 from tests.gdb.test_commands import icount
-from tests.gdb.test_failing_recordings import COUNTER, PATIENCE, SCRATCH, connect, wait_until
+from tests.gdb.test_failing_recordings import COUNTER, PATIENCE, SCRATCH, connect, start_with_gdb, wait_until
 from tests.processes import RDBG, free_port, listens, spawn
 
 
@@ -21,15 +21,7 @@ class Session:
     def __init__(self, room: int | None = None) -> None:
         self.port = free_port()
         words = ["run", "-m", "32", "-kernel", str(COUNTER), "-serial", "null", "-S"]
-        limit = ["prlimit", f"--fsize={room}"] if room is not None else []
-        self.process = spawn(
-            [*limit, *RDBG, *words, "-gdb", f"tcp:127.0.0.1:{self.port}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        wait_until(lambda: listens(self.port) or self.process.poll() is not None)
+        self.process = start_with_gdb(self.port, words, room)
 
     def end(self, gdb: Gdb) -> str:
         gdb.run("monitor quit")

@@ -6,12 +6,10 @@ the debugger, against a run of single steps in which every store is worked out b
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
 import random
 import struct
-import traceback
 from dataclasses import replace
 
 import pytest
@@ -22,7 +20,6 @@ from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
 from rdbg.emu.machine_api import Extent, RunRequest, Space, Write, Writer
 from rdbg.emu.spec import Image, MachineSpec
-from rdbg.errors import RdbgError
 from rdbg.history.history import History
 from rdbg.history.live_queue import LiveQueue
 from rdbg.navigation.pace import Pace
@@ -32,6 +29,7 @@ from rdbg.timeline import Timeline
 from tests.emu.dma_device import DMA_BASE, TWICE, dma_machine
 from tests.emu.guests import CODE, NOP, WAIT, addiu, beq, i_type, lui, lw, mtc0, sw
 from tests.emu.images import elf
+from tests.timeline.guest_after_guest import try_guests
 
 LOST, KEPT = 0x000FF000, 0x00300000  # pages in RAM: the first is loaded again by a reset
 MAPPED = 0x00400000
@@ -350,22 +348,5 @@ def test_a_reset_by_the_user_is_a_writer_also_where_the_cpu_waits(idle: bool) ->
     assert [each.write for each in timeline.past.last_writes(address, 4, 10)] == [each.write for each in answers]
 
 
-def main() -> None:
-    """Try guest after guest."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=0, help="seed of the first guest")
-    parser.add_argument("--guests", type=int, default=100)
-    options = parser.parse_args()
-    failed = 0
-    for seed in range(options.first, options.first + options.guests):
-        try:
-            try_guest(seed)
-        except (RdbgError, AssertionError):
-            failed += 1
-            print(f"seed {seed}:\n{traceback.format_exc()}", flush=True)
-    print(f"{options.guests} guests, {failed} failed")
-    raise SystemExit(bool(failed))
-
-
 if __name__ == "__main__":
-    main()
+    try_guests(__doc__ or "", try_guest)
