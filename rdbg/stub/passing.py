@@ -80,9 +80,12 @@ class Passing:
         try:
             while True:
                 stop = movement(self._points.stop_conditions(opened), passes)
-                if stop.reason is not StopReason.BREAKPOINT or stop.pc not in guarded:
+                if stop.reason is not StopReason.BREAKPOINT:
                     return stop, False
-                meaning = self._points.meaning(stop.pc, machine)
+                met = self._points.met_at(stop.pc, machine)
+                if not met or not met <= guarded:
+                    return stop, False
+                meaning = self._points.meaning(met, machine)
                 if self._obeyed != (stop.position, stop.pc):
                     self._printer.obey(meaning.commands)
                 if meaning.stops:
@@ -91,6 +94,7 @@ class Passing:
                 distance = abs(stop.position - origin)
                 if (
                     waiting
+                    and stop.pc in met
                     and distance
                     and (stop.pc not in self._told or distance <= machine.architecture.longest_step)
                 ):

@@ -130,18 +130,20 @@ class PointTable:
             self._conditions = opened, conditions
         return self._conditions[1]
 
-    def meaning(self, pc: int, machine: MachineApi) -> Meaning:
-        """What the breakpoints at ``pc``, where the machine stands, ask for."""
-        # One inside the step stops at its first instruction, whatever is on that.
+    def met_at(self, pc: int, machine: MachineApi) -> frozenset[int]:
+        """The addresses of the breakpoints that a machine meets where it stands: at ``pc``, and inside the step from
+        there, in which nothing can stop."""
         between = self._architecture.instruction_alignment
-        inside = [
-            address
-            for address in range(pc + between, pc + self._architecture.step_reach + 1, between)
-            if address in self._breakpoints
-        ]
-        stops = bool(inside) and machine.stops_here(frozenset(inside), {})
+        inside = range(pc + between, pc + self._architecture.step_reach + 1, between)
+        met = {each for each in inside if each in self._breakpoints and machine.stops_here(frozenset({each}), {})}
+        return frozenset(met | ({pc} & self._breakpoints.keys()))
+
+    def meaning(self, met: frozenset[int], machine: MachineApi) -> Meaning:
+        """What the breakpoints that the machine meets (`met_at`) ask for. The condition of one inside a step is meant
+        where that begins, as GDB means it where it moves a breakpoint from a slot to its branch."""
+        stops = False
         commands: list[AgentPrintf] = []
-        for point in self._breakpoints.get(pc, {}).values():
+        for point in (point for address in sorted(met) for point in self._breakpoints[address].values()):
             values = [machine.evaluate(condition) for condition in point.conditions]
             if values and not any(value is None or value for value in values):
                 continue

@@ -130,3 +130,20 @@ def test_a_false_condition_is_told_to_gdb_once(gdb: Gdb) -> None:
     answer = gdb.run("continue")
     assert gdb.value("$a0") == 93
     assert answer.text.count("Packet received: T05swbreak") <= 3
+
+
+@pytest.mark.parametrize("evaluation", ["host", "target"])
+def test_a_condition_on_a_delay_slot_is_asked_at_its_branch(gdb: Gdb, evaluation: str) -> None:
+    """GDB moves the breakpoint there, and the condition with it."""
+    gdb.run(f"set breakpoint condition-evaluation {evaluation}")
+    gdb.run("tbreak note")
+    gdb.run("continue")
+    call = gdb.value("$ra") - 8
+    assert "adjusted" in gdb.run(f"break *{call + 4:#x} if $s0 == 43")
+    assert f"0x{call:x}" in gdb.run("info breakpoints")
+    gdb.run("continue")
+    assert (gdb.value("$pc"), gdb.value("$s0")) == (call, 43)
+    assert says(gdb.run("continue"), END_WORDS)
+    gdb.run("reverse-continue")
+    assert (gdb.value("$pc"), gdb.value("$s0")) == (call, 43)
+    assert says(gdb.run("reverse-continue"), START_WORDS)
