@@ -118,6 +118,19 @@ class System(Protocol):
             BusError: nothing answers at one of the addresses (`rdbg.emu.bus`).
         """
 
+    @property
+    def dma_read_plain(self) -> Callable[[int, int], bytes | None]:
+        """Gives bytes from a guest-physical address on, as `dma_read`, without asking who reads: None where they are
+        not plain memory, or somebody has to be told: `dma_read` reads them."""
+
+    def dma_write_plain(self, address: int, data: bytes) -> bool:
+        """Write bytes to a guest-physical address on, as `dma_write`, without asking who writes.
+
+        Returns:
+            False: nothing was written, since they are not plain memory, or somebody has to be told: `dma_write` writes
+            them.
+        """
+
     def dma_direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap: not in registers,
         not where nothing is. 0: the first one does not."""

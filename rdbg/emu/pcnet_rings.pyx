@@ -2,7 +2,7 @@
 """Descriptors of the Am79C973 in memory, and the two rings that they form (its data sheet, chapter 'Descriptors').
 
 A ring's index counts down from its length to 1; descriptor ``length - index`` is the current one. Rings are looked at
-several times for each frame: that is why this is compiled.
+several times for each frame: that is why this is compiled, and why memory is asked first whether it is plain.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -13,7 +13,6 @@ from rdbg.emu.devices.network.pcnet import pcnet_registers as r
 cdef enum:
     WIDE = 16                    # bytes of a descriptor that are read and written
     NARROW = 8
-    MOST_SEEN = 8                # descriptors that one poll looks at, and more
 
 cdef uint32_t OWNED = d.OWNED
 cdef uint32_t COUNT_MASK = d.COUNT_MASK
@@ -41,44 +40,9 @@ cdef uint32_t SIZE32 = r.SIZE32
 cdef uint32_t STYLE_MASK = r.STYLE_MASK
 
 
-cdef struct Descriptor:
-    uint32_t buffer
-    uint32_t length
-    uint32_t status
-    uint32_t message
-    uint32_t reserved
-
-
-cdef struct Seen:
-    uint32_t address
-    Descriptor entry
-
-
-cdef class RingEntry:
-    """A descriptor, whatever its layout in memory.
-
-    Args:
-        buffer: address of its buffer, 24 or 32 bits.
-        length: two's complement of the buffer's size in bytes, with ones in the high four bits.
-        status: 16 bits.
-        message: length of a received message, or what else is to be said of a transmission: 32 bits.
-        reserved: the fourth word.
-    """
-
-    cdef public uint32_t buffer
-    cdef public uint32_t length
-    cdef public uint32_t status
-    cdef public uint32_t message
-    cdef public uint32_t reserved
-
-    def __init__(self, uint32_t buffer, uint32_t length, uint32_t status, uint32_t message, uint32_t reserved=0):
-        self.buffer, self.length, self.status = buffer, length, status
-        self.message, self.reserved = message, reserved
-
-    @property
-    def size(self):
-        """Bytes in the buffer, 1 to 4096."""
-        return BUFFER_MAX - (self.length & COUNT_MASK)
+cdef uint32_t buffer_size(const Descriptor *entry) noexcept nogil:
+    """Bytes in a descriptor's buffer, 1 to 4096."""
+    return BUFFER_MAX - (entry.length & COUNT_MASK)
 
 
 cdef inline uint32_t word(const uint8_t *at) noexcept nogil:
@@ -121,7 +85,7 @@ cdef inline bint is_sound(const Descriptor *entry) noexcept nogil:
     return entry.length & ONES == ONES and not entry.message & ONES
 
 
-cdef inline uint32_t pair(list csr, Py_ssize_t number) except? 0xFFFFFFFFU:
+cdef uint32_t pair(list csr, Py_ssize_t number) except? 0xFFFFFFFFU:
     return <uint32_t>csr[number] | <uint32_t>csr[number + 1] << 16
 
 
@@ -136,45 +100,51 @@ cdef class PcnetRings:
 
     Args:
         registers: of the card.
-        memory: where the rings are.
+        card: reads and writes memory.
+        function: of the card on the PCI bus: whether it may.
+        system: says which memory is plain.
     """
 
-    cdef object _registers
-    cdef object _memory
-    cdef public uint32_t receive_base    # physical address; 0: none
-    cdef public uint32_t transmit_base
-    cdef Seen _seen[MOST_SEEN]           # what the poll under way has read: each descriptor once
-    cdef int _seen_count
-
-    def __init__(self, registers, memory):
+    def __init__(self, registers, card, function, system):
         self._registers = registers
-        self._memory = memory
+        self._card = card
+        self._function = function
+        self._system = system
 
     cdef uint32_t _bits(self) except? 0xFFFFFFFFU:
         """The software style and the width of addresses."""
         return (<list>self._registers.bcr)[SOFTWARE_STYLE]
 
-    cdef uint32_t _physical(self, list csr, uint32_t address) except? 0xFFFFFFFFU:
+    cdef uint32_t physical(self, list csr, uint32_t address) except? 0xFFFFFFFFU:
+        """The address on the bus: 24-bit addresses have their high byte from CSR2."""
         return address if self._bits() & SIZE32 else address | (<uint32_t>csr[2] & 0xFF00) << 16
 
-    cdef bytes _read(self, uint32_t address, uint32_t size):
-        cdef bytes data = self._memory.dma_read(address, size)
+    # --- memory ------------------------------------------------------------------------------
+    cdef bytes read(self, uint32_t address, uint32_t size):
+        """Bytes of memory, as the card reads them."""
+        cdef bytes data = None
+        if self._function.is_master:
+            data = self._system.dma_read_plain(address, size)
+        if data is None:
+            data = self._card.dma_read(address, size)
         if <uint32_t>len(data) != size:
             raise ValueError(f"{len(data)} bytes of {size} were read")
         return data
 
-    # --- descriptors -------------------------------------------------------------------------
-    def load(self, uint32_t address, bint is_transmit=False):
-        """The descriptor at a physical address."""
-        cdef Descriptor found = self._load(address, is_transmit)
-        return RingEntry(found.buffer, found.length, found.status, found.message, found.reserved)
+    cdef int write(self, uint32_t address, bytes data) except -1:
+        """Write to memory, as the card does it."""
+        if not (self._function.is_master and self._system.dma_write_plain(address, data)):
+            self._card.dma_write(address, data)
+        return 0
 
-    cdef Descriptor _load(self, uint32_t address, bint is_transmit) except *:
+    # --- descriptors -------------------------------------------------------------------------
+    cdef Descriptor load(self, uint32_t address, bint is_transmit) except *:
+        """The descriptor at a physical address."""
         cdef uint32_t bits = self._bits()
-        cdef bytes data = self._read(address, WIDE if bits & SIZE32 else NARROW)
+        cdef bytes data = self.read(address, WIDE if bits & SIZE32 else NARROW)
         return parsed(bits, <const uint8_t*>data, is_transmit)
 
-    def store(self, uint32_t address, RingEntry value, bint is_transmit=False):
+    cdef int store(self, uint32_t address, const Descriptor *value, bint is_transmit) except -1:
         """Write a descriptor back."""
         cdef uint32_t bits = self._bits()
         cdef uint8_t data[WIDE]
@@ -193,7 +163,8 @@ cdef class PcnetRings:
                 last >>= 16
             data[6], data[7] = last & 0xFF, last >> 8 & 0xFF
         put_word(data, first)
-        self._memory.dma_write(address, data[:WIDE] if bits & SIZE32 else data[:NARROW])
+        self.write(address, data[:WIDE] if bits & SIZE32 else data[:NARROW])
+        return 0
 
     cdef Descriptor _look(self, uint32_t address) except *:
         """The descriptor at a physical address, read once by each poll."""
@@ -202,7 +173,7 @@ cdef class PcnetRings:
         for i in range(self._seen_count):
             if self._seen[i].address == address:
                 return self._seen[i].entry
-        entry = self._load(address, False)
+        entry = self.load(address, False)
         if self._seen_count < MOST_SEEN:
             self._seen[self._seen_count] = Seen(address, entry)
             self._seen_count += 1
@@ -222,7 +193,7 @@ cdef class PcnetRings:
                 index = length
         return <uint32_t>(self.receive_base + (length - index) * self._step())
 
-    def poll_receive(self):
+    cdef int poll_receive(self) except -1:
         """Look at the current receive descriptor and the two after it."""
         cdef list csr = self._registers.csr
         cdef uint32_t current, following, after, address, step, size
@@ -239,7 +210,7 @@ cdef class PcnetRings:
             step = self._step()
             size = WIDE if self._bits() & SIZE32 else NARROW
             if 2 < index <= <int64_t>csr[RX_LENGTH] and <uint64_t>current + 2 * step + size <= 1ULL << 32:
-                data = self._read(current, 2 * step + size)      # all three lie together
+                data = self.read(current, 2 * step + size)      # all three lie together
                 for i in range(3):
                     self._seen[i] = Seen(current + i * step, parsed(self._bits(), <const uint8_t*>data + i * step, False))
                 self._seen_count = 3
@@ -259,19 +230,20 @@ cdef class PcnetRings:
                 set_pair(csr, AFTER_NEXT_RX, after)
         self._note(csr, CURRENT_RX, RX_COUNT, RX_STATUS)
         self._note(csr, NEXT_RX, NEXT_COUNT, NEXT_STATUS)
+        return 0
 
     cdef int _note(self, list csr, Py_ssize_t place, Py_ssize_t count, Py_ssize_t status) except -1:
         """Show what a descriptor says in registers."""
         cdef uint32_t address = pair(csr, place)
         cdef Descriptor found
         if address:
-            found = self._look(self._physical(csr, address))
+            found = self._look(self.physical(csr, address))
             csr[count], csr[status] = found.length & COUNT_MASK, found.status
         else:
             csr[count] = csr[status] = 0
         return 0
 
-    def find_receive(self):
+    cdef int find_receive(self) except -1:
         """Go on to the next receive descriptor that the card owns, if there is one."""
         cdef list csr = self._registers.csr
         cdef int64_t length = csr[RX_LENGTH]
@@ -280,18 +252,20 @@ cdef class PcnetRings:
         for tried in range(length - 1):
             if index <= 1:
                 index = length
-            if self._load(<uint32_t>(self.receive_base + (length - index) * self._step()), False).status & OWNED:
+            if self.load(<uint32_t>(self.receive_base + (length - index) * self._step()), False).status & OWNED:
                 csr[RX_INDEX] = index
                 self.poll_receive()
-                return
+                return 0
             index -= 1
+        return 0
 
-    def advance_receive(self, int count):
+    cdef int advance_receive(self, int count) except -1:
         """Leave some descriptors behind."""
         cdef list csr = self._registers.csr
         cdef int i
         for i in range(count):
             csr[RX_INDEX] = csr[RX_LENGTH] if csr[RX_INDEX] <= 1 else csr[RX_INDEX] - 1
+        return 0
 
     def owned_receive(self, uint32_t most):
         """How many receive descriptors the card owns.
@@ -308,13 +282,13 @@ cdef class PcnetRings:
         count = min(<uint32_t>csr[RX_LENGTH], most)
         step = self._step()
         at = 7 if self._bits() & SIZE32 else 3               # of the byte with the bit
-        data = self._read(self.receive_base, count * step)
+        data = self.read(self.receive_base, count * step)
         for i in range(count):
             owned += (<const uint8_t*>data)[i * step + at] >> 7
         return owned
 
     # --- transmission ------------------------------------------------------------------------
-    def poll_transmit(self):
+    cdef bint poll_transmit(self) except -1:
         """Look at the current transmit descriptor; gives whether the card owns it."""
         cdef list csr = self._registers.csr
         cdef uint32_t address
@@ -331,9 +305,10 @@ cdef class PcnetRings:
                     csr[PREVIOUS_TX + 2], csr[PREVIOUS_TX + 3] = csr[TX_COUNT], csr[TX_STATUS]
                     set_pair(csr, CURRENT_TX, address)
         self._note(csr, CURRENT_TX, TX_COUNT, TX_STATUS)
-        return bool(csr[TX_STATUS] & OWNED)
+        return <uint32_t>csr[TX_STATUS] & OWNED != 0
 
-    def advance_transmit(self):
+    cdef int advance_transmit(self) except -1:
         """Leave a descriptor behind."""
         cdef list csr = self._registers.csr
         csr[TX_INDEX] = csr[TX_LENGTH] if csr[TX_INDEX] <= 1 else csr[TX_INDEX] - 1
+        return 0

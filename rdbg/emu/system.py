@@ -41,6 +41,7 @@ class MachineSystem:
         self._sink: OutputSink | None = None
         self._packets: PacketWatcher | None = None
         self.packet_number = 0  #: running number of the packet that entered last
+        self.dma_read_plain: Callable[[int, int], bytes | None] = _nothing_plain  #: see `System`
         self.looking = False  #: a debugger reads a device's registers: nothing leaves, and nothing is changed
         self.loading = False  #: devices take states back: what they show is compared as a whole in the end
 
@@ -56,6 +57,7 @@ class MachineSystem:
         """
         self.core, self.bus, self.writes, self.power = core, bus, writes, power
         self._memory = core.memory
+        self.dma_read_plain = core.memory.dma_read
         self.dma = DirectMemoryAccess(bus, big_endian, writes.read, self._write_by_dma)
         self._powered = True
 
@@ -173,9 +175,13 @@ class MachineSystem:
 
     def dma_write(self, address: int, data: bytes, source: Device | str, *, detail: Detail = "") -> None:
         """Write bytes to a guest-physical address on; see `DirectMemoryAccess.write`."""
-        told = self.looking or self.writes.noted is not None  # what is written has to be known here
-        if told or not self._memory.dma_write(address, data):
+        if not self.dma_write_plain(address, data):
             self.dma.write(address, data, dma_name(source, detail))
+
+    def dma_write_plain(self, address: int, data: bytes) -> bool:
+        """Write bytes to a guest-physical address on, if they are plain memory and nobody has to be told."""
+        told = self.looking or self.writes.noted is not None  # what is written has to be known here
+        return not told and self._memory.dma_write(address, data)
 
     def dma_table(self, address: int, most: int, last: int) -> bytes | None:
         """Entries of a table, if they are plain memory and nobody has to be told."""
@@ -199,3 +205,8 @@ class MachineSystem:
         """Where the guest is, in words: at an instruction, or, while it runs, in a block of them."""
         icount, pc, exact = self.core.place
         return f"icount {icount}, pc {pc:#010x}" if exact else f"in the block at icount {icount}, pc {pc:#010x}"
+
+
+def _nothing_plain(address: int, size: int) -> bytes | None:
+    """What is plain memory before there is a machine."""
+    return None

@@ -110,6 +110,12 @@ class BenchSystem:
         assert self.dma is not None
         self.dma.write(address, data, dma_name(source, detail))
 
+    def dma_read_plain(self, address: int, size: int, /) -> bytes | None:
+        return None  # a device has to do without
+
+    def dma_write_plain(self, address: int, data: bytes) -> bool:
+        return False
+
     def dma_table(self, address: int, most: int, last: int) -> bytes | None:
         return None  # a device has to do without
 

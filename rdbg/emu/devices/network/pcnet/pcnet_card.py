@@ -22,10 +22,11 @@ from rdbg.emu.devices.fields import (
 )
 from rdbg.emu.devices.network.network_card import NetworkCard
 from rdbg.emu.devices.network.pcnet import pcnet_registers as r
+from rdbg.emu.devices.network.pcnet.pcnet_descriptors import BUFFER_MAX
 from rdbg.emu.devices.network.pcnet.pcnet_registers import PcnetRegisters
-from rdbg.emu.devices.network.pcnet.pcnet_traffic import BUFFER_SIZE, PcnetTraffic
 from rdbg.emu.devices.pci import Bar, PciFunction, PciIdentity
 from rdbg.emu.pcnet_rings import PcnetRings
+from rdbg.emu.pcnet_traffic import PcnetTraffic, drives_interrupt
 
 VENDOR, DEVICE = 0x1022, 0x2000
 GRANT_AND_LATENCY = (0x3E, b"\x06\xff")
@@ -34,7 +35,6 @@ PROM_SIZE = 16
 CLOCK_NS = 30  #: of the PCI bus: polls are counted in it
 TIMER_TICKS_PER_NS = 33
 POLL_TICKS = 0x10000
-RING_LOOKED_AT = 512  #: descriptors that are counted to see how much room there is
 
 # Where the ports are, beyond the PROM: with 16-bit and with 32-bit ports.
 _PORTS = {
@@ -70,7 +70,7 @@ class Pcnet(NetworkCard):
         bars = (Bar(0, "io", BAR_SIZE, self), Bar(1, "memory", BAR_SIZE, self))
         self._function = PciFunction(f"{name}.pci", identity, (GRANT_AND_LATENCY,), bars)
         self.registers = PcnetRegisters()
-        self.rings = PcnetRings(self.registers, self)
+        self.rings = PcnetRings(self.registers, self, self._function, system)
         self.traffic = PcnetTraffic(self.registers, self.rings, self)
         self._poll_timer = system.timer(f"{name}.poll", self._poll_timed)
         self._set_power_on_state()
@@ -84,7 +84,7 @@ class Pcnet(NetworkCard):
         self.address = 0  #: number of the register that the data ports show
         self.first_poll = 0  #: when it was first at work, in ticks of 1/33 ns; 0: never
         self.prom = address_prom(self.mac)
-        self.traffic.buffer = bytearray(BUFFER_SIZE)
+        self.traffic.buffer = bytearray(BUFFER_MAX)
         self.rings.receive_base = self.rings.transmit_base = 0
         self.registers.power_on(bytes(self.prom))
 
@@ -222,25 +222,7 @@ class Pcnet(NetworkCard):
 
     # --- interrupt ---------------------------------------------------------------------------
     def _update_interrupt(self) -> None:
-        csr = self.registers.csr
-        csr[0] &= ~r.INTERRUPT
-        is_on = bool(csr[0] & r.INTERRUPTS_ON)
-        level = False
-        if (
-            csr[0] & ~csr[3] & r.CSR0_INTERRUPTS
-            or csr[4] >> 1 & ~csr[4] & r.CSR4_MASKS
-            or csr[5] >> 1 & csr[5] & r.CSR5_ENABLES
-        ):
-            level = is_on
-            csr[0] |= r.INTERRUPT
-        if csr[4] & r.USER_INTERRUPT_COMMAND and is_on:
-            csr[4] = csr[4] & ~r.USER_INTERRUPT_COMMAND | r.USER_INTERRUPT
-            csr[0] |= r.INTERRUPT
-            level = True
-        if csr[5] >> 1 & csr[5] & r.CSR5_SYSTEM_ENABLES:
-            csr[0] |= r.INTERRUPT
-            level = True
-        self._function.set_irq(level)
+        self._function.set_irq(drives_interrupt(self.registers.csr))
 
     # --- polling -----------------------------------------------------------------------------
     def _poll_timed(self) -> None:
@@ -270,11 +252,8 @@ class Pcnet(NetworkCard):
 
     # --- reception ---------------------------------------------------------------------------
     def free_descriptors(self) -> int:
-        """Of the receive ring, while the card looks at it by itself: it does not see that the guest returns one."""
-        csr = self.registers.csr
-        if self.registers.is_halted or not csr[0] & r.RECEIVER_ON or csr[4] & r.DISABLE_POLLING:
-            return 1
-        return self.rings.owned_receive(RING_LOOKED_AT)
+        """Of the receive ring, while the card looks at it by itself."""
+        return self.traffic.room()
 
     def take(self, frame: bytes) -> bool:
         """Receive a frame, drop it where the card is off or its filter says so, count it as missed without room."""
@@ -306,7 +285,7 @@ class Pcnet(NetworkCard):
         self.registers.bcr = load_ints(self, "bcr", state, r.BCR_COUNT)
         self.prom = bytearray(load_bytes(self, "prom", state, Bytes(PROM_SIZE, PROM_SIZE)))
         self.traffic.buffer = bytearray(
-            load_bytes(self, "buffer", state, Bytes(0, BUFFER_SIZE)).ljust(BUFFER_SIZE, b"\0")
+            load_bytes(self, "buffer", state, Bytes(0, BUFFER_MAX)).ljust(BUFFER_MAX, b"\0")
         )
         self.rings.receive_base = _word(self, "receive_base", state)
         self.rings.transmit_base = _word(self, "transmit_base", state)
