@@ -6,6 +6,7 @@ One class, `Core`, and four views of it for a subject each (core_*.pxi), over fu
 which calls only what is in those included before it. docs/cpu.md explains the design.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc

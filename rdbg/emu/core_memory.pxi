@@ -119,7 +119,7 @@ cdef class CoreMemory:
         be told of the access."""
         return dma_read(self.c, address, size) if 0 <= address <= 0xFFFFFFFF else None
 
-    def dma_write(self, address, const uint8_t[::1] data):
+    def dma_write(self, address, data):
         """Write a device's bytes to memory; False, and nothing is written: as for `dma_read`."""
         return dma_write(self.c, address, data) if 0 <= address <= 0xFFFFFFFF else False
 

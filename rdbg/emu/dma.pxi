@@ -129,13 +129,20 @@ cdef dma_read(Cpu *c, uint32_t pa, size_t size):
     return data
 
 
-cdef bint dma_write(Cpu *c, uint32_t pa, const uint8_t[::1] data):
+cdef bint dma_write(Cpu *c, uint32_t pa, data) except -1:
     """See CoreMemory.dma_write."""
-    cdef size_t size = <size_t>data.shape[0]
-    if c.watch.count or position(c) == c.touched.taken_at or not is_plain(c, pa, size, MAP_WRITE):
+    cdef Py_buffer view
+    cdef bint plain
+    if c.watch.count or position(c) == c.touched.taken_at:
         return False
-    move_by_dma(c, pa, <uint8_t*>&data[0], size, True)
-    return True
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)    # a memoryview of Cython's takes longer than all else here
+    try:
+        plain = is_plain(c, pa, <size_t>view.len, MAP_WRITE)
+        if plain:
+            move_by_dma(c, pa, <uint8_t*>view.buf, <size_t>view.len, True)
+    finally:
+        PyBuffer_Release(&view)
+    return plain
 
 
 cdef dma_table(Cpu *c, uint32_t pa, uint32_t most, uint32_t last):

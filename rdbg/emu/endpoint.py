@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 from rdbg.quick_dataclass import dataclass
 
@@ -37,11 +38,13 @@ class Endpoint:
         return f"{self.kind.name.lower()} {self.port}"
 
 
+@cache  # one object for each: tables that it keys find it without comparing fields
 def serial_port(port: int) -> Endpoint:
     """The serial port of that number."""
     return Endpoint(EndpointKind.SERIAL, port)
 
 
+@cache
 def network_port(port: int) -> Endpoint:
     """The network card of that number."""
     return Endpoint(EndpointKind.NETWORK, port)

@@ -34,6 +34,15 @@ class Entrance:
         shift: int,
     ) -> None:
         self._core = core
+        # Found once: an abstract class takes a call of Python to say what belongs to it, and packets come by thousands.
+        self._rooms = {
+            endpoint: device.receive_room
+            for endpoint, device in endpoints.items()
+            if isinstance(device, SerialDevice | NetworkDevice)
+        }
+        self._cards = {
+            endpoint.port: device for endpoint, device in endpoints.items() if isinstance(device, NetworkDevice)
+        }
         self._endpoints = endpoints
         self._system = system
         self._power = power
@@ -41,19 +50,17 @@ class Entrance:
 
     def room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss, in bytes or packets; 0 for one that is not there."""
-        device = self._endpoints.get(endpoint)
-        return device.receive_room() if isinstance(device, SerialDevice | NetworkDevice) else 0
+        receive_room = self._rooms.get(endpoint)
+        return 0 if receive_room is None else receive_room()
 
     def enter(self, event: InputEvent) -> None:
         """Let an input in, here."""
-        endpoint = event.endpoint
         if event.kind is InputKind.PACKET:
-            self._system.packet_number += 1
+            self._enter_packet(event)
+            return
+        endpoint = event.endpoint
         if endpoint is not None:
-            device = self._endpoints.get(endpoint)
-            if event.kind is InputKind.PACKET and device is not None:
-                self._system.packet_enters(event.port, event.data)
-            _enter_endpoint(event, device)
+            _enter_endpoint(event, self._endpoints.get(endpoint))
         elif event.kind is InputKind.RESET:
             self._power.request_reset(by_user=True)
         elif event.kind is InputKind.SHUTDOWN:
@@ -62,6 +69,14 @@ class Entrance:
             self._core.hold_interrupts(event.value)
         elif event.kind is InputKind.DELAY:
             self._system.delay(event.port, event.value << self._shift)
+
+    def _enter_packet(self, event: InputEvent) -> None:
+        """Let a packet come to its card; it is lost if there is none of that number."""
+        self._system.packet_number += 1
+        card = self._cards.get(event.port)
+        if card is not None:
+            self._system.packet_enters(event.port, event.data)
+            card.receive_packet(event.data)
 
 
 def _enter_endpoint(event: InputEvent, device: Device | Disk | None) -> None:
@@ -77,9 +92,6 @@ def _enter_endpoint(event: InputEvent, device: Device | Disk | None) -> None:
         else:
             device.receive(event.data)
     elif isinstance(device, NetworkDevice):
-        if event.kind is InputKind.LINK:
-            device.set_link(bool(event.value))
-        else:
-            device.receive_packet(event.data)
+        device.set_link(bool(event.value))
     elif isinstance(device, Gpio):
         device.set_pin(event.value >> 1, bool(event.value & 1))

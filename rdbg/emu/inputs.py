@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Protocol
 
-from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.quick_dataclass import dataclass
 
 
@@ -65,6 +65,8 @@ class InputEvent:
     def endpoint(self) -> Endpoint | None:
         """Where it comes in; None: not by an endpoint."""
         kind = ENDPOINT_KINDS.get(self.kind)
+        if kind is EndpointKind.NETWORK:
+            return network_port(self.port)
         return None if kind is None else Endpoint(kind, self.port)
 
     @property

@@ -28,16 +28,11 @@ class VirtualTimer:
         self.function = function
         self.work = work
         self._changed = changed
-        self._deadline_ns: int | None = None
-
-    @property
-    def deadline_ns(self) -> int | None:
-        """Virtual time of the next expiry in nanoseconds; None while disarmed."""
-        return self._deadline_ns
+        self.deadline_ns: int | None = None  #: of the next expiry, in nanoseconds of virtual time; None while disarmed
 
     def arm(self, deadline_ns: int) -> None:
         """Expire before the first instruction at or after ``deadline_ns``."""
-        self._deadline_ns = deadline_ns
+        self.deadline_ns = deadline_ns
         self._changed(True)
 
     def disarm(self) -> None:
@@ -46,8 +41,8 @@ class VirtualTimer:
 
     def restore(self, deadline_ns: int | None) -> None:
         """Take a deadline back from a saved state."""
-        if deadline_ns != self._deadline_ns:
-            self._deadline_ns = deadline_ns
+        if deadline_ns != self.deadline_ns:
+            self.deadline_ns = deadline_ns
             self._changed(False)
 
 

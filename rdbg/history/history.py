@@ -162,9 +162,12 @@ class History:
 
     def waiting_from(self, until: int | None = None) -> int | None:
         """With something waiting outside of a live run: the first position at which it may enter, up to ``until``."""
-        if until is not None and until < self._open_from or self.ahead:
+        # Written out, as this is asked several times for each packet: not `ahead`, and `live`.
+        if until is not None and until < self._open_from or self._next_input() is not None:
             return None
-        return self._open_from if self.live and self._outside is not None and self._outside.pending() else None
+        if self._outside is None or self._growing is None or self._finished is not None:
+            return None
+        return self._open_from if self._outside.pending() else None
 
     @property
     def asks_interrupts(self) -> bool:

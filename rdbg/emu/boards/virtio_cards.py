@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rdbg.emu.boards.card import Card, CardBuilder, CardHost
 from rdbg.emu.device import Device
-from rdbg.emu.endpoint import Endpoint, EndpointKind
+from rdbg.emu.endpoint import Endpoint, EndpointKind, network_port
 from rdbg.emu.spec import Plugged
 from rdbg.errors import UsageError
 
@@ -32,7 +32,7 @@ def _network(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHos
     if item.nic is None or item.mac is None:
         raise UsageError(f"{item.model} needs a network: give netdev=ID")
     device = VirtioNet(name, host.system, item.nic, item.mac, host.big_endian)
-    return virtio_card(name, device, VirtioProperties(item), host, {Endpoint(EndpointKind.NETWORK, item.nic): device})
+    return virtio_card(name, device, VirtioProperties(item), host, {network_port(item.nic): device})
 
 
 def _random(name: str, item: Plugged, parts: tuple[Plugged, ...], host: CardHost) -> Card:

@@ -80,6 +80,10 @@ class NetworkCard(NetworkDevice):
     # --- memory ------------------------------------------------------------------------------
     def dma_read(self, address: int, size: int) -> bytes:
         """Bytes of the guest's memory; zeros where nothing answers, or while the card is no bus master."""
+        if self.function.is_master:
+            plain = self._system.dma_read_plain(address, size)
+            if plain is not None:
+                return plain
         self._is_busy = True
         try:
             return self.function.dma_read(address, size, source=self) if size else b""
@@ -88,6 +92,8 @@ class NetworkCard(NetworkDevice):
 
     def dma_write(self, address: int, data: bytes) -> None:
         """Write to the guest's memory; what nothing takes is lost."""
+        if self.function.is_master and self._system.dma_write_plain(address, data):
+            return
         self._is_busy = True
         try:
             if data:
