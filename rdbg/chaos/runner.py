@@ -6,7 +6,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from rdbg.chaos.conditions import EXIT, HANG, OUTPUT, PANIC, WATCH, Condition, OutputWatcher
 from rdbg.chaos.guest import LoadedGuest
@@ -265,7 +264,7 @@ class Run:
         """Let enter what is due where the running CPU stands."""
         here = self._machine.icount
         while self._script and self._due <= here + self._before_slot and not self._waits:
-            event = replace(self._script[0].event, icount=here)
+            event = self._script[0].event._replace(icount=here)
             endpoint = event.endpoint
             if endpoint is not None and self._machine.input_room(endpoint) < event.needs_room:
                 self._late += here + self._no_room - self._due

@@ -225,7 +225,7 @@ class History:
 
     def _entered(self, events: list[InputEvent], icount: int) -> list[InputEvent]:
         """Write down what enters a live run, stamped with its position."""
-        stamped = [InputEvent(icount, event.kind, event.port, event.value, event.data) for event in events]
+        stamped = [InputEvent(icount, *event[1:]) for event in events]
         for event in stamped:
             self._append(record_of(event))
         self._cursor = self._log.count
