@@ -88,11 +88,13 @@ class BusMaster:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes from a guest-physical address on; zeros where nothing answers."""
-        return self._function.dma_read(address, size, source=self._device)
+        plain = self._system.dma_read_plain(address, size) if self._function.is_master else None
+        return self._function.dma_read(address, size, source=self._device) if plain is None else plain
 
     def write(self, address: int, data: bytes, detail: Detail) -> None:
         """Write bytes; they are lost where nothing answers."""
-        self._function.dma_write(address, data, detail, self._device)
+        if not (self._function.is_master and self._system.dma_write_plain(address, data)):
+            self._function.dma_write(address, data, detail, self._device)
 
     def direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from ``address`` on lie in memory without a gap."""
