@@ -16,7 +16,7 @@ cdef take_conditions(Cpu *c, conditions):
     if c.stops.conditions == NULL or c.stops.expression_steps == NULL or c.stops.expressions == NULL:
         raise MemoryError
     for i in range(<size_t>len(decoded)):
-        c.stops.conditions[i] = Condition(<uint32_t>expression, <uint32_t>len(decoded[i]))
+        c.stops.conditions[i] = Condition(<uint32_t>expression, <uint32_t>len(decoded[i]), False, False)
         for code in decoded[i]:
             c.stops.expressions[expression] = <uint32_t>at
             expression += 1
@@ -44,16 +44,17 @@ cdef hook_code(Core core, uint32_t address):
 
 
 cdef hook_conditions(Core core):
-    """Have Unicorn call on_condition wherever a breakpoint has a condition. Hooks stay: they cost next to nothing,
-    and debuggers take breakpoints out and put them back whenever the guest stops."""
+    """Have Unicorn call on_condition for the conditions that want it. Hooks stay: debuggers take breakpoints out and put
+    them back whenever the guest stops."""
     cdef Cpu *c = core.c
     cdef size_t i
-    new = [c.stops.addresses[i] for i in range(c.stops.count) if c.stops.conditions[i].count and c.stops.addresses[i] not in core.code_hooks]
-    if len(core.code_hooks) + len(new) > MOST_CODE_HOOKS and core.code_hooks:
+    c.stops.hooks_wanted = False
+    if len(core.code_hooks) >= MOST_CODE_HOOKS:
         rebuild(core)
-        return
-    for address in new:
-        hook_code(core, address)
+    for i in range(c.stops.count):
+        if c.stops.conditions[i].wants_hook and not c.stops.conditions[i].hooked:
+            hook_code(core, c.stops.addresses[i])
+            c.stops.conditions[i].hooked = True
 
 
 cdef rebuild(Core core):
@@ -85,8 +86,10 @@ cdef rebuild(Core core):
     core.code_hooks = set()
     core.probe_hooks = set()
     for i in range(<uint32_t>c.stops.count):
-        if c.stops.conditions[i].count:
+        c.stops.conditions[i].hooked = False
+        if c.stops.conditions[i].wants_hook:
             hook_code(core, c.stops.addresses[i])
+            c.stops.conditions[i].hooked = True
 
 
 cdef arm_stops(Core core, breakpoints, conditions, watches):
@@ -110,8 +113,12 @@ cdef arm_stops(Core core, breakpoints, conditions, watches):
         c.stops.count += 1
         n = (<uint32_t>address >> 2) & (BREAKPOINT_BITS - 1)
         c.stops.filter[n >> 6] |= (<uint64_t>1) << (n & 63)
-    c.run.probe = c.stops.count != 0
-    hook_conditions(core)
+    c.stops.generation += 1
+    c.stops.hooks_wanted = False
+    c.stops.all_conditional = True
+    for i in range(c.stops.count):
+        c.stops.conditions[i].hooked = c.stops.addresses[i] in core.code_hooks
+        c.stops.all_conditional = c.stops.all_conditional and c.stops.conditions[i].count != 0
     if not watches and not c.watch.count:
         return
     for i in range(c.watch.count):

@@ -8,6 +8,8 @@ cdef uc_err go_on(Core core) except *:
     while True:
         if c.run.broken:
             rebuild(core)
+        if c.stops.hooks_wanted:
+            hook_conditions(core)
         c.run.inside = True
         with nogil:
             err = execute(c)
@@ -34,6 +36,7 @@ cdef finish_run(Core core, uc_err err):
         raise RdbgError(f"the CPU core failed near pc {c.where.start:#010x}, icount {position(c)}: "
                         f"{uc_strerror(err).decode()}")
     if c.run.why == WHY_AMBIGUOUS:
+        drop_hits_from(c, c.run.again)
         if c.trace.on:                           # else what runs here was noted before
             drop_rows(c, c.run.again)
         if c.counts.on:
@@ -62,6 +65,8 @@ cdef step_once(Core core, bint noting):
     if noting and c.watch.direct:
         stop_direct(c)
     begin_run(c, FOREVER, FOREVER, True, False)
+    c.run.stops = False
+    c.run.marked = False
     c.run.probe = False
     c.watch.noting = noting
     length = step_length(c, c.where.next_pc)
@@ -113,6 +118,8 @@ cdef run_noting_instructions(Core core, until, pause_at):
     cdef uc_err err
     begin_instructions(c)
     begin_run(c, FOREVER if until is None else until, FOREVER if pause_at is None else pause_at, True, False)
+    c.run.stops = False
+    c.run.marked = False
     c.run.probe = False
     err = follow(core)
     return finish_run(core, err)

@@ -4,7 +4,7 @@
 cdef enum:
     # Cpu.touched.recent: the block is to be looked at whenever it runs,
     RARE = 1
-    # or it is only to be counted that it runs.
+    # or it is only to be counted that it runs; or, of a run that is `marked`, the condition of its breakpoint to be asked.
     COUNTED = 2
     MARKS = RARE | COUNTED
 
@@ -37,6 +37,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
     cdef uint32_t before_limit
     cdef uint32_t stop                           # run that many instructions of the block
     cdef bint truncate
+    cdef const EntryPlan *plan = NULL
     if c.run.stop_soon:
         c.run.stop_soon = False
         stop_before(c, pc, icount, WHY_WATCH)
@@ -51,8 +52,14 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
     stop = min(before_limit, stop)
     truncate = stop < n
     if c.stops.count and filter_has_any(c, pc, n + 1):
+        if c.run.marked:
+            plan = plan_entry(c, pc, n)
+            if hooks_are_missing(c, plan):
+                stop_before(c, pc, icount, WHY_REBUILD)
+                return True
         while i < n and (i < stop or not truncate):
-            if not passes(c, pc + 4 * i, icount + i) and breakpoint_at(c, pc, i) and not (i == 0 and slot):
+            if not passes(c, pc + 4 * i, icount + i) and not (i == 0 and slot) and (
+                    breakpoint_at(c, pc, i) or plan != NULL and plan.decided and plan.at == i and holds_on_entry(c, plan, icount)):
                 if c.run.last_hit:
                     if c.stops.have_hit and c.stops.hit_icount >= icount:
                         c.stops.hit_icount = icount + i     # the last one in this block counts
@@ -136,7 +143,8 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     if (recent[0] ^ key) > MARKS:
         remember_block(&c.touched.blocks, <uint64_t>pc << 32 | size)
         recent[0] = key | (RARE if on_mixed_page(c, pc) or ends_with_branch(c, pc, size)
-                           else probe_mark(c, pc, size >> 2) if c.probes.armed else 0)
+                           else probe_mark(c, pc, size >> 2) if c.probes.armed
+                           else condition_mark(c, pc, size >> 2) if c.run.marked else 0)
 
 
 cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
@@ -145,9 +153,13 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
     cdef bint slot
     if c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size) == COUNTED and icount + (size >> 2) < c.run.closer:
-        count_entry(c, pc, icount)
-        enter_block(c, pc, size, icount)
-        return
+        if not c.run.marked:
+            count_entry(c, pc, icount)
+            enter_block(c, pc, size, icount)
+            return
+        if passes_on_entry(c, pc, size >> 2, icount):
+            enter_block(c, pc, size, icount)
+            return
     if c.counts.on and may_only_count(c, pc, size, icount):
         count_next(c, pc, icount)
         enter_block(c, pc, size, icount)
@@ -160,7 +172,8 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         return
     if icount >= c.run.attention and not slot and at_boundary(c, pc, icount):
         return
-    if icount + (size >> 2) >= c.run.limit or icount + (size >> 2) > c.run.attention or c.run.probe:
+    if (icount + (size >> 2) >= c.run.limit or icount + (size >> 2) > c.run.attention or c.run.probe
+            or c.run.marked and filter_has_any(c, pc, (size >> 2) + 1)):
         if look_closer(c, pc, size >> 2, icount, slot):
             return
     if c.probes.armed and is_any_probed(c, pc, size >> 2):

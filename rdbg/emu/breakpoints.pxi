@@ -83,6 +83,15 @@ cdef inline void drop_counted_behind(Cpu *c, uint64_t icount) noexcept nogil:
         c.probes.last_icount = NOWHERE
 
 
+cdef void drop_hits_from(Cpu *c, uint64_t icount) noexcept nogil:
+    """The run will come to ``icount`` again, where the current block, or the one before it, begins."""
+    if c.stops.have_hit and c.stops.hit_icount >= icount:
+        c.stops.have_hit = c.stops.have_before and c.stops.before_icount < icount
+        c.stops.hit_icount = c.stops.before_icount
+        c.stops.hit_pc = c.stops.before_pc
+        c.stops.have_before = False
+
+
 cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
     """The current block ended early, with the instruction at ``icount``: later hits in it did not happen."""
     cdef uint32_t i
@@ -106,7 +115,8 @@ cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
 
 
 cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:
-    """Unicorn is about to run an instruction that has, or had, a breakpoint with a condition.
+    """Unicorn is about to run an instruction that has, or had, a breakpoint whose condition no block tells when it is
+    entered.
 
     The registers are those before it. A slot is passed by: a breakpoint there is met at its branch.
     """
@@ -114,7 +124,7 @@ cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *use
     cdef uint32_t pc = <uint32_t>address
     cdef uint64_t icount = c.where.base + ((pc - c.where.start) >> 2)
     cdef int64_t k
-    if not c.run.probe or c.run.why != WHY_NONE or c.run.stop_soon:
+    if not c.run.stops or c.run.why != WHY_NONE or c.run.stop_soon:
         return
     k = find_breakpoint(c, pc)
     if k < 0 or c.stops.conditions[k].count == 0 or passes(c, pc, icount):

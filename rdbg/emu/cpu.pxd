@@ -98,7 +98,9 @@ cdef struct Run:
     bint passes_start            # a breakpoint there was dealt with and does not count
     uint64_t look_at_ns          # host time from which whoever called shall be let look at the outside world
     bint asks_to_hold            # before an interrupt is taken, ask whether it shall be held back
-    bint probe                   # breakpoints armed
+    bint stops                   # it stops at breakpoints, or notes them
+    bint marked                  # ... which all have conditions: blocks that hold one are marked, others are not looked at
+    bint probe                   # each block is to be looked at: it may hold a breakpoint
     bint last_hit
     bint stepping                # one instruction: an exception ends it
     bint stop_soon               # stop before the next block

@@ -220,7 +220,9 @@ cdef uint32_t registers_written(uint32_t w) noexcept nogil:
     """A superset of the general registers that an instruction changes, as bits (MIPS32 vol. II, appendix A)."""
     cdef uint32_t op = w >> 26
     cdef uint32_t rt = <uint32_t>1 << ((w >> 16) & 31)
-    if op == 0 or op == 0x1C or op == 0x1F:      # SPECIAL SPECIAL2 SPECIAL3
+    if op == 0:                                  # SPECIAL: none sets rt
+        return <uint32_t>1 << ((w >> 11) & 31)
+    if op == 0x1C or op == 0x1F:                 # SPECIAL2 SPECIAL3
         return rt | <uint32_t>1 << ((w >> 11) & 31)
     if op == 1 or op == 3:                       # bltzal and its like, jal
         return <uint32_t>1 << 31

@@ -16,6 +16,11 @@ cdef enum:
     REGISTER_WIDE_F0 = 128
 
 
+cdef uint32_t register_there(const Cpu *c, const EntryPlan *plan, uint32_t number) noexcept nogil:
+    """What a register will hold at the breakpoint of the block that is being entered."""
+    return gpr(c, plan.bases[number]) + plan.offsets[number]
+
+
 cdef bint expression_register(const Cpu *c, uint32_t number, uint32_t pc, uint64_t icount,
                               uint64_t *value) noexcept nogil:
     """A register by the debugger's number; False: there is none."""
@@ -23,7 +28,7 @@ cdef bint expression_register(const Cpu *c, uint32_t number, uint32_t pc, uint64
     cdef uint64_t odd = 0
     value[0] = 0
     if number < 32:
-        value[0] = gpr(c, number)
+        value[0] = gpr(c, number) if c.stops.entered == NULL else register_there(c, c.stops.entered, number)
     elif number == REGISTER_PC:
         value[0] = pc
     elif number == REGISTER_LO or number == REGISTER_HI:

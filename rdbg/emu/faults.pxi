@@ -21,7 +21,7 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
     if icount + 1 >= c.run.limit:                    # nothing stops between the two
         c.run.why = WHY_LIMIT
         return
-    if c.run.probe and stops_here(c, pc, icount) and not passes(c, pc, icount):
+    if c.run.stops and stops_here(c, pc, icount) and not passes(c, pc, icount):
         if not c.run.last_hit:
             c.run.why = WHY_BREAKPOINT
             return
@@ -62,7 +62,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
                 stand_at(c, pc, icount)
                 c.run.why = WHY_LIMIT
                 return
-            if c.run.probe and stops_here(c, pc, icount) and not passes(c, pc, icount):
+            if c.run.stops and stops_here(c, pc, icount) and not passes(c, pc, icount):
                 if not c.run.last_hit:
                     stand_at(c, pc, icount)
                     c.run.why = WHY_BREAKPOINT

@@ -112,7 +112,8 @@ cdef void begin_run(Cpu *c, uint64_t until, uint64_t pause_at, bint last_hit, bi
     c.watch.have_hit = False
     c.watch.hit_count = 0
     c.run.stop_soon = False
-    c.run.probe = c.stops.count != 0 or c.watch.direct
+    ask_conditions(c)
+    c.run.probe = c.run.stops and not c.run.marked or c.watch.direct
     c.watch.direct_wanted = False
     c.watch.direct_epoch += 1                      # memory may have been written behind our back
     plan_closer(c)

@@ -13,6 +13,30 @@ cdef struct ExpressionStep:
 cdef struct Condition:
     uint32_t first               # its expressions in Cpu.stops.expressions
     uint32_t count               # 0: none, the breakpoint always stops
+    bint hooked                  # on_condition is called before its instruction
+    bint wants_hook              # it shall be: no block that the instruction is in tells the condition when it is entered
+
+
+# What the condition of a breakpoint can be told from when its block is entered: see entry_conditions.pxi.
+cdef struct EntryPlan:
+    uint32_t pc                  # the block
+    uint32_t n                   # its instructions; 0: no plan
+    bint rare                    # it is to be looked at whenever it runs: a breakpoint is, or may be, in a slot
+    bint found                   # one of them has a breakpoint where a run can stop
+    bint decided                 # its condition can be told when the block is entered
+    uint32_t which               # breakpoint
+    uint32_t at                  # of the block's instructions, counted from 0
+    uint8_t bases[32]            # what a register holds before that instruction: a register on entry,
+    uint32_t offsets[32]         # and so much more
+    # The condition is a register beside a number, as most are
+    bint simple
+    uint32_t number              # register
+    uint32_t bits                # that it is extended from, with its sign; 0: it is not
+    uint64_t mask                # what of it counts
+    uint32_t op                  # as in an expression; 0: whether it is not zero
+    bint swapped                 # the number is the first operand
+    bint inverted                # it holds where the comparison does not
+    uint64_t value
 
 
 # Breakpoints.
@@ -21,6 +45,12 @@ cdef struct Stops:
     uint32_t *addresses
     size_t count
     Condition *conditions        # of each
+    bint all_conditional
+    uint32_t generation          # advanced whenever they are others
+    uint32_t marked_as           # the generation that Cpu.touched.recent has marks of; 0: of none
+    bint hooks_wanted            # by some condition
+    EntryPlan plans[ENTRY_PLANS] # by (address of the block >> 2)
+    const EntryPlan *entered     # while a condition is asked when a block is entered: what its registers will hold
     ExpressionStep *expression_steps
     uint32_t *expressions        # where each begins in expression_steps, and where the last ends
     uint16_t cp0_of[CP0_NUMBERS] # debugger's number -> CP0 register << 3 | select, + 1

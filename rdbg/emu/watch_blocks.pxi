@@ -142,7 +142,7 @@ cdef void stop_direct(Cpu *c) noexcept nogil:
     """Lead accesses to watched pages through the window."""
     c.watch.direct_wanted = False
     c.watch.window_accesses = 0
-    c.run.probe = c.stops.count != 0 or c.run.stop_soon
+    c.run.probe = c.run.stops and not c.run.marked or c.run.stop_soon
     if c.watch.direct:
         c.watch.direct = False
         flush_tlb(c)
