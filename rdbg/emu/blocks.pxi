@@ -147,19 +147,10 @@ cdef void note_block(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
                            else condition_mark(c, pc, size >> 2) if c.run.marked else 0)
 
 
-cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
-    """What the block hook does where something may be due. A block that is only to be counted comes here, too: were that
-    done in the hook, it would save registers for it at each block."""
+cdef void enter_looking(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """What the block hook does where something may be due."""
     cdef uint64_t icount = c.where.base + (c.where.size >> 2)
     cdef bint slot
-    if c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size) == COUNTED and icount + (size >> 2) < c.run.closer:
-        if not c.run.marked:
-            count_entry(c, pc, icount)
-            enter_block(c, pc, size, icount)
-            return
-        if passes_on_entry(c, pc, size >> 2, icount):
-            enter_block(c, pc, size, icount)
-            return
     if c.counts.on and may_only_count(c, pc, size, icount):
         count_next(c, pc, icount)
         enter_block(c, pc, size, icount)
@@ -197,6 +188,21 @@ cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
         c.where.splits = False
         c.where.copied = 0
     plan_closer(c)
+
+
+cdef void enter_rarely(Cpu *c, uint32_t pc, uint32_t size) noexcept nogil:
+    """A block is entered that is to be looked at, or only to be counted. Were the latter done in the hook, it would save
+    registers for it at each block."""
+    cdef uint64_t icount = c.where.base + (c.where.size >> 2)
+    if c.touched.recent[recent_slot(pc)] ^ recent_key(pc, size) == COUNTED and icount + (size >> 2) < c.run.closer:
+        if not c.run.marked:
+            count_entry(c, pc, icount)
+            enter_block(c, pc, size, icount)
+            return
+        if passes_on_entry(c, pc, size >> 2, icount):
+            enter_block(c, pc, size, icount)
+            return
+    enter_looking(c, pc, size)
 
 
 cdef void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) noexcept nogil:

@@ -45,6 +45,7 @@ cdef enum:
     NODE_EXCEPTION = 2
     NODE_INTERRUPT = 3
     FAR_STACK = 4096             # bytes: a function moves its stack pointer by no more before it jumps
+    MOST_TURNS = 0x7FFFFFFF      # of a loop, for which a condition is not asked again
     ENTRY_PLANS = 64             # blocks whose breakpoint is asked when they are entered, by (address >> 2)
     MOST_CODE_HOOKS = 512        # beyond, the engine is made anew without those that are no longer wanted
     BREAKPOINT_BITS = 32768      # a filter over (address >> 2), 4 KiB

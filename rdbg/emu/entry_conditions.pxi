@@ -12,6 +12,7 @@ cdef void ask_conditions(Cpu *c) noexcept nogil:
     cdef size_t i
     cdef uint32_t marked_as
     c.stops.entered = NULL
+    c.stops.expected = NOWHERE                   # registers may have been written
     c.run.stops = c.stops.count != 0
     c.run.marked = c.run.stops and c.stops.all_conditional and not (c.probes.armed or c.trace.on or c.counts.on)
     marked_as = c.stops.generation if c.run.marked else 0
@@ -95,6 +96,23 @@ cdef void simplify_condition(const Cpu *c, EntryPlan *plan) noexcept nogil:
     plan.simple = step.op == 0x27
 
 
+cdef void follow_turns(const Cpu *c, EntryPlan *plan) noexcept nogil:
+    """Find out what a turn of a loop of the block alone adds to the register that a simple condition asks for."""
+    cdef uint8_t bases[32]
+    cdef uint32_t offsets[32]
+    cdef uint32_t base = plan.bases[plan.number]
+    cdef uint32_t i
+    for i in range(32):
+        bases[i] = <uint8_t>i
+        offsets[i] = 0
+    for i in range(plan.n):
+        follow_registers(code_word(c, plan.pc + 4 * i), bases, offsets)
+    plan.stride = <int32_t>offsets[base]
+    plan.skip_until = 0
+    plan.strides = (bases[base] == base and plan.op == 0x13 and not plan.inverted and plan.mask == <uint64_t>-1
+                    and (plan.bits == 0 or plan.bits == 32))
+
+
 cdef const EntryPlan *plan_entry(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:
     """The plan of a block: a new one unless the block was seen since that was made, and all that can change it has not."""
     cdef EntryPlan *plan = &c.stops.plans[(pc >> 2) & (ENTRY_PLANS - 1)]
@@ -132,6 +150,9 @@ cdef const EntryPlan *plan_entry(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil
     plan.decided = plan.at == 0 or asks_registers_alone(c, plan)
     if plan.decided:
         simplify_condition(c, plan)
+        plan.strides = False
+        if plan.simple:
+            follow_turns(c, plan)
     return plan
 
 
@@ -180,10 +201,29 @@ cdef bint holds_on_entry(Cpu *c, const EntryPlan *plan, uint64_t icount) noexcep
     return holds
 
 
+cdef uint64_t turns_without(const Cpu *c, const EntryPlan *plan) noexcept nogil:
+    """How many turns of a loop of the block, with this one, its condition cannot hold in: it does not in this one."""
+    cdef uint32_t there = register_there(c, plan, plan.number)
+    cdef uint32_t sought = <uint32_t>plan.value
+    cdef uint64_t as_read = <uint64_t><int64_t><int32_t>sought if plan.bits else sought
+    if plan.stride == 0 or as_read != plan.value:
+        return MOST_TURNS
+    if plan.stride > 0:
+        return <uint32_t>(sought - there) // <uint32_t>plan.stride
+    return <uint32_t>(there - sought) // <uint32_t>-<int64_t>plan.stride
+
+
 cdef bint passes_on_entry(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount) noexcept nogil:
     """Whether nothing is to be done for the marked block at ``pc``: the condition of its breakpoint does not hold."""
     cdef EntryPlan *plan = &c.stops.plans[(pc >> 2) & (ENTRY_PLANS - 1)]
-    return plan.pc == pc and plan.n == n and not holds_on_entry(c, plan, icount)
+    if plan.pc != pc or plan.n != n:
+        return False
+    if icount != c.stops.expected or c.where.start != pc or icount >= plan.skip_until:
+        if holds_on_entry(c, plan, icount):
+            return False
+        plan.skip_until = icount + n * turns_without(c, plan) if plan.strides else 0
+    c.stops.expected = icount + n
+    return True
 
 
 cdef uint32_t condition_mark(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil:

@@ -1,6 +1,6 @@
 # What a run stops at: breakpoints with their conditions, watched ranges, and words that are marked when they are stored to.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rdbg.emu.cpu_constants cimport *
 
@@ -37,6 +37,10 @@ cdef struct EntryPlan:
     bint swapped                 # the number is the first operand
     bint inverted                # it holds where the comparison does not
     uint64_t value
+    # That register in a loop of this block alone
+    bint strides                 # each turn adds the same, and it is looked for one number
+    int32_t stride
+    uint64_t skip_until          # icount before which the condition cannot hold in such a loop
 
 
 # Breakpoints.
@@ -50,6 +54,7 @@ cdef struct Stops:
     uint32_t marked_as           # the generation that Cpu.touched.recent has marks of; 0: of none
     bint hooks_wanted            # by some condition
     EntryPlan plans[ENTRY_PLANS] # by (address of the block >> 2)
+    uint64_t expected            # icount at which the block that was asked last ends, and may be entered again
     const EntryPlan *entered     # while a condition is asked when a block is entered: what its registers will hold
     ExpressionStep *expression_steps
     uint32_t *expressions        # where each begins in expression_steps, and where the last ends
