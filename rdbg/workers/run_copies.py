@@ -49,8 +49,8 @@ class RunCopies:
         return copied_pool(self.copies, self.jobs, self._timeline, interrupted, progress)
 
     def idle_looks(self) -> IdleLooks:
-        """Copies that look at the past while the run stands still, on all cores: this process has nothing to do then, and
-        they give way to others."""
+        """Copies that look at the past while the run stands still, on all cores: this process has nothing to do then,
+        and they give way to others."""
         from rdbg.workers.idle_looks import IdleLooks
 
         return IdleLooks(self._timeline, self.copies, self.jobs)
