@@ -78,7 +78,7 @@ def measure(plan: dict[str, Any], task: dict[str, Any], result: TextIO) -> float
     with open(plan["log"], errors="replace") as log:  # GDB announces stops there, not in what say() gives
         log.seek(printed)
         output += log.read()
-    record = {"task": task["name"], "seconds": seconds, "cpu": cpu, "pc": pc(), "output": output[:800]}
+    record = {"task": task["name"], "seconds": seconds, "cpu": cpu, "pc": pc(), "output": output[-800:]}
     record["memory_kb"] = memory_kb(pid)
     for command in task["finish"]:
         say(command)
