@@ -7,6 +7,7 @@ where that did not suffice. What it says of calls that began before it is what e
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import field, replace
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step, number_within
 from rdbg.analysis.question import LEAD, Piece
 from rdbg.analysis.replayed_run import ReplayedRun
+from rdbg.analysis.waiting_notes import PackedNotes, WaitingNotes, keep, no_notes
 from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.emu.probes import (
@@ -23,7 +25,6 @@ from rdbg.emu.probes import (
     CALL,
     EXCEPTION,
     FROM_EXCEPTION,
-    NOTE,
     OPEN,
     REPLACED,
     RETURN,
@@ -38,8 +39,6 @@ from rdbg.timeline import QuestionInterrupted
 _BEFORE, _FURTHER = LEAD, 8
 #: Slices behind a piece in which returns are waited for.
 _PATIENCE = 2
-#: Behind every position.
-FOREVER = (1 << 64) - 1
 #: What tells frames apart.
 _KEY = ["return_address", "stack", "space"]
 
@@ -84,14 +83,14 @@ def followed(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Followe
     distance = _BEFORE
     while True:
         look = _Look(run, piece, probes, max(run.start, piece.start - distance))
-        parts: list[FollowedPart] = []
+        held = _HeldParts()
         interruption: QuestionInterrupted | None = None
         try:
             for part in look.parts():
                 if look.certain:
-                    yield from parts
-                    parts.clear()
-                parts.append(part)
+                    yield part
+                else:
+                    held.add(part)
                 if look.doubtful:
                     break
             wanted = look.begin if look.doubtful else look.earlier()
@@ -99,15 +98,36 @@ def followed(run: ReplayedRun, piece: Piece, probes: Probes) -> Iterator[Followe
             interruption = error
             wanted = None
         if interruption is not None:
-            yield from parts
+            yield from held.parts()
             raise interruption
         if wanted is None:
-            yield from parts[:-1]
-            yield replace(parts[-1], last=True)
+            yield from held.parts()
+            yield FollowedPart(piece, no_notes(), no_notes(), no_notes()["icount"], look.watched, last=True)
             if look.unevaluated:
                 raise ConditionFailed(look.unevaluated)
             return
         distance = max(distance * _FURTHER if look.doubtful else 0, piece.start - wanted + 1)
+
+
+class _HeldParts:
+    """Parts that are not certain yet, in little memory."""
+
+    def __init__(self) -> None:
+        self._empty: list[FollowedPart] = []
+        self._notes: deque[PackedNotes] = deque()
+
+    def add(self, part: FollowedPart) -> None:
+        """Keep another one."""
+        if len(part.ends) or len(part.again) or not self._empty:
+            self._empty.append(replace(part, notes=no_notes()))
+        keep(self._notes, part.notes)
+
+    def parts(self) -> Iterator[FollowedPart]:
+        """They, or others that say the same."""
+        yield from self._empty
+        for pack in self._notes:
+            nothing = no_notes()
+            yield replace(self._empty[0], notes=pack.notes, ends=nothing, again=nothing["icount"])
 
 
 @dataclass
@@ -127,8 +147,7 @@ class _Look:
     begin: int
     doubtful: bool = False  #: what was before the beginning matters
     unevaluated: int = 0
-    _pending: list[Notes] = field(default_factory=list)
-    _pending_from: int = FOREVER  # the first icount of these
+    _pending: WaitingNotes = field(default_factory=WaitingNotes)
     _resumed: list[Notes] = field(default_factory=list)  # come to by a return from an exception
     _seen: list[NDArray[np.uint64]] = field(default_factory=list)  # icounts of all that was noted and is no more open
 
@@ -161,20 +180,20 @@ class _Look:
                 elif stop.kind is StopKind.LIMIT and run.position < piece.end and until == piece.end:
                     until, moved = end_of_step(run, piece.end), True
                 limit = min(run.position, run.end if first is None else first)
-                yield self._part(taken, limit)
+                yield from self._parts(taken, limit)
             patience = min(run.end, piece.end + _PATIENCE * run.slice)
             while first is not None and first < piece.end and run.position < patience:
                 here = run.position
                 stop = self._advance(patience)
                 taken, first = self._take()
-                self._wait(_as_the_piece_ends(taken, piece))
+                self._pending.add(_as_the_piece_ends(taken, piece))
                 if run.position == here and stop.kind is not StopKind.PAUSED:
                     break
         except QuestionInterrupted as error:
             interruption = error
         rest = machine.take_probe_notes(ended=True).rows
         self._note_seen(rest)
-        yield self._part(rest, piece.end)
+        yield from self._parts(rest, piece.end)
         if interruption is not None:
             raise interruption
 
@@ -214,41 +233,27 @@ class _Look:
         return taken.rows, taken.waiting_from
 
     def _note_seen(self, taken: Notes) -> None:
-        self._seen.append(taken["icount"][(taken["kind"] != RETURN) & (taken["ended"] != AGAIN)])
+        if not self.certain:  # else nobody asks
+            self._seen.append(taken["icount"][(taken["kind"] != RETURN) & (taken["ended"] != AGAIN)])
 
-    def _part(self, taken: Notes, limit: int) -> FollowedPart:
-        """What of the notes is complete before a position."""
+    def _parts(self, taken: Notes, limit: int) -> Iterator[FollowedPart]:
+        """What of the notes is complete before a position, with all that they say of calls of before."""
         start, end = self.piece.start, self.piece.end
-        if not len(taken) and self._pending_from >= min(limit, end):
-            nothing = no_notes()
-            return FollowedPart(self.piece, nothing, nothing, nothing["icount"], self._watched())
-        icounts, is_again = taken["icount"], taken["ended"] == AGAIN
-        own = (taken["kind"] != RETURN) & (icounts < end)
-        again = icounts[own & is_again & (icounts < start) & (taken["end"] >= start)]
-        began = _those(taken, own & ~is_again & (icounts >= start))
-        resumed = (began["kind"] != EXCEPTION) & np.isin(began["arrival"], (UNKNOWN, FROM_EXCEPTION))
-        if resumed.any():
-            self._resumed.append(began[resumed])
-        self._wait(began)
-        return FollowedPart(
-            self.piece, self._complete(min(limit, end)), self._ends(taken, began), again, self._watched()
-        )
-
-    def _wait(self, notes: Notes) -> None:
-        """Some may be behind what is complete."""
-        if len(notes):
-            self._pending.append(notes)
-            self._pending_from = min(self._pending_from, int(notes["icount"].min()))
-
-    def _complete(self, limit: int) -> Notes:
-        """Those before a position, in order. What waits behind one that does not return is not moved each time."""
-        if self._pending_from >= limit:
-            return no_notes()
-        notes = _in_order(np.concatenate(self._pending) if len(self._pending) > 1 else self._pending[0])
-        split = int(np.searchsorted(notes["icount"], limit))
-        self._pending, self._pending_from = [], FOREVER
-        self._wait(notes[split:])
-        return notes[:split]
+        nothing = no_notes()
+        ends, again = nothing, nothing["icount"]
+        if len(taken):
+            icounts, is_again = taken["icount"], taken["ended"] == AGAIN
+            own = (taken["kind"] != RETURN) & (icounts < end)
+            again = icounts[own & is_again & (icounts < start) & (taken["end"] >= start)]
+            began = _those(taken, own & ~is_again & (icounts >= start))
+            resumed = (began["kind"] != EXCEPTION) & np.isin(began["arrival"], (UNKNOWN, FROM_EXCEPTION))
+            if resumed.any():
+                self._resumed.append(began[resumed])
+            self._pending.add(began)
+            ends = self._ends(taken, began)
+        yield FollowedPart(self.piece, nothing, ends, again, self.watched)
+        for notes in self._pending.before(min(limit, end)):
+            yield FollowedPart(self.piece, notes, nothing, nothing["icount"], self.watched)
 
     def _ends(self, taken: Notes, began: Notes) -> Notes:
         """What ends a call first that was open when the piece began, for each frame."""
@@ -260,18 +265,15 @@ class _Look:
         replaced["ended"] = REPLACED
         return first_ends(np.concatenate([replaced, returned]))
 
-    def _watched(self) -> frozenset[int] | None:
+    @property
+    def watched(self) -> frozenset[int] | None:
+        """See `FollowedPart`."""
         return None if self.probes.exceptions else self.probes.returns or frozenset()
 
 
 def _those(notes: Notes, mask: NDArray[np.bool_]) -> Notes:
     """Some of the notes; all of them are not copied."""
     return notes if mask.all() else notes[mask]
-
-
-def _in_order(notes: Notes) -> Notes:
-    icounts = notes["icount"]
-    return notes if (icounts[1:] >= icounts[:-1]).all() else notes[np.argsort(icounts, kind="stable")]
 
 
 def _as_the_piece_ends(taken: Notes, piece: Piece) -> Notes:
@@ -301,8 +303,3 @@ def first_ends(ends: Notes) -> Notes:
     ends = ends[np.argsort(ends["end"], kind="stable")]
     _, first = np.unique(ends[_KEY], return_index=True)
     return ends[np.sort(first)]
-
-
-def no_notes() -> Notes:
-    """None."""
-    return np.empty(0, NOTE)

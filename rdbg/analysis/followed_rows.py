@@ -11,11 +11,12 @@ from typing import Any, Protocol, Self, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rdbg.analysis.followed_pieces import FollowedPart, no_notes
+from rdbg.analysis.followed_pieces import FollowedPart
 from rdbg.analysis.probing import ConditionFailed, Notes
 from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
+from rdbg.analysis.waiting_notes import PackedNotes, keep
 from rdbg.emu.probes import OPEN, RETURNED
 from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
@@ -192,16 +193,15 @@ def _rows(question: FollowedQuestion, notes: Notes, newest_first: bool = False) 
 
 
 def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterator[FollowedPart]) -> Iterator[Row]:
-    waiting: deque[Notes] = deque()  # of which the first is open
+    waiting: deque[PackedNotes] = deque()  # of which the first is open
 
     def ready() -> Iterator[Row]:
-        while waiting:
-            notes = waiting.popleft()
+        while waiting and not waiting[0].opens:
+            notes = waiting.popleft().notes
             still = np.flatnonzero(notes["ended"] == OPEN)
             yield from _rows(question, notes[: still[0]] if len(still) else notes)
             if len(still):
-                waiting.appendleft(notes[still[0] :])
-                return
+                waiting.appendleft(PackedNotes(notes[still[0] :]))
 
     trouble: Exception | None = None
     known: _KnownPiece | None = None
@@ -209,18 +209,24 @@ def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
         try:
             for part in answers:
                 known = _taken_in(known, part)
-                waiting.append(part.notes)
+                keep(waiting, part.notes)
                 yield from ready()
                 if part.last:
                     endings.pieces.append(known)
-                    waiting = deque(endings.settle_by(known, notes) for notes in waiting)
+                    packs, waiting = waiting, deque()
+                    for pack in packs:
+                        if pack.has_open:
+                            keep(waiting, endings.settle_by(known, pack.notes))
+                        else:
+                            waiting.append(pack)
+                    packs.clear()
                     yield from ready()
         except (QuestionInterrupted, ConditionFailed) as error:
             trouble = error
-    rest = np.concatenate([no_notes(), *waiting])
-    if len(rest) and not isinstance(trouble, QuestionInterrupted):
-        rest = endings.settle(rest)
-    yield from _rows(question, rest)
+    while waiting:
+        pack = waiting.popleft()
+        settles = pack.has_open and not isinstance(trouble, QuestionInterrupted)
+        yield from _rows(question, endings.settle(pack.notes) if settles else pack.notes)
     if trouble is not None:
         raise trouble
 
@@ -228,20 +234,22 @@ def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
 def _newest_first(question: FollowedQuestion, endings: _Endings, answers: Iterator[FollowedPart]) -> Iterator[Row]:
     trouble: Exception | None = None
     known: _KnownPiece | None = None
-    found: list[Notes] = []
+    found: deque[PackedNotes] = deque()
     with closing(cast(Any, answers)):
         try:
             for part in answers:
                 known = _taken_in(known, part)
-                found.append(part.notes)
+                keep(found, part.notes)
                 if part.last:
                     endings.pieces.insert(0, known)
-                    notes = endings.settle(np.concatenate(found))
-                    found.clear()
-                    yield from _rows(question, notes, newest_first=True)
+                    while found:
+                        pack = found.pop()
+                        notes = endings.settle(pack.notes) if pack.has_open else pack.notes
+                        yield from _rows(question, notes, newest_first=True)
         except (QuestionInterrupted, ConditionFailed) as error:
             trouble = error
-    yield from _rows(question, np.concatenate([no_notes(), *found]), newest_first=True)
+    while found:
+        yield from _rows(question, found.pop().notes, newest_first=True)
     if trouble is not None:
         raise trouble
 
