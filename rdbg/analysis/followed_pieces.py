@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rdbg.analysis.probing import ConditionFailed, Notes, end_of_step, number_within
 from rdbg.analysis.question import LEAD, Piece
 from rdbg.analysis.replayed_run import ReplayedRun
-from rdbg.analysis.waiting_notes import PackedNotes, WaitingNotes, keep, no_notes
+from rdbg.analysis.waiting_notes import PackedNotes, WaitingNotes, keep_notes, no_notes
 from rdbg.analysis.where_condition import parse_where
 from rdbg.emu.machine_api import RunRequest, RunStop, StopKind
 from rdbg.emu.probes import (
@@ -120,7 +120,7 @@ class _HeldParts:
         """Keep another one."""
         if len(part.ends) or len(part.again) or not self._empty:
             self._empty.append(replace(part, notes=no_notes()))
-        keep(self._notes, part.notes)
+        keep_notes(self._notes, part.notes)
 
     def parts(self) -> Iterator[FollowedPart]:
         """They, or others that say the same."""

@@ -16,7 +16,7 @@ from rdbg.analysis.probing import ConditionFailed, Notes
 from rdbg.analysis.question import Piece, PiecePool, PieceQuestion
 from rdbg.analysis.replayed_run import ReplayedRun
 from rdbg.analysis.rows import Row
-from rdbg.analysis.waiting_notes import PackedNotes, keep
+from rdbg.analysis.waiting_notes import PackedNotes, keep_notes
 from rdbg.emu.probes import OPEN, RETURNED
 from rdbg.quick_dataclass import dataclass
 from rdbg.timeline import QuestionInterrupted
@@ -209,14 +209,14 @@ def _oldest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
         try:
             for part in answers:
                 known = _taken_in(known, part)
-                keep(waiting, part.notes)
+                keep_notes(waiting, part.notes)
                 yield from ready()
                 if part.last:
                     endings.pieces.append(known)
                     packs, waiting = waiting, deque()
                     for pack in packs:
                         if pack.has_open:
-                            keep(waiting, endings.settle_by(known, pack.notes))
+                            keep_notes(waiting, endings.settle_by(known, pack.notes))
                         else:
                             waiting.append(pack)
                     packs.clear()
@@ -239,7 +239,7 @@ def _newest_first(question: FollowedQuestion, endings: _Endings, answers: Iterat
         try:
             for part in answers:
                 known = _taken_in(known, part)
-                keep(found, part.notes)
+                keep_notes(found, part.notes)
                 if part.last:
                     endings.pieces.insert(0, known)
                     while found:

@@ -62,16 +62,16 @@ class PackedNotes:
         return np.ascontiguousarray(words.T).reshape(-1).view(self._dtype)
 
 
-def keep(packs: deque[PackedNotes], notes: Notes) -> None:
+def keep_notes(packs: deque[PackedNotes], notes: Notes) -> None:
     """Let notes wait behind others, of which few are not left on their own."""
     if not len(notes):
         return
     if packs and packs[-1].small:
         notes = np.concatenate([packs.pop().notes, notes])
-    packs.extend(packed(notes))
+    packs.extend(packs_of_notes(notes))
 
 
-def packed(notes: Notes) -> Iterator[PackedNotes]:
+def packs_of_notes(notes: Notes) -> Iterator[PackedNotes]:
     """Notes, in packs of a bounded size."""
     for at in range(0, len(notes), _BATCH):
         yield PackedNotes(notes[at : at + _BATCH])
@@ -95,7 +95,7 @@ class WaitingNotes:
         self._count += len(notes)
         self.since = min(self.since, int(notes["icount"].min()))
         if self._count >= 2 * _BATCH:
-            for pack in packed(self._taken_loose()):
+            for pack in packs_of_notes(self._taken_loose()):
                 if pack.small:
                     self._loose.append(pack.notes)
                     self._count += len(pack.notes)
@@ -107,7 +107,7 @@ class WaitingNotes:
         if self.since >= limit:
             return
         # What waits behind one that does not return is not moved each time.
-        packs = [*enumerate(self._packs), *((len(self._packs), each) for each in packed(self._taken_loose()))]
+        packs = [*enumerate(self._packs), *((len(self._packs), each) for each in packs_of_notes(self._taken_loose()))]
         chosen = [(number, each) for number, each in packs if each.since < limit]
         self._packs = [each for _, each in packs if each.since >= limit]
         self.since = min((each.since for each in self._packs), default=FOREVER)
