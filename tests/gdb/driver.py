@@ -16,6 +16,8 @@ from pygdbmi.gdbcontroller import GdbController
 
 from tests.processes import spawn
 
+#: How far rdbg has come with what takes long.
+_PROGRESS = re.compile(r"^\.\.\. \d+ of \d+ .*\(\d+%\)\n", re.MULTILINE)
 SERVE = Path(__file__).with_name("serve_guest.py")
 GUESTS = Path(__file__).with_name("guest")
 _STOPS = re.compile(r"^(reverse-)?(continue|c|rc|stepi|si|rsi|nexti|ni|step|next|finish|until|run|starti)\b")
@@ -52,11 +54,19 @@ class Guest:
 
 @dataclass
 class Answer:
-    """What a command led to."""
+    """What a command led to.
+
+    Args:
+        text: what it said, without how far it had come meanwhile: on a busy machine any may take long.
+        errors: GDB's.
+        stops: GDB's records of them.
+        progress: the lines that said how far it had come.
+    """
 
     text: str
     errors: str
     stops: list[dict[str, object]] = field(default_factory=list)
+    progress: list[str] = field(default_factory=list)
 
     def __contains__(self, words: str) -> bool:
         return words in self.text or words in self.errors
@@ -122,7 +132,8 @@ class Gdb:
                         stop = False
                 elif message["message"] == "stopped":
                     answer.stops.append(payload)
-        answer.text = "".join(text)
+        said = "".join(text)
+        answer.text, answer.progress = _PROGRESS.sub("", said), _PROGRESS.findall(said)
         return answer
 
     def interrupt(self) -> None:
