@@ -27,9 +27,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server(recording: tuple[Path, Path]) -> Iterator[tuple[int, int]]:
-    """rdbg on two cores or more, as its process number and its port."""
+    """rdbg on two cores or more, as its process number and its port. All copies that it makes work for a command."""
     port = free_port()
     words = ["replay", str(recording[0]), "-serial", "null", "-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+    words += ["--idle-work", "off"]
     process = spawn(
         [*IMPATIENT, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
