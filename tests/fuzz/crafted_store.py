@@ -17,10 +17,17 @@ from rdbg.store.index_codec import _VERSION
 from tests.forgery import TLB_COUNT_AT, change_store, packed, unpacked
 from tests.fuzz.crafted import NUMBERS, ODD_VALUES, Recording, flipped
 from tests.fuzz.crafted_notes import change_notes
+from tests.fuzz.crafted_tables import break_promises, leave_log, remove_logs
 
 
 def store(dice: random.Random, whole: Recording, path: Path) -> None:
-    """A snapshot store with right check sums in its rows, or one whose bytes have changed."""
+    """A snapshot store with right check sums in its rows, or with changed bytes; now and then a log beside it."""
+    remove_logs(path)
+    _change_store(dice, whole, path)
+    leave_log(dice, path)
+
+
+def _change_store(dice: random.Random, whole: Recording, path: Path) -> None:
     path.write_bytes(whole.store)
     if dice.random() < 0.25:
         path.write_bytes(flipped(dice, whole.store))
@@ -35,6 +42,8 @@ def store(dice: random.Random, whole: Recording, path: Path) -> None:
         if dice.random() < 0.08:
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
                 _schema(dice, connection)
+        if dice.random() < 0.1:
+            break_promises(dice, path)
     except (sqlite3.Error, OverflowError, TypeError, ValueError, zstandard.ZstdError):
         pass  # what SQLite itself does not take, or a part that was made to be none; the file is as far as it came
 
