@@ -18,7 +18,7 @@ from rdbg.navigation.replayer import Replayer
 from rdbg.navigation.stored import StoredStates
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.snapshot import SnapshotInfo, check_name
-from rdbg.store.snapshot_store import SnapshotStore
+from rdbg.store.snapshot_store import SnapshotGone, SnapshotStore
 
 #: Pages that are handed on at a time: 1 MB.
 _BATCH = 256
@@ -94,6 +94,7 @@ class Snapshots:
             raise
         self._forget(name)
         size = captured.bytes_beside_pages + PAGE_SIZE * int(np.count_nonzero(pages.versions(captured.table)))
+        size = size if stored is None else stored.size
         self._in_memory[name] = Snapshot(
             name, captured.position, machine.virtual_ns, captured.entered, size, captured, stored
         )
@@ -159,12 +160,21 @@ class Snapshots:
 
     def _write(self, name: str, captured: Checkpoint, machine: MachineApi, initial: bool) -> SnapshotInfo:
         assert self.store is not None
-        pages = self._keeper.store
         # Pages that a stored snapshot has already need not be read, hashed and looked up again.
         # Another session on the recording may have deleted some of them.
         there = {info.id for info in self.store.list()}
         known = (each for each in reversed(self._in_memory.values()) if each.stored and each.state)
         base = next((each for each in known if each.stored is not None and each.stored.id in there), None)
+        try:
+            return self._write_beside(base, name, captured, machine, initial)
+        except SnapshotGone:  # in this very moment
+            return self._write_beside(None, name, captured, machine, initial)
+
+    def _write_beside(
+        self, base: Snapshot | None, name: str, captured: Checkpoint, machine: MachineApi, initial: bool
+    ) -> SnapshotInfo:
+        assert self.store is not None
+        pages = self._keeper.store
         empty = pages.zero_table() if base is None or base.state is None else base.state.table
         return self.store.save(
             name,

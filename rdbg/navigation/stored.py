@@ -14,7 +14,7 @@ from rdbg.history.history import History
 from rdbg.navigation.read_ahead import ReadAhead
 from rdbg.quick_dataclass import dataclass
 from rdbg.store.index_codec import PackedIndex, unpack_index
-from rdbg.store.snapshot import SnapshotInfo, Table, nearest_table
+from rdbg.store.snapshot import SnapshotInfo, StoredSnapshot, Table, nearest_table
 from rdbg.store.snapshot_store import SnapshotStore
 
 
@@ -151,7 +151,11 @@ class StoredStates:
         if info.entered > self._history.entered_at(info.position):
             raise RdbgError(f"snapshot {info.name!r} at icount {info.position} has more input than the journal")
         self.finish_reading()
-        loaded, pages = self.store.load(info), self._keeper.store
+        with self.store.steady():
+            return self._load(self.store.load(info))
+
+    def _load(self, loaded: StoredSnapshot) -> LoadedState:
+        info, pages = loaded.info, self._keeper.store
         rows = self._rows(info, loaded.table)
         known = self._kept if self._latest is None else [*self._kept, self._latest]
         nearest, numbers = nearest_table(rows, [each.rows for each in known])

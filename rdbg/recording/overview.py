@@ -129,6 +129,14 @@ def _drives(drives: Sequence[Drive], store: SnapshotStore | None, problems: list
 
 def _snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str, str]]:
     try:
+        with store.steady():  # another session may give some up meanwhile
+            yield from _steady_snapshots(store, problems)
+    except RdbgError as error:
+        problems.append(str(error))
+
+
+def _steady_snapshots(store: SnapshotStore, problems: list[str]) -> Iterator[tuple[str, str]]:
+    try:
         snapshots = store.list()
     except RdbgError as error:
         problems.append(str(error))

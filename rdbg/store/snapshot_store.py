@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ _LEFT = 7 / 8
 _TIDY_SECONDS = 1.0
 
 _COLUMNS = "id, name, icount, virtual_ns, created, digest, size, initial, entered, output"
+
+
+class SnapshotGone(RdbgError):
+    """A snapshot of a list was deleted meanwhile, by another session."""
 
 
 class SnapshotStore:
@@ -142,6 +146,7 @@ class SnapshotStore:
 
         Raises:
             UsageError: a name that cannot be one, or that of the initial snapshot.
+            SnapshotGone: ``base`` was deleted.
             RdbgError: the store cannot be written.
         """
         tidy = bool(name) or time.monotonic() - self._tidied >= _TIDY_SECONDS
@@ -157,6 +162,7 @@ class SnapshotStore:
 
         Raises:
             RdbgError: there is none of that name, or it is damaged.
+            SnapshotGone: it is not in the list any more.
         """
         info = self.get(snapshot) if isinstance(snapshot, str) else snapshot
         with guard(self.path, f"load {_called(info.name)}"):
@@ -164,7 +170,7 @@ class SnapshotStore:
                 f"SELECT {_COLUMNS}, cpu, devices, page_table, check_sum FROM snapshots WHERE id = ?", (info.id,)
             ).fetchone()
         if row is None:
-            raise RdbgError(f"{self.path}: {_called(info.name)} is gone; see 'info snapshots' for what there is")
+            raise SnapshotGone(f"{self.path}: {_called(info.name)} is gone; see 'info snapshots' for what there is")
         cpu, devices, table, check_sum = row[-4:]
         if _check_sum(row[1:-1]) != check_sum:
             raise RdbgError(f"{self.path}: {_called(info.name)} at icount {info.icount} is damaged; delete it")
@@ -173,6 +179,21 @@ class SnapshotStore:
             raise RdbgError(f"{self.path}: {_called(info.name)} at icount {info.icount} cannot be unpacked; delete it")
         state = MachineState(info.icount, registers, device_state)
         return StoredSnapshot(info, state, np.frombuffer(rows, "<u4").astype(np.uint32), self._pages.fetch)
+
+    @contextlib.contextmanager
+    def steady(self) -> Iterator[None]:
+        """Meanwhile the store is read as it is now: what another session deletes is still there, with its pages.
+
+        Raises:
+            RdbgError: the store cannot be read.
+        """
+        with guard(self.path, "read the snapshots"):
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("COMMIT")
 
     def find(self, name: str) -> SnapshotInfo | None:
         """The snapshot of that name, or None."""
