@@ -81,3 +81,22 @@ def packed(data: bytes) -> bytes:
 def unpacked(data: bytes) -> bytes:
     """The reverse."""
     return zstandard.ZstdDecompressor().decompress(data)
+
+
+def put_null(path: Path, table: str, column: str) -> None:
+    """Put NULL into a column of all rows of a store's table, though its schema forbids it.
+
+    Args:
+        path: of the store.
+        table: which.
+        column: of it.
+    """
+    statement = "UPDATE sqlite_master SET sql = ? WHERE name = ?"
+    with closing(sqlite3.connect(path, isolation_level=None)) as store:
+        (sql,) = store.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        store.execute("PRAGMA writable_schema = ON")
+        store.execute(statement, (sql.replace(" NOT NULL", ""), table))
+    with closing(sqlite3.connect(path, isolation_level=None)) as store:
+        store.execute(f"UPDATE {table} SET {column} = NULL")
+        store.execute("PRAGMA writable_schema = ON")
+        store.execute(statement, (sql, table))

@@ -355,7 +355,8 @@ class FirstContents:
 
     def _sizes(self) -> dict[int, int]:
         with self._database, guard(self.path, "measure the disks' contents"):
-            query = "SELECT disk, sum(length(data) + length(pages) + length(zeros)) FROM disk_contents GROUP BY disk"
+            # total: a damaged file can have NULL where the schema forbids it, of which a sum is NULL.
+            query = "SELECT disk, total(length(data) + length(pages) + length(zeros)) FROM disk_contents GROUP BY disk"
             return {int(disk): int(size) for disk, size in self._db.execute(query)}
 
 

@@ -368,11 +368,14 @@ class SnapshotStore:
         """Delete periodic snapshots until what they add fits the budget, if it does not; gives whether any went."""
         if self.size <= self._budget:
             return False
-        found = self._db.execute("SELECT id, length(data) FROM pages ORDER BY id").fetchall()
+        # A damaged file can have NULL where the schema forbids it.
+        found = self._db.execute("SELECT id, coalesce(length(data), 0) FROM pages ORDER BY id").fetchall()
         numbers = np.array([0, *(self._pages.row_number(row) for row, _ in found)], np.uint32)
         sizes = np.array([0, *(size for _, size in found)], np.int64)
         beside = dict(
-            self._db.execute("SELECT id, length(cpu) + length(devices) + length(page_table) FROM snapshots").fetchall()
+            self._db.execute(
+                "SELECT id, coalesce(length(cpu) + length(devices) + length(page_table), 0) FROM snapshots"
+            ).fetchall()
         )
         named = np.zeros(len(sizes), np.bool_)
         periodic = []
