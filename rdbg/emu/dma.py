@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from rdbg.emu.bus import PAGE_SHIFT, Bus, BusError
+from rdbg.emu.bus import PAGE_SHIFT, Bus, BusError, Claim
 from rdbg.emu.dma_name import DmaName
 from rdbg.emu.memory_map import PAGE_SIZE
 
@@ -27,6 +27,7 @@ class DirectMemoryAccess:
         bus: resolves addresses.
         big_endian: byte order of the CPU, in which the bus gives values.
         read_bytes: bytes of the machine's pages, by first byte, size, and who reads them.
+        stored_bytes: the same, and nobody is told.
         write_bytes: changes bytes of the machine's pages: first byte, the data, and who does it.
         address_bits: of guest-physical addresses; nothing answers beyond.
     """
@@ -36,12 +37,14 @@ class DirectMemoryAccess:
         bus: Bus,
         big_endian: bool,
         read_bytes: Callable[[int, int, DmaName], bytes],
+        stored_bytes: Callable[[int, int], bytes],
         write_bytes: Callable[[int, bytes, DmaName], None],
         address_bits: int = 32,
     ) -> None:
         self._bus = bus
         self._order: Literal["big", "little"] = "big" if big_endian else "little"
         self._read_bytes = read_bytes
+        self._stored_bytes = stored_bytes
         self._write_bytes = write_bytes
         self._end = 1 << address_bits
         self._in_registers = False
@@ -75,6 +78,21 @@ class DirectMemoryAccess:
             else:
                 found += self._read_registers(at, length)
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def look(self, address: int, size: int) -> bytes:
+        """What a device would find from a guest-physical address on, as far as looking changes nothing: nobody is told,
+        what stands in registers is not known and taken for ones, and zeros stand where nothing answers."""
+        found: list[bytes] = []
+        for at, length, first in self._pieces(address, size, write=False):
+            if first is not None:
+                found.append(self._stored_bytes(first, length))
+            else:
+                found.append((b"\xff" if self._has_registers(at) else b"\0") * length)
+        return b"".join(found)
+
+    def _has_registers(self, address: int) -> bool:
+        known = 0 <= address < self._end and not self._bus.ignored_page(address)
+        return known and self._bus.classify(address).claim is not Claim.NONE
 
     def _read_registers(self, address: int, size: int) -> Iterator[bytes]:
         at = address

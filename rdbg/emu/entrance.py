@@ -51,7 +51,7 @@ class Entrance:
     def room(self, endpoint: Endpoint) -> int:
         """How much an endpoint can take now without loss, in bytes or packets; 0 for one that is not there."""
         receive_room = self._rooms.get(endpoint)
-        return 0 if receive_room is None else receive_room()
+        return 0 if receive_room is None else self._system.measured(receive_room)
 
     def enter(self, event: InputEvent) -> None:
         """Let an input in, here."""

@@ -43,6 +43,7 @@ class MachineSystem:
         self.packet_number = 0  #: running number of the packet that entered last
         self.dma_read_plain: Callable[[int, int], bytes | None] = _nothing_plain  #: see `System`
         self.looking = False  #: a debugger reads a device's registers: nothing leaves, and nothing is changed
+        self._measuring = False  # somebody asks a device how much it could take: it only looks at memory
         self.loading = False  #: devices take states back: what they show is compared as a whole in the end
 
     def power_on(self, core: cpu.Core, bus: Bus, writes: MemoryWrites, power: MachinePower, big_endian: bool) -> None:
@@ -58,7 +59,7 @@ class MachineSystem:
         self.core, self.bus, self.writes, self.power = core, bus, writes, power
         self._memory = core.memory
         self.dma_read_plain = core.memory.dma_read
-        self.dma = DirectMemoryAccess(bus, big_endian, writes.read, self._write_by_dma)
+        self.dma = DirectMemoryAccess(bus, big_endian, writes.read, writes.stored, self._write_by_dma)
         self._powered = True
 
     # --- time ------------------------------------------------------------------------------------
@@ -133,6 +134,15 @@ class MachineSystem:
         if self._packets is not None:
             self._packets(self.core.icount, self.virtual_ns, card, data, True)
 
+    def measured(self, receive_room: Callable[[], int]) -> int:
+        """What a device says of its room. A live run asks for it, and a replay does not: what the device reads for its
+        answer has no effect on other devices, and is no access that a watch would see."""
+        self._measuring = True
+        try:
+            return receive_room()
+        finally:
+            self._measuring = False
+
     def room_grown(self) -> None:
         """An endpoint can take more input: ask for it soon."""
         self._ask_for_events()
@@ -167,7 +177,11 @@ class MachineSystem:
     def dma_read(self, address: int, size: int, source: Device | str = "a device's", *, detail: Detail = "") -> bytes:
         """Bytes from a guest-physical address on, as the bus resolves it; see `DirectMemoryAccess.read`."""
         data = self._memory.dma_read(address, size)
-        return self.dma.read(address, size, dma_name(source, detail)) if data is None else data
+        if data is not None:
+            return data
+        if self._measuring:
+            return self.dma.look(address, size)
+        return self.dma.read(address, size, dma_name(source, detail))
 
     def dma_direct(self, address: int, size: int, write: bool) -> int:
         """How many of ``size`` bytes from a guest-physical address on lie in memory without a gap."""

@@ -161,7 +161,9 @@ class BenchMachine:
             self.system.backings[backing.name] = data
         self.bus = Bus(self.board.memory_map, spec.big_endian, self.system)
         self.system.bus = self.bus
-        self.system.dma = DirectMemoryAccess(self.bus, spec.big_endian, self._read_bytes, self._write_bytes)
+        self.system.dma = DirectMemoryAccess(
+            self.bus, spec.big_endian, self._read_bytes, self._stored_bytes, self._write_bytes
+        )
         self._order = "big" if spec.big_endian else "little"
         self.reset()
 
@@ -188,6 +190,9 @@ class BenchMachine:
             self.bus.write(address, size, value)
 
     def _read_bytes(self, first: int, size: int, by: DmaName) -> bytes:
+        return self._stored_bytes(first, size)
+
+    def _stored_bytes(self, first: int, size: int) -> bytes:
         return self.system.read_backing(*self._place(first // 4096, first), size)
 
     def _write_bytes(self, first: int, data: bytes, by: DmaName) -> None:

@@ -19,8 +19,8 @@ from tests.emu.guests import WAIT
 from tests.forgery import CPU_FIELDS
 
 MIB = 1 << 20
-RAM, HIGH_RAM, FLASH, ROM, LEDS, IGNORED, VOID = (
-    0x0, 0x80000000, 0x1E000000, 0x1FC00000, 0x1F000408, 0x1A000000, 0x40000000,
+RAM, HIGH_RAM, FLASH, ROM, LEDS, IGNORED, VOID, UART = (
+    0x0, 0x80000000, 0x1E000000, 0x1FC00000, 0x1F000408, 0x1A000000, 0x40000000, 0x1F000900,
 )  # fmt: skip
 
 
@@ -48,6 +48,21 @@ def test_how_much_lies_in_memory_without_a_gap() -> None:
     assert direct(RAM + 16 * MIB - 5, 64, False) == 5 == direct(HIGH_RAM + 16 * MIB - 5, 64, True)
     assert direct(ROM, 64, False) == 64 and direct(ROM, 64, True) == 0
     assert [direct(place, 64, False) for place in (LEDS, IGNORED, VOID, 1 << 40)] == [0] * 4
+
+
+def test_looking_finds_memory_and_reads_no_registers() -> None:
+    made = machine()
+    made.system.dma.write(RAM + 0x1FFE, b"abcd", DmaName("card"))
+    made.board.endpoints[serial_port(2)].receive(b"x")  # type: ignore[union-attr]
+    before, look = made.digest(), made.system.dma.look
+    assert look(RAM + 0x1FFE, 4) == b"abcd" and look(RAM, 0) == b""
+    assert look(UART, 8) == b"\xff" * 8  # whatever stands there
+    assert look(IGNORED, 8) == look(VOID, 8) == look(1 << 40, 8) == bytes(8)
+    assert look(RAM + 16 * MIB - 4, 8) == bytes(8)
+    made.bus.write(FLASH, 4, 0x70707070)  # to show its status, whose reading clears nothing here but might
+    assert look(FLASH, 4) == b"\xff" * 4
+    made.bus.write(FLASH, 4, 0xFFFFFFFF)
+    assert made.digest() == before
 
 
 def test_what_is_written_is_among_the_pages_touched_and_in_the_digest() -> None:
