@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
 from collections.abc import Iterator
 
@@ -73,9 +75,10 @@ def read_config(path: str) -> Iterator[ConfigSection]:
         RdbgError: it cannot be read.
         UsageError: a line is neither a section nor a value, or there is no such section.
     """
-    text = read_regular(path, "the file of options", _MOST_BYTES).decode("utf-8", "replace")
+    # As words of a command line: names of files may be no UTF-8. Editors elsewhere put a mark before what is.
+    text = os.fsdecode(read_regular(path, "the file of options", _MOST_BYTES).removeprefix(codecs.BOM_UTF8))
     head, line, name, pairs = "", 0, "", list[tuple[str, str]]()
-    for number, written in enumerate(text.splitlines(), 1):
+    for number, written in enumerate(text.split("\n"), 1):
         said = written.strip()
         if not said or said.startswith("#"):
             continue

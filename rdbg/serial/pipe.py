@@ -1,11 +1,17 @@
-"""A serial port on FIFOs: ``PATH.in`` leads to the guest and ``PATH.out`` from it, or ``PATH`` both ways."""
+"""A serial port on FIFOs: ``PATH.in`` leads to the guest and ``PATH.out`` from it, or ``PATH`` both ways.
+
+A FIFO that nobody has open forgets what it holds: what is lost so is said in the end."""
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import stat
+import termios
 
 from rdbg.errors import RdbgError
+from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
 from rdbg.serial.backend import SerialBackend
 
@@ -27,15 +33,19 @@ class PipeSerial(SerialBackend):
     def __init__(self, path: str, option: str = "-serial pipe:") -> None:
         self._said = f"{option}{path}"
         both = [f"{path}.in", f"{path}.out"]
-        names = both if all(os.path.exists(name) for name in both) else [path]
+        there = [os.path.exists(name) for name in both]
+        self._names = both if all(there) or (any(there) and not os.path.exists(path)) else [path]
         self._handles: list[int] = []
+        self._outlet: Outlet | None = None
         try:
-            for name in names:
+            for name in self._names:
                 self._handles.append(self._opened(name))
         except RdbgError:
             self.close()
             raise
         self._outlet = Outlet(self._handles[-1])
+        if len(self._handles) == 1:
+            say(f"{self._said}: one FIFO for both ways: the guest may hear what it says itself; {self._cure}")
 
     def read_handles(self) -> list[int]:
         """What leads to the guest."""
@@ -43,7 +53,7 @@ class PipeSerial(SerialBackend):
 
     def write_handles(self) -> list[int]:
         """What leads from it, while something waits."""
-        return self._outlet.handles() if self._handles else []
+        return self._outlet.handles() if self._outlet is not None else []
 
     def receive(self) -> bytes:
         """What was written there."""
@@ -54,30 +64,43 @@ class PipeSerial(SerialBackend):
 
     def send(self, data: bytes) -> None:
         """Write it."""
-        if self._handles:
+        if self._outlet is not None:
             self._outlet.write(data)
 
     def flush(self) -> None:
         """Write what waits."""
-        if self._handles:
+        if self._outlet is not None:
             self._outlet.flush()
 
     @property
     def congested(self) -> bool:
         """Whether the FIFO takes nothing more."""
-        return bool(self._handles) and self._outlet.pending > 0
+        return self._outlet is not None and self._outlet.pending > 0
 
     @property
     def failure(self) -> str:
         """Why the guest's output is lost."""
-        error = self._outlet.failure
+        error = None if self._outlet is None else self._outlet.failure
         return "" if error is None else f"{self._said}: writing failed: {error.strerror}"
 
     def close(self) -> None:
-        """Close them; the files stay."""
+        """Close them; the files stay. What nobody has read goes, and that is said."""
+        if not self._handles:
+            return
+        lost = unread = 0
+        if self._outlet is not None:  # else opening failed
+            self._outlet.flush()
+            lost, unread = self._outlet.pending, _unread(self._handles[-1])
         for handle in self._handles:
             os.close(handle)
-        self._handles = []
+        self._handles, self._outlet = [], None
+        if unread and not _has_reader(self._names[-1]):
+            lost += unread
+        if lost:
+            say(
+                f"{self._said}: {lost} bytes of output are lost: nobody has read {self._names[-1]}; "
+                "have it read before the run ends"
+            )
 
     def _opened(self, name: str) -> int:
         try:
@@ -92,4 +115,20 @@ class PipeSerial(SerialBackend):
 
     @property
     def _cure(self) -> str:
-        return "make it with mkfifo PATH.in PATH.out"
+        return "make two with mkfifo PATH.in PATH.out"
+
+
+def _unread(handle: int) -> int:
+    """Bytes that a FIFO holds."""
+    count = array.array("i", [0])
+    fcntl.ioctl(handle, termios.FIONREAD, count)
+    return count[0]
+
+
+def _has_reader(name: str) -> bool:
+    """Whether somebody has a FIFO open for reading: what it holds stays for him."""
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

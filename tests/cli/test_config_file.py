@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_a_file_says_what_a_line_says(tmp_path: Path) -> None:
     assert read == replace(typed, said=typed.said | {"readconfig"})
     assert read.append == "root=/dev/sda a,b" and [image.path for image in read.images] == ["K,1"]
     assert read.drives[0].file == "a,b.img" and read.ram_bytes == 64 << 20 and not read.reboot
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (b'\xef\xbb\xbf[chardev "c"]\r\nbackend = "file"\r\npath = "a"\r\n', "a"),
+        (b'[chardev "c"]\nbackend = "file"\npath = "\xff\xe9"', os.fsdecode(b"\xff\xe9")),
+        ('[chardev "c"]\nbackend = "file"\npath = "a\x0cb\u2028\x85"\n'.encode(), "a\x0cb\u2028\x85"),
+    ],
+)
+def test_files_of_other_editors_and_other_alphabets(data: bytes, path: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(data)
+    options = parse_line(["-readconfig", str(tmp_path / "f"), "-serial", "chardev:c"]).options
+    assert options.serials[0].path == path
 
 
 def test_a_run_of_a_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rdbg.serial.pipe import PipeSerial
 from rdbg.serial.ports import open_backend
 from rdbg.serial.serial_spec import SerialKind, SerialSpec
 from rdbg.serial.udp import UdpSerial
-from tests.cli.command import TANK, rdbg, start
+from tests.cli.command import TANK, TANK_OUTPUT, rdbg, start
 from tests.emu.guests import serial_reader
 
 PATIENCE = 60.0
@@ -37,11 +37,14 @@ def _received(port: SerialBackend, wanted: int) -> bytes:
 
 
 @pytest.mark.parametrize("names", [("p.in", "p.out"), ("p", "p")])
-def test_fifos_lead_to_the_guest_and_from_it(names: tuple[str, str], tmp_path: Path) -> None:
+def test_fifos_lead_to_the_guest_and_from_it(
+    names: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in set(names):
         os.mkfifo(tmp_path / name)
     port = open_backend(spec("-serial", f"pipe:{tmp_path / 'p'}"))
     assert isinstance(port, PipeSerial)
+    assert ("the guest may hear what it says itself" in capsys.readouterr().err) is (names == ("p", "p"))
     other = os.open(tmp_path / names[0], os.O_RDWR)
     os.write(other, b"to the guest")
     assert _received(port, 12) == b"to the guest" and port.receive() == b""
@@ -57,6 +60,35 @@ def test_fifos_lead_to_the_guest_and_from_it(names: tuple[str, str], tmp_path: P
     port.close()
     os.close(other)
     os.close(out)
+
+
+@pytest.mark.parametrize("size", [5, 1 << 20])
+def test_what_nobody_has_read_in_the_end_is_said(size: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for end in ("in", "out"):
+        os.mkfifo(tmp_path / f"p.{end}")
+    for is_read in (True, False):
+        port = PipeSerial(str(tmp_path / "p"))
+        out = os.open(tmp_path / "p.out", os.O_RDONLY | os.O_NONBLOCK)
+        port.send(bytes(size))
+        if not is_read:
+            os.close(out)
+        port.close()
+        port.close()
+        held = 0
+        while is_read and (data := os.read(out, 1 << 20)):
+            held += len(data)
+        lost = size - held
+        said = f"rdbg: -serial pipe:{tmp_path}/p: {lost} bytes of output are lost: nobody has read {tmp_path}/p.out; "
+        assert capsys.readouterr().err == (f"{said}have it read before the run ends\n" if lost else "")
+        if is_read:
+            os.close(out)
+
+
+def test_a_run_whose_output_nobody_reads_says_so(tmp_path: Path) -> None:
+    for end in ("in", "out"):
+        os.mkfifo(tmp_path / f"p.{end}")
+    done = rdbg("run", "-kernel", TANK, "-net", "none", "-serial", f"pipe:{tmp_path}/p")
+    assert done.returncode == 0 and f"{len(TANK_OUTPUT)} bytes of output are lost".encode() in done.stderr
 
 
 def test_datagrams_go_to_a_peer_and_come_from_it_alone() -> None:
@@ -124,9 +156,11 @@ def test_what_makes_no_sense_is_refused(words: list[str], said: str) -> None:
 
 def test_what_cannot_be_opened_is_said_and_nobody_else_can_type(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
+    os.mkfifo(tmp_path / "half.in")
     for words, said in {
         f"-serial pipe:{tmp_path}/none": "-serial pipe:.*/none: cannot open .*/none: No such file.*mkfifo",
-        f"-serial pipe:{tmp_path}/file": "-serial pipe:.*/file is no FIFO; make it with mkfifo",
+        f"-serial pipe:{tmp_path}/half": "-serial pipe:.*/half: cannot open .*/half.out: No such file.*mkfifo",
+        f"-serial pipe:{tmp_path}/file": "-serial pipe:.*/file is no FIFO; make two with mkfifo",
         f"-chardev pipe,id=c,path={tmp_path} -serial chardev:c": "-chardev pipe,id=c,path=.*: cannot open",
         "-serial udp:127.0.0.1:7@0.0.0.0:0": "-serial udp:0.0.0.0:0 is open to other hosts",
         "-serial udp:192.0.2.1:7@127.0.0.1:0": "-serial udp:192.0.2.1:7@127.0.0.1:0: .*choose another address",
