@@ -21,6 +21,8 @@ def open_regular(path: str, what: str) -> int:
     Raises:
         RdbgError: it cannot be opened, or it is no regular file.
     """
+    if not path:
+        raise RdbgError(f"cannot read {what}: its name is empty; give a file")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError) as error:  # the latter: a name that no file can have

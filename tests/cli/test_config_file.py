@@ -146,4 +146,6 @@ def test_what_a_file_gets_wrong_is_told_with_its_line(text: str, parts: list[str
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for path, why in {tmp_path / "none": "No such file", tmp_path: "a folder", Path("/dev/zero"): "a device"}.items():
         assert_one_line(rdbg_here("run", "-readconfig", path), 1, f"{path}: cannot read the file of options", why)
+    for words in (("-readconfig", ""), ("-kernel", "")):
+        assert_one_line(rdbg_here("run", *words), 1, "rdbg: cannot read the", "its name is empty; give a file")
     assert_one_line(rdbg_here("replay", "x", "-readconfig", "f"), 2, "-readconfig: the recording says this itself")
