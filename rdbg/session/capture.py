@@ -10,6 +10,7 @@ from rdbg.emu.spec import Plugged
 from rdbg.host.progress import SILENT, Progress
 from rdbg.host.whole_file import whole_file
 from rdbg.recording.pcapng import MAGIC, PcapngWriter
+from rdbg.session.first_passage import PassedPacket
 from rdbg.session.options import silent_replay
 from rdbg.session.session import Session
 from rdbg.session.surroundings import Surroundings
@@ -39,10 +40,11 @@ def write_capture(
             start = session.spec.rtc_base * 1_000_000_000
             writer = PcapngWriter(file, _cards(session.spec.plugged), f"rdbg {__version__}")
 
-            def note(icount: int, nanoseconds: int, card: int, frame: bytes, incoming: bool) -> None:
-                counts[not incoming] += 1
-                number = f"packet {counts[0]}, " if incoming else ""
-                writer.add(card, start + nanoseconds, frame, incoming, f"{number}icount {icount}")
+            def note(packet: PassedPacket) -> None:
+                counts[not packet.incoming] += 1
+                number = f"packet {packet.number}, " if packet.incoming else ""
+                comment = f"{number}icount {packet.icount}"
+                writer.add(packet.card, start + packet.nanoseconds, packet.frame, packet.incoming, comment)
 
             session.watch_packets(note)
             with session.timeline.telling(progress):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from rdbg.elf.elf_file import ElfFile, read_elf
 from rdbg.emu.endpoint import Endpoint, EndpointKind
 from rdbg.emu.machine import Machine
-from rdbg.emu.machine_api import PacketWatcher
 from rdbg.emu.spec import MachineSpec
 from rdbg.errors import RdbgError
 from rdbg.gdbstub import GdbOptions, GdbServer
@@ -24,6 +24,7 @@ from rdbg.netdev.network_plan import NetworkPlan
 from rdbg.qmp.qmp_desk import GUEST_RESET, GUEST_SHUTDOWN, QUIT, SIGNAL, QmpDesk
 from rdbg.serial.serial_spec import SerialKind
 from rdbg.session.endings import WholeReplay, run_ended
+from rdbg.session.first_passage import PassedPacket, first_passage
 from rdbg.session.host_ends import open_networks, open_serial_ports, serial_specs
 from rdbg.session.images import elf_image, image_folder, machine_spec
 from rdbg.session.onlooker import MakeCopies, Onlooker, RunOnView
@@ -182,9 +183,12 @@ class Session:
         if self._onlooker is not None:
             self._onlooker.in_copy()
 
-    def watch_packets(self, watcher: PacketWatcher) -> None:
-        """Have somebody see every packet that comes in or leaves, each time that the run passes it."""
-        self._machine.system.watch_packets(watcher)
+    def watch_packets(self, told: Callable[[PassedPacket], None]) -> None:
+        """Have somebody see every packet that comes in or leaves, when the run passes it for the first time."""
+        system, output = self._machine.system, self.timeline.output
+        system.watch_packets(
+            first_passage(told, lambda: system.packet_number, lambda card: output.sent.sent(card).outputs)
+        )
 
     def interruptible(self) -> AbstractContextManager[None]:
         """For what reads the guest at length where it stands: signals end it at once."""

@@ -19,6 +19,10 @@ from rdbg.history.live_queue import MOST_PACKETS, LiveQueue
 from rdbg.navigation.pace import Pace
 from rdbg.navigation.stops import StopConditions, StopReason
 from rdbg.recording.recording import NewRecording, OpenRecording
+from rdbg.session.first_passage import PassedPacket
+from rdbg.session.options import silent_replay
+from rdbg.session.session import Session
+from rdbg.session.surroundings import Surroundings
 from rdbg.timeline import Timeline
 from tests.emu.echo_card import BUFFERS, PORT, EchoCard, with_echo_card
 from tests.timeline.test_digest_property import Lived, busy_spec, forward, visit
@@ -217,3 +221,25 @@ def test_a_packet_for_a_card_that_is_not_there_is_lost() -> None:
     assert not seen, "a capture has no interface for it"
     machine.system.packet_number = 0
     assert machine.digest() == before and machine.input_room(Endpoint(EndpointKind.NETWORK, 7)) == 0
+
+
+def test_who_watches_packets_is_told_of_each_once_though_the_run_goes_back(tmp_path: Path) -> None:
+    left, entered = record(tmp_path / "run", 5)
+    session = Session(silent_replay(tmp_path / "run"), Surroundings())
+    try:
+        passed: list[PassedPacket] = []
+        session.watch_packets(passed.append)
+        timeline = session.timeline
+        for end in (LENGTH // 2, LENGTH // 3, LENGTH):
+            timeline.goto(end // 2)
+            timeline.goto(end)
+        timeline.goto(timeline.start)
+        session.run()
+    finally:
+        session.close()
+    incoming = [packet for packet in passed if packet.incoming]
+    outgoing = [packet for packet in passed if not packet.incoming]
+    assert [packet.frame for packet in incoming] == entered and len(entered) > 20
+    assert [packet.number for packet in incoming] == list(range(1, len(entered) + 1))
+    assert [(packet.icount, packet.frame) for packet in outgoing] == left
+    assert [packet.icount for packet in passed] == sorted(packet.icount for packet in passed)
