@@ -38,6 +38,7 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
     cdef uint32_t stop                           # run that many instructions of the block
     cdef bint truncate
     cdef const EntryPlan *plan = NULL
+    cdef bint holds
     if c.run.stop_soon:
         c.run.stop_soon = False
         stop_before(c, pc, icount, WHY_WATCH)
@@ -58,14 +59,19 @@ cdef bint look_closer(Cpu *c, uint32_t pc, uint32_t n, uint64_t icount, bint slo
                 stop_before(c, pc, icount, WHY_REBUILD)
                 return True
         while i < n and (i < stop or not truncate):
-            if not passes(c, pc + 4 * i, icount + i) and not (i == 0 and slot) and (
-                    breakpoint_at(c, pc, i) or plan != NULL and plan.decided and plan.at == i and holds_on_entry(c, plan, icount)):
+            if passes(c, pc + 4 * i, icount + i) or i == 0 and slot:
+                i += 1
+                continue
+            holds = plan != NULL and plan.decided and plan.at == i and holds_on_entry(c, plan, icount)
+            if holds or breakpoint_at(c, pc, i):
                 if c.run.last_hit:
+                    if holds:
+                        c.stops.held_at = icount + i
                     if c.stops.have_hit and c.stops.hit_icount >= icount:
                         c.stops.hit_icount = icount + i     # the last one in this block counts
                         c.stops.hit_pc = pc + 4 * i
                     else:
-                        note_hit(c, icount + i, pc + 4 * i)
+                        note_hit(c, icount + i, pc + 4 * i, icount)
                 elif i == 0:
                     stop_before(c, pc, icount, WHY_BREAKPOINT)
                     return True

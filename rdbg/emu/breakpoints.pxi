@@ -67,7 +67,12 @@ cdef bint stops_here(const Cpu *c, uint32_t pc, uint64_t icount) noexcept nogil:
     return breakpoint_at(c, pc, 0) or k >= 0 and condition_holds(c, &c.stops.conditions[k], pc, icount)
 
 
-cdef void note_hit(Cpu *c, uint64_t icount, uint32_t pc) noexcept nogil:
+cdef void note_hit(Cpu *c, uint64_t icount, uint32_t pc, uint64_t block) noexcept nogil:
+    """A last_hit run passes a breakpoint at ``icount``, in the block that begins at ``block``."""
+    if not c.stops.have_hit or c.stops.hit_icount < block:
+        c.stops.have_earlier = c.stops.have_hit
+        c.stops.earlier_icount = c.stops.hit_icount
+        c.stops.earlier_pc = c.stops.hit_pc
     c.stops.have_before = c.stops.have_hit
     c.stops.before_icount = c.stops.hit_icount
     c.stops.before_pc = c.stops.hit_pc
@@ -85,11 +90,16 @@ cdef inline void drop_counted_behind(Cpu *c, uint64_t icount) noexcept nogil:
 
 cdef void drop_hits_from(Cpu *c, uint64_t icount) noexcept nogil:
     """The run will come to ``icount`` again, where the current block, or the one before it, begins."""
-    if c.stops.have_hit and c.stops.hit_icount >= icount:
-        c.stops.have_hit = c.stops.have_before and c.stops.before_icount < icount
+    if not c.stops.have_hit or c.stops.hit_icount < icount:
+        return
+    if c.stops.have_before and c.stops.before_icount < icount:
         c.stops.hit_icount = c.stops.before_icount
         c.stops.hit_pc = c.stops.before_pc
-        c.stops.have_before = False
+    else:                                        # the block has that one, too
+        c.stops.have_hit = c.stops.have_earlier and c.stops.earlier_icount < icount
+        c.stops.hit_icount = c.stops.earlier_icount
+        c.stops.hit_pc = c.stops.earlier_pc
+    c.stops.have_before = False
 
 
 cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
@@ -105,7 +115,7 @@ cdef void drop_hits_after(Cpu *c, uint64_t icount) noexcept nogil:
     i = <uint32_t>(icount - c.where.base) + 1
     while i > 0:
         i -= 1
-        if breakpoint_at(c, c.where.start, i):
+        if breakpoint_at(c, c.where.start, i) or c.stops.held_at == c.where.base + i:
             if c.stops.have_hit and c.stops.hit_icount > c.where.base + i:
                 return
             c.stops.have_hit = True
@@ -136,7 +146,7 @@ cdef void on_condition(uc_engine *uc, uint64_t address, uint32_t size, void *use
     if not c.run.last_hit:
         stop_before(c, pc, icount, WHY_BREAKPOINT)
     elif not c.stops.have_hit or icount > c.stops.hit_icount:
-        note_hit(c, icount, pc)
+        note_hit(c, icount, pc, c.where.base)
     elif icount < c.stops.hit_icount and (not c.stops.have_before or icount > c.stops.before_icount):
         # A later hit of this block is noted already; it may not happen after all.
         c.stops.have_before = True

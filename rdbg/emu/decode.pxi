@@ -222,6 +222,10 @@ cdef uint32_t registers_written(uint32_t w) noexcept nogil:
     cdef uint32_t rt = <uint32_t>1 << ((w >> 16) & 31)
     if op == 0:                                  # SPECIAL: none sets rt
         return <uint32_t>1 << ((w >> 11) & 31)
+    if op == 0x1C and w & 0x3F == 0x3F:          # sdbbp: the host answers a call in registers
+        return <uint32_t>-1
+    if op == 0x10 and 8 <= ((w >> 21) & 31) < 16:    # mftr, rdpgpr, wrpgpr and their like
+        return rt | <uint32_t>1 << ((w >> 11) & 31)
     if op == 0x1C or op == 0x1F:                 # SPECIAL2 SPECIAL3
         return rt | <uint32_t>1 << ((w >> 11) & 31)
     if op == 1 or op == 3:                       # bltzal and its like, jal

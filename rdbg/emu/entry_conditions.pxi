@@ -108,7 +108,6 @@ cdef void follow_turns(const Cpu *c, EntryPlan *plan) noexcept nogil:
     for i in range(plan.n):
         follow_registers(code_word(c, plan.pc + 4 * i), bases, offsets)
     plan.stride = <int32_t>offsets[base]
-    plan.skip_until = 0
     plan.strides = (bases[base] == base and plan.op == 0x13 and not plan.inverted and plan.mask == <uint64_t>-1
                     and (plan.bits == 0 or plan.bits == 32))
 
@@ -127,6 +126,8 @@ cdef const EntryPlan *plan_entry(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil
     plan.found = False
     plan.rare = find_breakpoint(c, pc + 4 * n) >= 0  # on the slot of its last instruction, perhaps
     plan.decided = not mixed
+    plan.strides = False
+    plan.skip_until = 0
     for i in range(n):
         which = find_breakpoint(c, pc + 4 * i) if filter_has(c, pc + 4 * i) else -1
         if which < 0:
@@ -150,7 +151,6 @@ cdef const EntryPlan *plan_entry(Cpu *c, uint32_t pc, uint32_t n) noexcept nogil
     plan.decided = plan.at == 0 or asks_registers_alone(c, plan)
     if plan.decided:
         simplify_condition(c, plan)
-        plan.strides = False
         if plan.simple:
             follow_turns(c, plan)
     return plan

@@ -25,7 +25,7 @@ cdef void pass_over_slot(Cpu *c, uint32_t pc) noexcept nogil:
         if not c.run.last_hit:
             c.run.why = WHY_BREAKPOINT
             return
-        note_hit(c, icount, pc)
+        note_hit(c, icount, pc, icount)
     trace_block(c, pc, 4, icount, False, True)
     if code_word(c, pc) & 0xFC100000U == 0x04100000:  # bltzall
         set_gpr(c, 31, pc + 8)
@@ -67,7 +67,7 @@ cdef void handle_fault(Cpu *c) noexcept nogil:
                     stand_at(c, pc, icount)
                     c.run.why = WHY_BREAKPOINT
                     return
-                note_hit(c, icount, pc)
+                note_hit(c, icount, pc, icount)
         trace_block(c, pc, 4, icount, slot, False)
         if pc & 3:
             code = EXC_ADEL

@@ -109,6 +109,8 @@ cdef void begin_run(Cpu *c, uint64_t until, uint64_t pause_at, bint last_hit, bi
     c.run.kicked = 0
     c.stops.have_hit = False
     c.stops.have_before = False
+    c.stops.have_earlier = False
+    c.stops.held_at = NOWHERE
     c.watch.have_hit = False
     c.watch.hit_count = 0
     c.run.stop_soon = False

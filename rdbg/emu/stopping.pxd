@@ -65,6 +65,10 @@ cdef struct Stops:
     bint have_before             # the hit before that, in case its block faults early
     uint64_t before_icount
     uint32_t before_pc
+    bint have_earlier            # the last hit before the block that has the last one, in case all of that block runs again
+    uint64_t earlier_icount
+    uint32_t earlier_pc
+    uint64_t held_at             # icount at which a condition holds that was asked when its block was entered, last
 
 
 cdef struct WatchRange:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from rdbg.emu.expression import Expression, Operation, Step
-from rdbg.emu.machine_api import RunRequest, StopKind
+from rdbg.emu.machine_api import RunRequest, ScanHit, StopKind
+from rdbg.emu.spec import Semihosting
 from tests.emu.guests import CODE, LOOP, NOP, SKIPPING_HANDLER, addiu, beq, i_type, lui, lw, machine_with, r_type, sw
 
 DATA = 0x80200000
@@ -155,3 +157,70 @@ def test_a_loop_that_changes_its_code_is_asked_as_it_is_then() -> None:
         assert len(expected) == turns
         assert hits(code, {at: sought}, machine.icount) == expected
         assert last_hit(code, {at: sought}, machine.icount, None) == (expected[-1] if expected else (-1, -1))
+
+
+def equals(register: int, number: int) -> Expression:
+    """A register, unsigned, is a number."""
+    return (Step(Operation.REGISTER, register), Step(Operation.CONSTANT, number), Step(Operation.EQUAL),
+            Step(Operation.END))  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "start"), [(0x7000007F, [addiu(25, 0, 5)]), (0x41400000 | 8 << 16 | 2 << 11, [])])
+def test_what_is_done_by_hand_in_the_slot_of_a_loop_changes_registers_too(call: int, start: list[int]) -> None:
+    """A call of the host answers in $2 and $3, and rdpgpr sets the register in another field than most: a turn of the
+    loop leaves none of them as they were."""
+    code = [*start, addiu(8, 0, 9), addiu(2, 0, 7), addiu(25, 25, 1), addiu(8, 8, -1), bne(8, 0, -3), call, LOOP, NOP]
+    top = CODE + 4 * (len(code) - 6)
+    semihosting = Semihosting(("first", "second"))
+    machine = machine_with(code, semihosting=semihosting)
+    seen: dict[tuple[int, int], list[int]] = {}
+    while machine.pc != CODE + 4 * (len(code) - 2):
+        if machine.pc == top:
+            for register in (2, 3):
+                seen.setdefault((register, machine.read_register(register)), []).append(machine.icount)
+        machine.step()
+    assert len(seen) > 4
+    for (register, number), places in seen.items():
+        conditions = {top: (equals(register, number),)}
+        request = RunRequest(machine.icount, None, frozenset({top}), conditions)
+        run = machine_with(code, semihosting=semihosting)
+        stops = []
+        while run.run(replace(request, passes=bool(stops))).kind is StopKind.BREAKPOINT:
+            stops.append(run.icount)
+        assert stops == places
+        run = machine_with(code, semihosting=semihosting)
+        run.run(replace(request, last_hit=True))
+        assert run.last_breakpoint_hit == ScanHit(places[-1], top)
+
+
+@pytest.mark.parametrize("raising", [r_type(0x34, 9, 0, 0), lw(9, 1, 0)])  # a trap, and an unaligned load
+def test_a_hit_of_a_block_that_ends_early_stays_if_it_comes_before_that(raising: int) -> None:
+    """Also where a breakpoint on the block's slot has been noted as the last one."""
+    code = [addiu(8, 0, 9), addiu(8, 8, -1), NOP, raising, addiu(11, 11, 1), bne(8, 0, -5), NOP, LOOP, NOP]
+    branch = CODE + 20
+    for at in (CODE + 4, CODE + 8, CODE + 12):
+        for number in (7, 6, 5):
+            armed = {at: equals(8, number), branch + 4: equals(0, 1)}
+            machine = machine_with(code, SKIPPING_HANDLER)
+            expected = (-1, -1)
+            while machine.icount < 100 and machine.pc != branch + 8:
+                end = machine.icount
+                assert last_hit(code, armed, end, None) == expected
+                if machine.pc == branch or machine.pc == at and machine.evaluate(armed[at]) != 0:
+                    expected = (machine.icount, machine.pc)
+                machine.step()
+
+
+def test_what_was_hit_before_a_block_that_runs_again_stays_hit() -> None:
+    """Two traps in one block, of which either may have been taken, behind two hits: these are taken back, and not the
+    hit before the block."""
+    trap = r_type(0x34, 8, 10, 0)
+    start = [addiu(8, 0, 5), addiu(10, 0, 2), NOP, beq(0, 0, 1), NOP]
+    code = [*start, addiu(8, 8, -1), NOP, NOP, trap, addiu(11, 11, 1), trap, bne(8, 0, -7), NOP, LOOP, NOP]
+    top = CODE + 4 * len(start)
+    armed = {CODE + 8: equals(0, 0), top: equals(8, 3), top + 4: equals(8, 2)}
+    machine = machine_with(code, SKIPPING_HANDLER)
+    conditions = {at: (each,) for at, each in armed.items()}
+    stop = machine.run(RunRequest(200, None, frozenset(armed), conditions, last_hit=True))
+    assert (stop.kind, stop.pc) == (StopKind.AMBIGUOUS, top)
+    assert machine.last_breakpoint_hit == ScanHit(2, CODE + 8)
