@@ -20,7 +20,7 @@ from rdbg.store.compressed import compressed, decompressed
 
 #: Changes when the bytes, or what an interval's sets mean, change, or when one may have said too little: an index of
 #: another version is made anew.
-_VERSION = 7
+_VERSION = 8
 #: More than any index takes, and has.
 _MOST_BYTES = 64 << 20
 _MOST_INTERVALS = 1 << 16
