@@ -89,7 +89,9 @@ class Networks:
         return min((backend.patience(seconds) for backend in wanted), default=seconds)
 
     def poll(self) -> None:
-        """Pass on what has come from outside."""
+        """Pass on what has come from outside, and what waits for a capture's reader."""
+        for dump in self._dumps:
+            dump.flush()
         for name, backend in self._backends.items():
             if self._wants(name):
                 backend.poll()

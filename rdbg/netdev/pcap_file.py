@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 
 from rdbg.errors import RdbgError
+from rdbg.host.outlet import Outlet
 from rdbg.netdev.network_plan import PacketDump
 
 _MAGIC, _VERSION, _ETHERNET = 0xA1B2C3D4, (2, 4), 1
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
+#: Bytes that wait for who reads a FIFO; the guest does not wait for him.
+_MOST_PENDING = 16 << 20
+_PATIENCE = 1.0  #: seconds that such a reader is given in the end
 
 
 class PcapFile:
-    """The file of a `PacketDump`.
+    """The file of a `PacketDump`, or a FIFO that somebody reads.
 
     Raises:
         RdbgError: it cannot be written.
@@ -19,11 +26,15 @@ class PcapFile:
 
     def __init__(self, spec: PacketDump) -> None:
         self.spec = spec
-        self.failure = ""  #: why it is not whole, in a line; empty: it is
         try:
-            self._file = open(spec.path, "wb", buffering=0)
-        except OSError as error:
-            raise RdbgError(f"-object filter-dump: {spec.path}: cannot write it: {error.strerror}") from error
+            self._handle = os.open(spec.path, _FLAGS, 0o666)
+        except (OSError, ValueError) as error:  # the latter: a name that no file can have
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            if isinstance(error, OSError) and error.errno == errno.ENXIO:
+                reason = "nobody reads it; start its reader before"
+            raise RdbgError(f"-object filter-dump: {spec.path}: cannot write it: {reason}") from error
+        self._outlet: Outlet | None = Outlet(self._handle)
+        self._overtaken = False
         self._write(struct.pack("<IHHiIII", _MAGIC, *_VERSION, 0, 0, spec.longest, _ETHERNET))
 
     def add(self, nanoseconds: int, frame: bytes) -> None:
@@ -33,18 +44,33 @@ class PcapFile:
             nanoseconds: when, after 1970-01-01 UTC.
             frame: Ethernet, without FCS.
         """
-        if self.failure:
-            return
         kept = frame[: self.spec.longest]
         seconds, rest = divmod(nanoseconds, 1_000_000_000)
         self._write(struct.pack("<IIII", seconds & 0xFFFF_FFFF, rest // 1000, len(kept), len(frame)) + kept)
 
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._outlet is not None:
+            self._outlet.flush()
+
+    @property
+    def failure(self) -> str:
+        """Why it is not whole, in a line; empty: it is."""
+        error = None if self._outlet is None else self._outlet.failure
+        reason = "its reader is too slow" if self._overtaken else "" if error is None else error.strerror
+        return f"{self.spec.path}: packets are missing from here: {reason}" if reason else ""
+
     def close(self) -> None:
-        """Close it."""
-        self._file.close()
+        """Close it. What waits for a reader does so for a second yet."""
+        if self._outlet is not None:
+            self._outlet.drain(_PATIENCE)
+            self._outlet = None
+            os.close(self._handle)
 
     def _write(self, data: bytes) -> None:
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self.failure = f"{self.spec.path}: packets are missing from here: {error.strerror}"
+        if self._outlet is None or self._overtaken:
+            return
+        if self._outlet.pending + len(data) > _MOST_PENDING:
+            self._overtaken = True
+        else:
+            self._outlet.write(data)
