@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdbg.errors import RdbgError, UsageError
+from rdbg.errors import UsageError
 from rdbg.host.messages import LogOutlet, say
-from rdbg.host.outlet import Outlet
+from rdbg.host.outlet import Outlet, open_outlet
 from rdbg.host.shell_progress import shell_progress
 from rdbg.session.options import RecordMode, RunOptions
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Exit code of what Ctrl-C has cut short, as a shell has it.
 CUT_SHORT = 130
-
-_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 def run_session(options: RunOptions, command_line: tuple[str, ...]) -> int:
@@ -100,11 +97,10 @@ def prepare(options: RunOptions) -> Outlet | None:
         say(notice)
     try:
         path = options.trace_file
-        outlet: Outlet | None = Outlet(sys.stderr.fileno() if path is None else os.open(path, _LOG_FLAGS, 0o666))
+        handle = sys.stderr.fileno() if path is None else open_outlet(path, f"-D {path}")
+        outlet: Outlet | None = Outlet(handle)
     except io.UnsupportedOperation:
         outlet = None  # standard error is a test's, in memory
-    except OSError as error:
-        raise RdbgError(f"-D {options.trace_file}: cannot write it: {error.strerror}") from error
     handlers = [logging.StreamHandler() if outlet is None else LogOutlet(outlet)]
     logging.basicConfig(handlers=handlers, level=logging.WARNING)
     for subject in options.traces:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
 import time
 
+from rdbg.errors import RdbgError
 from rdbg.host.waiting import happened_within
 
 #: poll() answers for a pipe that this many bytes go without blocking (POSIX's least PIPE_BUF).
 _ATOMIC_BYTES = 512
 _FILE_BYTES = 1 << 20
+
+
+def open_outlet(path: str, what: str, flags: int = os.O_CREAT | os.O_TRUNC) -> int:
+    """A descriptor for what is written to a file, or to a FIFO that somebody reads.
+
+    Args:
+        path: its name.
+        what: names it, as typed, for messages.
+        flags: beside that it is for writing.
+
+    Raises:
+        RdbgError: it cannot be written. A FIFO that nobody reads would be waited at for ever.
+    """
+    try:
+        return os.open(path, flags | os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    except (OSError, ValueError) as error:  # the latter: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            reason = "nobody reads it; start its reader before"
+        raise RdbgError(f"{what}: cannot write it: {reason}") from error
 
 
 class Outlet:

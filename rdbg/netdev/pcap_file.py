@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 
-from rdbg.errors import RdbgError
-from rdbg.host.outlet import Outlet
+from rdbg.host.outlet import Outlet, open_outlet
 from rdbg.netdev.network_plan import PacketDump
 
 _MAGIC, _VERSION, _ETHERNET = 0xA1B2C3D4, (2, 4), 1
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 #: Bytes that wait for who reads a FIFO; the guest does not wait for him.
 _MOST_PENDING = 16 << 20
 _PATIENCE = 1.0  #: seconds that such a reader is given in the end
@@ -26,13 +23,7 @@ class PcapFile:
 
     def __init__(self, spec: PacketDump) -> None:
         self.spec = spec
-        try:
-            self._handle = os.open(spec.path, _FLAGS, 0o666)
-        except (OSError, ValueError) as error:  # the latter: a name that no file can have
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            if isinstance(error, OSError) and error.errno == errno.ENXIO:
-                reason = "nobody reads it; start its reader before"
-            raise RdbgError(f"-object filter-dump: {spec.path}: cannot write it: {reason}") from error
+        self._handle = open_outlet(spec.path, f"-object filter-dump: {spec.path}")
         self._outlet: Outlet | None = Outlet(self._handle)
         self._overtaken = False
         self._write(struct.pack("<IHHiIII", _MAGIC, *_VERSION, 0, 0, spec.longest, _ETHERNET))

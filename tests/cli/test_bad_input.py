@@ -303,3 +303,17 @@ def test_what_is_read_is_not_written_over(tmp_path: Path) -> None:
         assert rdbg("dump", recording, "--pcap", capture).returncode == 0
     assert capture.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
     assert not list(tmp_path.glob("capture.*"))
+
+
+#: One that needs nobody at its other end.
+NIC = "socket,id=n,udp=127.0.0.1:9,localaddr=127.0.0.1:0"
+
+
+@pytest.mark.parametrize("words", [["-D", "{}"], ["-object", "filter-dump,id=d,netdev=n,file={}"]])
+def test_a_fifo_that_nobody_reads_is_not_waited_for(words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    os.mkfifo(path)
+    asked = [word.format(path) for word in words]
+    done = rdbg("run", "-kernel", TANK, "-serial", "null", "-nic", NIC, *asked)
+    said = f"{path}: cannot write it: nobody reads it; start its reader before\n"
+    assert (done.returncode, done.stderr.splitlines(True)[-1].endswith(said.encode())) == (1, True), done.stderr
