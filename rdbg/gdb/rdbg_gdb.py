@@ -68,9 +68,11 @@ class _Jumps:
         self._here = self._position()
 
     def after(self) -> None:
-        """To be called after it, when GDB has forgotten what it knew. GDB is made to stop where the guest stands now:
-        that shows the place and the displays, and tells front ends, whose windows would go on showing the old frame.
-        A command that has not moved it leaves the frame that the user looks at."""
+        """To be called after it. GDB forgets what it knew: silently, for it warns of shared libraries each time where
+        the program wants some. Then it is made to stop where the guest stands now: that shows the place and the
+        displays, and tells front ends, whose windows would go on showing the old frame. A command that has not moved
+        it leaves the frame that the user looks at."""
+        gdb.execute("rdbg-forget", to_string=True)
         self._obeyed = True
         self._confirm_no_more()
         now = self._position()
@@ -347,7 +349,6 @@ gdb.execute("""define hook-monitor
   python _rdbg_jumps.before()
 end""")
 gdb.execute("""define hookpost-monitor
-  rdbg-forget
   python _rdbg_jumps.after()
 end""")
 gdb.events.before_prompt.connect(_rdbg_jumps.prompts)
