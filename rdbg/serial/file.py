@@ -7,12 +7,12 @@ import os
 
 from rdbg.errors import RdbgError
 from rdbg.host.outlet import Outlet
-from rdbg.serial.backend import SerialBackend
+from rdbg.serial.outlet_serial import OutletSerial
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class FileSerial(SerialBackend):
+class FileSerial(OutletSerial):
     """Writes what the guest sends to a file. The guest waits for who reads a FIFO, also to begin.
 
     Args:
@@ -25,11 +25,11 @@ class FileSerial(SerialBackend):
     """
 
     def __init__(self, path: str, append: bool = False, option: str = "-serial file:") -> None:
+        super().__init__(f"{option}{path}: writing")
         self._path = path
         self._flags = _FLAGS | (os.O_APPEND if append else os.O_TRUNC)
         self._option = option
         self._handle: int | None = None
-        self._outlet: Outlet | None = None
         self._open()
 
     @property
@@ -38,31 +38,6 @@ class FileSerial(SerialBackend):
         if self._outlet is None:
             self._open()
         return self._outlet is not None
-
-    def send(self, data: bytes) -> None:
-        """Write it."""
-        if self._outlet is not None:
-            self._outlet.write(data)
-
-    def write_handles(self) -> list[int]:
-        """The FIFO, while something waits."""
-        return [] if self._outlet is None else self._outlet.handles()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if self._outlet is not None:
-            self._outlet.flush()
-
-    @property
-    def congested(self) -> bool:
-        """Whether the FIFO takes nothing more."""
-        return self._outlet is not None and self._outlet.pending > 0
-
-    @property
-    def failure(self) -> str:
-        """Why the guest's output is lost."""
-        error = None if self._outlet is None else self._outlet.failure
-        return "" if error is None else f"{self._option}{self._path}: writing failed: {error.strerror}"
 
     def close(self) -> None:
         """Close the file."""

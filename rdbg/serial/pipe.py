@@ -13,13 +13,13 @@ import termios
 from rdbg.errors import RdbgError
 from rdbg.host.messages import say
 from rdbg.host.outlet import Outlet
-from rdbg.serial.backend import SerialBackend
+from rdbg.serial.outlet_serial import OutletSerial
 
 # For reading and writing: opening waits for nobody, and the end does not come when the last writer goes.
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-class PipeSerial(SerialBackend):
+class PipeSerial(OutletSerial):
     """Reads and writes FIFOs that somebody has made. The guest waits for who reads, once a FIFO is full.
 
     Args:
@@ -32,11 +32,11 @@ class PipeSerial(SerialBackend):
 
     def __init__(self, path: str, option: str = "-serial pipe:") -> None:
         self._said = f"{option}{path}"
+        super().__init__(f"{self._said}: writing")
         both = [f"{path}.in", f"{path}.out"]
         there = [os.path.exists(name) for name in both]
         self._names = both if all(there) or (any(there) and not os.path.exists(path)) else [path]
         self._handles: list[int] = []
-        self._outlet: Outlet | None = None
         try:
             for name in self._names:
                 self._handles.append(self._opened(name))
@@ -51,37 +51,12 @@ class PipeSerial(SerialBackend):
         """What leads to the guest."""
         return self._handles[:1]
 
-    def write_handles(self) -> list[int]:
-        """What leads from it, while something waits."""
-        return self._outlet.handles() if self._outlet is not None else []
-
     def receive(self) -> bytes:
         """What was written there."""
         try:
             return os.read(self._handles[0], 4096)
         except BlockingIOError:
             return b""
-
-    def send(self, data: bytes) -> None:
-        """Write it."""
-        if self._outlet is not None:
-            self._outlet.write(data)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if self._outlet is not None:
-            self._outlet.flush()
-
-    @property
-    def congested(self) -> bool:
-        """Whether the FIFO takes nothing more."""
-        return self._outlet is not None and self._outlet.pending > 0
-
-    @property
-    def failure(self) -> str:
-        """Why the guest's output is lost."""
-        error = None if self._outlet is None else self._outlet.failure
-        return "" if error is None else f"{self._said}: writing failed: {error.strerror}"
 
     def close(self) -> None:
         """Close them; the files stay. What nobody has read goes, and that is said."""

@@ -9,7 +9,7 @@ import sys
 import termios
 
 from rdbg.host.outlet import Outlet
-from rdbg.serial.backend import SerialBackend
+from rdbg.serial.outlet_serial import OutletSerial
 
 
 class TerminalMode:
@@ -57,7 +57,7 @@ class TerminalMode:
             self._saved = None
 
 
-class StdioSerial(SerialBackend):
+class StdioSerial(OutletSerial):
     """Standard input and output.
 
     Args:
@@ -65,18 +65,15 @@ class StdioSerial(SerialBackend):
     """
 
     def __init__(self, signals: bool) -> None:
+        super().__init__("-serial stdio: writing to standard output")
         self._input: int | None = sys.stdin.fileno()
-        self._output = Outlet(sys.stdout.fileno())
+        self._outlet = Outlet(sys.stdout.fileno())
         self._mode = TerminalMode(self._input)
         self._mode.make_raw(signals)
 
     def read_handles(self) -> list[int]:
         """Standard input, until its end."""
         return [] if self._input is None else [self._input]
-
-    def write_handles(self) -> list[int]:
-        """Standard output, while something waits."""
-        return self._output.handles()
 
     def receive(self) -> bytes:
         """What was typed."""
@@ -90,32 +87,15 @@ class StdioSerial(SerialBackend):
             self._input = None  # the end of a pipe: the guest runs on without input
         return data
 
-    def send(self, data: bytes) -> None:
-        """Write it, as far as it goes at once."""
-        self._output.write(data)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        self._output.flush()
+    @property
+    def quit_requested(self) -> bool:
+        """Whether nobody reads any more."""
+        return self._error is not None and self._error.errno == errno.EPIPE
 
     @property
     def failure(self) -> str:
         """Why the guest's output is lost. A closed pipe is nothing of the kind: it ends the run."""
-        error = self._output.failure
-        if error is None or error.errno == errno.EPIPE:
-            return ""
-        return f"-serial stdio: writing to standard output failed: {error.strerror}"
-
-    @property
-    def congested(self) -> bool:
-        """Whether the terminal or the pipe takes nothing more."""
-        return self._output.pending > 0
-
-    @property
-    def quit_requested(self) -> bool:
-        """Whether nobody reads any more."""
-        error = self._output.failure
-        return error is not None and error.errno == errno.EPIPE
+        return "" if self.quit_requested else super().failure
 
     def close(self) -> None:
         """Give the terminal its modes back."""

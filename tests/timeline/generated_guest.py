@@ -11,7 +11,7 @@ makes them by stores to devices and to Cause, and waits for them, all of it also
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rdbg.emu.inputs import InputEvent, InputKind
 from rdbg.emu.machine import Machine
@@ -368,6 +368,25 @@ class Generator:
             self.words += [i_type(0x04, 0, 0, to - here - 1), NOP, *[NOP] * (to - here - 2)]
 
 
+def prologue_to(entry: int, mapped: int, timer: Sequence[int], often: bool) -> list[int]:
+    """What a guest does first.
+
+    Args:
+        entry: address by which it enters its code.
+        mapped: that by which it reaches its code through the TLB.
+        timer: instructions that start one.
+        often: whether it is often interrupted.
+    """
+    return [
+        *(CONTROLLERS if often else []),
+        lui(DATA_BASE, DATA >> 16), lui(CODE_BASE, CODE >> 16), lui(ALIAS_BASE, UNCACHED >> 16),
+        lui(MAPPED_BASE, mapped >> 16),
+        addiu(8, 0, 1), addiu(9, 0, 1), addiu(10, 0, -1), lui(11, 0x7FFF),
+        *timer,
+        lui(25, entry >> 16), r_type(8, 25, 0, 0), NOP,
+    ]  # fmt: skip
+
+
 def generated_guest(seed: int, big_endian: bool, often: bool = False) -> Machine:
     """A machine at the start of the guest that ``seed`` stands for.
 
@@ -379,14 +398,8 @@ def generated_guest(seed: int, big_endian: bool, often: bool = False) -> Machine
     dice = random.Random(seed ^ 0x5EED)
     generator = Generator(seed, big_endian, often)
     words = generator.make()
-    prologue = [
-        *(CONTROLLERS if often else []),
-        lui(DATA_BASE, DATA >> 16), lui(CODE_BASE, CODE >> 16), lui(ALIAS_BASE, UNCACHED >> 16),
-        lui(MAPPED_BASE, MAPPED >> 16),
-        addiu(8, 0, 1), addiu(9, 0, 1), addiu(10, 0, -1), lui(11, 0x7FFF),
-        *(generator.timer() if often or dice.random() < 0.7 else []),
-        lui(25, CODE >> 16), r_type(8, 25, 0, 0), NOP,
-    ]  # fmt: skip
+    timer = generator.timer() if often or dice.random() < 0.7 else []
+    prologue = prologue_to(CODE, MAPPED, timer, often)
     ticks = dice.choice([dice.randrange(20, 200), dice.randrange(20, 2000)]) if often else TICKS
     status = ALL_INTERRUPTS if often else IM7
     status = dice.choice([0, CU1, CU1]) | (IE | status if often or dice.random() < 0.7 else 0)

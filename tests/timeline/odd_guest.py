@@ -36,7 +36,6 @@ from tests.timeline.generated_guest import (
     ALIAS_BASE,
     ALL_INTERRUPTS,
     CODE_BASE,
-    CONTROLLERS,
     COUNTER,
     CU1,
     DATA,
@@ -48,6 +47,7 @@ from tests.timeline.generated_guest import (
     UNCACHED,
     WORDS,
     Generator,
+    prologue_to,
 )
 
 #: Where the code is mapped besides; the low 4 MiB of each are the same memory.
@@ -384,14 +384,9 @@ def odd_guest(seed: int, big_endian: bool, often: bool = False) -> Machine:
     dice = random.Random(seed ^ 0x0DD5EED)
     generator = OddGenerator(seed, big_endian, often)
     words = generator.make()
-    prologue = [
-        *(CONTROLLERS if often else []),
-        lui(DATA_BASE, DATA >> 16), lui(CODE_BASE, CODE >> 16), lui(ALIAS_BASE, UNCACHED >> 16),
-        lui(MAPPED_BASE, dice.choice(ALIASES) >> 16),
-        addiu(8, 0, 1), addiu(9, 0, 1), addiu(10, 0, -1), lui(11, 0x7FFF),
-        *(generator.timer() if often or dice.random() < 0.7 else []),
-        lui(25, dice.choice(ALIASES) >> 16), r_type(8, 25, 0, 0), NOP,
-    ]  # fmt: skip
+    mapped = dice.choice(ALIASES)
+    timer = generator.timer() if often or dice.random() < 0.7 else []
+    prologue = prologue_to(dice.choice(ALIASES), mapped, timer, often)
     ticks = dice.choice([dice.randrange(40, 200), dice.randrange(40, 2000)]) if often else 1500
     status = (ALL_INTERRUPTS if often else ALL_INTERRUPTS & ~0x700) | IM3
     status = dice.choice([0, CU1, CU1, CU1 | FR]) | (IE | status if often or dice.random() < 0.7 else 0)
