@@ -13,8 +13,9 @@ from rdbg.host.regular_file import read_regular
 from rdbg.quick_dataclass import dataclass
 
 _MOST_BYTES = 1 << 20
-_SECTION = re.compile(r'\[\s*([^\s"\]]+)(?:\s+"([^"]*)")?\s*\]\s*(?:#.*)?')
-_PAIR = re.compile(r'([^\s="]+)\s*=\s*"([^"]*)"\s*(?:#.*)?')
+# No option can have a null byte.
+_SECTION = re.compile(r'\[\s*([^\s"\]\0]+)(?:\s+"([^"\0]*)")?\s*\]\s*(?:#.*)?')
+_PAIR = re.compile(r'([^\s="\0]+)\s*=\s*"([^"\0]*)"\s*(?:#.*)?')
 #: What each section is on the command line: the option, and the key that may go without its name there.
 _SECTIONS: dict[str, tuple[str, str]] = {
     "accel": ("accel", "accel"),

@@ -133,6 +133,7 @@ def test_a_run_of_a_file(tmp_path: Path) -> None:
         ('[vnc "v"]\nvnc = ":1"\n', ["f:2: [vnc]: there is no such thing in the machine"]),
         ('[fsdev "v"]\npath = "/"\n', ["f:1: -fsdev path=/,id=v: there is no 9p device"]),
         ("\0\xff\n", ["f:1:", "no section and no value"]),
+        ('[drive]\nfile = "a\0b"\n', ["f:2: 'file = \"a\\x00b\"' is no section and no value"]),
         ("# " + "x" * (1 << 20), ["f: the file of options has", "bytes"]),
     ],
 )
